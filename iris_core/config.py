@@ -1,0 +1,181 @@
+"""Settings: every environment variable, read once at the edge into one frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+
+from iris_core.errors import ConfigError
+from iris_core.schema import Project, load_project
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/]")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+")]
+
+EXAMPLES = {
+    "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+    "MLFLOW_S3_ENDPOINT_URL": "http://minio:9000",
+    "AWS_ACCESS_KEY_ID": "iris-pipeline",
+    "AWS_SECRET_ACCESS_KEY": "a long random string",
+    "PLATFORM_ENV": "dev",
+    "TEAM": "team_a",
+    "TEAM_S3_BUCKET": "team-a-bucket",
+    "TEAM_S3_KEY": "iris/iris_train.csv",
+    "TEAM_S3_TRAIN_KEY": "iris/iris_train.csv",
+    "TEAM_S3_TEST_KEY": "iris/iris_test.csv, or iris/incoming/",
+    "TEAM_PREDICTIONS_BUCKET": "team-a-bucket",
+    "TEAM_PREDICTIONS_PREFIX": "iris/predictions",
+    "TEAM_DRIFT_BUCKET": "team-a-bucket",
+    "TEAM_DRIFT_PREFIX": "iris/drift",
+    "ACCURACY_THRESHOLD": "0.1",
+    "RUN_OWNER": "jane.doe",
+}
+"""Every variable that is read, with an example for its error message."""
+
+
+class Settings(BaseModel):
+    """One deployment's settings; secrets are masked in `repr` and logs.
+
+    `test_key` is an object's key, or a prefix ending in `/`. `accuracy_threshold` is a share
+    in [0, 1]. Credentials are absent where Airflow's connection `minio_default` provides them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project: Project
+    tracking_uri: Url
+    s3_endpoint_url: Url
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    platform_env: Name
+    team: Name
+    bucket: Bucket
+    train_key: Key
+    test_key: Key
+    predictions_bucket: Bucket
+    predictions_prefix: Key
+    drift_bucket: Bucket
+    drift_prefix: Key
+    accuracy_threshold: float = Field(ge=0, le=1)
+    run_owner: str = ""
+
+    @property
+    def names(self) -> Names:
+        """Ids of DAGs, experiments, model and assets."""
+        return Names(self.team, self.platform_env, self.project.name)
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of everything that Airflow and MLflow show, from team, environment and project."""
+
+    team: str
+    platform_env: str
+    project: str
+
+    def _airflow(self, rest: str) -> str:
+        return f"{self.team}_{self.platform_env}_{rest}"
+
+    def _experiment(self, rest: str) -> str:
+        return f"{self.team}-{self.platform_env}-{self.project}_{rest}"
+
+    @property
+    def training_dag(self) -> str:
+        return self._airflow(f"{self.project}_pipeline")
+
+    @property
+    def inference_dag(self) -> str:
+        return self._airflow(f"{self.project}_batch_inference")
+
+    @property
+    def drift_dag(self) -> str:
+        return self._airflow(f"{self.project}_drift_pipeline")
+
+    @property
+    def training_experiment(self) -> str:
+        return self._experiment("classifier")
+
+    @property
+    def inference_experiment(self) -> str:
+        return self._experiment("batch_inference")
+
+    @property
+    def drift_experiment(self) -> str:
+        return self._experiment("drift_monitor")
+
+    @property
+    def model(self) -> str:
+        """The registered model."""
+        return self._airflow(f"{self.project}_model")
+
+    def asset(self, name: str) -> str:
+        """An asset's name, unique in an Airflow that serves several teams."""
+        return self._airflow(name)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, project: Project | None = None) -> Settings:
+    """Read the settings from the environment; an empty variable counts as unset.
+
+    :raises ConfigError: a value is malformed; the message names variable, problem and an example.
+    """
+    environ = os.environ if environ is None else environ
+    project = project or load_project()
+    given = {name: environ[name] for name in EXAMPLES if environ.get(name)}
+    try:
+        return Settings.model_validate(_fields(given, project))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, given)) from error
+
+
+def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
+    team = given.get("TEAM", project.default_team)
+    bucket = given.get("TEAM_S3_BUCKET", f"{team.replace('_', '-')}-bucket")
+    train_key = given.get("TEAM_S3_TRAIN_KEY") or given.get("TEAM_S3_KEY")
+    name = project.name
+    return {
+        "project": project,
+        "tracking_uri": given.get("MLFLOW_TRACKING_URI", "http://mlflow:5000"),
+        "s3_endpoint_url": given.get("MLFLOW_S3_ENDPOINT_URL", "http://minio:9000"),
+        "access_key_id": given.get("AWS_ACCESS_KEY_ID"),
+        "secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
+        "platform_env": given.get("PLATFORM_ENV", "dev"),
+        "team": team,
+        "bucket": bucket,
+        "train_key": train_key or f"{name}/{name}_train.csv",
+        "test_key": given.get("TEAM_S3_TEST_KEY", f"{name}/{name}_test.csv"),
+        "predictions_bucket": given.get("TEAM_PREDICTIONS_BUCKET", bucket),
+        "predictions_prefix": given.get("TEAM_PREDICTIONS_PREFIX", f"{name}/predictions").rstrip("/"),
+        "drift_bucket": given.get("TEAM_DRIFT_BUCKET", bucket),
+        "drift_prefix": given.get("TEAM_DRIFT_PREFIX", f"{name}/drift").rstrip("/"),
+        "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
+        "run_owner": given.get("RUN_OWNER", ""),
+    }
+
+
+_VARIABLES = {
+    "tracking_uri": "MLFLOW_TRACKING_URI",
+    "s3_endpoint_url": "MLFLOW_S3_ENDPOINT_URL",
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "bucket": "TEAM_S3_BUCKET",
+    "test_key": "TEAM_S3_TEST_KEY",
+    "predictions_bucket": "TEAM_PREDICTIONS_BUCKET",
+    "predictions_prefix": "TEAM_PREDICTIONS_PREFIX",
+    "drift_bucket": "TEAM_DRIFT_BUCKET",
+    "drift_prefix": "TEAM_DRIFT_PREFIX",
+}
+
+
+def _explain(error: ValidationError, given: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    field = str(first["loc"][0])
+    variable = _VARIABLES.get(field, field.upper())
+    if field == "train_key":
+        variable = "TEAM_S3_TRAIN_KEY" if "TEAM_S3_TRAIN_KEY" in given else "TEAM_S3_KEY"
+    shown = "***" if "SECRET" in variable else given.get(variable, first.get("input"))
+    return f"{variable}={shown!s}: {first['msg']}. Example: {variable}={EXAMPLES[variable]}"

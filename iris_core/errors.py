@@ -1,0 +1,56 @@
+"""Every error Iris raises, under one base class.
+
+A message says what was found, where, what was expected, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class IrisError(Exception):
+    """Base of all errors that Iris raises on purpose."""
+
+
+class ConfigError(IrisError):
+    """A variable or `project.json` holds a value that cannot be used. Retrying does not help."""
+
+
+class StoreError(IrisError):
+    """The object store refused or did not answer. Retrying may help."""
+
+
+class ObjectMissing(StoreError):
+    """An object, or one version of it, is not in the store (any more)."""
+
+
+class DataRejected(IrisError):
+    """A table cannot be used; the message is the sentence a data scientist acts on.
+
+    `evidence` is JSON-able: counts, and per finding the column, the rows, found and expected.
+    """
+
+    def __init__(self, message: str, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.evidence: dict[str, Any] = dict(evidence or {})
+
+
+class NothingOwed(IrisError):
+    """State says that nothing is left to do; the message says why. Not a failure."""
+
+
+class DecidedElsewhere(NothingOwed):
+    """Another run committed this decision first; its record stands."""
+
+
+class PromotionRefused(NothingOwed):
+    """The gate refused a model; the message gives the reason, the ledger the evidence."""
+
+
+class RegistryError(IrisError):
+    """MLflow refused or did not answer. Retrying may help."""
+
+
+class StackError(IrisError):
+    """A part of the local stack cannot start or has died; the message quotes its log."""

@@ -1,0 +1,299 @@
+"""The object store: exact versions, conditional writes, listings. The one seam to S3.
+
+Data and ledger go through obstore, versions and buckets through minio-py. obstore must not be used
+before a fork (it may be imported): open an `ObjectStore` in the process that uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import obstore
+import urllib3
+from minio import Minio
+from minio.commonconfig import ENABLED
+from minio.error import MinioException, S3Error
+from minio.versioningconfig import VersioningConfig
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
+from obstore.store import S3Store
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import ObjectMissing, StoreError
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+    from obstore.store import ClientConfig, RetryConfig
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 20
+RETRIES = 2
+
+_CLIENT: ClientConfig = {
+    "allow_http": True,
+    "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
+    "timeout": f"{READ_TIMEOUT_S}s",
+}
+_RETRY: RetryConfig = {
+    "max_retries": RETRIES,
+    "retry_timeout": timedelta(seconds=READ_TIMEOUT_S),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=200),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
+
+
+class ObjectVersion(BaseModel):
+    """One landed version of an object: what every decision is about.
+
+    `version_id` is None in an unversioned bucket; `landed_at` is in whole seconds (a HEAD has no more);
+    `etag` is unquoted; `size` in bytes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bucket: str
+    key: str
+    version_id: str | None
+    etag: str
+    size: int
+    landed_at: datetime
+
+    @property
+    def digest(self) -> str:
+        """32 hex characters that identify this version everywhere (MLflow allows a digest 36)."""
+        identity = [self.bucket, self.key]
+        if self.version_id:
+            identity.append(self.version_id)
+        else:
+            identity += [self.etag, self.landed_at.isoformat()]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+    @property
+    def uri(self) -> str:
+        """`s3://bucket/key`, with `?versionId=` where there is one."""
+        suffix = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{suffix}"
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version in a listing; `is_current` is false under a newer version or a delete marker."""
+
+    object: ObjectVersion
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class StoreAccess:
+    """Where the store is and who asks; the secret stays out of `repr`."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str = "us-east-1"
+
+
+class ObjectStore:
+    """A client of one S3 endpoint; opens its connections lazily, in the process that first uses it."""
+
+    def __init__(self, access: StoreAccess) -> None:
+        self.access = access
+        self._buckets: dict[str, S3Store] = {}
+
+    def _bucket(self, name: str) -> S3Store:
+        if name not in self._buckets:
+            self._buckets[name] = S3Store(
+                name,
+                endpoint=self.access.endpoint_url,
+                access_key_id=self.access.access_key_id,
+                secret_access_key=self.access.secret_access_key,
+                region=self.access.region,
+                virtual_hosted_style_request=False,
+                client_options=_CLIENT,
+                retry_config=_RETRY,
+            )
+        return self._buckets[name]
+
+    @cached_property
+    def admin(self) -> Minio:
+        """minio-py's client, for what is MinIO's own: buckets, versioning, notifications, policies."""
+        url = urlsplit(self.access.endpoint_url)
+        return Minio(
+            url.netloc,
+            self.access.access_key_id,
+            self.access.secret_access_key,
+            secure=url.scheme == "https",
+            region=self.access.region,
+            http_client=urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+                retries=urllib3.Retry(total=RETRIES, backoff_factor=0.2),
+                maxsize=8,
+            ),
+        )
+
+    def head(self, bucket: str, key: str) -> ObjectVersion:
+        """The current version of an object.
+
+        :raises ObjectMissing: there is none.
+        """
+        with _told(bucket, key):
+            return _described(bucket, obstore.head(self._bucket(bucket), key))
+
+    def read(self, version: ObjectVersion, start: int | None = None, end: int | None = None) -> bytes:
+        """The bytes of exactly this version, or its half-open range [start, end).
+
+        :raises ObjectMissing: this version is gone, or overwritten in an unversioned bucket.
+        """
+        with _told(version.bucket, version.key):
+            return bytes(self._get(version, start, end).bytes())
+
+    def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
+        """The bytes of exactly this version in pieces of `size`, read as they are consumed."""
+        with _told(version.bucket, version.key):
+            for piece in self._get(version, None, None).stream(min_chunk_size=size):
+                yield bytes(piece)
+
+    def _get(self, version: ObjectVersion, start: int | None, end: int | None) -> GetResult:
+        options: dict[str, Any] = {"if_match": f'"{version.etag}"'}
+        if version.version_id:
+            options["version"] = version.version_id
+        if start is not None and end is not None:
+            options["range"] = (start, end)
+        return obstore.get(self._bucket(version.bucket), version.key, options=options)  # type: ignore[arg-type]
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> ObjectVersion:
+        """Write an object and describe the version it became."""
+        with _told(bucket, key):
+            put = obstore.put(self._bucket(bucket), key, data, attributes={"Content-Type": content_type})
+            return ObjectVersion(
+                bucket=bucket,
+                key=key,
+                version_id=_version_id(put["version"]),
+                etag=(put["e_tag"] or "").strip('"'),
+                size=len(data),
+                landed_at=datetime.now(UTC).replace(microsecond=0),
+            )
+
+    def create(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
+        """Write an object only if there is none (`If-None-Match: *`); false when there is one."""
+        with _told(bucket, key):
+            try:
+                obstore.put(
+                    self._bucket(bucket),
+                    key,
+                    data,
+                    mode="create",
+                    attributes={"Content-Type": content_type},
+                )
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def get(self, bucket: str, key: str) -> bytes:
+        """The current bytes of an object.
+
+        :raises ObjectMissing: there is none.
+        """
+        with _told(bucket, key):
+            return bytes(obstore.get(self._bucket(bucket), key).bytes())
+
+    def copy(self, version: ObjectVersion, bucket: str, key: str) -> ObjectVersion:
+        """Copy exactly this version to another place, streamed."""
+        with _told(bucket, key):
+            obstore.put(self._bucket(bucket), key, self.chunks(version))
+        return self.head(bucket, key)
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Delete an object (in a versioned bucket: put a delete marker on it)."""
+        with _told(bucket, key):
+            obstore.delete(self._bucket(bucket), key)
+
+    def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
+        """Keys below a folder (whole path segments), in lexical order, page by page."""
+        with _told(bucket, prefix):
+            for page in obstore.list(self._bucket(bucket), prefix, offset=after):
+                yield from (meta["path"] for meta in page)
+
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        """Names of the folders directly below a folder, in lexical order."""
+        with _told(bucket, prefix):
+            listed = obstore.list_with_delimiter(self._bucket(bucket), prefix)
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
+        """Every version of every object whose key starts with `prefix`: keys in lexical order,
+        newest version first, page by page. Delete markers and folder markers are left out."""
+        with _told(bucket, prefix):
+            listing = self.admin.list_objects(bucket, prefix, recursive=True, include_version=True)
+            for item in listing:
+                if item.is_delete_marker or not item.object_name or item.object_name.endswith("/"):
+                    continue
+                yield ListedVersion(_listed(bucket, item), str(item.is_latest).lower() != "false")
+
+    def ensure_bucket(self, name: str, versioned: bool = True) -> None:
+        """Create a bucket unless it exists; versioned, so that no upload can be lost by overwriting."""
+        with _told(name, ""):
+            if not self.admin.bucket_exists(name):
+                self.admin.make_bucket(name)
+            if versioned:
+                self.admin.set_bucket_versioning(name, VersioningConfig(ENABLED))
+
+
+def _version_id(raw: str | None) -> str | None:
+    return None if raw in (None, "", "null") else raw
+
+
+def _described(bucket: str, meta: Any) -> ObjectVersion:
+    return ObjectVersion(
+        bucket=bucket,
+        key=meta["path"],
+        version_id=_version_id(meta["version"]),
+        etag=(meta["e_tag"] or "").strip('"'),
+        size=meta["size"],
+        landed_at=meta["last_modified"].replace(microsecond=0),
+    )
+
+
+def _listed(bucket: str, item: Any) -> ObjectVersion:
+    return ObjectVersion(
+        bucket=bucket,
+        key=item.object_name,
+        version_id=_version_id(item.version_id),
+        etag=(item.etag or "").strip('"'),
+        size=item.size or 0,
+        landed_at=item.last_modified.replace(microsecond=0),
+    )
+
+
+@contextmanager
+def _told(bucket: str, key: str) -> Iterator[None]:
+    """Turn the clients' errors into ours: what was asked, of which object, what came back."""
+    where = f"s3://{bucket}/{key}"
+    try:
+        yield
+    except (FileNotFoundError, PreconditionError) as error:
+        raise ObjectMissing(f"{where} is not there, or no longer in this version.") from error
+    except PermissionDeniedError as error:
+        raise StoreError(
+            f"{where}: the store refused the credentials. Check the connection minio_default, "
+            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        ) from error
+    except S3Error as error:
+        kind = ObjectMissing if error.code in ("NoSuchKey", "NoSuchBucket") else StoreError
+        raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
+    except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
+        raise StoreError(f"{where}: no answer from the store ({_first_line(error)}).") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200]
