@@ -8,7 +8,7 @@ A record's key derives from the identity of its inputs, and the conditional writ
 `day` is a date that the inputs carry (an object's landing, a parent record's time), `subject` the digest
 of the input, `variant` what it was decided with. Before the commit an empty journal entry goes to
 
-    ledger/{env}/journal/{kind}/{day of decision}/{time}~{identity}
+    ledger/{env}/journal/{kind}/{day of decision}/{time}~{outcome}~{day}~{subject}~{variant}
 
 so that the newest decisions are read without a full listing. An entry whose decision was never committed,
 or was committed by somebody else first, is ignored by readers.
@@ -35,6 +35,13 @@ SUPERSEDED = "superseded"
 UNCHANGED = "unchanged"
 
 
+def _kind(name: str) -> Kind:
+    for kind in KINDS:
+        if kind == name:
+            return kind
+    raise ValueError(f"{name!r} is not a kind of decision; there are {', '.join(KINDS)}.")
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a decision is about: the same inputs always give the same identity, and the same key."""
@@ -46,8 +53,14 @@ class Identity:
 
     @property
     def path(self) -> str:
-        """The record's key below the ledger's prefix."""
-        return f"{self.kind}/{self.day.isoformat()}/{self.subject}/{self.variant}.json"
+        """The record's key below the ledger's prefix, without `.json`; names the record elsewhere."""
+        return f"{self.kind}/{self.day.isoformat()}/{self.subject}/{self.variant}"
+
+    @classmethod
+    def parse(cls, path: str) -> Identity:
+        """The identity that `path` names."""
+        kind, day, subject, variant = path.split("/")
+        return cls(_kind(kind), date.fromisoformat(day), subject, variant)
 
 
 class Actor(BaseModel):
@@ -148,36 +161,46 @@ class Ledger:
         prefix = f"{self._records}/{kind}/{day.isoformat()}"
         return {key.rsplit("/", 2)[1] for key in self._store.keys(self._bucket, prefix)}
 
-    def recent(self, *kinds: Kind, before: datetime | None = None) -> Iterator[Record]:
+    def recent(
+        self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None
+    ) -> Iterator[Record]:
         """Decisions, newest first; reads only what is consumed.
 
         :param kinds: all when none is given.
+        :param outcome: only decisions with this outcome; others are not even read.
         :param before: leave out what was decided at this time or later.
         """
-        streams = (self._recent(kind, before) for kind in kinds or KINDS)
+        streams = (self._recent(kind, outcome, before) for kind in kinds or KINDS)
         return merge(*streams, key=lambda record: record.at, reverse=True)
 
-    def _recent(self, kind: Kind, before: datetime | None) -> Iterator[Record]:
+    def _recent(self, kind: Kind, outcome: str | None, before: datetime | None) -> Iterator[Record]:
+        limit = _stamp(before) if before else "9999"
+        for moment, decided, identity in self.journal(kind, limit):
+            if outcome in (None, decided):
+                record = self.get(identity)
+                if record and _stamp(record.at) == moment:
+                    yield record
+
+    def journal(self, kind: Kind, limit: str = "9999") -> Iterator[tuple[str, str, Identity]]:
+        """Journal entries of a kind, newest first: moment, outcome, identity. Nothing is read.
+
+        An entry may have lost its commit to another one: the record tells.
+        """
         base = f"{self._journal}/{kind}"
-        limit = before.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f") if before else "9"
         for day in reversed(self._store.folders(self._bucket, base)):
             if day > limit:
                 continue
             for key in sorted(self._store.keys(self._bucket, f"{base}/{day}"), reverse=True):
-                moment, _, path = key.removeprefix(f"{base}/").partition("~")
-                if moment < limit and (record := self._journalled(kind, moment, path)):
-                    yield record
-
-    def _journalled(self, kind: Kind, moment: str, path: str) -> Record | None:
-        record = self._read(f"{self._records}/{kind}/{path.replace('~', '/')}.json")
-        return record if record and _moment(record) == moment else None
+                moment, decided, day_of_inputs, subject, variant = key.removeprefix(f"{base}/").split("~")
+                if moment < limit:
+                    yield moment, decided, Identity(kind, date.fromisoformat(day_of_inputs), subject, variant)
 
     def _entry(self, record: Record) -> str:
-        path = record.identity.path.removeprefix(f"{record.kind}/").removesuffix(".json")
-        return f"{self._journal}/{record.kind}/{_moment(record)}~{path.replace('/', '~')}"
+        name = "~".join((record.outcome, record.day.isoformat(), record.subject, record.variant))
+        return f"{self._journal}/{record.kind}/{_stamp(record.at)}~{name}"
 
     def _key(self, identity: Identity) -> str:
-        return f"{self._records}/{identity.path}"
+        return f"{self._records}/{identity.path}.json"
 
     def _read(self, key: str) -> Record | None:
         try:
@@ -193,5 +216,5 @@ class Ledger:
             ) from error
 
 
-def _moment(record: Record) -> str:
-    return record.at.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f")
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f")

@@ -1,0 +1,1 @@
+"""Iris in Airflow: assets, watchers, operators. Each calls one function of `iris_core`."""

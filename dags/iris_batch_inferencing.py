@@ -1,0 +1,80 @@
+"""
+### Score
+
+A newly staged model (`staged_model`) or new inference data (`inference_data`) starts this DAG; once a day it
+looks for what no event told of. What is owed is computed from bucket, registry and ledger: one scoring for
+each landed object version with the model that is staged.
+
+`wait → plan → score (one task per object) → publish`
+
+| task | does | ends early when |
+|---|---|---|
+| wait_for_inference_data | waits for the inference data, deferred | |
+| plan | resolves the alias `staging` once to a version, lists what that version has not scored | nothing is owed, or no model is staged: skipped |
+| score | streams each object through the model; labels in it are counted, never shown to the model | the table is bad: recorded as rejected, this object's task fails |
+| publish | predictions at a timestamped key, MLflow run with metrics and artifact, ledger record | |
+
+Its outlet `predictions` starts drift monitoring.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import TriggerRule, dag, task
+
+from iris_airflow.assets import assets, daily_or
+from iris_airflow.sensors.s3_key import S3KeySensor
+from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_core.config import load_settings
+
+settings = load_settings()
+asset = assets(settings)
+
+
+@dag(
+    dag_id=settings.names.inference_dag,
+    schedule=daily_or(asset.staged_model | asset.inference_data),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args=DEFAULT_ARGS,
+    tags=[*settings.project.tags, "inference"],
+    doc_md=__doc__,
+)
+def iris_batch_inference() -> None:
+    @task
+    def plan() -> Any:
+        from iris_core import scoring
+
+        return run_step(scoring.plan)
+
+    @task(execution_timeout=timedelta(hours=2))
+    def score(work: dict[str, Any]) -> Any:
+        from iris_core import scoring
+
+        return run_step(scoring.score, scoring.Work(**work))
+
+    @task(
+        outlets=[asset.predictions],
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        max_active_tis_per_dag=1,
+    )
+    def publish(scored: Any) -> Any:
+        from iris_core import scoring
+
+        return run_step(scoring.publish_all, [scoring.Scored(**one) for one in scored])
+
+    wait = S3KeySensor(
+        task_id="wait_for_inference_data",
+        bucket_name=settings.bucket,
+        bucket_key=f"{settings.test_key}*" if settings.test_key.endswith("/") else settings.test_key,
+        wildcard_match=settings.test_key.endswith("/"),
+    )
+    owed = plan()
+
+    wait >> owed
+    publish(score.expand(work=owed))
+
+
+iris_batch_inference()

@@ -1,0 +1,71 @@
+"""
+### Monitor drift
+
+New predictions (`predictions`) start this DAG; once a day it looks for what no event told of. What is owed is
+computed from the ledger: one drift record for each scoring.
+
+`wait → unreported → report (one task per scoring) → verdict`
+
+| task | does | ends early when |
+|---|---|---|
+| wait_for_predictions | waits for predictions, deferred | |
+| unreported | lists the scorings without a drift record | nothing is owed: skipped |
+| report | compares what was scored with what the model was trained on: simple statistics (mean, std, min, max), Evidently's tests and page, one verdict | |
+| verdict | the worst severity of this run, in a sentence | |
+
+Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow.sdk import TriggerRule, dag, task
+
+from iris_airflow.assets import assets, daily_or
+from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
+from iris_airflow.sensors.s3_key import S3KeySensor
+from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_core.config import load_settings
+
+settings = load_settings()
+asset = assets(settings)
+
+
+@dag(
+    dag_id=settings.names.drift_dag,
+    schedule=daily_or(asset.predictions),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args=DEFAULT_ARGS,
+    tags=[*settings.project.tags, "drift"],
+    doc_md=__doc__,
+)
+def iris_drift_pipeline() -> None:
+    @task
+    def unreported() -> Any:
+        from iris_core import monitoring
+
+        return run_step(monitoring.unreported)
+
+    @task(outlets=[asset.drift_report], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    def verdict(reports: Any) -> Any:
+        from iris_core import monitoring
+
+        return run_step(monitoring.worst, list(reports))
+
+    wait = S3KeySensor(
+        task_id="wait_for_predictions",
+        bucket_name=settings.predictions_bucket,
+        bucket_key=f"{settings.predictions_prefix}/*",
+        wildcard_match=True,
+    )
+    owed = unreported()
+    report = EvidentlyDriftReportOperator.partial(task_id="report").expand(scoring=owed)
+
+    wait >> owed
+    verdict(report.output)
+
+
+iris_drift_pipeline()

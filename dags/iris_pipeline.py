@@ -1,0 +1,80 @@
+"""
+### Train and stage
+
+New training data starts this DAG (`training_data`, announced by the MinIO watcher); once a day it looks for
+what no event told of. Both only wake it: **what is owed is computed from the bucket and the ledger**, so a
+second run with nothing owed skips, and an event that was lost costs time, not data.
+
+`wait → reconcile → validate → train → register`
+
+| task | does | ends early when |
+|---|---|---|
+| wait_for_training_data | waits for the training CSV, deferred | |
+| reconcile | picks the newest version without a record; records older ones as superseded, the same bytes again as unchanged | nothing is owed: skipped |
+| validate | checks header, types, missing, ranges, classes | the table is bad: quarantined, the run fails with the sentence to act on |
+| train | scikit-learn pipeline, seeded, stratified holdout; everything to MLflow | |
+| register | gate on `ACCURACY_THRESHOLD`; stage `Staging` and alias `staging` for the winner | refused: skipped, no event |
+
+Its outlet `staged_model` starts batch inference. The ledger under `ledger/` in the team's bucket says who
+decided what, when and why: `iris ledger`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from iris_airflow.assets import assets, daily_or
+from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
+from iris_airflow.sensors.s3_key import S3KeySensor
+from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_core.config import load_settings
+
+settings = load_settings()
+asset = assets(settings)
+
+
+@dag(
+    dag_id=settings.names.training_dag,
+    schedule=daily_or(asset.training_data),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    default_args=DEFAULT_ARGS,
+    tags=[*settings.project.tags, "training"],
+    doc_md=__doc__,
+)
+def iris_pipeline() -> None:
+    @task
+    def reconcile() -> Any:
+        from iris_core import training
+
+        return run_step(training.reconcile)
+
+    @task(execution_timeout=timedelta(hours=1))
+    def validate(work: dict[str, Any]) -> Any:
+        from iris_core import training
+
+        return run_step(training.validate, training.Work(**work))
+
+    @task(execution_timeout=timedelta(hours=2), max_active_tis_per_dag=1)
+    def train(work: dict[str, Any]) -> Any:
+        from iris_core import training
+
+        return run_step(training.train, training.Work(**work))
+
+    wait = S3KeySensor(
+        task_id="wait_for_training_data", bucket_name=settings.bucket, bucket_key=settings.train_key
+    )
+    owed = reconcile()
+    trained = train(validate(owed))
+    register = MlflowRegisterModelOperator(
+        task_id="register", trained=trained, outlets=[asset.staged_model], max_active_tis_per_dag=1
+    )
+
+    wait >> owed
+    trained >> register
+
+
+iris_pipeline()

@@ -1,0 +1,184 @@
+"""What is owed: objects in the bucket minus records in the ledger.
+
+An event only wakes; this module decides. Of every key the newest version counts, unless a delete marker
+hides it; every other version that nobody decided about is recorded as superseded. A newest version whose
+content equals that of the version decided just before it is recorded as unchanged. The rest is owed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from iris_core.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
+from iris_core.storage import ListedVersion, ObjectStore, ObjectVersion
+from iris_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An object version that a decision is owed about, and the identity to commit it under."""
+
+    object: ObjectVersion
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where objects land: one key, or every key below a prefix ending in `/`."""
+
+    bucket: str
+    key: str
+
+    def matches(self, key: str) -> bool:
+        """Whether an object of this name belongs here; folder markers never do."""
+        if self.key.endswith("/"):
+            return key.startswith(self.key) and not key.endswith("/")
+        return key == self.key
+
+    def by_key(self, store: ObjectStore) -> Iterator[tuple[str, list[ListedVersion]]]:
+        """Each key with its versions, newest first; one key's versions are held at a time."""
+        listed = (item for item in store.versions(self.bucket, self.key) if self.matches(item.object.key))
+        for key, versions in groupby(listed, key=lambda item: item.object.key):
+            yield key, list(versions)
+
+
+@dataclass
+class Decisions:
+    """The ledger's decisions of one kind, asked day by day as objects come up."""
+
+    ledger: Ledger
+    kind: Kind
+    _days: dict[date, set[str]] = field(default_factory=dict)
+
+    def about(self, version: ObjectVersion) -> list[Record]:
+        """Decisions about a version, oldest first; one listing a day tells which have any."""
+        if not self.any_about(version):
+            return []
+        return self.ledger.of_subject(self.kind, version.landed_at.date(), version.digest)
+
+    def any_about(self, version: ObjectVersion) -> bool:
+        """Whether anything was decided about a version."""
+        day = version.landed_at.date()
+        if day not in self._days:
+            self._days[day] = self.ledger.subjects_on(self.kind, day)
+        return version.digest in self._days[day]
+
+
+def identity_of(kind: Kind, version: ObjectVersion, variant: str) -> Identity:
+    """The identity of a decision about an object version, made with `variant`."""
+    return Identity(kind, version.landed_at.date(), version.digest, variant)
+
+
+def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) -> Iterator[ObjectVersion]:
+    """Versions that nothing was decided about yet, with whatever configuration. Only reads."""
+    decisions = Decisions(ledger, kind)
+    for _, versions in source.by_key(store):
+        for item in versions:
+            if not decisions.any_about(item.object) or _returned(item, decisions):
+                yield item.object
+
+
+def _returned(item: ListedVersion, decisions: Decisions) -> bool:
+    return item.is_current and all(r.outcome == SUPERSEDED for r in decisions.about(item.object))
+
+
+def reconcile(
+    workspace: Workspace, kind: Kind, source: Source, variant: str, inputs: Mapping[str, Any]
+) -> list[Pending]:
+    """Record what is superseded or unchanged, and return what is owed, oldest first.
+
+    :param variant: what is decided with: a configuration's or a model's short identity.
+    :param inputs: goes into the records beside the object.
+    :raises StoreError: the store does not answer.
+    """
+    decisions = Decisions(workspace.ledger, kind)
+    owed: list[Pending] = []
+    again: list[Pending] = []
+    for _, versions in source.by_key(workspace.store):
+        _supersede(workspace, decisions, versions, variant, inputs)
+        newest = versions[0]
+        if not newest.is_current:
+            continue
+        records = decisions.about(newest.object)
+        pending = _pending(kind, newest.object, records, variant)
+        if pending and not _unchanged(workspace, decisions, versions, pending, inputs):
+            (again if records and records[-1].outcome != SUPERSEDED else owed).append(pending)
+        elif not pending:
+            again.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
+    return sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+
+
+def _supersede(
+    workspace: Workspace,
+    decisions: Decisions,
+    versions: list[ListedVersion],
+    variant: str,
+    inputs: Mapping[str, Any],
+) -> None:
+    hidden = not versions[0].is_current
+    by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
+    for item in versions if hidden else versions[1:]:
+        if not decisions.any_about(item.object):
+            workspace.ledger.commit(
+                identity_of(decisions.kind, item.object, variant),
+                SUPERSEDED,
+                workspace.actor,
+                reason=f"{by} before it was used",
+                inputs={"object": item.object.model_dump(mode="json"), **inputs},
+            )
+
+
+def _pending(kind: Kind, version: ObjectVersion, records: list[Record], variant: str) -> Pending | None:
+    """Owed unless decided with this variant; a superseded version that is current again is owed anew."""
+    mine = [record for record in records if record.variant.split("+")[0] == variant]
+    if not mine:
+        return Pending(version, identity_of(kind, version, variant))
+    if mine[-1].outcome != SUPERSEDED:
+        return None
+    return Pending(version, identity_of(kind, version, f"{variant}+{len(mine)}"))
+
+
+def _unchanged(
+    workspace: Workspace,
+    decisions: Decisions,
+    versions: list[ListedVersion],
+    pending: Pending,
+    inputs: Mapping[str, Any],
+) -> bool:
+    before = _decided_before(decisions, versions[1:], pending.identity.variant.split("+")[0])
+    if before is None or before.object().etag != pending.object.etag:
+        return False
+    pointer = before.points_to or before.identity.path
+    workspace.ledger.commit(
+        pending.identity,
+        UNCHANGED,
+        workspace.actor,
+        reason=f"the same content as {before.object().uri}",
+        inputs={"object": pending.object.model_dump(mode="json"), **inputs},
+        points_to=pointer,
+    )
+    return True
+
+
+def _decided_before(decisions: Decisions, older: Iterable[ListedVersion], variant: str) -> Record | None:
+    """The last decision made with this variant about a version before; superseded ones decide nothing."""
+    for item in older:
+        records = [r for r in decisions.about(item.object) if r.outcome != SUPERSEDED]
+        if records:
+            mine = [record for record in records if record.variant.split("+")[0] == variant]
+            return mine[-1] if mine else None
+    return None
+
+
+def _newest_again(workspace: Workspace, owed: list[Pending], again: list[Pending]) -> list[Pending]:
+    """Of what was decided with another variant, only the newest object is owed again."""
+    if not again:
+        return []
+    newest = max(again, key=lambda item: item.object.landed_at)
+    if any(item.object.landed_at > newest.object.landed_at for item in owed):
+        return []
+    return [] if workspace.ledger.get(newest.identity) else [newest]

@@ -1,0 +1,269 @@
+"""From a landed training table to a trained model, and the record that says so."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core import promotion, tracking
+from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
+from iris_core.ledger import Committed, Identity, Record
+from iris_core.reconcile import Source
+from iris_core.reconcile import reconcile as reconcile_objects
+from iris_core.schema import TableSchema
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+TRAINED = "trained"
+REJECTED = "rejected"
+
+
+class TrainingConfig(BaseModel):
+    """Everything that, beside the data, decides what is learned.
+
+    `inverse_regularization` is scikit-learn's C; `holdout_share` the stratified part kept for scoring.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: TableSchema
+    estimator: str = "logistic-regression"
+    inverse_regularization: float = 1.0
+    max_iterations: int = 1000
+    holdout_share: float = 0.2
+    seed: int = 42
+
+    @property
+    def variant(self) -> str:
+        """A short identity: another configuration decides anew about the same data."""
+        return "c" + hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+
+class Work(BaseModel):
+    """A decision that is owed about one object version, as it travels between tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: ObjectVersion
+    identity: str
+    validation: dict[str, Any] = {}
+
+    @property
+    def key(self) -> Identity:
+        return Identity.parse(self.identity)
+
+
+def configuration(workspace: Workspace) -> TrainingConfig:
+    """The training configuration of this deployment."""
+    return TrainingConfig(table=workspace.settings.project.table)
+
+
+def source(workspace: Workspace) -> Source:
+    """Where training data lands."""
+    return Source(workspace.settings.bucket, workspace.settings.train_key)
+
+
+def reconcile(workspace: Workspace) -> Work:
+    """The training or promotion that is owed.
+
+    :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
+    """
+    config = configuration(workspace)
+    inputs = {"config": config.model_dump(mode="json", exclude={"table"})}
+    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs)
+    if pending:
+        return Work(object=pending[-1].object, identity=pending[-1].identity.path)
+    unfinished = promotion.unfinished(workspace)
+    if unfinished:
+        return Work(object=unfinished.object(), identity=unfinished.identity.path)
+    raise NothingOwed(_all_done(workspace))
+
+
+def _all_done(workspace: Workspace) -> str:
+    where = f"s3://{workspace.settings.bucket}/{workspace.settings.train_key}"
+    last = next(workspace.ledger.recent("training"), None)
+    if last is None:
+        return f"No training data has landed at {where}."
+    return f"Every version of {where} has its record; the last one says {last.outcome}. {last.reason}".strip()
+
+
+def validate(workspace: Workspace, work: Work) -> Work:
+    """Check the table; a bad one is quarantined and its rejection recorded before the error is raised.
+
+    :raises DataRejected: the sentence a data scientist acts on.
+    :raises DecidedElsewhere: another run decided about this version meanwhile.
+    """
+    from iris_core.validation import validate_training
+
+    if standing := workspace.ledger.get(work.key):
+        return _continue(work, standing)
+    try:
+        evidence = validate_training(
+            workspace.store.chunks(work.object), work.object.uri, workspace.settings.project.table
+        )
+    except DataRejected as error:
+        reject(workspace, work, error)
+        raise
+    return work.model_copy(update={"validation": evidence.model_dump(mode="json")})
+
+
+def _continue(work: Work, standing: Record) -> Work:
+    if standing.outcome == TRAINED:
+        return work
+    if standing.outcome == REJECTED:
+        raise DataRejected(standing.reason, standing.evidence)
+    raise DecidedElsewhere(f"{work.object.uri} is already {standing.outcome}. {standing.reason}")
+
+
+def reject(workspace: Workspace, work: Work, error: DataRejected) -> Committed:
+    """Keep the refused table findable under the quarantine prefix and record why it was refused."""
+    settings = workspace.settings
+    base = f"quarantine/{settings.platform_env}/{work.object.digest}/{work.object.key.rsplit('/', 1)[-1]}"
+    copied = workspace.store.copy(work.object, settings.bucket, base)
+    workspace.store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
+    return workspace.ledger.commit(
+        work.key,
+        REJECTED,
+        workspace.actor,
+        reason=str(error),
+        inputs={"object": work.object.model_dump(mode="json")},
+        outputs={"quarantine": copied.uri},
+        evidence=error.evidence,
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted pipeline with what it scored on its holdout."""
+
+    pipeline: Pipeline
+    features: pd.DataFrame
+    metrics: dict[str, float]
+    confusion: np.ndarray[Any, Any]
+    holdout_rows: int
+
+
+def train(workspace: Workspace, work: Work) -> Work:
+    """Train on exactly this object version, log it, and commit the training record.
+
+    :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
+    """
+    if standing := workspace.ledger.get(work.key):
+        return _continue(work, standing)
+    names = workspace.settings.names
+    config = configuration(workspace)
+    run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
+    tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
+    with tracking.attempt(workspace, names.training_experiment, run_name, work.identity, tags) as run_id:
+        trained = fit(_frame(workspace, work.object), config)
+        model_uri = _log(trained, config, work.object)
+    committed = workspace.ledger.commit(
+        work.key,
+        TRAINED,
+        workspace.actor,
+        inputs={"object": work.object.model_dump(mode="json"), "config": _config_record(config)},
+        outputs={"run_id": run_id, "model_uri": model_uri},
+        evidence={
+            "rows": len(trained.features) + trained.holdout_rows,
+            "holdout_rows": trained.holdout_rows,
+            **trained.metrics,
+            "validation": work.validation,
+        },
+    )
+    tracking.settle(workspace, run_id, committed.won)
+    return _continue(work, committed.record)
+
+
+def _config_record(config: TrainingConfig) -> dict[str, Any]:
+    return {"variant": config.variant, **config.model_dump(mode="json", exclude={"table"})}
+
+
+def _frame(workspace: Workspace, version: ObjectVersion) -> pd.DataFrame:
+    from iris_core.tables import typed_frame
+
+    table = workspace.settings.project.table
+    frame = typed_frame(workspace.store.chunks(version), version.uri, table, with_target=True)
+    return frame.to_pandas()
+
+
+def fit(frame: pd.DataFrame, config: TrainingConfig) -> Trained:
+    """Fit the pipeline on a stratified part of the frame and score it on the rest.
+
+    :param frame: features as float64 and the target as text, as `typed_frame` gives them.
+    """
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+    from sklearn.model_selection import train_test_split
+
+    table = config.table
+    features, target = frame[list(table.feature_names)], frame[table.target]
+    learn_x, holdout_x, learn_y, holdout_y = train_test_split(
+        features, target, test_size=config.holdout_share, random_state=config.seed, stratify=target
+    )
+    pipeline = _pipeline(config).fit(learn_x, learn_y)
+    predicted = pipeline.predict(holdout_x)
+    metrics = {
+        "accuracy": float(accuracy_score(holdout_y, predicted)),
+        "f1_macro": float(f1_score(holdout_y, predicted, average="macro")),
+        "train_accuracy": float(pipeline.score(learn_x, learn_y)),
+    }
+    confusion = confusion_matrix(holdout_y, predicted, labels=list(table.classes))
+    return Trained(pipeline, learn_x, metrics, confusion, len(holdout_x))
+
+
+def _pipeline(config: TrainingConfig) -> Pipeline:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(
+        StandardScaler(),
+        LogisticRegression(
+            C=config.inverse_regularization,
+            max_iter=config.max_iterations,
+            random_state=config.seed,
+        ),
+    )
+
+
+def _log(trained: Trained, config: TrainingConfig, version: ObjectVersion) -> str:
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    mlflow.log_params({**config.model_dump(exclude={"table"}), "rows": len(trained.features)})
+    mlflow.log_metrics(trained.metrics)
+    tracking.log_dataset(version, "training_data", "training")
+    classes = list(config.table.classes)
+    mlflow.log_dict(
+        {"classes": classes, "rows_are_actual": trained.confusion.tolist()}, "confusion_matrix.json"
+    )
+    mlflow.log_figure(_confusion_figure(trained.confusion, classes), "confusion_matrix.png")
+    example = trained.features.head(5)
+    predicted = pd.Series(trained.pipeline.predict(example), name="prediction")
+    info = mlflow.sklearn.log_model(
+        trained.pipeline,
+        name="model",
+        signature=infer_signature(example, predicted),
+        input_example=example,
+        pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
+    )
+    return str(info.model_uri)
+
+
+def _confusion_figure(confusion: np.ndarray[Any, Any], classes: list[str]) -> Any:
+    from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    display = ConfusionMatrixDisplay(confusion, display_labels=classes)
+    display.plot(ax=figure.subplots(), colorbar=False)
+    return figure

@@ -1,0 +1,180 @@
+"""Signals and listings become announcements: "look now". What is owed is decided by whoever looks.
+
+An announcement may be doubled, late or needless without harm; it is only ever missing until the next sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from iris_core.errors import IrisError
+from iris_core.listen import Signal
+from iris_core.reconcile import Source
+from iris_core.storage import ObjectVersion
+
+log = logging.getLogger(__name__)
+
+PAGE = 1000
+SHOWN = 5
+REMEMBERED = 1000
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """Seconds: between sweeps, between sweeps while the stream is down, and how long an announced object
+    may stay unaccounted before it is announced again (doubled each time, up to `longest_grace_s`)."""
+
+    sweep_s: float = 60.0
+    sweep_when_down_s: float = 5.0
+    grace_s: float = 60.0
+    longest_grace_s: float = 3600.0
+
+
+@dataclass
+class Cursor:
+    """What was announced, how often and when last (epoch seconds), by object digest."""
+
+    announced: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, stored: Any) -> Cursor:
+        """The cursor that `dump` made; an empty one from anything else."""
+        if not isinstance(stored, dict):
+            return cls()
+        return cls({digest: (int(times), float(last)) for digest, (times, last) in stored.items()})
+
+    def dump(self) -> dict[str, Any]:
+        """JSON-able, the newest `REMEMBERED` only."""
+        newest = sorted(self.announced.items(), key=lambda item: item[1][1])[-REMEMBERED:]
+        return {digest: [times, last] for digest, (times, last) in newest}
+
+    def note(self, digest: str, now: float) -> None:
+        times, _ = self.announced.get(digest, (0, 0.0))
+        self.announced[digest] = (times + 1, now)
+
+    def is_due(self, digest: str, now: float, rhythm: Rhythm) -> bool:
+        """Whether an object that is still unaccounted is to be announced (again)."""
+        times, last = self.announced.get(digest, (0, 0.0))
+        grace = min(rhythm.longest_grace_s, rhythm.grace_s * 2 ** max(0, times - 1))
+        return times == 0 or now - last >= grace
+
+
+@dataclass
+class _Inbox:
+    """What has come since the last look: coalesced, so that a burst costs no memory per event."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    landed: dict[str, ObjectVersion] = field(default_factory=dict)
+    list_now: bool = True
+    down: bool = False
+    ended: BaseException | None = None
+
+
+class Watch:
+    """Watches one source over a bucket's shared signals."""
+
+    def __init__(
+        self,
+        source: Source,
+        unaccounted: Callable[[], Iterator[ObjectVersion]],
+        cursor: Cursor,
+        save: Callable[[Cursor], Awaitable[None]],
+        rhythm: Rhythm | None = None,
+    ) -> None:
+        self._source = source
+        self._unaccounted = unaccounted
+        self._cursor = cursor
+        self._save = save
+        self._rhythm = rhythm or Rhythm()
+        self._said = ""
+
+    async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
+        """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
+
+        The signals' first `subscribed` comes before the first listing, so nothing falls between them.
+        """
+        inbox = _Inbox(list_now=False)
+        pump = asyncio.create_task(self._pump(signals, inbox))
+        next_sweep = time.monotonic()
+        try:
+            while True:
+                if inbox.landed:
+                    yield await self._tell("notification", list(self._taken(inbox).values()))
+                if inbox.list_now or time.monotonic() >= next_sweep:
+                    inbox.list_now = False
+                    if due := await self._due():
+                        yield await self._tell("listing", due)
+                    rhythm = self._rhythm
+                    pause = rhythm.sweep_when_down_s if inbox.down else rhythm.sweep_s
+                    next_sweep = time.monotonic() + pause
+                await self._wait(inbox, next_sweep)
+        finally:
+            pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await pump
+
+    @staticmethod
+    def _taken(inbox: _Inbox) -> dict[str, ObjectVersion]:
+        taken, inbox.landed = inbox.landed, {}
+        return taken
+
+    @staticmethod
+    async def _wait(inbox: _Inbox, until: float) -> None:
+        if inbox.ended:
+            raise inbox.ended
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(inbox.wake.wait(), max(0.0, until - time.monotonic()))
+        inbox.wake.clear()
+
+    async def _pump(self, signals: AsyncIterator[Signal], inbox: _Inbox) -> None:
+        try:
+            async for signal in signals:
+                self._receive(signal, inbox)
+            inbox.ended = IrisError("The shared stream of notifications ended.")
+        except Exception as error:  # noqa: BLE001 - handed to the watcher, which raises it
+            inbox.ended = error
+        inbox.wake.set()
+
+    def _receive(self, signal: Signal, inbox: _Inbox) -> None:
+        if signal.kind == "landed" and signal.object and self._source.matches(signal.object.key):
+            inbox.landed[signal.object.digest] = signal.object
+        elif signal.kind == "subscribed":
+            inbox.list_now, inbox.down = True, False
+        elif signal.kind == "down":
+            inbox.list_now, inbox.down = inbox.list_now or not inbox.down, True
+        else:
+            return
+        inbox.wake.set()
+
+    async def _due(self) -> list[ObjectVersion]:
+        """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""
+        try:
+            listing = self._unaccounted()
+            due: list[ObjectVersion] = []
+            while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):
+                now = time.time()
+                due += [item for item in page if self._cursor.is_due(item.digest, now, self._rhythm)]
+                if len(due) >= PAGE:
+                    break
+        except IrisError as error:
+            if str(error) != self._said:
+                log.warning("Looking for unaccounted objects: %s Trying again.", error)
+            self._said = str(error)
+            return []
+        self._said = ""
+        return due
+
+    async def _tell(self, why: str, objects: list[ObjectVersion]) -> dict[str, Any]:
+        now = time.time()
+        for item in objects:
+            self._cursor.note(item.digest, now)
+        await self._save(self._cursor)
+        newest = sorted(objects, key=lambda item: item.landed_at)[-SHOWN:]
+        return {"why": why, "objects": len(objects), "newest": [item.uri for item in newest]}

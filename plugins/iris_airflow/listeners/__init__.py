@@ -1,0 +1,1 @@
+"""Listeners: what every task leaves behind."""

@@ -1,0 +1,1 @@
+"""Operators: verb and noun, one core call each."""

@@ -1,0 +1,37 @@
+"""Report on one scoring: simple statistics, Evidently's tests and page, one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from iris_airflow.steps import run_step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class EvidentlyDriftReportOperator(BaseOperator):
+    """Compares what was scored with what the model was trained on; stores report and verdict once.
+
+    Statistics (mean, std, min, max per feature, and the basic severity), Evidently's JSON and its HTML go
+    to the drift prefix and to MLflow, the verdict to the ledger.
+
+    :param scoring: the path of a scoring's ledger record, as the task `unreported` returns them.
+    """
+
+    template_fields: Sequence[str] = ("scoring",)
+    ui_color = "#ffe9d6"
+
+    def __init__(self, *, scoring: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scoring = scoring
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Returns severity, sentence and where the report lies."""
+        from iris_core import monitoring
+
+        reported: dict[str, Any] = run_step(monitoring.report, self.scoring)
+        return reported

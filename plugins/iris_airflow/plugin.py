@@ -1,0 +1,14 @@
+"""Registration with Airflow, by the entry point `airflow.plugins`; nothing else."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from iris_airflow.listeners.audit import AuditListener
+
+
+class IrisPlugin(AirflowPlugin):
+    """The audit listener; operators and triggers are imported by their names."""
+
+    name = "iris"
+    listeners = [AuditListener()]  # noqa: RUF012 - Airflow's own form

@@ -1,0 +1,1 @@
+"""Sensors that cost nothing while a DAG file is parsed."""

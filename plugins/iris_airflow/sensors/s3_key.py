@@ -1,0 +1,74 @@
+"""The amazon provider's S3KeySensor, imported when it runs instead of when a DAG file is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from iris_airflow.hooks.minio import CONN_ID
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor as ProviderS3KeySensor
+    from airflow.sdk import Context
+
+
+class S3KeySensor(BaseOperator):
+    """Waits for a key in S3, deferred; a key that is there passes at once and costs no trigger.
+
+    The provider's module imports boto3 (2 s of each parse), so it is built inside the task.
+
+    :param bucket_name: the bucket.
+    :param bucket_key: the key, or with `wildcard_match` a pattern.
+    :param wildcard_match: whether `bucket_key` is a Unix wildcard pattern.
+    :param aws_conn_id: the Airflow connection.
+    :param poke_interval: seconds between two looks while it waits.
+    :param timeout: seconds after which waiting fails.
+    """
+
+    template_fields: Sequence[str] = ("bucket_name", "bucket_key")
+    ui_color = "#e6f1f2"
+
+    def __init__(
+        self,
+        *,
+        bucket_name: str,
+        bucket_key: str,
+        wildcard_match: bool = False,
+        aws_conn_id: str = CONN_ID,
+        poke_interval: float = 30.0,
+        timeout: float = 23 * 3600.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket_name = bucket_name
+        self.bucket_key = bucket_key
+        self.wildcard_match = wildcard_match
+        self.aws_conn_id = aws_conn_id
+        self.poke_interval = poke_interval
+        self.timeout = timeout
+
+    def execute(self, context: Context) -> None:
+        """Look once; defer to the provider's trigger when the key is not there."""
+        sensor = self._sensor()
+        if not sensor.poke(context):
+            sensor._defer()
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        """Resumed by the trigger: the key is there, or the trigger says what is wrong."""
+        self._sensor().execute_complete(context, event)
+
+    def _sensor(self) -> ProviderS3KeySensor:
+        from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor as ProviderS3KeySensor
+
+        return ProviderS3KeySensor(
+            task_id=self.task_id,
+            bucket_name=self.bucket_name,
+            bucket_key=self.bucket_key,
+            wildcard_match=self.wildcard_match,
+            aws_conn_id=self.aws_conn_id,
+            poke_interval=self.poke_interval,
+            timeout=self.timeout,
+            deferrable=True,
+        )

@@ -1,0 +1,83 @@
+"""The seam between a task and the core: opens the workspace, runs one function, translates the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from iris_core.workspace import Workspace
+
+Rest = ParamSpec("Rest")
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "retries": 6,
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=1),
+}
+"""Six tries with growing pauses outlast an outage of two minutes of the store or of MLflow."""
+
+
+def run_step(
+    function: Callable[Concatenate[Workspace, Rest], Any], *args: Rest.args, **kwargs: Rest.kwargs
+) -> Any:
+    """Run one core function in the running task's name; returns something an XCom can hold.
+
+    Nothing owed skips the task, bad data and bad configuration fail it for good, everything else
+    (a store or a registry that does not answer) fails this try and is retried.
+    """
+    from airflow.sdk import get_current_context
+
+    with outcomes():
+        return _jsonable(function(workspace(get_current_context()), *args, **kwargs))
+
+
+@contextmanager
+def outcomes() -> Iterator[None]:
+    """Translate the core's outcomes into Airflow's."""
+    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+    from iris_core.errors import ConfigError, DataRejected, NothingOwed
+
+    try:
+        yield
+    except NothingOwed as outcome:
+        raise AirflowSkipException(str(outcome)) from outcome
+    except (DataRejected, ConfigError) as outcome:
+        raise AirflowFailException(str(outcome)) from outcome
+
+
+def workspace(context: Context) -> Workspace:
+    """The workspace of the running task: settings from the environment, the store from the connection."""
+    from iris_airflow.hooks.minio import MinioHook
+    from iris_core.audit import code_version
+    from iris_core.config import load_settings
+    from iris_core.ledger import Actor
+    from iris_core.workspace import open_workspace
+
+    settings = load_settings()
+    task = context["ti"]
+    actor = Actor(
+        owner=settings.run_owner,
+        dag_id=task.dag_id,
+        run_id=task.run_id,
+        task_id=task.task_id,
+        try_number=task.try_number,
+        code_version=code_version(),
+    )
+    return open_workspace(settings, MinioHook().access(), actor)
+
+
+def _jsonable(result: Any) -> Any:
+    if isinstance(result, BaseModel):
+        return result.model_dump(mode="json")
+    if isinstance(result, list):
+        return [_jsonable(item) for item in result]
+    return result

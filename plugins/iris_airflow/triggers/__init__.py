@@ -1,0 +1,1 @@
+"""Triggers, named after what they watch."""

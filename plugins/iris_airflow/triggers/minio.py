@@ -1,0 +1,116 @@
+"""Watch a MinIO bucket for objects that landed and that the ledger does not account for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Hashable
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from iris_airflow.hooks.minio import CONN_ID, MinioHook
+
+if TYPE_CHECKING:
+    from iris_core.listen import Signal
+    from iris_core.watch import Cursor, Watch
+
+CURSOR_KEY = "iris.announced"
+
+
+class MinioObjectTrigger(BaseEventTrigger):
+    """Fires when an object lands, and when a listing finds one that nobody accounted for.
+
+    Delivery is at least once: the notification stream has no replay, so each (re)connection is followed by
+    a listing, and a sweep announces again what stays unaccounted. An event only says "look now": doubled,
+    late or needless events change nothing, also when this trigger runs in two triggerers at once.
+    Watchers on one bucket share one stream.
+
+    :param bucket: the bucket to watch.
+    :param key: one object's key, or a prefix ending in `/`.
+    :param kind: the ledger's kind of decision that accounts for an object: `training` or `scoring`.
+    :param env: the ledger's environment.
+    :param conn_id: the Airflow connection of the store.
+    :param ping_s: seconds between the stream's pings; without a line for three of them it counts as deaf.
+    :param sweep_s: seconds between two listings while the stream works.
+    :param grace_s: seconds after which an announced, still unaccounted object is announced again.
+    """
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        key: str,
+        kind: str,
+        env: str,
+        conn_id: str = CONN_ID,
+        ping_s: int = 5,
+        sweep_s: float = 60.0,
+        grace_s: float = 60.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bucket = bucket
+        self.key = key
+        self.kind = kind
+        self.env = env
+        self.conn_id = conn_id
+        self.ping_s = ping_s
+        self.sweep_s = sweep_s
+        self.grace_s = grace_s
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and every argument."""
+        names = ("bucket", "key", "kind", "env", "conn_id", "ping_s", "sweep_s", "grace_s")
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            name: getattr(self, name) for name in names
+        }
+
+    def shared_stream_key(self) -> Hashable:
+        """Watchers on one bucket of one store share a stream."""
+        return (type(self).__qualname__, self.conn_id, self.bucket, self.ping_s)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Signal]:
+        """Signals of the bucket, for ever."""
+        from iris_core.listen import Pace, follow
+
+        hook = MinioHook(conn_id=kwargs["conn_id"])
+        async for signal in follow(hook.aaccess, kwargs["bucket"], Pace(ping_s=kwargs["ping_s"])):
+            yield signal
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Signal]) -> AsyncIterator[TriggerEvent]:
+        """Announcements of this watcher's source."""
+        watch = await self._watch()
+        async for announcement in watch.announcements(shared_stream):
+            yield TriggerEvent(announcement)  # type: ignore[no-untyped-call]
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """The same on a stream of its own, where streams cannot be shared."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    async def _watch(self) -> Watch:
+        from iris_core.ledger import Ledger
+        from iris_core.reconcile import Source, unaccounted
+        from iris_core.storage import ObjectStore
+        from iris_core.watch import Rhythm, Watch
+
+        store = ObjectStore(await MinioHook(conn_id=self.conn_id).aaccess())
+        ledger = Ledger(store, self.bucket, self.env)
+        source = Source(self.bucket, self.key)
+        return Watch(
+            source,
+            lambda: unaccounted(store, ledger, self.kind, source),  # type: ignore[arg-type]
+            await self._load(),
+            self._save,
+            Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
+        )
+
+    async def _load(self) -> Cursor:
+        from iris_core.watch import Cursor
+
+        if self.asset_state_store is None:
+            return Cursor()
+        return Cursor.parse(await self.asset_state_store.aget(CURSOR_KEY, default={}))
+
+    async def _save(self, cursor: Cursor) -> None:
+        if self.asset_state_store is not None:
+            await self.asset_state_store.aset(CURSOR_KEY, cursor.dump())
