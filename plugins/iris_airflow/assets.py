@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from airflow.sdk.definitions.asset import BaseAsset
 
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_core.config import Settings
+
+ALIAS = "staging"
 
 
 @dataclass(frozen=True)
@@ -23,26 +26,31 @@ class Assets:
 
 
 def assets(settings: Settings) -> Assets:
-    """The assets of one team and environment."""
-    name = settings.names.asset
+    """The assets of one team and environment.
+
+    The URIs' schemes start with `x-`: for any other, `s3` included, Airflow imports every provider's
+    asset handlers, and with them boto3, each time a DAG file is parsed.
+    """
+    names = settings.names
     return Assets(
         training_data=_watched(settings, "training_data", settings.train_key, "training"),
-        staged_model=Asset(name("staged_model"), uri=f"mlflow://registry/{settings.names.model}/staging"),
+        staged_model=Asset(names.asset("staged_model"), uri=f"x-mlflow://{names.model}/{ALIAS}"),
         inference_data=_watched(settings, "inference_data", settings.test_key, "scoring"),
-        predictions=Asset(
-            name("predictions"), uri=f"s3://{settings.predictions_bucket}/{settings.predictions_prefix}"
+        predictions=_stored(
+            settings, "predictions", settings.predictions_bucket, settings.predictions_prefix
         ),
-        drift_report=Asset(name("drift_report"), uri=f"s3://{settings.drift_bucket}/{settings.drift_prefix}"),
+        drift_report=_stored(settings, "drift_report", settings.drift_bucket, settings.drift_prefix),
     )
+
+
+def _stored(settings: Settings, name: str, bucket: str, key: str, **kwargs: Any) -> Asset:
+    return Asset(settings.names.asset(name), uri=f"x-minio://{bucket}/{key}", **kwargs)
 
 
 def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
     trigger = MinioObjectTrigger(bucket=settings.bucket, key=key, kind=kind, env=settings.platform_env)
-    return Asset(
-        settings.names.asset(name),
-        uri=f"s3://{settings.bucket}/{key}",
-        watchers=[AssetWatcher(name=f"{settings.names.asset(name)}_watcher", trigger=trigger)],
-    )
+    watcher = AssetWatcher(name=f"{settings.names.asset(name)}_watcher", trigger=trigger)
+    return _stored(settings, name, settings.bucket, key, watchers=[watcher])
 
 
 def daily_or(trigger: BaseAsset) -> AssetOrTimeSchedule:

@@ -1,0 +1,27 @@
+"""A bounded, seeded, uniform sample of a table that comes in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+_KEY = "__sample_key"
+
+
+def bounded_sample(frames: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.DataFrame:
+    """At most `rows` rows, each equally likely, in their original order; holds one piece and the sample.
+
+    Every row draws a random key and the smallest keys stay (Vitter 1985, "Random sampling with a
+    reservoir", in its sorted form). The same pieces and seed give the same sample.
+    """
+    generator = np.random.default_rng(seed)
+    kept: pl.DataFrame | None = None
+    for frame in frames:
+        drawn = frame.with_columns(pl.Series(_KEY, generator.random(frame.height)))
+        merged = drawn if kept is None else pl.concat([kept, drawn])
+        if merged.height > rows:
+            merged = merged.filter(pl.col(_KEY).rank("ordinal") <= rows)
+        kept = merged
+    return pl.DataFrame() if kept is None else kept.drop(_KEY)
