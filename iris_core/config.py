@@ -16,6 +16,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length
 Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/]")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+")]
+TrackingUri = Annotated[str, StringConstraints(pattern=r"^(https?://[^/\s]+|sqlite:///\S+)")]
 
 EXAMPLES = {
     "MLFLOW_TRACKING_URI": "http://mlflow:5000",
@@ -48,7 +49,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     project: Project
-    tracking_uri: Url
+    tracking_uri: TrackingUri
     s3_endpoint_url: Url
     access_key_id: str | None = None
     secret_access_key: SecretStr | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 20
 RETRIES = 2
+
+_REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_FORBIDDEN = re.compile(r"status code: 40[13]\b")
+"""obstore has no error of its own for a refused listing, nor for a refused writer."""
 
 _CLIENT: ClientConfig = {
     "allow_http": True,
@@ -194,8 +199,10 @@ class ObjectStore:
             attributes = {"Content-Type": content_type}
             writer = obstore.open_writer(self._bucket(bucket), key, attributes=attributes)
             for piece in pieces:
-                writer.write(piece)
-            writer.close()
+                with _writing():
+                    writer.write(piece)
+            with _writing():
+                writer.close()
         return self.head(bucket, key)
 
     def download(self, version: ObjectVersion, folder: str) -> str:
@@ -295,6 +302,17 @@ def _listed(bucket: str, item: Any) -> ObjectVersion:
 
 
 @contextmanager
+def _writing() -> Iterator[None]:
+    """A writer raises plain OSErrors where obstore's functions raise its own."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BaseError(str(error)) from error
+
+
+@contextmanager
 def _told(bucket: str, key: str) -> Iterator[None]:
     """Turn the clients' errors into ours: what was asked, of which object, what came back."""
     where = f"s3://{bucket}/{key}"
@@ -302,16 +320,22 @@ def _told(bucket: str, key: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, PreconditionError) as error:
         raise ObjectMissing(f"{where} is not there, or no longer in this version.") from error
-    except PermissionDeniedError as error:
-        raise StoreError(
-            f"{where}: the store refused the credentials. Check the connection minio_default, "
-            "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
     except S3Error as error:
+        if error.code in _REFUSALS:
+            raise StoreError(_refused(where)) from error
         kind = ObjectMissing if error.code in ("NoSuchKey", "NoSuchBucket") else StoreError
         raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
     except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
+        if isinstance(error, PermissionDeniedError) or _FORBIDDEN.search(str(error)):
+            raise StoreError(_refused(where)) from error
         raise StoreError(f"{where}: no answer from the store ({_first_line(error)}).") from error
+
+
+def _refused(where: str) -> str:
+    return (
+        f"{where}: the store refused the credentials. Check the connection minio_default, "
+        "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
 
 
 def _first_line(error: BaseException) -> str:

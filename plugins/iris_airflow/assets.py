@@ -34,7 +34,12 @@ def assets(settings: Settings) -> Assets:
     names = settings.names
     return Assets(
         training_data=_watched(settings, "training_data", settings.train_key, "training"),
-        staged_model=Asset(names.asset("staged_model"), uri=f"x-mlflow://{names.model}/{ALIAS}"),
+        staged_model=Asset(
+            names.asset("staged_model"),
+            uri=f"x-mlflow://{names.model}/{ALIAS}",
+            group=settings.project.name,
+            extra={"model_uri": f"models:/{names.model}@{ALIAS}"},
+        ),
         inference_data=_watched(settings, "inference_data", settings.test_key, "scoring"),
         predictions=_stored(
             settings, "predictions", settings.predictions_bucket, settings.predictions_prefix
@@ -44,7 +49,13 @@ def assets(settings: Settings) -> Assets:
 
 
 def _stored(settings: Settings, name: str, bucket: str, key: str, **kwargs: Any) -> Asset:
-    return Asset(settings.names.asset(name), uri=f"x-minio://{bucket}/{key}", **kwargs)
+    return Asset(
+        settings.names.asset(name),
+        uri=f"x-minio://{bucket}/{key}",
+        group=settings.project.name,
+        extra={"s3_uri": f"s3://{bucket}/{key}"},
+        **kwargs,
+    )
 
 
 def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
