@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from obstore import GetResult
     from obstore.store import ClientConfig, RetryConfig
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 20
+CONNECT_TIMEOUT_S = 4
+READ_TIMEOUT_S = 8
 RETRIES = 2
+"""Together they keep one call under 30 s when the store hangs; the task's own retries outlast an outage."""
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")

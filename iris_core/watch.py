@@ -11,19 +11,30 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from iris_core.errors import IrisError
 from iris_core.listen import Signal
 from iris_core.reconcile import Source
-from iris_core.storage import ObjectVersion
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
 SHOWN = 5
 REMEMBERED = 1000
+
+
+class Announceable(Protocol):
+    """What can be announced: `digest` identifies it, `uri` shows it, `landed_at` orders it."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def uri(self) -> str: ...
+    @property
+    def landed_at(self) -> datetime: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +82,7 @@ class _Inbox:
     """What has come since the last look: coalesced, so that a burst costs no memory per event."""
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    landed: dict[str, ObjectVersion] = field(default_factory=dict)
+    landed: dict[str, Announceable] = field(default_factory=dict)
     list_now: bool = True
     down: bool = False
     ended: BaseException | None = None
@@ -83,7 +94,7 @@ class Watch:
     def __init__(
         self,
         source: Source,
-        unaccounted: Callable[[], Iterator[ObjectVersion]],
+        unaccounted: Callable[[], Iterator[Announceable]],
         cursor: Cursor,
         save: Callable[[Cursor], Awaitable[None]],
         rhythm: Rhythm | None = None,
@@ -121,7 +132,7 @@ class Watch:
                 await pump
 
     @staticmethod
-    def _taken(inbox: _Inbox) -> dict[str, ObjectVersion]:
+    def _taken(inbox: _Inbox) -> dict[str, Announceable]:
         taken, inbox.landed = inbox.landed, {}
         return taken
 
@@ -153,11 +164,11 @@ class Watch:
             return
         inbox.wake.set()
 
-    async def _due(self) -> list[ObjectVersion]:
+    async def _due(self) -> list[Announceable]:
         """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""
         try:
             listing = self._unaccounted()
-            due: list[ObjectVersion] = []
+            due: list[Announceable] = []
             while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):
                 now = time.time()
                 due += [item for item in page if self._cursor.is_due(item.digest, now, self._rhythm)]
@@ -171,7 +182,7 @@ class Watch:
         self._said = ""
         return due
 
-    async def _tell(self, why: str, objects: list[ObjectVersion]) -> dict[str, Any]:
+    async def _tell(self, why: str, objects: list[Announceable]) -> dict[str, Any]:
         now = time.time()
         for item in objects:
             self._cursor.note(item.digest, now)

@@ -9,6 +9,7 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTim
 from airflow.sdk.definitions.asset import BaseAsset
 
 from iris_airflow.triggers.minio import MinioObjectTrigger
+from iris_airflow.triggers.mlflow_alias import MlflowAliasTrigger
 from iris_core.config import Settings
 
 ALIAS = "staging"
@@ -39,12 +40,22 @@ def assets(settings: Settings) -> Assets:
             uri=f"x-mlflow://{names.model}/{ALIAS}",
             group=settings.project.name,
             extra={"model_uri": f"models:/{names.model}@{ALIAS}"},
+            watchers=[AssetWatcher(f"{names.asset('staged_model')}_watcher", trigger=_alias(settings))],
         ),
         inference_data=_watched(settings, "inference_data", settings.test_key, "scoring"),
         predictions=_stored(
             settings, "predictions", settings.predictions_bucket, settings.predictions_prefix
         ),
         drift_report=_stored(settings, "drift_report", settings.drift_bucket, settings.drift_prefix),
+    )
+
+
+def _alias(settings: Settings) -> MlflowAliasTrigger:
+    return MlflowAliasTrigger(
+        model=settings.names.model,
+        bucket=settings.bucket,
+        key=settings.test_key,
+        env=settings.platform_env,
     )
 
 

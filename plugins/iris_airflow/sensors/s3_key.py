@@ -9,6 +9,9 @@ from airflow.sdk import BaseOperator
 
 from iris_airflow.hooks.minio import CONN_ID
 
+BOUNDS: dict[str, Any] = {"connect_timeout": 4, "read_timeout": 8, "retries": {"max_attempts": 2}}
+"""boto3's own defaults block for five minutes when the store hangs."""
+
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor as ProviderS3KeySensor
     from airflow.sdk import Context
@@ -71,4 +74,5 @@ class S3KeySensor(BaseOperator):
             poke_interval=self.poke_interval,
             timeout=self.timeout,
             deferrable=True,
+            botocore_config=BOUNDS,
         )

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Hashable
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-
 from iris_airflow.hooks.minio import CONN_ID, MinioHook
+from iris_airflow.triggers.watch import WatchTrigger
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import TriggerEvent
+
     from iris_core.listen import Signal
-    from iris_core.watch import Cursor, Watch
-
-CURSOR_KEY = "iris.announced"
+    from iris_core.watch import Watch
 
 
-class MinioObjectTrigger(BaseEventTrigger):
+class MinioObjectTrigger(WatchTrigger):
     """Fires when an object lands, and when a listing finds one that nobody accounted for.
 
     Delivery is at least once: the notification stream has no replay, so each (re)connection is followed by
@@ -33,6 +32,8 @@ class MinioObjectTrigger(BaseEventTrigger):
     :param sweep_s: seconds between two listings while the stream works.
     :param grace_s: seconds after which an announced, still unaccounted object is announced again.
     """
+
+    arguments = ("bucket", "key", "kind", "env", "conn_id", "ping_s", "sweep_s", "grace_s")
 
     def __init__(
         self,
@@ -56,13 +57,6 @@ class MinioObjectTrigger(BaseEventTrigger):
         self.sweep_s = sweep_s
         self.grace_s = grace_s
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and every argument."""
-        names = ("bucket", "key", "kind", "env", "conn_id", "ping_s", "sweep_s", "grace_s")
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            name: getattr(self, name) for name in names
-        }
-
     def shared_stream_key(self) -> Hashable:
         """Watchers on one bucket of one store share a stream."""
         return (type(self).__qualname__, self.conn_id, self.bucket, self.ping_s)
@@ -75,12 +69,6 @@ class MinioObjectTrigger(BaseEventTrigger):
         hook = MinioHook(conn_id=kwargs["conn_id"])
         async for signal in follow(hook.aaccess, kwargs["bucket"], Pace(ping_s=kwargs["ping_s"])):
             yield signal
-
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Signal]) -> AsyncIterator[TriggerEvent]:
-        """Announcements of this watcher's source."""
-        watch = await self._watch()
-        async for announcement in watch.announcements(shared_stream):
-            yield TriggerEvent(announcement)  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """The same on a stream of its own, where streams cannot be shared."""
@@ -103,14 +91,3 @@ class MinioObjectTrigger(BaseEventTrigger):
             self._save,
             Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
         )
-
-    async def _load(self) -> Cursor:
-        from iris_core.watch import Cursor
-
-        if self.asset_state_store is None:
-            return Cursor()
-        return Cursor.parse(await self.asset_state_store.aget(CURSOR_KEY, default={}))
-
-    async def _save(self, cursor: Cursor) -> None:
-        if self.asset_state_store is not None:
-            await self.asset_state_store.aset(CURSOR_KEY, cursor.dump())

@@ -1,0 +1,90 @@
+"""Watch the registry's alias for a model that was staged by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from iris_airflow.hooks.minio import CONN_ID, MinioHook
+from iris_airflow.triggers.watch import WatchTrigger
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import TriggerEvent
+
+    from iris_core.alias import AliasPoll
+    from iris_core.watch import Watch
+
+
+class MlflowAliasTrigger(WatchTrigger):
+    """Fires when the alias `staging` names a version that has not scored the newest inference data.
+
+    What the training DAG stages it announces itself; this trigger leaves it alone for `grace_s` seconds, and
+    announces it only if nothing came of that. Delivery is at least once: an event says "look now", so one too
+    many changes nothing, also when this trigger runs in two triggerers at once. MLflow's address and
+    credentials come from the triggerer's environment.
+
+    :param model: the registered model.
+    :param bucket: the data bucket.
+    :param key: the inference data's key, or prefix ending in `/`.
+    :param env: the ledger's environment.
+    :param conn_id: the Airflow connection of the store.
+    :param poll_s: seconds between two looks at the alias.
+    :param sweep_s: seconds between two looks at what is owed while the alias rests.
+    :param grace_s: seconds for which a version staged by the training DAG is left to its own event.
+    """
+
+    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s")
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        bucket: str,
+        key: str,
+        env: str,
+        conn_id: str = CONN_ID,
+        poll_s: float = 2.0,
+        sweep_s: float = 60.0,
+        grace_s: float = 30.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.model = model
+        self.bucket = bucket
+        self.key = key
+        self.env = env
+        self.conn_id = conn_id
+        self.poll_s = poll_s
+        self.sweep_s = sweep_s
+        self.grace_s = grace_s
+        self._poll: AliasPoll | None = None
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Announcements, for ever."""
+        async for event in self.filter_shared_stream(self._polled().signals()):
+            yield event
+
+    def _polled(self) -> AliasPoll:
+        from iris_core.alias import AliasPoll
+        from iris_core.config import load_settings
+
+        if self._poll is None:
+            self._poll = AliasPoll(load_settings().tracking_uri, self.model, self.poll_s)
+        return self._poll
+
+    async def _watch(self) -> Watch:
+        from iris_core.alias import unscored
+        from iris_core.ledger import Ledger
+        from iris_core.reconcile import Source
+        from iris_core.storage import ObjectStore
+        from iris_core.watch import Rhythm, Watch
+
+        store = ObjectStore(await MinioHook(conn_id=self.conn_id).aaccess())
+        ledger = Ledger(store, self.bucket, self.env)
+        source = Source(self.bucket, self.key)
+        return Watch(
+            source,
+            lambda: unscored(self._polled(), store, ledger, source, self.grace_s),
+            await self._load(),
+            self._save,
+            Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
+        )
