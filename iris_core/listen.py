@@ -90,8 +90,9 @@ async def _stream(access: StoreAccess, bucket: str, pace: Pace) -> AsyncIterator
         yield Signal("subscribed")
         async for line in response.content:
             if line.strip():
+                versions = list(landed(line))
                 yield Signal("tick")
-                for version in landed(line):
+                for version in versions:
                     yield Signal("landed", version)
 
 

@@ -245,9 +245,9 @@ def _size_findings(rows: int, least: int) -> Iterator[Finding]:
 
 
 def _class_findings(survey: _Survey) -> Iterator[Finding]:
-    """Nothing while labels are unknown or rows missing altogether: the counts would mislead."""
-    target = survey.table.target
-    if not survey.rows or not survey.has_labels or survey.count("unknown_class", target):
+    """Nothing while labels are unknown or rows too few anyway: the counts would mislead."""
+    target, is_short = survey.table.target, survey.rows < survey.table.min_rows
+    if is_short or not survey.has_labels or survey.count("unknown_class", target):
         return
     for name, count in survey.class_counts.items():
         if count < LEAST_ROWS_PER_CLASS:

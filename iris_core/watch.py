@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 PAGE = 1000
 SHOWN = 5
 REMEMBERED = 1000
+MOST_DOUBLINGS = 32
 
 
 class Announceable(Protocol):
@@ -57,9 +58,10 @@ class Cursor:
     @classmethod
     def parse(cls, stored: Any) -> Cursor:
         """The cursor that `dump` made; an empty one from anything else."""
-        if not isinstance(stored, dict):
+        try:
+            return cls({digest: (int(times), float(last)) for digest, (times, last) in stored.items()})
+        except (AttributeError, TypeError, ValueError):
             return cls()
-        return cls({digest: (int(times), float(last)) for digest, (times, last) in stored.items()})
 
     def dump(self) -> dict[str, Any]:
         """JSON-able, the newest `REMEMBERED` only."""
@@ -73,7 +75,7 @@ class Cursor:
     def is_due(self, digest: str, now: float, rhythm: Rhythm) -> bool:
         """Whether an object that is still unaccounted is to be announced (again)."""
         times, last = self.announced.get(digest, (0, 0.0))
-        grace = min(rhythm.longest_grace_s, rhythm.grace_s * 2 ** max(0, times - 1))
+        grace = min(rhythm.longest_grace_s, rhythm.grace_s * 2 ** max(0, min(times - 1, MOST_DOUBLINGS)))
         return times == 0 or now - last >= grace
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
@@ -16,11 +17,27 @@ if TYPE_CHECKING:
 
 Rest = ParamSpec("Rest")
 
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception=["iris_core.errors.StoreError", "iris_core.errors.RegistryError"],
+            action=RetryAction.RETRY,
+            reason="the store or MLflow did not answer; what is owed stays owed",
+        ),
+        RetryRule(
+            exception=["builtins.TypeError", "builtins.AttributeError", "builtins.NameError"],
+            action=RetryAction.FAIL,
+            reason="a mistake in the code: another try gives the same",
+        ),
+    ]
+)
+
 DEFAULT_ARGS: dict[str, Any] = {
     "retries": 6,
     "retry_delay": timedelta(seconds=5),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=1),
+    "retry_policy": RETRY_POLICY,
 }
 """Six tries with growing pauses outlast an outage of two minutes of the store or of MLflow."""
 
