@@ -1,0 +1,142 @@
+"""Findings about a table, and the sentence that tells a data scientist what to do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import DataRejected
+
+ROWS_NAMED = 5
+FINDINGS_TOLD = 3
+LONGEST_QUOTE = 40
+
+Check = Literal[
+    "empty",
+    "encoding",
+    "format",
+    "header",
+    "unclosed_quote",
+    "stray_quote",
+    "long_row",
+    "short_row",
+    "missing_column",
+    "no_rows",
+    "too_few_rows",
+    "not_a_number",
+    "unknown_class",
+    "missing_label",
+    "missing",
+    "infinite",
+    "out_of_range",
+    "absent_class",
+    "small_class",
+    "duplicates",
+]
+"""Every check, worst first."""
+
+CHECKS: tuple[Check, ...] = get_args(Check)
+
+_CORRECT = "Correct the cells or delete the rows"
+_ADVICE: dict[Check, tuple[str, str]] = {
+    "empty": ("Check the export", ""),
+    "encoding": ("Save it as UTF-8", ""),
+    "format": ("Export it as CSV", "',' between fields, one row a line, UTF-8"),
+    "header": ("Give the first row a distinct name for every column", ""),
+    "unclosed_quote": ("Close the quote", "a quote inside a value is written twice"),
+    "stray_quote": ("Quote whole values", "no space around; a quote inside a value is written twice"),
+    "long_row": ("Give the row one field a column", "a value that holds a ',' must be quoted"),
+    "short_row": ("Give the row one field a column", "a missing value is an empty field"),
+    "missing_column": ("Add or rename the columns", ""),
+    "no_rows": ("Check the export", ""),
+    "too_few_rows": ("Add rows", ""),
+    "not_a_number": (_CORRECT, "a '.' before decimals, no thousands separators, no unit"),
+    "unknown_class": (_CORRECT, "a new class belongs in project.json"),
+    "missing_label": (_CORRECT, ""),
+    "missing": (_CORRECT, ""),
+    "infinite": (_CORRECT, ""),
+    "out_of_range": (_CORRECT, "check the unit; a wider range belongs in project.json"),
+    "absent_class": ("Add rows of every class", "a class that is gone leaves project.json"),
+    "small_class": ("Add rows of every class", ""),
+    "duplicates": ("Remove the repeated rows", ""),
+}
+"""What to do about each, and hints how."""
+
+
+class Finding(BaseModel):
+    """What one check found: `count` rows, the numbers of the first five, and found against expected.
+
+    `column` is None and `rows` empty where a finding is about the whole file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    check: Check
+    column: str | None = None
+    rows: tuple[int, ...] = ()
+    count: int
+    found: str
+    expected: str
+
+    @property
+    def clause(self) -> str:
+        """Place, found and expected, as a part of a sentence."""
+        place = ", ".join(part for part in (self._column(), self._rows()) if part)
+        told = f"found {self.found}, expected {self.expected}"
+        return f"{place}: {told}" if place else told
+
+    def _column(self) -> str:
+        return "" if self.column is None else f"column {shown(self.column)}"
+
+    def _rows(self) -> str:
+        if not self.rows:
+            return ""
+        more = f" and {self.count - len(self.rows)} more" if self.count > len(self.rows) else ""
+        return f"{'rows' if self.count > 1 else 'row'} {', '.join(map(str, self.rows))}{more}"
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """By severity of the check, then by how many rows are concerned."""
+    return tuple(sorted(findings, key=lambda finding: (CHECKS.index(finding.check), -finding.count)))
+
+
+def rejection(
+    where: str, findings: Sequence[Finding], evidence: Mapping[str, Any] | None = None
+) -> DataRejected:
+    """The refusal of a table: the worst findings, and what to do about them.
+
+    :param where: the object's URI.
+    :param findings: worst first, at least one; the first three are told.
+    :param evidence: JSON-able; the findings alone when it is not given.
+    """
+    told = findings[:FINDINGS_TOLD]
+    clauses = [finding.clause for finding in told]
+    if more := len(findings) - len(told):
+        clauses.append(f"and {more} more {'finding' if more == 1 else 'findings'}")
+    message = f"{where}: {'; '.join(clauses)}. {_advice(told)} Then upload the file again."
+    alone = {"findings": [finding.model_dump(mode="json") for finding in findings]}
+    return DataRejected(message, evidence=alone if evidence is None else evidence)
+
+
+def _advice(findings: Iterable[Finding]) -> str:
+    hints: dict[str, list[str]] = {}
+    for action, hint in dict.fromkeys(_ADVICE[finding.check] for finding in findings):
+        hints.setdefault(action, []).extend([hint] if hint else [])
+    return " ".join(f"{action} ({'; '.join(how)})." if how else f"{action}." for action, how in hints.items())
+
+
+def shown(value: str) -> str:
+    """A value as a message quotes it: on one line, cut where it is long."""
+    if not value.strip():
+        return "an empty cell" if not value else f"blanks ({value[:LONGEST_QUOTE]!r})"
+    return repr(value if len(value) <= LONGEST_QUOTE else f"{value[: LONGEST_QUOTE - 1]}…")
+
+
+def near_match(value: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, whatever its case."""
+    folded = {name.lower().strip(): name for name in known}
+    matches = get_close_matches(value.lower().strip(), folded, n=1)
+    return folded[matches[0]] if matches else None
