@@ -52,6 +52,7 @@ def unreported(workspace: Workspace) -> list[str]:
 
     :raises NothingOwed: every scoring has one.
     """
+    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
     days: dict[date, set[str]] = {}
     owed: list[str] = []
     for moment, outcome, identity in workspace.ledger.journal("scoring"):

@@ -86,10 +86,18 @@ def _returned(item: ListedVersion, decisions: Decisions) -> bool:
     return item.is_current and all(r.outcome == SUPERSEDED for r in decisions.about(item.object))
 
 
+@dataclass(frozen=True)
+class Reconciled:
+    """What is owed, oldest first, and what was superseded just now."""
+
+    owed: list[Pending]
+    superseded: list[Pending]
+
+
 def reconcile(
     workspace: Workspace, kind: Kind, source: Source, variant: str, inputs: Mapping[str, Any]
-) -> list[Pending]:
-    """Record what is superseded or unchanged, and return what is owed, oldest first.
+) -> Reconciled:
+    """Record what is superseded or unchanged, and find what is owed.
 
     :param variant: what is decided with: a configuration's or a model's short identity.
     :param inputs: goes into the records beside the object.
@@ -98,8 +106,9 @@ def reconcile(
     decisions = Decisions(workspace.ledger, kind)
     owed: list[Pending] = []
     again: list[Pending] = []
+    superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
-        _supersede(workspace, decisions, versions, variant, inputs)
+        superseded += _supersede(workspace, decisions, versions, variant, inputs)
         newest = versions[0]
         if not newest.is_current:
             continue
@@ -109,7 +118,8 @@ def reconcile(
             (again if records and records[-1].outcome != SUPERSEDED else owed).append(pending)
         elif not pending:
             again.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
-    return sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+    owed = sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+    return Reconciled(owed, superseded)
 
 
 def _supersede(
@@ -118,18 +128,22 @@ def _supersede(
     versions: list[ListedVersion],
     variant: str,
     inputs: Mapping[str, Any],
-) -> None:
+) -> Iterator[Pending]:
     hidden = not versions[0].is_current
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
     for item in versions if hidden else versions[1:]:
-        if not decisions.any_about(item.object):
-            workspace.ledger.commit(
-                identity_of(decisions.kind, item.object, variant),
-                SUPERSEDED,
-                workspace.actor,
-                reason=f"{by} before it was used",
-                inputs={"object": item.object.model_dump(mode="json"), **inputs},
-            )
+        if decisions.any_about(item.object):
+            continue
+        identity = identity_of(decisions.kind, item.object, variant)
+        committed = workspace.ledger.commit(
+            identity,
+            SUPERSEDED,
+            workspace.actor,
+            reason=f"{by} before it was used",
+            inputs={"object": item.object.model_dump(mode="json"), **inputs},
+        )
+        if committed.won:
+            yield Pending(item.object, identity)
 
 
 def _pending(kind: Kind, version: ObjectVersion, records: list[Record], variant: str) -> Pending | None:

@@ -79,13 +79,19 @@ def reconcile(workspace: Workspace) -> Work:
     """
     config = configuration(workspace)
     inputs = {"config": config.model_dump(mode="json", exclude={"table"})}
-    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs)
+    reap(workspace)
+    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
     if pending:
         return Work(object=pending[-1].object, identity=pending[-1].identity.path)
     unfinished = promotion.unfinished(workspace)
     if unfinished:
         return Work(object=unfinished.object(), identity=unfinished.identity.path)
     raise NothingOwed(_all_done(workspace))
+
+
+def reap(workspace: Workspace) -> None:
+    """End what killed attempts left RUNNING in the training experiment."""
+    tracking.reap_decided(workspace, workspace.settings.names.training_experiment)
 
 
 def _all_done(workspace: Workspace) -> str:

@@ -103,6 +103,7 @@ class Director:
         scored = self._decided(act, "scored", names.inference_dag, "scoring", version, {"scored"}, model_run)
         model = scored.inputs["model"]
         facts = {name: scored.evidence.get(name) for name in ("rows", "accuracy")}
+        facts["object"] = scored.object().uri
         act.saw("scored", scored.at, **facts, model=model["name"], model_version=str(model["version"]))
         drift = self.sight.wait_for(
             "drift",

@@ -99,7 +99,11 @@ TEAMS = [("team_a", "dev"), ("team_b", "prod")]
 
 
 def parse(home: Path, team: str, platform_env: str, **variables: str) -> dict[str, Any]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "TEAM", "MLFLOW"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "TEAM", "MLFLOW"))
+    }
     environ = kept | {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
@@ -272,7 +276,9 @@ class TestAssets:
 
     def test_watchers(self, parsed: dict[str, Any], prefix: str, team: tuple[str, str]) -> None:
         found = {name: asset["watchers"] for name, asset in parsed["assets"].items() if asset["watchers"]}
-        assert set(found) == {f"{prefix}_{name}" for name in ("training_data", "inference_data", "staged_model")}
+        assert set(found) == {
+            f"{prefix}_{name}" for name in ("training_data", "inference_data", "staged_model")
+        }
         for name, kind, key in (
             ("training_data", "training", "iris/iris_train.csv"),
             ("inference_data", "scoring", "iris/iris_test.csv"),
@@ -293,7 +299,9 @@ def functions(tree: ast.Module) -> list[ast.FunctionDef]:
         node
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
-        and any("task" in ast.unparse(decorator).split("(")[0].split(".") for decorator in node.decorator_list)
+        and any(
+            "task" in ast.unparse(decorator).split("(")[0].split(".") for decorator in node.decorator_list
+        )
     ]
 
 

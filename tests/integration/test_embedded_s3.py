@@ -494,9 +494,18 @@ def test_command_line_refuses(store: EmbeddedS3, tmp_path: Path) -> None:
         for message, arguments in refused.items()
     }
     for message, process in started.items():
-        _, stderr = process.communicate(timeout=20)
+        stderr = _stderr_of(process)
         assert (process.returncode, len(stderr.splitlines())) == (2, 1), stderr
         assert message in stderr
+
+
+def _stderr_of(process: subprocess.Popen[str]) -> str:
+    """All it says until it ends, killed after 20 seconds."""
+    try:
+        return process.communicate(timeout=20)[1]
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_command_line_without_access_key(

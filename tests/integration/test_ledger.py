@@ -72,7 +72,12 @@ class TestCommit:
         ).record
         stored = workspace.ledger.get(identity())
         assert stored == record
-        assert (record.identity, record.outcome, record.by, record.reason) == (identity(), "trained", WHO, "r")
+        assert (record.identity, record.outcome, record.by, record.reason) == (
+            identity(),
+            "trained",
+            WHO,
+            "r",
+        )
         assert (record.inputs, record.outputs, record.evidence) == ({"a": 1}, {"b": 2}, {"c": [0.5]})
         assert before <= record.at <= datetime.now(UTC)
 
@@ -188,7 +193,8 @@ class TestIdentity:
         assert Identity.parse(one.path) == one
 
     @pytest.mark.parametrize(
-        "path", ["", "training", "cooking/2026-11-23/a/b", "training/yesterday/a/b", "training/2026-11-23/a/b/c"]
+        "path",
+        ["", "training", "cooking/2026-11-23/a/b", "training/yesterday/a/b", "training/2026-11-23/a/b/c"],
     )
     def test_other_paths_are_refused(self, path: str) -> None:
         with pytest.raises(ValueError, match=r"."):

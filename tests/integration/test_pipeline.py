@@ -185,7 +185,9 @@ class TestTheLoop:
             training.reconcile(workspace)
         with pytest.raises(NothingOwed, match="with .* version 1"):
             scoring.plan(workspace)
-        assert {item.object.uri for item in workspace.store.versions(workspace.settings.bucket, "")} == written
+        assert {
+            item.object.uri for item in workspace.store.versions(workspace.settings.bucket, "")
+        } == written
 
 
 class TestTraining:
@@ -308,7 +310,10 @@ class TestRejected:
 class TestGate:
     @pytest.fixture
     def strict(
-        self, mlflow_db: object, make_workspace: Callable[..., Workspace], iris_rows: tuple[list[str], list[str]],
+        self,
+        mlflow_db: object,
+        make_workspace: Callable[..., Workspace],
+        iris_rows: tuple[list[str], list[str]],
         as_csv: Callable[[list[str]], bytes],
     ) -> Workspace:
         """Wants no mistake of a model whose labels are partly wrong."""
@@ -372,7 +377,10 @@ class TestScoring:
         assert with_labels["prediction"].equals(without["prediction"])
 
     def test_a_new_model_scores_the_newest_data_again(
-        self, staged: Workspace, test_csv: bytes, iris_rows: tuple[list[str], list[str]],
+        self,
+        staged: Workspace,
+        test_csv: bytes,
+        iris_rows: tuple[list[str], list[str]],
         as_csv: Callable[[list[str]], bytes],
     ) -> None:
         incoming = upload_inference(staged, test_csv)
@@ -383,7 +391,9 @@ class TestScoring:
         assert (work.object, work.model.version) == (incoming, 2)
         [published] = scored(staged)
         assert len(list(staged.ledger.recent("scoring"))) == 2
-        frame = table(staged.store.get(staged.settings.bucket, published["predictions"].split("/", 3)[3].split("?")[0]))
+        frame = table(
+            staged.store.get(staged.settings.bucket, published["predictions"].split("/", 3)[3].split("?")[0])
+        )
         assert frame["model_version"].unique().to_list() == [2]
 
     def test_work_that_is_repeated_publishes_once(self, staged: Workspace, test_csv: bytes) -> None:

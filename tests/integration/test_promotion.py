@@ -61,7 +61,9 @@ def staging(workspace: Workspace) -> tuple[list[int], int | None]:
 
 
 class TestOneAfterTheOther:
-    def test_the_newer_replaces_the_older(self, tracked: Workspace, train: Callable[[int], list[Record]]) -> None:
+    def test_the_newer_replaces_the_older(
+        self, tracked: Workspace, train: Callable[[int], list[Record]]
+    ) -> None:
         for number, record in enumerate(train(3), start=1):
             assert promote(tracked, record)["version"] == str(number)
             assert staging(tracked) == ([number], number)
@@ -71,7 +73,9 @@ class TestOneAfterTheOther:
         ]
         assert stages == ["Archived", "Archived", "Staging"]
 
-    def test_repeating_it_changes_nothing(self, tracked: Workspace, train: Callable[[int], list[Record]]) -> None:
+    def test_repeating_it_changes_nothing(
+        self, tracked: Workspace, train: Callable[[int], list[Record]]
+    ) -> None:
         [record] = train(1)
         first = promote(tracked, record)
         assert promote(tracked, record) == first
@@ -103,7 +107,8 @@ class TestOneAfterTheOther:
         assert ref.variant == f"v1-{ref.run_id[:8]}"
 
     @pytest.mark.xfail(
-        strict=True, reason="stage() takes the highest version number, which is the last registered, not trained"
+        strict=True,
+        reason="stage() takes the highest version number, which is the last registered, not trained",
     )
     def test_an_older_model_that_is_registered_late_does_not_replace_a_newer_one(
         self, tracked: Workspace, train: Callable[[int], list[Record]]
@@ -117,9 +122,15 @@ class TestOneAfterTheOther:
         assert ref.run_id == newer.outputs["run_id"]
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 class TestAtOnce:
+    """Threads share one list of warning filters, so what one of them ignores another may still see."""
+
     def test_exactly_one_is_staged_and_the_alias_agrees(
-        self, tracked: Workspace, make_workspace: Callable[..., Workspace], train: Callable[[int], list[Record]]
+        self,
+        tracked: Workspace,
+        make_workspace: Callable[..., Workspace],
+        train: Callable[[int], list[Record]],
     ) -> None:
         """Each round is an environment of its own: its ledger, and a registered model that is new."""
         records = train(4)
@@ -203,7 +214,9 @@ class TestDiedHalfWay:
         self.repaired(tracked, record)
         assert staging(tracked) == ([1], 1)
 
-    def test_between_verdict_and_staging(self, tracked: Workspace, train: Callable[[int], list[Record]]) -> None:
+    def test_between_verdict_and_staging(
+        self, tracked: Workspace, train: Callable[[int], list[Record]]
+    ) -> None:
         first, second = train(2)
         promote(tracked, first)
         version = promotion.register(client(tracked), tracked, second)

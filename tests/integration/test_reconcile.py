@@ -34,7 +34,7 @@ def next_second() -> None:
 
 def owed(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[Pending]:
     source = Source(workspace.settings.bucket, key)
-    return reconcile(workspace, "training", source, variant, {"config": variant})
+    return reconcile(workspace, "training", source, variant, {"config": variant}).owed
 
 
 def owed_objects(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[ObjectVersion]:
@@ -140,6 +140,16 @@ class TestOneKey:
         assert owed(workspace) == []
         assert record_about(workspace, skipped).outcome == "superseded"
         assert record_about(workspace, again).points_to == record_about(workspace, original).identity.path
+
+    def test_what_was_superseded_is_owed_when_its_content_comes_back(self, workspace: Workspace) -> None:
+        put(workspace, A)
+        settle(workspace)
+        skipped = put(workspace, B)
+        put(workspace, b"a,b\n5,6\n")
+        owed(workspace)
+        assert record_about(workspace, skipped).outcome == "superseded"
+        again = put(workspace, B)
+        assert settle(workspace) == [again]
 
     def test_of_a_burst_the_newest_is_owed_and_the_rest_superseded(self, workspace: Workspace) -> None:
         *older, newest = [put(workspace, f"a,b\n{n},0\n".encode()) for n in range(5)]

@@ -87,7 +87,9 @@ class TestGiven:
         assert getattr(settings, field) == value
         buckets = {"bucket", "predictions_bucket", "drift_bucket"}
         follow = {"TEAM": buckets, "TEAM_S3_BUCKET": buckets}.get(variable, set())
-        changed = {name for name in Settings.model_fields if getattr(settings, name) != getattr(default, name)}
+        changed = {
+            name for name in Settings.model_fields if getattr(settings, name) != getattr(default, name)
+        }
         assert changed == {field} | follow
 
     @pytest.mark.parametrize(("text", "number"), [("0", 0.0), ("1", 1.0), ("0.95", 0.95), ("1e-2", 0.01)])
@@ -190,7 +192,9 @@ class TestSecrets:
 
     def test_not_in_an_error_about_another_variable(self) -> None:
         with pytest.raises(ConfigError) as caught:
-            loaded(AWS_ACCESS_KEY_ID="iris", AWS_SECRET_ACCESS_KEY=SECRET, TEAM="Bad Team", PLATFORM_ENV="X Y")
+            loaded(
+                AWS_ACCESS_KEY_ID="iris", AWS_SECRET_ACCESS_KEY=SECRET, TEAM="Bad Team", PLATFORM_ENV="X Y"
+            )
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
     def test_handed_to_the_store_and_masked_there(self, settings: Settings) -> None:

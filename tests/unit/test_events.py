@@ -94,7 +94,9 @@ def test_an_absent_size_is_zero_bytes() -> None:
     assert one(recorded("put empty")).size == 0
 
 
-@pytest.mark.parametrize("key", ["iris/a b.csv", "iris/a+b.csv", "iris/100%41.csv", "iris/Blüte.csv", "a&=?#.csv"])
+@pytest.mark.parametrize(
+    "key", ["iris/a b.csv", "iris/a+b.csv", "iris/100%41.csv", "iris/Blüte.csv", "a&=?#.csv"]
+)
 def test_keys_are_raw(key: str) -> None:
     record = json.loads(json.dumps(recorded("put small")))
     record["s3"]["object"]["key"] = key

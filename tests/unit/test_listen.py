@@ -249,7 +249,9 @@ class TestDown:
             assert await kinds(follow(Store(url).access, "b", FAST), 3) == ["down"] * 3
         assert len(said(caplog)) == 1
 
-    async def test_a_connection_that_cannot_be_read_is_down_too(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_connection_that_cannot_be_read_is_down_too(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         from iris_core.errors import ConfigError
 
         async def broken() -> StoreAccess:
@@ -311,9 +313,7 @@ def signature(request: web.Request, secret: str) -> str:
 
 
 class TestPace:
-    @given(
-        st.floats(0.001, 60), st.floats(1, 100), st.integers(0, 2000)
-    )
+    @given(st.floats(0.001, 60), st.floats(1, 100), st.integers(0, 2000))
     def test_a_pause_is_within_bounds(self, first: float, factor: float, failures: int) -> None:
         pace = Pace(first_pause_s=first, longest_pause_s=first * factor)
         ceiling = min(pace.longest_pause_s, first * 2.0 ** min(failures, 500))

@@ -19,7 +19,14 @@ from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOp
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.steps import outcomes, run_step
 from iris_core import monitoring, promotion, scoring, training
-from iris_core.errors import ConfigError, DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused, StoreError
+from iris_core.errors import (
+    ConfigError,
+    DataRejected,
+    DecidedElsewhere,
+    NothingOwed,
+    PromotionRefused,
+    StoreError,
+)
 from iris_core.workspace import Workspace
 
 pytestmark = [
@@ -104,7 +111,10 @@ class TestRegisterModel:
         return lambda work: MlflowRegisterModelOperator(task_id="register", trained=work, outlets=[STAGED])
 
     def test_stages_and_tells_the_asset(
-        self, tracked: Workspace, running: Running, train_csv: bytes,
+        self,
+        tracked: Workspace,
+        running: Running,
+        train_csv: bytes,
         operator: Callable[[Any], MlflowRegisterModelOperator],
     ) -> None:
         work = trained(tracked, train_csv)
@@ -121,8 +131,12 @@ class TestRegisterModel:
         assert verdict.by.task_id == "a_task"
 
     def test_a_refused_model_is_a_skipped_task_without_event(
-        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], running: Running,
-        iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes],
+        self,
+        mlflow_db: Path,
+        make_workspace: Callable[..., Workspace],
+        running: Running,
+        iris_rows: tuple[list[str], list[str]],
+        as_csv: Callable[[list[str]], bytes],
         operator: Callable[[Any], MlflowRegisterModelOperator],
     ) -> None:
         workspace = make_workspace(ACCURACY_THRESHOLD="1.0")

@@ -53,7 +53,9 @@ def test_a_wildcard_is_no_wildcard_unless_asked_for(workspace: Workspace) -> Non
 
 
 def test_it_defers_with_everything_it_was_given(workspace: Workspace) -> None:
-    waiting = sensor(workspace.settings.bucket, "iris/*.csv", wildcard_match=True, poke_interval=7, timeout=99)
+    waiting = sensor(
+        workspace.settings.bucket, "iris/*.csv", wildcard_match=True, poke_interval=7, timeout=99
+    )
     waited = deferred(waiting)
     path, carried = waited.trigger.serialize()
     assert path == "airflow.providers.amazon.aws.triggers.s3.S3KeyTrigger"

@@ -25,7 +25,10 @@ VALUES: dict[str, Any] = {"str": "another", "int": 77, "float": 7.5, "bool": Tru
 
 
 def found() -> list[type[BaseEventTrigger]]:
-    modules = [importlib.import_module(f"{triggers.__name__}.{m.name}") for m in pkgutil.iter_modules(triggers.__path__)]
+    modules = [
+        importlib.import_module(f"{triggers.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(triggers.__path__)
+    ]
     return [
         value
         for module in modules
@@ -56,7 +59,13 @@ def given(trigger: type) -> dict[str, Any]:
 
 def minio_trigger(workspace: Workspace, **kwargs: Any) -> MinioObjectTrigger:
     settings = workspace.settings
-    named = {"bucket": settings.bucket, "key": settings.train_key, "kind": "training", "env": "dev", "ping_s": 1}
+    named = {
+        "bucket": settings.bucket,
+        "key": settings.train_key,
+        "kind": "training",
+        "env": "dev",
+        "ping_s": 1,
+    }
     return MinioObjectTrigger(**{**named, **kwargs})
 
 
@@ -92,7 +101,9 @@ class TestEach:
         kinds = {parameter.kind for parameter in parameters(trigger).values()}
         assert kinds == {inspect.Parameter.KEYWORD_ONLY}
 
-    def test_the_docstring_names_every_argument_and_the_delivery(self, trigger: type[BaseEventTrigger]) -> None:
+    def test_the_docstring_names_every_argument_and_the_delivery(
+        self, trigger: type[BaseEventTrigger]
+    ) -> None:
         text = inspect.getdoc(trigger) or ""
         for name in parameters(trigger):
             assert f":param {name}:" in text
@@ -101,7 +112,10 @@ class TestEach:
 
 
 class TestSharedStream:
-    @pytest.mark.parametrize(("argument", "other"), [("key", "x"), ("kind", "scoring"), ("env", "prod"), ("sweep_s", 1.0), ("grace_s", 1.0)])
+    @pytest.mark.parametrize(
+        ("argument", "other"),
+        [("key", "x"), ("kind", "scoring"), ("env", "prod"), ("sweep_s", 1.0), ("grace_s", 1.0)],
+    )
     def test_watchers_on_one_bucket_share_it(self, argument: str, other: object) -> None:
         one = given(MinioObjectTrigger)
         same = MinioObjectTrigger(**one | {argument: other})
@@ -140,10 +154,15 @@ class TestMinio:
         settings = workspace.settings
         await asyncio.to_thread(workspace.store.put, settings.bucket, settings.train_key, b"1", "text/csv")
         source = Source(settings.bucket, settings.train_key)
-        [pending] = await asyncio.to_thread(reconcile, workspace, "training", source, "c1", {})
+        found = await asyncio.to_thread(reconcile, workspace, "training", source, "c1", {})
+        [pending] = found.owed
         inputs = {"object": pending.object.model_dump(mode="json")}
         await asyncio.to_thread(
-            workspace.ledger.commit, identity_of("training", pending.object, "c1"), "trained", workspace.actor, inputs=inputs
+            workspace.ledger.commit,
+            identity_of("training", pending.object, "c1"),
+            "trained",
+            workspace.actor,
+            inputs=inputs,
         )
         async with aclosing(minio_trigger(workspace).run()) as events:
             with pytest.raises(TimeoutError):
