@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast lint format env clean
+.PHONY: help setup demo up down status reset test test-fast chaos lint format env clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,8 +28,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
 	export UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(abspath $(VENV)); \
-	"$$uv" pip install --require-hashes -r requirements.lock && \
-	"$$uv" pip install --no-deps -e .
+	echo "Installing $$(grep -c "==" requirements.lock) locked packages into $(VENV) ..."; \
+	"$$uv" pip install --quiet --require-hashes -r requirements.lock && \
+	"$$uv" pip install --quiet --no-deps -e .
 	@touch $@
 
 demo: setup  ## Start everything, send Iris through all three pipelines, show each hop
@@ -52,6 +53,14 @@ test: setup  ## Run every test (under 10 minutes on 2 cores)
 
 test-fast: setup  ## Run all tests that need no Airflow servers (under 90 seconds)
 	$(BIN)/python -m pytest -m "not e2e" $(PYTEST_ARGS)
+
+SEED ?= 1
+UPLOADS ?= 200
+KILLS ?= 30
+STORE ?= embedded
+
+chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= STORE=minio)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --store $(STORE)
 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check

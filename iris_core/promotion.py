@@ -90,7 +90,7 @@ def unfinished(workspace: Workspace) -> Record | None:
     """The newest training record whose model has no verdict, or a verdict that was not carried out."""
     for training in workspace.ledger.recent("training", outcome="trained"):
         verdict = workspace.ledger.get(identity_of(training))
-        if verdict is None or (verdict.outcome == PROMOTED and not _applied(workspace, verdict)):
+        if verdict is None or not _applied(workspace, verdict):
             return training
         return None
     return None
@@ -166,9 +166,20 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record
         mlflow.register_model(training.outputs["model_uri"], name, tags=tags)
     first, *doubles = _registered(mlflow_client, name, run_id)
     for double in doubles:
-        mlflow_client.delete_model_version(name, double.version)
+        _delete(mlflow_client, double)
         log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
     return first
+
+
+def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
+    """Somebody who registered the same at the same moment may have deleted it first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.delete_model_version(version.name, version.version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _create_model(mlflow_client: MlflowClient, name: str) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from iris_core.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
 from iris_core.storage import ListedVersion, ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace
+
+REMEMBERED = 200
+"""As many of the newest decisions are looked through for the last one about an unversioned key."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,11 @@ def _unchanged(
     pending: Pending,
     inputs: Mapping[str, Any],
 ) -> bool:
-    before = _decided_before(decisions, versions[1:], pending.identity.variant.split("+")[0])
+    variant = pending.identity.variant.split("+")[0]
+    if pending.object.version_id is None:
+        before = _recorded_before(decisions, pending.object.key, variant)
+    else:
+        before = _decided_before(decisions, versions[1:], variant)
     if before is None or before.object().etag != pending.object.etag:
         return False
     pointer = before.points_to or before.identity.path
@@ -185,6 +192,14 @@ def _decided_before(decisions: Decisions, older: Iterable[ListedVersion], varian
         if records:
             mine = [record for record in records if record.variant.split("+")[0] == variant]
             return mine[-1] if mine else None
+    return None
+
+
+def _recorded_before(decisions: Decisions, key: str, variant: str) -> Record | None:
+    """The same where the bucket keeps no older versions: then only the ledger remembers them."""
+    for record in islice(decisions.ledger.recent(decisions.kind), REMEMBERED):
+        if record.outcome != SUPERSEDED and record.object().key == key:
+            return record if record.variant.split("+")[0] == variant else None
     return None
 
 

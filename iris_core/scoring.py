@@ -182,7 +182,7 @@ def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
 
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings):
+        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
             tracking.client(workspace.settings)
             estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
         yield estimator

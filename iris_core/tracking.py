@@ -43,6 +43,14 @@ def client(settings: Settings) -> MlflowClient:
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Without the deprecation warnings that skops provokes by looking through every loaded module."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def told(what: str, settings: Settings) -> Iterator[None]:
     """Turn MLflow's errors into ours: what was asked, of which server, what came back.
 

@@ -255,13 +255,14 @@ def _log(trained: Trained, config: TrainingConfig, version: ObjectVersion) -> st
     mlflow.log_figure(_confusion_figure(trained.confusion, classes), "confusion_matrix.png")
     example = trained.features.head(5)
     predicted = pd.Series(trained.pipeline.predict(example), name="prediction")
-    info = mlflow.sklearn.log_model(
-        trained.pipeline,
-        name="model",
-        signature=infer_signature(example, predicted),
-        input_example=example,
-        pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
-    )
+    with tracking.quiet():
+        info = mlflow.sklearn.log_model(
+            trained.pipeline,
+            name="model",
+            signature=infer_signature(example, predicted),
+            input_example=example,
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
+        )
     return str(info.model_uri)
 
 

@@ -81,7 +81,7 @@ class Cursor:
 
 @dataclass
 class _Inbox:
-    """What has come since the last look: coalesced, so that a burst costs no memory per event."""
+    """What has come since the last look: a burst becomes one announcement."""
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     landed: dict[str, Announceable] = field(default_factory=dict)
@@ -111,7 +111,8 @@ class Watch:
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
         """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
 
-        The signals' first `subscribed` comes before the first listing, so nothing falls between them.
+        Every `subscribed` is followed by a listing, so nothing falls between two connections. It also lists
+        at once, because a watcher that joins a shared stream late has missed its `subscribed`.
         """
         inbox = _Inbox(list_now=False)
         pump = asyncio.create_task(self._pump(signals, inbox))
@@ -125,7 +126,7 @@ class Watch:
                     if due := await self._due():
                         yield await self._tell("listing", due)
                     rhythm = self._rhythm
-                    pause = rhythm.sweep_when_down_s if inbox.down else rhythm.sweep_s
+                    pause = rhythm.sweep_when_down_s if inbox.down or self._said else rhythm.sweep_s
                     next_sweep = time.monotonic() + pause
                 await self._wait(inbox, next_sweep)
         finally:

@@ -15,6 +15,7 @@ from iris_core.config import EXAMPLES, load_settings
 from iris_core.local.home import Home, project_folder, write_file
 from iris_core.local.ports import LOOPBACK
 from iris_core.schema import PROJECT_FILE_VARIABLE, load_project, project_file
+from iris_core.tracking import BOUNDS
 
 ARTIFACT_BUCKET = "mlflow"
 PARALLELISM = 4
@@ -107,13 +108,7 @@ def _endpoints(ports: Mapping[str, int]) -> dict[str, str]:
 
 
 def _mlflow() -> dict[str, str]:
-    return {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
+    return {**BOUNDS, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) -> dict[str, str]:

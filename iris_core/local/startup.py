@@ -91,12 +91,13 @@ class Startup:
         save_state(self.home, self.state)
 
     def _is_healthy(self, component: Component, running: ComponentState) -> bool:
+        alive = running.leader.process() is not None
         code = processes.exit_code(running.leader)
         if component.once and code is not None:
             if code:
                 raise self._failure(component, f"ended with exit code {code}")
             return True
-        if code is not None or not running.leader.process():
+        if not alive:
             how = "has died" if code is None else f"died with exit code {code}"
             raise self._failure(component, how)
         return not component.once and component.healthy(running.started_at)

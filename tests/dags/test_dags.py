@@ -38,7 +38,8 @@ for number, path in enumerate(sys.argv[2:]):
     heavy[path] = [name for name in json.loads(sys.argv[1]) if name in sys.modules]
 
 def parts(condition):
-    return [part for one in condition.objects for part in parts(one)] if hasattr(condition, "objects") else [condition]
+    within = getattr(condition, "objects", None)
+    return [condition] if within is None else [part for one in within for part in parts(one)]
 
 def names(condition):
     return sorted(asset.name for asset in parts(condition))

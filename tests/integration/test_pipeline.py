@@ -183,7 +183,7 @@ class TestTheLoop:
         written = {item.object.uri for item in workspace.store.versions(workspace.settings.bucket, "")}
         with pytest.raises(NothingOwed, match=r"Every version of s3://.*says trained"):
             training.reconcile(workspace)
-        with pytest.raises(NothingOwed, match="with .* version 1"):
+        with pytest.raises(NothingOwed, match=r"with .* version 1"):
             scoring.plan(workspace)
         assert {
             item.object.uri for item in workspace.store.versions(workspace.settings.bucket, "")
@@ -340,7 +340,7 @@ class TestGate:
         assert version.tags["iris.verdict"] == "refused"
         assert "below ACCURACY_THRESHOLD" in version.tags["iris.verdict.reason"]
         assert promotion.staged(strict) is None
-        with pytest.raises(NothingOwed, match="No version of .* has the alias staging"):
+        with pytest.raises(NothingOwed, match=r"No version of .* has the alias staging"):
             scoring.plan(strict)
         with pytest.raises(NothingOwed):
             training.reconcile(strict)

@@ -254,7 +254,9 @@ class TestRegistryErrors:
     ) -> None:
         monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         workspace = make_workspace(MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-        with pytest.raises(RegistryError, match="Resolving the staged model failed on http://127.0.0.1:9: "):
+        with pytest.raises(
+            RegistryError, match=r"Resolving the staged model failed on http://127\.0\.0\.1:9: "
+        ):
             promotion.staged(workspace)
 
     def test_without_any_model_nothing_is_staged(self, tracked: Workspace) -> None:

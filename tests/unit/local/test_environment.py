@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,5 +93,7 @@ def test_only_the_scheduler_preloads(home: Home) -> None:
     source = (home.airflow / "config" / "airflow_local_settings.py").read_text()
     for argv, preloads in ((["airflow", "scheduler"], True), (["airflow", "triggerer"], False)):
         program = f"import sys; sys.argv = {argv}\nsys.modules['iris_airflow'] = None\nexec({source!r})"
-        done = subprocess.run(["python3", "-I", "-c", program], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False
+        )
         assert (done.returncode != 0) is preloads, done.stderr
