@@ -48,11 +48,11 @@ status:  ## Show what runs, where, and the newest decisions
 reset: down  ## Delete everything the local stack stored
 	@test ! -x $(BIN)/iris || $(BIN)/iris reset --yes
 
-test: setup  ## Run every test (under 10 minutes on 2 cores)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: test-fast  ## Run every test (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
 test-fast: setup  ## Run all tests that need no Airflow servers (under 90 seconds)
-	$(BIN)/python -m pytest -m "not e2e" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 SEED ?= 1
 UPLOADS ?= 200

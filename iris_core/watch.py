@@ -125,14 +125,18 @@ class Watch:
                     inbox.list_now = False
                     if due := await self._due():
                         yield await self._tell("listing", due)
-                    rhythm = self._rhythm
-                    pause = rhythm.sweep_when_down_s if inbox.down or self._said else rhythm.sweep_s
-                    next_sweep = time.monotonic() + pause
+                    next_sweep = time.monotonic() + self._pause(inbox.down)
                 await self._wait(inbox, next_sweep)
         finally:
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
+
+    def _pause(self, down: bool) -> float:
+        """Seconds to the next sweep: short while the stream is down, or the last listing failed."""
+        rhythm = self._rhythm
+        in_trouble = down or bool(self._said)
+        return min(rhythm.sweep_s, rhythm.sweep_when_down_s) if in_trouble else rhythm.sweep_s
 
     @staticmethod
     def _taken(inbox: _Inbox) -> dict[str, Announceable]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,9 +24,13 @@ def sensor(bucket: str, key: str, **kwargs: Any) -> S3KeySensor:
     return S3KeySensor(task_id="wait", bucket_name=bucket, bucket_key=key, **kwargs)
 
 
+def started_by(run_type: str) -> Any:
+    return {"dag_run": SimpleNamespace(run_type=run_type)}
+
+
 def deferred(waiting: S3KeySensor) -> TaskDeferred:
     with pytest.raises(TaskDeferred) as caught:
-        waiting.execute({})  # type: ignore[arg-type]
+        waiting.execute(started_by("scheduled"))
     return caught.value
 
 
@@ -44,7 +49,11 @@ def test_a_key_that_is_there_passes_at_once(
     waiting = sensor(bucket, pattern, wildcard_match=wildcard)
     deferred(waiting)
     workspace.store.put(bucket, key, b"1", "text/csv")
-    waiting.execute({})  # type: ignore[arg-type]
+    waiting.execute(started_by("scheduled"))
+
+
+def test_a_run_that_an_event_started_does_not_wait_for_a_deleted_key(workspace: Workspace) -> None:
+    sensor(workspace.settings.bucket, "not/there").execute(started_by("asset_triggered"))
 
 
 def test_a_wildcard_is_no_wildcard_unless_asked_for(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -114,10 +115,15 @@ def test_other_stacks_and_other_components_are_left_alone(start: Start, stack_id
     assert other.process() is not None
 
 
-def test_this_process_is_never_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    environ = psutil.Process().environ()
-    monkeypatch.setattr(processes, "STACK_MARK", "PATH")
-    assert os.getpid() not in pids(processes.members(environ["PATH"]))
+def test_this_process_is_never_a_member() -> None:
+    """In a process of its own: a test runner's workers overwrite their environment with their title."""
+    mark = secrets.token_hex(8)
+    asked = f"from iris_core.local import processes; print(processes.members({mark!r}))"
+    environ = {**os.environ, processes.STACK_MARK: mark}
+    answer = subprocess.run(
+        [sys.executable, "-c", asked], env=environ, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.strip() == "[]"
 
 
 def test_a_pid_that_is_somebody_elses_now_is_nobody(start: Start) -> None:
