@@ -91,7 +91,12 @@ class _Inbox:
 
 
 class Watch:
-    """Watches one source over a bucket's shared signals."""
+    """Watches one source over a bucket's shared signals.
+
+    :param unaccounted: lists what nobody decided about yet; runs in a thread.
+    :param save: stores the cursor.
+    :param refresh: awaited before each listing, so that changed credentials are picked up.
+    """
 
     def __init__(
         self,
@@ -100,12 +105,14 @@ class Watch:
         cursor: Cursor,
         save: Callable[[Cursor], Awaitable[None]],
         rhythm: Rhythm | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
         self._unaccounted = unaccounted
         self._cursor = cursor
         self._save = save
         self._rhythm = rhythm or Rhythm()
+        self._refresh = refresh
         self._said = ""
 
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
@@ -174,6 +181,8 @@ class Watch:
     async def _due(self) -> list[Announceable]:
         """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""
         try:
+            if self._refresh:
+                await self._refresh()
             listing = self._unaccounted()
             due: list[Announceable] = []
             while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):
