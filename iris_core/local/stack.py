@@ -27,8 +27,8 @@ from iris_core.config import Settings, load_settings
 from iris_core.errors import StackError
 from iris_core.local import components as parts
 from iris_core.local import processes
+from iris_core.local.buckets import ensure_buckets
 from iris_core.local.environment import (
-    ARTIFACT_BUCKET,
     component_environment,
     read_environment,
     stack_environment,
@@ -191,11 +191,7 @@ class Stack:
         return parts.describe_stack(self.home, state.ports, environ, self._prepare_store)
 
     def _prepare_store(self) -> None:
-        settings = self.settings
-        store = ObjectStore(access_from_settings(settings))
-        for bucket in {settings.bucket, settings.predictions_bucket, settings.drift_bucket}:
-            store.ensure_bucket(bucket)
-        store.ensure_bucket(ARTIFACT_BUCKET, versioned=False)
+        ensure_buckets(ObjectStore(access_from_settings(self.settings)), self.settings)
 
     def _startup(self, state: StackState, report: Report) -> Startup:
         environ = component_environment(read_environment(self.home), self._environ)

@@ -16,8 +16,8 @@ from tests.chaos.script import Fault
 
 log = logging.getLogger(__name__)
 
-TASK_TITLE = "airflow worker"
 MENDING_S = 90.0
+TASK_WAIT_S = 20.0
 
 
 def commit(fault: Fault, stack: Stack, airflow: AirflowApi, chance: random.Random) -> str:
@@ -42,9 +42,11 @@ def commit(fault: Fault, stack: Stack, airflow: AirflowApi, chance: random.Rando
 
 def _kill_task(stack: Stack, chance: random.Random) -> str:
     """Kill a process that runs a task, or supervises one."""
-    busy = _task_processes(stack)
-    if not busy:
-        return "killed no task: none ran"
+    until = time.monotonic() + TASK_WAIT_S
+    while not (busy := _task_processes(stack)):
+        if time.monotonic() > until:
+            return "killed no task: none ran"
+        time.sleep(0.1)
     victim = chance.choice(busy)
     title = victim.name()
     victim.kill()

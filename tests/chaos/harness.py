@@ -23,6 +23,7 @@ from tests.chaos.audit import Audit, audit, owed
 log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
+AHEAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,16 @@ class Uploader:
     tell: Tell
     acknowledged: dict[str, datetime] = field(default_factory=dict)
     error: BaseException | None = None
+    faults_done: float = 0.0
+    """The share of the faults that is over: uploads keep step, so that they last as long."""
 
     def run(self, seed: int, count: int) -> None:
         try:
-            for upload in script.uploads(self.workspace.settings.project.table, seed, count):
+            table = self.workspace.settings.project.table
+            for number, upload in enumerate(script.uploads(table, seed, count)):
                 time.sleep(upload.pause_s)
+                while upload.pause_s > 1.0 / script.BURST and number / count > self.faults_done + AHEAD:
+                    time.sleep(0.2)
                 self._put(upload)
         except BaseException as error:
             self.error = error
@@ -106,7 +112,8 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
     uploader = Uploader(workspace, tell)
     thread = threading.Thread(target=uploader.run, args=(parameters.seed, parameters.uploads), daemon=True)
     thread.start()
-    committed = _break(stack, airflow, parameters, tell)
+    committed = _break(stack, airflow, parameters, uploader, tell)
+    uploader.faults_done = 1.0
     while thread.is_alive():
         thread.join(5)
         tell(f"{len(uploader.acknowledged)} uploads acknowledged")
@@ -117,7 +124,9 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
     return Outcome(parameters, found, time.monotonic() - began, committed, left)
 
 
-def _break(stack: Stack, airflow: AirflowApi, parameters: Parameters, tell: Tell) -> list[str]:
+def _break(
+    stack: Stack, airflow: AirflowApi, parameters: Parameters, uploader: Uploader, tell: Tell
+) -> list[str]:
     names = stack.workspace().settings.names
     dags = [names.training_dag, names.inference_dag, names.drift_dag]
     chance = random.Random(f"victims-{parameters.seed}")
@@ -126,6 +135,7 @@ def _break(stack: Stack, airflow: AirflowApi, parameters: Parameters, tell: Tell
         time.sleep(fault.pause_s)
         what = breaking.commit(fault, stack, airflow, chance)
         done.append(what)
+        uploader.faults_done = len(done) / parameters.kills
         tell(f"fault {len(done)} of {parameters.kills}: {what}")
     return done
 

@@ -36,28 +36,34 @@ class Fault:
 
 
 def uploads(schema: TableSchema, seed: int, count: int) -> Iterator[Upload]:
-    """`count` uploads: new, repeated, overwritten at once, deleted, bad, and in bursts.
+    """`count` uploads: new, repeated, overwritten at once, deleted, bad, and in bursts of 100 in a second.
 
     The last two are new tables, so that both keys end with something to do.
     """
     chance = random.Random(f"uploads-{seed}")
     last: dict[Purpose, bytes] = {}
-    made = 0
-    while made < count - 2:
+    for sort, size in _groups(chance, count - 2):
         purpose: Purpose = chance.choice(("train", "test", "test"))
-        sort = chance.choices(
-            ("new", "repeat", "overwrite", "delete", "bad", "burst"), (40, 15, 20, 8, 7, 10)
-        )[0]
-        size = min(count - 2 - made, BURST if sort == "burst" else 2 if sort == "overwrite" else 1)
         for number in range(size):
             data = _data(schema, chance, sort, last.get(purpose), purpose)
-            pause = chance.uniform(0.2, 4.0) if number == 0 else 1.0 / BURST
-            yield Upload(purpose, data, pause)
+            yield Upload(purpose, data, chance.uniform(0.2, 4.0) if number == 0 else 1.0 / BURST)
             if data is not None:
                 last[purpose] = data
-        made += size
     for purpose in ("train", "test"):
         yield Upload(purpose, _table(schema, chance, purpose), 1.0)
+
+
+def _groups(chance: random.Random, count: int) -> list[tuple[str, int]]:
+    """Sorts of uploads with their sizes, `count` in all: a burst in every two hundred, the rest one by one."""
+    groups = [("burst", BURST)] * ((count + 2) // (2 * BURST))
+    left = count - BURST * len(groups)
+    while left > 0:
+        sort = chance.choices(("new", "repeat", "overwrite", "delete", "bad"), (45, 15, 25, 8, 7))[0]
+        size = min(left, 2 if sort == "overwrite" else 1)
+        groups.append((sort, size))
+        left -= size
+    chance.shuffle(groups)
+    return groups
 
 
 def _data(
@@ -80,6 +86,6 @@ def faults(dags: list[str], seed: int, count: int) -> Iterator[Fault]:
     """`count` faults: components and tasks killed, components stopped for a while, DAGs paused."""
     chance = random.Random(f"faults-{seed}")
     for _ in range(count):
-        kind: FaultKind = chance.choices(("kill", "stop", "kill_task", "pause"), (45, 15, 30, 10))[0]
+        kind: FaultKind = chance.choices(("kill", "stop", "kill_task", "pause"), (40, 15, 35, 10))[0]
         target = chance.choice(dags if kind == "pause" else COMPONENTS)
         yield Fault(kind, target, chance.uniform(0.5, 8.0), chance.uniform(0.5, 6.0))
