@@ -54,7 +54,7 @@ def uploads(schema: TableSchema, seed: int, count: int) -> Iterator[Upload]:
 
 
 def _groups(chance: random.Random, count: int) -> list[tuple[str, int]]:
-    """Sorts of uploads with their sizes, `count` in all: a burst in every two hundred, the rest one by one."""
+    """Sorts of uploads with their sizes, `count` in all: one burst in two hundred, the rest one by one."""
     groups = [("burst", BURST)] * ((count + 2) // (2 * BURST))
     left = count - BURST * len(groups)
     while left > 0:

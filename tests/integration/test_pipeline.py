@@ -433,3 +433,25 @@ class TestScoring:
         published = scoring.publish_all(workspace, [scoring.score(workspace, work) for work in good])
         assert len({one["predictions"] for one in published}) == 3
         assert [work.object.key for work in scoring.plan(workspace)] == ["iris/incoming/bad.csv"]
+
+
+class TestSideBySide:
+    def test_two_teams_share_mlflow_and_store_and_nothing_else(
+        self, mlflow_db: Any, make_workspace: Callable[..., Workspace], train_csv: bytes, test_csv: bytes
+    ) -> None:
+        ours = make_workspace()
+        theirs = make_workspace(PLATFORM_ENV="prod")
+        for workspace in (ours, theirs):
+            upload_training(workspace, train_csv)
+            trained_and_staged(workspace)
+            upload_inference(workspace, test_csv)
+            scored(workspace)
+
+        for workspace in (ours, theirs):
+            assert [version.version for version in model_versions(workspace)] == ["1"]
+            assert len(training_runs(workspace)) == 1
+            assert [record.outcome for record in workspace.ledger.recent("scoring")] == ["scored"]
+            with pytest.raises(NothingOwed):
+                training.reconcile(workspace)
+        assert ours.settings.names.model != theirs.settings.names.model
+        assert theirs.settings.names.model.endswith("_prod_iris_model")
