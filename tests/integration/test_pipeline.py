@@ -448,7 +448,7 @@ class TestSideBySide:
             scored(workspace)
 
         for workspace in (ours, theirs):
-            assert [version.version for version in model_versions(workspace)] == ["1"]
+            assert [int(version.version) for version in model_versions(workspace)] == [1]
             assert len(training_runs(workspace)) == 1
             assert [record.outcome for record in workspace.ledger.recent("scoring")] == ["scored"]
             with pytest.raises(NothingOwed):
