@@ -146,7 +146,6 @@ def _check_runs(found: Audit, workspace: Workspace) -> None:
 
 def owed(workspace: Workspace) -> str:
     """What is not done yet, in a few words; empty when nothing is."""
-    from iris_core.errors import NothingOwed
     from iris_core.reconcile import unaccounted
 
     settings = workspace.settings
@@ -157,7 +156,5 @@ def owed(workspace: Workspace) -> str:
             return f"{left} versions await {kind}"
     if promotion.unfinished(workspace):
         return "a promotion is unfinished"
-    try:
-        return f"{len(monitoring.unreported(workspace))} scorings await a drift verdict"
-    except NothingOwed:
-        return ""
+    unreported = len(monitoring.pending(workspace))
+    return f"{unreported} scorings await a drift verdict" if unreported else ""
