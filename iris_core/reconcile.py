@@ -1,8 +1,10 @@
 """What is owed: objects in the bucket minus records in the ledger.
 
 An event only wakes; this module decides. Of every key the newest version counts, unless a delete marker
-hides it; every other version that nobody decided about is recorded as superseded. A newest version whose
-content equals that of the version decided just before it is recorded as unchanged. The rest is owed.
+hides it. A newest version whose content equals that of the version decided just before it is recorded as
+unchanged; otherwise it is owed. Once it is decided, every older version that nobody decided about is recorded
+as superseded, and not before: work that is under way is never made void by an upload that comes after it, so
+a stream of uploads cannot starve itself.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby, islice
+from itertools import dropwhile, groupby, islice
 from typing import Any
 
 from iris_core.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
@@ -111,18 +113,35 @@ def reconcile(
     again: list[Pending] = []
     superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
-        superseded += _supersede(workspace, decisions, versions, variant, inputs)
         newest = versions[0]
-        if not newest.is_current:
-            continue
         records = decisions.about(newest.object)
-        pending = _pending(kind, newest.object, records, variant)
+        pending = _pending(kind, newest.object, records, variant) if newest.is_current else None
         if pending and not _unchanged(workspace, decisions, versions, pending, inputs):
-            (again if records and records[-1].outcome != SUPERSEDED else owed).append(pending)
-        elif not pending:
+            decided = bool(records) and records[-1].outcome != SUPERSEDED
+            (again if decided else owed).append(pending)
+            if not decided:
+                continue
+        elif newest.is_current:
             again.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
+        superseded += _supersede(workspace, decisions, versions, variant, inputs)
     owed = sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
     return Reconciled(owed, superseded)
+
+
+def supersede_older(
+    workspace: Workspace,
+    kind: Kind,
+    source: Source,
+    version: ObjectVersion,
+    variant: str,
+    inputs: Mapping[str, Any],
+) -> list[Pending]:
+    """Record the undecided versions before one that is decided now as superseded, and return them."""
+    decisions = Decisions(workspace.ledger, kind)
+    listed = Source(source.bucket, version.key).by_key(workspace.store)
+    versions = next((versions for _, versions in listed), [])
+    older = list(dropwhile(lambda item: item.object.digest != version.digest, versions))
+    return list(_supersede(workspace, decisions, older, variant, inputs)) if older else []
 
 
 def _supersede(
@@ -132,7 +151,7 @@ def _supersede(
     variant: str,
     inputs: Mapping[str, Any],
 ) -> Iterator[Pending]:
-    hidden = not versions[0].is_current
+    hidden = not versions[0].is_current and not decisions.any_about(versions[0].object)
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
     for item in versions if hidden else versions[1:]:
         if decisions.any_about(item.object):

@@ -17,7 +17,7 @@ from iris_core import promotion, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, ObjectMissing
 from iris_core.ledger import Committed, Identity, Record
 from iris_core.promotion import ModelRef
-from iris_core.reconcile import Source
+from iris_core.reconcile import Pending, Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.storage import ObjectVersion
 from iris_core.tables import batches, numbers
@@ -85,11 +85,10 @@ def plan(workspace: Workspace) -> list[Work]:
     name = workspace.settings.names.model
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
-    inputs = {"model": model.model_dump(mode="json")}
+    inputs = _model_input(model)
     tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
     found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs)
-    for item in found.superseded:
-        _withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+    _withdraw_all(workspace, model, found.superseded)
     if not found.owed:
         where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
         raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
@@ -203,8 +202,21 @@ def publish(workspace: Workspace, scored: Scored) -> Record:
         committed = _commit(workspace, scored, predictions, run_id)
         tracking.settle(workspace, run_id, committed.won)
         standing = committed.record
+        older = supersede_older(
+            workspace, "scoring", source(workspace), work.object, work.model.variant, _model_input(work.model)
+        )
+        _withdraw_all(workspace, work.model, older)
     _withdraw(workspace, work, only_part=standing is not None and standing.outcome == SCORED)
     return _standing(work, standing)
+
+
+def _model_input(model: ModelRef) -> dict[str, Any]:
+    return {"model": model.model_dump(mode="json")}
+
+
+def _withdraw_all(workspace: Workspace, model: ModelRef, superseded: Iterable[Pending]) -> None:
+    for item in superseded:
+        _withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
 
 
 def _commit(workspace: Workspace, scored: Scored, predictions: ObjectVersion, run_id: str) -> Committed:

@@ -11,7 +11,7 @@ import pytest
 from minio.deleteobjects import DeleteObject
 
 from iris_core.ledger import Record
-from iris_core.reconcile import Pending, Source, reconcile, unaccounted
+from iris_core.reconcile import Pending, Source, identity_of, reconcile, supersede_older, unaccounted
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
@@ -146,21 +146,43 @@ class TestOneKey:
         settle(workspace)
         skipped = put(workspace, B)
         put(workspace, b"a,b\n5,6\n")
-        owed(workspace)
+        settle(workspace)
+        assert owed(workspace) == []
         assert record_about(workspace, skipped).outcome == "superseded"
         again = put(workspace, B)
         assert settle(workspace) == [again]
 
     def test_of_a_burst_the_newest_is_owed_and_the_rest_superseded(self, workspace: Workspace) -> None:
         *older, newest = [put(workspace, f"a,b\n{n},0\n".encode()) for n in range(5)]
-        assert len(unaccounted_now(workspace)) == 5
-        assert owed_objects(workspace) == [newest]
-        assert unaccounted_now(workspace) == [newest]
+        assert settle(workspace) == [newest]
+        assert unaccounted_now(workspace) == older[::-1]
+        assert owed(workspace) == []
+        assert unaccounted_now(workspace) == []
         for version in older:
             record = record_about(workspace, version)
             assert record.outcome == "superseded"
             assert newest.uri in record.reason
             assert record.object() == version
+
+    def test_work_under_way_is_not_made_void_by_what_lands_after_it(self, workspace: Workspace) -> None:
+        put(workspace, A)
+        under_way = owed(workspace)
+        newest = put(workspace, B)
+        assert owed_objects(workspace) == [newest]
+        decide(workspace, under_way)
+        assert outcomes(workspace) == ["trained"]
+
+    def test_what_is_decided_supersedes_what_came_before_and_not_what_came_after(
+        self, workspace: Workspace
+    ) -> None:
+        before, decided, after = (put(workspace, f"a,b\n{n},0\n".encode()) for n in range(3))
+        source = Source(workspace.settings.bucket, KEY)
+        identity = identity_of("training", decided, "c1")
+        decide(workspace, [Pending(decided, identity)])
+        superseded = supersede_older(workspace, "training", source, decided, "c1", {})
+        assert [one.object for one in superseded] == [before]
+        assert decided.uri in record_about(workspace, before).reason
+        assert unaccounted_now(workspace) == [after]
 
     def test_a_second_look_owes_and_writes_nothing(self, workspace: Workspace) -> None:
         for data in (A, B, B):
@@ -302,7 +324,8 @@ class TestPrefix:
     def test_versions_below_a_prefix_are_superseded_by_key(self, workspace: Workspace) -> None:
         old, new = (put(workspace, data, f"{INBOX}a.csv") for data in (A, B))
         other = put(workspace, A, f"{INBOX}b.csv")
-        assert set(map(str, owed_objects(workspace, key=INBOX))) == {str(new), str(other)}
+        assert set(map(str, settle(workspace, key=INBOX))) == {str(new), str(other)}
+        assert owed(workspace, key=INBOX) == []
         assert record_about(workspace, old).outcome == "superseded"
 
 
@@ -327,7 +350,8 @@ class TestUnversioned:
 
 class TestTwoAtOnce:
     def test_each_record_is_written_once(self, workspace: Workspace) -> None:
-        *older, newest = [put(workspace, f"a,b\n{n},0\n".encode()) for n in range(8)]
+        *older, _ = [put(workspace, f"a,b\n{n},0\n".encode()) for n in range(8)]
+        decide(workspace, owed(workspace))
         start = Barrier(2)
 
         def look(_: int) -> list[ObjectVersion]:
@@ -335,7 +359,7 @@ class TestTwoAtOnce:
             return owed_objects(workspace)
 
         with ThreadPoolExecutor(2) as pool:
-            assert list(pool.map(look, range(2))) == [[newest], [newest]]
-        assert outcomes(workspace) == ["superseded"] * len(older)
+            assert list(pool.map(look, range(2))) == [[], []]
+        assert outcomes(workspace) == ["trained"] + ["superseded"] * len(older)
         records = workspace.store.versions(workspace.settings.bucket, "ledger/dev/training/")
-        assert len(list(records)) == len(older)
+        assert len(list(records)) == len(older) + 1
