@@ -455,3 +455,30 @@ class TestSideBySide:
                 training.reconcile(workspace)
         assert ours.settings.names.model != theirs.settings.names.model
         assert theirs.settings.names.model.endswith("_prod_iris_model")
+
+
+class TestWhileItWaits:
+    def test_what_landed_while_a_run_waited_is_trained_on_instead(
+        self, tracked: Workspace, train_csv: bytes
+    ) -> None:
+        upload_training(tracked, train_csv)
+        waiting = training.validate(tracked, training.reconcile(tracked))
+        newer = upload_training(tracked, train_csv + b"5.1,3.5,1.4,0.2,setosa\n")
+
+        done = training.train(tracked, waiting)
+
+        assert done.object == newer
+        assert [record.outcome for record in tracked.ledger.recent("training")] == ["superseded", "trained"]
+        assert len(training_runs(tracked)) == 1
+
+    def test_a_bad_table_that_landed_meanwhile_does_not_stop_it(
+        self, tracked: Workspace, train_csv: bytes
+    ) -> None:
+        landed = upload_training(tracked, train_csv)
+        waiting = training.validate(tracked, training.reconcile(tracked))
+        upload_training(tracked, b"not,a,table\n")
+
+        done = training.train(tracked, waiting)
+
+        assert done.object == landed
+        assert [record.outcome for record in tracked.ledger.recent("training")] == ["trained", "rejected"]
