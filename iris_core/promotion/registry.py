@@ -1,0 +1,254 @@
+"""The registry: versions, the alias that is the authority, and the stage that mirrors it.
+
+Everything here is derived from the ledger's promotion records and can be done again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core import tracking
+from iris_core.errors import RegistryError
+from iris_core.ledger import Record
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+    from sklearn.base import ClassifierMixin
+
+log = logging.getLogger(__name__)
+
+ALIAS = "staging"
+STAGE = "Staging"
+PROMOTED = "promoted"
+REFUSED = "refused"
+TRAINING_TAG = "iris.training"
+TRAINED_AT_TAG = "iris.trained_at"
+VERDICT_TAG = "iris.verdict"
+VERDICT_AT_TAG = "iris.verdict.at"
+REASON_TAG = "iris.verdict.reason"
+APPLIED_TAG = "iris.verdict.applied"
+ROLLBACK_TAG = "iris.rollback"
+ROUNDS = 10
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class ModelRef(BaseModel):
+    """One registered model version; `training` names the ledger record it came from, if one did."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: int
+    run_id: str
+    training: str = ""
+
+    @property
+    def variant(self) -> str:
+        """A short identity that survives a registry whose numbering started anew."""
+        return f"v{self.version}-{self.run_id[:8]}"
+
+
+class RolledBack(BaseModel):
+    """The last rollback, as the model's tag keeps it: what was approved before it no longer counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    at: datetime
+
+
+def staged(workspace: Workspace) -> ModelRef | None:
+    """The version that the alias `staging` names now, or None.
+
+    :raises RegistryError: MLflow does not answer.
+    """
+    with tracking.told("Resolving the staged model", workspace.settings):
+        found = _by_alias(tracking.client(workspace.settings), workspace.settings.names.model)
+    return reference(found) if found else None
+
+
+def _by_alias(mlflow_client: MlflowClient, name: str) -> ModelVersion | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow_client.get_model_version_by_alias(name, ALIAS)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def reference(version: ModelVersion) -> ModelRef:
+    """A registry's version as the ledger's records hold it."""
+    return ModelRef(
+        name=version.name,
+        version=int(version.version),
+        run_id=version.run_id or "",
+        training=version.tags.get(TRAINING_TAG, ""),
+    )
+
+
+def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVersion | None:
+    """A version by its number; None when there is none, or it was deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return mlflow_client.get_model_version(name, str(version))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+@contextmanager
+def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
+    """The scikit-learn model of a registered version, in a folder that is gone afterwards."""
+    import mlflow
+
+    uri = f"models:/{model.name}/{model.version}"
+    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
+        with tracking.told(f"Loading {uri}", workspace.settings):
+            tracking.client(workspace.settings)
+            estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
+        yield estimator
+
+
+def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record) -> ModelVersion:
+    """The one version registered from a training run; repeating it gives the same version."""
+    import mlflow
+
+    name = workspace.settings.names.model
+    run_id = training.outputs["run_id"]
+    if not _registered(mlflow_client, name, run_id):
+        _create_model(mlflow_client, name)
+        mlflow.register_model(training.outputs["model_uri"], name, tags=_tags(workspace, training))
+    first, *doubles = _registered(mlflow_client, name, run_id)
+    for double in doubles:
+        mlflow_client.delete_model_version(name, double.version)
+        log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
+    return first
+
+
+def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
+    """From a version back to what it was trained on, with what configuration, and by whom."""
+    return {
+        TRAINING_TAG: training.identity.path,
+        TRAINED_AT_TAG: training.at.isoformat(),
+        "iris.config": training.inputs.get("config", {}).get("variant", ""),
+        **tracking.provenance(workspace),
+        **tracking.object_tags(training.object()),
+    }
+
+
+def _create_model(mlflow_client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.create_registered_model(name)
+    except MlflowException:
+        mlflow_client.get_registered_model(name)
+
+
+def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[ModelVersion]:
+    found = mlflow_client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: Record) -> None:
+    """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
+    tags = {
+        REASON_TAG: verdict.reason[:4900],
+        VERDICT_AT_TAG: verdict.at.isoformat(),
+        VERDICT_TAG: verdict.outcome,
+    }
+    for key, value in tags.items():
+        mlflow_client.set_model_version_tag(version.name, version.version, key, value)
+    if verdict.outcome == PROMOTED:
+        stage(mlflow_client, version.name)
+    mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
+
+
+def stage(mlflow_client: MlflowClient, name: str) -> int:
+    """Make alias and stage name the version that the decisions want; archive the others that are staged.
+
+    That is the approved version that was trained last, of those approved since the last rollback and the one
+    rolled back to. Whoever changes something looks again afterwards, so that concurrent promotions converge.
+
+    :returns: the version that is staged.
+    """
+    for _ in range(ROUNDS):
+        wanted = _wanted(mlflow_client, name)
+        others = [version for version in _staged_versions(mlflow_client, name) if version != wanted]
+        if _is_staged(mlflow_client, name, wanted) and not others:
+            return wanted
+        _restage(mlflow_client, name, wanted, others)
+    raise RegistryError(f"Staging {name} did not settle in {ROUNDS} rounds: something else moves it too.")
+
+
+def _wanted(mlflow_client: MlflowClient, name: str) -> int:
+    since = last_rollback(mlflow_client, name)
+    approved = mlflow_client.search_model_versions(f"name = '{name}' and tags.`{VERDICT_TAG}` = '{PROMOTED}'")
+    standing = [each for each in approved if since is None or _time(each, VERDICT_AT_TAG) > since.at]
+    if since:
+        returned_to = find(mlflow_client, name, since.version)
+        standing += [returned_to] if returned_to else []
+    if not standing:
+        raise RegistryError(f"{name} has no approved version to stage: the one rolled back to is gone.")
+    newest = max(standing, key=lambda each: (_time(each, TRAINED_AT_TAG), int(each.version)))
+    return int(newest.version)
+
+
+def _time(version: ModelVersion, tag: str) -> datetime:
+    stamped = version.tags.get(tag)
+    return datetime.fromisoformat(stamped) if stamped else BEGINNING
+
+
+def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
+    """The rollback that stands for a model, if there was one."""
+    kept = mlflow_client.get_registered_model(name).tags.get(ROLLBACK_TAG)
+    return RolledBack.model_validate_json(kept) if kept else None
+
+
+def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
+    """Let a rollback stand, unless a later one does."""
+    standing = last_rollback(mlflow_client, name)
+    if standing is None or standing.at < rolled_back.at:
+        kept = json.dumps(rolled_back.model_dump(mode="json"))
+        mlflow_client.set_registered_model_tag(name, ROLLBACK_TAG, kept)
+
+
+def _staged_versions(mlflow_client: MlflowClient, name: str) -> list[int]:
+    versions = mlflow_client.search_model_versions(f"name = '{name}'")
+    return [int(version.version) for version in versions if version.current_stage == STAGE]
+
+
+def _is_staged(mlflow_client: MlflowClient, name: str, version: int) -> bool:
+    named = _by_alias(mlflow_client, name)
+    return named is not None and int(named.version) == version and named.current_stage == STAGE
+
+
+def _restage(mlflow_client: MlflowClient, name: str, wanted: int, others: list[int]) -> None:
+    with _stages():
+        mlflow_client.transition_model_version_stage(name, str(wanted), STAGE)
+        for version in others:
+            mlflow_client.transition_model_version_stage(name, str(version), "Archived")
+    mlflow_client.set_registered_model_alias(name, ALIAS, str(wanted))
+
+
+@contextmanager
+def _stages() -> Iterator[None]:
+    """MLflow deprecates stages since 2.9; they are kept for whoever still reads them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
