@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iris_core.schema import TableSchema
 from iris_core.storage import ObjectVersion
@@ -37,13 +37,12 @@ class Part:
         sha.update("\n".join(self.labels).encode())
         return sha.hexdigest()
 
-    def row_keys(self) -> NDArray[np.uint64]:
+    def row_keys(self) -> NDArray[np.integer[Any]]:
         """A 64-bit hash of each row, label included: equal rows have equal keys."""
-        import numpy as np
         import pandas as pd
 
         table = self.features.assign(**{"": self.labels.to_numpy()})
-        return pd.util.hash_pandas_object(table, index=False).to_numpy(np.uint64)
+        return pd.util.hash_pandas_object(table, index=False).to_numpy()
 
 
 @dataclass(frozen=True)

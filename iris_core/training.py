@@ -202,7 +202,7 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Trained:
 
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
-    pipeline = _pipeline(config).fit(learned.features, learned.labels)
+    pipeline = recipe(config).fit(learned.features, learned.labels)
     predicted = pipeline.predict(holdout.features)
     metrics = {
         "accuracy": float(accuracy_score(holdout.labels, predicted)),
@@ -213,7 +213,8 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Trained:
     return Trained(pipeline, learned.features, metrics, confusion, len(holdout))
 
 
-def _pipeline(config: TrainingConfig) -> Pipeline:
+def recipe(config: TrainingConfig) -> Pipeline:
+    """The pipeline that a configuration describes, not fitted yet."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
