@@ -265,7 +265,7 @@ def _check_threshold(evidence: Evidence) -> Check:
 
 def _check_floor(floor: Floor) -> Check:
     shown = "better" if floor.passed else "not shown to be better"
-    too_small = "" if floor.passed or not _too_small(floor.pairs) else _more_rows(floor.pairs)
+    too_small = _more_rows(floor.pairs) if _too_small(floor) else ""
     return Check(
         name="floor",
         passed=floor.passed,
@@ -274,10 +274,11 @@ def _check_floor(floor: Floor) -> Check:
     )
 
 
-def _too_small(pairs: Pairs) -> bool:
-    """Whether not even one more right answer, and none wrong, would have shown it."""
-    flawless = Pairs(rows=pairs.rows, better=pairs.better + 1, worse=0)
-    return exact_p_value(flawless) > FLOOR_LIMIT
+def _too_small(floor: Floor) -> bool:
+    """Whether not even flawless answers would have shown it."""
+    rows = floor.pairs.rows
+    gained = rows - round(rows * floor.majority_accuracy)
+    return exact_p_value(Pairs(rows=rows, better=gained, worse=0)) > floor.limit
 
 
 def _more_rows(pairs: Pairs) -> str:
@@ -383,7 +384,9 @@ def _kind_of_rows(champion: Champion) -> str:
 
 
 def _check_recalls(slices: Sequence[ClassSlice], margin: float) -> Check:
-    worse = [each for each in slices if each.difference and _is_worse(each.difference, margin)]
+    """A class may lose what the whole may, were it all lost in that class and classes equally frequent."""
+    allowed = margin * len(slices)
+    worse = [each for each in slices if each.difference and _is_worse(each.difference, allowed)]
     told = [
         f"{each.name} (recall {each.recall:.2f} against {each.champion_recall:.2f}, difference at most "
         f"{each.difference.high:+.2f})"
