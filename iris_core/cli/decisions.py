@@ -234,8 +234,9 @@ def _row(record: Record) -> tuple[str, str, str, str, str]:
 
 
 def _tell(record: Record) -> str:
+    """The reason's first part; `iris explain` tells all of it."""
     if record.reason:
-        return record.reason
+        return record.reason.split("; ")[0]
     shown: dict[str, Any] = {
         name: value for name, value in record.evidence.items() if isinstance(value, int | float | str)
     }

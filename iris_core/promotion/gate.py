@@ -322,12 +322,11 @@ def _check_columns(columns: Sequence[Column]) -> Iterator[Check]:
     declared = [each for each in columns if each.typical_min is not None or each.typical_max is not None]
     if not declared:
         return
-    odd = [each for each in declared if not each.is_typical]
+    odd = {each.name: each for each in reversed(declared) if not each.is_typical}
     sentence = "every column's mean is where project.json says it typically is"
     if odd:
-        sentence = (
-            f"{'; '.join(_oddity(each) for each in odd)}. Were columns swapped, or is the unit another?"
-        )
+        told = ", ".join(_oddity(each) for each in reversed(odd.values()))
+        sentence = f"{told}: were columns swapped, or is the unit another?"
     yield Check(name="columns", passed=not odd, sentence=sentence)
 
 
