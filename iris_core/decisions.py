@@ -49,14 +49,15 @@ def matching(ledger: Ledger, question: Question) -> Iterator[Record]:
 def model_version(record: Record) -> int | None:
     """The model version that a promotion, scoring or drift verdict is about."""
     if record.kind == "promotion":
-        return int(record.inputs["version"])
+        version = record.inputs.get("version")
+        return int(version) if version else None
     model = record.inputs.get("model")
     return int(model["version"]) if isinstance(model, dict) else None
 
 
 def _promotions(ledger: Ledger, version: int) -> list[Record]:
     """Promotion records of a version, oldest first."""
-    found = [r for r in ledger.recent("promotion") if r.inputs["version"] == str(version)]
+    found = [r for r in ledger.recent("promotion") if model_version(r) == version]
     return found[::-1]
 
 

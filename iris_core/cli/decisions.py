@@ -102,6 +102,8 @@ def ledger(
     records = list(islice(matching(open_workspace().ledger, asked), limit))
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
+    elif not records and asked == Question():
+        typer.echo("No decision yet. Upload something: iris upload FILE --as train")
     else:
         _print_records(records)
 
@@ -213,7 +215,7 @@ def _print_records(records: list[Record]) -> None:
 
     screen = Screen().console
     if not records:
-        screen.print("No such decision. Upload something: iris upload FILE --as train")
+        screen.print("No such decision. Ask for less: iris ledger")
         return
     table = Table(box=None, pad_edge=False)
     for name in ("decided", "kind", "outcome", "version", "about"):
