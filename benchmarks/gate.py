@@ -33,7 +33,7 @@ from iris_core.ledger import Record
 from iris_core.local.figures import Figure, write_figures
 from iris_core.local.home import find_home
 from iris_core.local.iris_tables import split_iris
-from iris_core.promotion.gate import Limits
+from iris_core.promotion.measurement import Limits
 from iris_core.promotion.trial import Outcome, Trial
 from iris_core.storage import StoreAccess
 from iris_core.workspace import Workspace, access_from_settings, open_workspace

@@ -77,7 +77,10 @@ class ClassSlice(_Frozen):
 
 
 class Column(_Frozen):
-    """A feature's mean in one part of the table, every class weighing the same, and where it is typical."""
+    """A feature's mean in one part of the table, every class weighing the same, and where it is typical.
+
+    `according_to`: project.json, else the champion's training rows, else nobody, and nothing is typical.
+    """
 
     name: str
     part: Literal["training", "holdout"]
@@ -85,6 +88,7 @@ class Column(_Frozen):
     unit: str
     typical_min: float | None
     typical_max: float | None
+    according_to: Literal["project.json", "the champion's training rows", ""] = ""
 
     @property
     def is_typical(self) -> bool:

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core import tracking
 from iris_core.errors import DataRejected, ObjectMissing, PromotionRefused
-from iris_core.holdout import Split, labelled_frame, split
+from iris_core.holdout import Part, Split, labelled_frame, split
 from iris_core.ledger import Identity, Record
 from iris_core.promotion.evidence import Evidence, Holdout, Verdict
-from iris_core.promotion.gate import ChampionAnswers, Limits, judge, measure
+from iris_core.promotion.gate import judge
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
 from iris_core.promotion.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, loaded, reference, staged
 from iris_core.workspace import Workspace
 
@@ -122,21 +123,29 @@ def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> Champ
         except (ValueError, TypeError, AttributeError) as error:
             log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
             return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
-    return ChampionAnswers(model.version, model.run_id, answers, _seen(workspace, model, parts))
+    learned = _learned(workspace, model)
+    if learned is None:
+        return ChampionAnswers(model.version, model.run_id, answers, None)
+    seen = _seen(learned, parts.holdout)
+    return ChampionAnswers(model.version, model.run_id, answers, seen, typical_of(learned))
 
 
-def _seen(workspace: Workspace, champion: ModelRef, parts: Split) -> NDArray[np.bool_] | None:
-    """Which holdout rows the champion was trained on: rows equal in every value count as the same."""
+def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
+    """Which holdout rows were learned from: rows equal in every value count as the same."""
     import numpy as np
 
+    return np.isin(holdout.row_keys(), learned.row_keys())
+
+
+def _learned(workspace: Workspace, champion: ModelRef) -> Part | None:
+    """What the champion was trained on; None where that is not known any more."""
     training = workspace.ledger.get(Identity.parse(champion.training)) if champion.training else None
     if training is None:
         return None
     try:
-        learned = drawn(workspace, training).learned
+        return drawn(workspace, training).learned
     except (ObjectMissing, DataRejected, KeyError):
         return None
-    return np.isin(parts.holdout.row_keys(), learned.row_keys())
 
 
 def _store(workspace: Workspace, model: ModelRef, evidence: Evidence, verdict: Verdict) -> None:

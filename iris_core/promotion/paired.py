@@ -81,13 +81,17 @@ def wilson_interval(right: int, rows: int, level: float) -> Interval:
     )
 
 
-def detectable_loss(rows: int, level: float) -> float:
-    """The smallest share of rows lost, with none gained, whose interval lies wholly below zero.
+def detectable_loss(rows: int, level: float, margin: float) -> float:
+    """The smallest share of rows lost, with none gained, that is shown to be more than the margin.
 
-    With only losses the McNemar score is the root of their number, so this many rows are needed at least.
+    1 where not even losing all of them would show it.
     """
-    needed = int(quantile(level) ** 2) + 1
-    return min(1.0, needed / rows)
+    low, high = 0, rows
+    while high - low > 1:
+        middle = (low + high) // 2
+        shown = score_interval(Pairs(rows=rows, better=0, worse=middle), level).high < -margin
+        low, high = (low, middle) if shown else (middle, high)
+    return high / rows
 
 
 def quantile(level: float) -> float:

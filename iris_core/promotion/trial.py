@@ -7,7 +7,7 @@ holdout sound, or it spoils the whole table, holdout included, as a wrong upload
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,8 @@ import numpy as np
 from iris_core.errors import ConfigError
 from iris_core.holdout import Part, Split, split
 from iris_core.promotion.evidence import Holdout, Verdict
-from iris_core.promotion.gate import ChampionAnswers, Limits, judge, measure
+from iris_core.promotion.gate import judge
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
 from iris_core.schema import TableSchema
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ class Outcome:
     reading: Reading
     before: Literal["first model", "champion"]
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A staged model, and where its training rows say that a column's mean lies."""
+
+    model: ClassifierMixin
+    typical: Mapping[str, tuple[float, float]]
 
 
 class Flowers:
@@ -124,7 +133,7 @@ class Trial:
     def poisoned(self, seed: int) -> Iterator[Outcome]:
         """Every poison once, both ways it can come, as the first model and before a sound champion."""
         rng = np.random.default_rng([seed, 1])
-        champion, sound = self._sound_model(rng), self._split(rng)
+        champion, sound = self._sound_champion(rng), self._split(rng)
         for reading in READINGS:
             for name, poison in POISONS.items():
                 yield from self._both(name, reading, _spoilt(poison, sound, reading, seed), champion)
@@ -133,7 +142,7 @@ class Trial:
     def equal(self, seed: int) -> Outcome:
         """A model that learned as much as the champion, from other flowers."""
         rng = np.random.default_rng([seed, 2])
-        champion, parts = self._sound_model(rng), self._split(rng)
+        champion, parts = self._sound_champion(rng), self._split(rng)
         return self._judged("equal", "training rows", parts, champion, self._fit(parts.learned))
 
     def better(self, seed: int) -> Outcome:
@@ -141,7 +150,8 @@ class Trial:
         rng = np.random.default_rng([seed, 3])
         learned = self._split(rng).learned
         noise = {name: rng.permutation(learned.features[name].to_numpy()) for name in INFORMATIVE}
-        champion = self._fit(Part(learned.features.assign(**noise), learned.labels))
+        blind = Part(learned.features.assign(**noise), learned.labels)
+        champion = Champion(self._fit(blind), typical_of(blind))
         parts = self._split(rng)
         return self._judged("better", "training rows", parts, champion, self._fit(parts.learned))
 
@@ -153,15 +163,16 @@ class Trial:
     def _split(self, rng: np.random.Generator) -> Split:
         return split(self._flowers.draw(rng, self._rows), self._table, SHARE, int(rng.integers(2**31)))
 
-    def _sound_model(self, rng: np.random.Generator) -> ClassifierMixin:
-        return self._fit(self._split(rng).learned)
+    def _sound_champion(self, rng: np.random.Generator) -> Champion:
+        learned = self._split(rng).learned
+        return Champion(self._fit(learned), typical_of(learned))
 
     def _both(
         self,
         kind: str,
         reading: Reading,
         parts: Split,
-        champion: ClassifierMixin,
+        champion: Champion,
         model: ClassifierMixin | None = None,
     ) -> Iterator[Outcome]:
         model = model or self._fit(parts.learned)
@@ -173,7 +184,7 @@ class Trial:
         kind: str,
         reading: Reading,
         parts: Split,
-        champion: ClassifierMixin | None,
+        champion: Champion | None,
         model: ClassifierMixin,
     ) -> Outcome:
         holdout = Holdout(
@@ -186,8 +197,9 @@ class Trial:
         )
         answers = None
         if champion is not None:
-            given = [str(answer) for answer in champion.predict(parts.holdout.features)]
-            answers = ChampionAnswers(1, "champion", given, np.zeros(len(given), bool))
+            given = [str(answer) for answer in champion.model.predict(parts.holdout.features)]
+            unseen = np.zeros(len(given), bool)
+            answers = ChampionAnswers(1, "champion", given, unseen, champion.typical)
         verdict = judge(measure(self._table, parts, holdout, model, self._limits, answers))
         return Outcome(kind, reading, "first model" if champion is None else "champion", verdict)
 

@@ -124,7 +124,7 @@ class TestRollback:
     ) -> None:
         first, second = train(2)
         promotion.promote(tracked, first)
-        monkeypatch.setattr("iris_core.promotion.gate.FLOOR_LIMIT", 0.0)
+        monkeypatch.setattr("iris_core.promotion.measurement.FLOOR_LIMIT", 0.0)
         with pytest.raises(PromotionRefused, match="not shown to be better than always"):
             promotion.promote(tracked, second)
         with pytest.raises(PromotionRefused, match=r"Version 2 of .* was refused, not approved.*--force"):

@@ -117,7 +117,11 @@ class TestShares:
         assert (found.low, found.high) == (pytest.approx(0.0624, abs=5e-5), pytest.approx(0.1605, abs=5e-5))
 
     @pytest.mark.parametrize("rows", [8, 24, 30, 1000])
-    def test_the_detectable_loss_is_the_smallest_that_shows(self, rows: int) -> None:
-        needed = round(detectable_loss(rows, 0.95) * rows)
-        assert score_interval(Pairs(rows=rows, better=0, worse=needed), 0.95).high < 0
-        assert score_interval(Pairs(rows=rows, better=0, worse=needed - 1), 0.95).high > 0
+    @pytest.mark.parametrize("margin", [0.0, 0.02, 0.1])
+    def test_the_detectable_loss_is_the_smallest_that_shows(self, rows: int, margin: float) -> None:
+        needed = round(detectable_loss(rows, 0.95, margin) * rows)
+        assert score_interval(Pairs(rows=rows, better=0, worse=needed), 0.95).high < -margin
+        assert score_interval(Pairs(rows=rows, better=0, worse=needed - 1), 0.95).high > -margin
+
+    def test_where_no_loss_would_show(self) -> None:
+        assert detectable_loss(2, 0.95, 0.02) == 1

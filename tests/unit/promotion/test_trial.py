@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from iris_core.promotion.gate import Limits
+from iris_core.promotion.measurement import Limits
 from iris_core.promotion.trial import CONSTANT, POISONS, READINGS, Trial
 from iris_core.schema import load_project
 from iris_core.training import TrainingConfig, recipe
