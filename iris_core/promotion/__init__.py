@@ -4,7 +4,7 @@ The ledger's promotion record is the decision; the registry's alias and stage ar
 repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
 """
 
-from iris_core.promotion.judgement import Approval, drawn, identity_of
+from iris_core.promotion.judgement import Approval, decide, drawn, identity_of
 from iris_core.promotion.registry import (
     ALIAS,
     APPLIED_TAG,
@@ -40,6 +40,7 @@ __all__ = [
     "Approval",
     "ModelRef",
     "assess_step",
+    "decide",
     "drawn",
     "identity_of",
     "loaded",
