@@ -1,6 +1,6 @@
 """The gate's rates, and exactly one staged version under concurrency.
 
-    python benchmarks/gate.py --seeds 200 --rows 120 --rounds 25
+    python -m benchmarks.gate --seeds 200 --rows 120 --rounds 25
 
 Each seed plants every poison both ways it can come (see iris_core.promotion.trial), as the very first model
 and before a sound champion; one model equal to its champion, one truly better, one sound first model. Each

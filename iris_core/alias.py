@@ -71,7 +71,7 @@ class AliasPoll:
             while True:
                 try:
                     self.staged = await self._ask(session)
-                except (aiohttp.ClientError, TimeoutError, OSError, IrisError) as error:
+                except (aiohttp.ClientError, OSError, ValueError, KeyError, IrisError) as error:
                     trouble = str(error) or type(error).__name__
                     if trouble != said:
                         log.warning("The alias %s of %s: %s. Trying again.", ALIAS, self._model, trouble)

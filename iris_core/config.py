@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from iris_core.errors import ConfigError
 from iris_core.schema import Project, load_project
@@ -15,8 +23,10 @@ from iris_core.schema import Project, load_project
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/]")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+")]
-TrackingUri = Annotated[str, StringConstraints(pattern=r"^(https?://[^/\s]+|sqlite:///\S+)")]
+ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/](.*[^/])?$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")]
+TrackingUri = Annotated[str, StringConstraints(pattern=r"^(https?://[^/@\s]+(/[^@\s]*)?|sqlite:///\S+)$")]
+"""Neither holds a password: it would show in logs. MLflow reads MLFLOW_TRACKING_USERNAME and …_PASSWORD."""
 
 EXAMPLES = {
     "MLFLOW_TRACKING_URI": "http://mlflow:5000",
@@ -60,7 +70,7 @@ class Settings(BaseModel):
     platform_env: Name
     team: Name
     bucket: Bucket
-    train_key: Key
+    train_key: ObjectKey
     test_key: Key
     predictions_bucket: Bucket
     predictions_prefix: Key
@@ -71,10 +81,30 @@ class Settings(BaseModel):
     promotion_approval: Literal["auto", "manual"] = "auto"
     run_owner: str = ""
 
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """What the pipelines write must not be what they watch, or they would feed themselves."""
+        written = {
+            "TEAM_S3_TRAIN_KEY": (self.bucket, self.train_key),
+            "TEAM_PREDICTIONS_PREFIX": (self.predictions_bucket, f"{self.predictions_prefix}/"),
+            "TEAM_DRIFT_PREFIX": (self.drift_bucket, f"{self.drift_prefix}/"),
+            "the ledger": (self.bucket, "ledger/"),
+        }
+        for name, (bucket, key) in written.items():
+            if bucket == self.bucket and _overlap(self.test_key, key):
+                raise ValueError(f"TEAM_S3_TEST_KEY={self.test_key} overlaps with {name} ({key})")
+        return self
+
     @property
     def names(self) -> Names:
         """Ids of DAGs, experiments, model and assets."""
         return Names(self.team, self.platform_env, self.project.name)
+
+
+def _overlap(watched: str, written: str) -> bool:
+    if watched.endswith("/"):
+        return written.startswith(watched) or (written.endswith("/") and watched.startswith(written))
+    return watched == written or (written.endswith("/") and watched.startswith(written))
 
 
 @dataclass(frozen=True)
@@ -182,9 +212,12 @@ _VARIABLES = {
 
 def _explain(error: ValidationError, given: Mapping[str, str]) -> str:
     first = error.errors()[0]
+    if not first["loc"]:
+        return f"{first['msg'].removeprefix('Value error, ')}. Give each a place of its own."
     field = str(first["loc"][0])
     variable = _VARIABLES.get(field, field.upper())
     if field == "train_key":
         variable = "TEAM_S3_TRAIN_KEY" if "TEAM_S3_TRAIN_KEY" in given else "TEAM_S3_KEY"
-    shown = "***" if "SECRET" in variable else given.get(variable, first.get("input"))
+    secret = "SECRET" in variable or "@" in given.get(variable, "")
+    shown = "***" if secret else given.get(variable, first.get("input"))
     return f"{variable}={shown!s}: {first['msg']}. Example: {variable}={EXAMPLES[variable]}"

@@ -137,7 +137,7 @@ class Ledger:
             commit_id=uuid.uuid4().hex,
             **content,
         )
-        self._store.put(self._bucket, self._entry(record), b"", "application/octet-stream")
+        self._store.create(self._bucket, self._entry(record), b"", "application/octet-stream")
         body = record.model_dump_json(indent=1).encode()
         if self._store.create(self._bucket, self._key(identity), body, "application/json"):
             return Committed(record, won=True)

@@ -52,6 +52,15 @@ def unreported(workspace: Workspace) -> list[str]:
 
     :raises NothingOwed: every scoring has one.
     """
+    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
+    owed = pending(workspace)
+    if not owed:
+        raise NothingOwed("Every scoring has its drift record.")
+    return owed
+
+
+def pending(workspace: Workspace) -> list[str]:
+    """The same list, also when it is empty; only reads."""
     days: dict[date, set[str]] = {}
     owed: list[str] = []
     for moment, outcome, identity in workspace.ledger.journal("scoring"):
@@ -62,8 +71,6 @@ def unreported(workspace: Workspace) -> list[str]:
         wanted = identity_of(day, identity.subject, identity.variant)
         if wanted.subject not in reported and _stands(workspace, identity, wanted.day):
             owed.append(identity.path)
-    if not owed:
-        raise NothingOwed("Every scoring has its drift record.")
     return owed[::-1]
 
 

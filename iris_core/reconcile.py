@@ -1,8 +1,10 @@
 """What is owed: objects in the bucket minus records in the ledger.
 
 An event only wakes; this module decides. Of every key the newest version counts, unless a delete marker
-hides it; every other version that nobody decided about is recorded as superseded. A newest version whose
-content equals that of the version decided just before it is recorded as unchanged. The rest is owed.
+hides it. A newest version whose content equals that of the version decided just before it is recorded as
+unchanged; otherwise it is owed. Once it is decided, every older version that nobody decided about is recorded
+as superseded, and not before: work that is under way is never made void by an upload that comes after it, so
+a stream of uploads cannot starve itself.
 """
 
 from __future__ import annotations
@@ -10,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import groupby
+from itertools import dropwhile, groupby, islice
 from typing import Any
 
 from iris_core.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
 from iris_core.storage import ListedVersion, ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace
+
+REMEMBERED = 200
+"""As many of the newest decisions are looked through for the last one about an unversioned key."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +91,18 @@ def _returned(item: ListedVersion, decisions: Decisions) -> bool:
     return item.is_current and all(r.outcome == SUPERSEDED for r in decisions.about(item.object))
 
 
+@dataclass(frozen=True)
+class Reconciled:
+    """What is owed, oldest first, and what was superseded just now."""
+
+    owed: list[Pending]
+    superseded: list[Pending]
+
+
 def reconcile(
     workspace: Workspace, kind: Kind, source: Source, variant: str, inputs: Mapping[str, Any]
-) -> list[Pending]:
-    """Record what is superseded or unchanged, and return what is owed, oldest first.
+) -> Reconciled:
+    """Record what is superseded or unchanged, and find what is owed.
 
     :param variant: what is decided with: a configuration's or a model's short identity.
     :param inputs: goes into the records beside the object.
@@ -98,18 +111,37 @@ def reconcile(
     decisions = Decisions(workspace.ledger, kind)
     owed: list[Pending] = []
     again: list[Pending] = []
+    superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
-        _supersede(workspace, decisions, versions, variant, inputs)
         newest = versions[0]
-        if not newest.is_current:
-            continue
         records = decisions.about(newest.object)
-        pending = _pending(kind, newest.object, records, variant)
+        pending = _pending(kind, newest.object, records, variant) if newest.is_current else None
         if pending and not _unchanged(workspace, decisions, versions, pending, inputs):
-            (again if records and records[-1].outcome != SUPERSEDED else owed).append(pending)
-        elif not pending:
+            decided = bool(records) and records[-1].outcome != SUPERSEDED
+            (again if decided else owed).append(pending)
+            if not decided:
+                continue
+        elif newest.is_current:
             again.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
-    return sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+        superseded += _supersede(workspace, decisions, versions, variant, inputs)
+    owed = sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+    return Reconciled(owed, superseded)
+
+
+def supersede_older(
+    workspace: Workspace,
+    kind: Kind,
+    source: Source,
+    version: ObjectVersion,
+    variant: str,
+    inputs: Mapping[str, Any],
+) -> list[Pending]:
+    """Record the undecided versions before one that is decided now as superseded, and return them."""
+    decisions = Decisions(workspace.ledger, kind)
+    listed = Source(source.bucket, version.key).by_key(workspace.store)
+    versions = next((versions for _, versions in listed), [])
+    older = list(dropwhile(lambda item: item.object.digest != version.digest, versions))
+    return list(_supersede(workspace, decisions, older, variant, inputs)) if older else []
 
 
 def _supersede(
@@ -118,18 +150,22 @@ def _supersede(
     versions: list[ListedVersion],
     variant: str,
     inputs: Mapping[str, Any],
-) -> None:
-    hidden = not versions[0].is_current
+) -> Iterator[Pending]:
+    hidden = not versions[0].is_current and not decisions.any_about(versions[0].object)
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
     for item in versions if hidden else versions[1:]:
-        if not decisions.any_about(item.object):
-            workspace.ledger.commit(
-                identity_of(decisions.kind, item.object, variant),
-                SUPERSEDED,
-                workspace.actor,
-                reason=f"{by} before it was used",
-                inputs={"object": item.object.model_dump(mode="json"), **inputs},
-            )
+        if decisions.any_about(item.object):
+            continue
+        identity = identity_of(decisions.kind, item.object, variant)
+        committed = workspace.ledger.commit(
+            identity,
+            SUPERSEDED,
+            workspace.actor,
+            reason=f"{by} before it was used",
+            inputs={"object": item.object.model_dump(mode="json"), **inputs},
+        )
+        if committed.won:
+            yield Pending(item.object, identity)
 
 
 def _pending(kind: Kind, version: ObjectVersion, records: list[Record], variant: str) -> Pending | None:
@@ -149,7 +185,11 @@ def _unchanged(
     pending: Pending,
     inputs: Mapping[str, Any],
 ) -> bool:
-    before = _decided_before(decisions, versions[1:], pending.identity.variant.split("+")[0])
+    variant = pending.identity.variant.split("+")[0]
+    if pending.object.version_id is None:
+        before = _recorded_before(decisions, pending.object.key, variant)
+    else:
+        before = _decided_before(decisions, versions[1:], variant)
     if before is None or before.object().etag != pending.object.etag:
         return False
     pointer = before.points_to or before.identity.path
@@ -171,6 +211,14 @@ def _decided_before(decisions: Decisions, older: Iterable[ListedVersion], varian
         if records:
             mine = [record for record in records if record.variant.split("+")[0] == variant]
             return mine[-1] if mine else None
+    return None
+
+
+def _recorded_before(decisions: Decisions, key: str, variant: str) -> Record | None:
+    """The same where the bucket keeps no older versions: then only the ledger remembers them."""
+    for record in islice(decisions.ledger.recent(decisions.kind), REMEMBERED):
+        if record.outcome != SUPERSEDED and record.object().key == key:
+            return record if record.variant.split("+")[0] == variant else None
     return None
 
 

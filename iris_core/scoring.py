@@ -14,10 +14,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from iris_core import promotion, tracking
-from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
-from iris_core.ledger import Identity, Record
+from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, ObjectMissing
+from iris_core.ledger import Committed, Identity, Record
 from iris_core.promotion import ModelRef, loaded
-from iris_core.reconcile import Source
+from iris_core.reconcile import Pending, Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.storage import ObjectVersion
 from iris_core.tables import batches, numbers
@@ -85,12 +85,14 @@ def plan(workspace: Workspace) -> list[Work]:
     name = workspace.settings.names.model
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
-    inputs = {"model": model.model_dump(mode="json")}
-    pending = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs)
-    if not pending:
+    inputs = _model_input(model)
+    tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
+    found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs)
+    _withdraw_all(workspace, model, found.superseded)
+    if not found.owed:
         where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
         raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
-    return [Work(object=item.object, identity=item.identity.path, model=model) for item in pending]
+    return [Work(object=item.object, identity=item.identity.path, model=model) for item in found.owed]
 
 
 def score(workspace: Workspace, work: Work) -> Scored:
@@ -116,10 +118,8 @@ def score(workspace: Workspace, work: Work) -> Scored:
     with loaded(workspace, work.model) as model:
         tally = Tally(workspace.settings.project.table.target)
         frames = _predicted(workspace, work, model, tally)
-        key = f"work/{workspace.settings.platform_env}/{work.identity}.csv"
-        part = workspace.store.put_stream(
-            workspace.settings.predictions_bucket, key, _csv(frames), "text/csv"
-        )
+        bucket, key = workspace.settings.predictions_bucket, _part_key(workspace, work)
+        part = workspace.store.put_stream(bucket, key, _csv(frames), "text/csv")
     return Scored(work=work, part=part, rows=tally.rows, classes=dict(tally.classes), agreement=tally.pairs())
 
 
@@ -183,16 +183,35 @@ def publish(workspace: Workspace, scored: Scored) -> Record:
     """
     work, settings = scored.work, workspace.settings
     standing = workspace.ledger.get(work.key)
-    if standing is not None or scored.part is None:
-        return _standing(work, standing)
-    key = f"{settings.predictions_prefix}/{_name(work)}.csv"
-    predictions = workspace.store.copy(scored.part, settings.predictions_bucket, key)
-    run_id = _log(workspace, scored, predictions)
-    committed = workspace.ledger.commit(
-        work.key,
+    if standing is None and scored.part is not None:
+        predictions = workspace.store.copy(scored.part, settings.predictions_bucket, _key(workspace, work))
+        run_id = _log(workspace, scored, predictions)
+        committed = _commit(workspace, scored, predictions, run_id)
+        tracking.settle(workspace, run_id, committed.won)
+        standing = committed.record
+        older = supersede_older(
+            workspace, "scoring", source(workspace), work.object, work.model.variant, _model_input(work.model)
+        )
+        _withdraw_all(workspace, work.model, older)
+    _withdraw(workspace, work, only_part=standing is not None and standing.outcome == SCORED)
+    return _standing(work, standing)
+
+
+def _model_input(model: ModelRef) -> dict[str, Any]:
+    return {"model": model.model_dump(mode="json")}
+
+
+def _withdraw_all(workspace: Workspace, model: ModelRef, superseded: Iterable[Pending]) -> None:
+    for item in superseded:
+        _withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+
+
+def _commit(workspace: Workspace, scored: Scored, predictions: ObjectVersion, run_id: str) -> Committed:
+    return workspace.ledger.commit(
+        scored.work.key,
         SCORED,
         workspace.actor,
-        inputs=work.inputs,
+        inputs=scored.work.inputs,
         outputs={"predictions": predictions.model_dump(mode="json"), "run_id": run_id},
         evidence={
             "rows": scored.rows,
@@ -201,11 +220,24 @@ def publish(workspace: Workspace, scored: Scored) -> Record:
             "accuracy": scored.accuracy,
         },
     )
-    tracking.settle(workspace, run_id, committed.won)
-    workspace.store.delete(scored.part.bucket, scored.part.key)
-    if not committed.won and committed.record.outcome != SCORED:
-        workspace.store.delete(predictions.bucket, predictions.key)
-    return _standing(work, committed.record)
+
+
+def _withdraw(workspace: Workspace, work: Work, only_part: bool = False) -> None:
+    """Delete the part of a scoring that is decided, and the predictions of one that was not to be."""
+    bucket = workspace.settings.predictions_bucket
+    keys = [_part_key(workspace, work)] + ([] if only_part else [_key(workspace, work)])
+    for key in keys:
+        with suppress(ObjectMissing):
+            workspace.store.head(bucket, key)
+            workspace.store.delete(bucket, key)
+
+
+def _part_key(workspace: Workspace, work: Work) -> str:
+    return f"work/{workspace.settings.platform_env}/{work.identity}.csv"
+
+
+def _key(workspace: Workspace, work: Work) -> str:
+    return f"{workspace.settings.predictions_prefix}/{_name(work)}.csv"
 
 
 def _standing(work: Work, standing: Record | None) -> Record:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.errors import ObjectMissing, StoreError
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetOptions, GetResult
     from obstore.store import ClientConfig, RetryConfig
 
 CONNECT_TIMEOUT_S = 4
@@ -182,14 +182,10 @@ class ObjectStore:
         """Write an object and describe the version it became."""
         with _told(bucket, key):
             put = obstore.put(self._bucket(bucket), key, data, attributes={"Content-Type": content_type})
-            return ObjectVersion(
-                bucket=bucket,
-                key=key,
-                version_id=_version_id(put["version"]),
-                etag=(put["e_tag"] or "").strip('"'),
-                size=len(data),
-                landed_at=datetime.now(UTC).replace(microsecond=0),
-            )
+            options: GetOptions = {"head": True, "if_match": put["e_tag"]}
+            if version := _version_id(put["version"]):
+                options["version"] = version
+            return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def put_stream(self, bucket: str, key: str, pieces: Iterator[bytes], content_type: str) -> ObjectVersion:
         """Write an object piece by piece (multipart when it is large); all of it appears, or nothing.

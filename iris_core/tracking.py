@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from iris_core.config import Settings
 from iris_core.errors import RegistryError
+from iris_core.ledger import Identity
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
@@ -39,6 +40,14 @@ def client(settings: Settings) -> MlflowClient:
 
     mlflow.set_tracking_uri(settings.tracking_uri)
     return mlflow.MlflowClient(settings.tracking_uri, settings.tracking_uri)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the deprecation warnings that skops provokes by looking through every loaded module."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
@@ -83,6 +92,26 @@ def reap(mlflow_client: MlflowClient, experiment: str, identity: str) -> int:
         mlflow_client.set_terminated(run.info.run_id, "KILLED")
         log.warning("Reaped MLflow run %s: an attempt at %s died.", run.info.run_id, identity)
     return len(left)
+
+
+def reap_decided(workspace: Workspace, experiment: str) -> None:
+    """End the runs of an experiment that are RUNNING although their decision has been made.
+
+    A run whose own decision stands was killed after the commit: it is finished. The others lost.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    with told(f"Looking for left runs of experiment {experiment}", workspace.settings):
+        mlflow_client = client(workspace.settings)
+        found = mlflow_client.get_experiment_by_name(experiment)
+        running = found and mlflow_client.search_runs([found.experiment_id], "attributes.status = 'RUNNING'")
+        for run in running or ():
+            path = run.data.tags.get(IDENTITY_TAG)
+            record = workspace.ledger.get(Identity.parse(path)) if path else None
+            if record:
+                won = record.outputs.get("run_id") == run.info.run_id
+                mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else "reaped")
+                mlflow_client.set_terminated(run.info.run_id, "FINISHED" if won else "KILLED")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from iris_core import promotion, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.holdout import labelled_frame, split
 from iris_core.ledger import Committed, Identity, Record
-from iris_core.reconcile import Source
+from iris_core.reconcile import Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.schema import TableSchema
 from iris_core.storage import ObjectVersion
@@ -84,14 +84,20 @@ def reconcile(workspace: Workspace) -> Work:
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
     config = configuration(workspace)
-    inputs = {"config": config.model_dump(mode="json", exclude={"table"})}
-    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs)
+    inputs = {"config": _config_record(config)}
+    reap(workspace)
+    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
     if pending:
         return Work(object=pending[-1].object, identity=pending[-1].identity.path)
     unfinished = promotion.unfinished(workspace)
     if unfinished:
         return Work(object=unfinished.object(), identity=unfinished.identity.path)
     raise NothingOwed(_all_done(workspace))
+
+
+def reap(workspace: Workspace) -> None:
+    """End what killed attempts left RUNNING in the training experiment."""
+    tracking.reap_decided(workspace, workspace.settings.names.training_experiment)
 
 
 def _all_done(workspace: Workspace) -> str:
@@ -165,6 +171,7 @@ def train(workspace: Workspace, work: Work) -> Work:
     """
     if standing := workspace.ledger.get(work.key):
         return _continue(work, standing)
+    work = _newest(workspace, work)
     names = workspace.settings.names
     config = configuration(workspace)
     run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
@@ -186,7 +193,23 @@ def train(workspace: Workspace, work: Work) -> Work:
         },
     )
     tracking.settle(workspace, run_id, committed.won)
+    inputs = {"config": _config_record(config)}
+    supersede_older(workspace, "training", source(workspace), work.object, config.variant, inputs)
     return _continue(work, committed.record)
+
+
+def _newest(workspace: Workspace, work: Work) -> Work:
+    """What landed while this run waited for its turn, if it can be used: then that is trained on instead."""
+    config = configuration(workspace)
+    inputs = {"config": _config_record(config)}
+    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
+    if not pending or pending[-1].object == work.object:
+        return work
+    newer = Work(object=pending[-1].object, identity=pending[-1].identity.path)
+    try:
+        return validate(workspace, newer)
+    except (DataRejected, DecidedElsewhere):
+        return work
 
 
 def _config_record(config: TrainingConfig) -> dict[str, Any]:
@@ -244,13 +267,14 @@ def _log(trained: Trained, config: TrainingConfig, version: ObjectVersion) -> st
     mlflow.log_figure(_confusion_figure(trained.confusion, classes), "confusion_matrix.png")
     example = trained.features.head(5)
     predicted = pd.Series(trained.pipeline.predict(example), name="prediction")
-    info = mlflow.sklearn.log_model(
-        trained.pipeline,
-        name="model",
-        signature=infer_signature(example, predicted),
-        input_example=example,
-        pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
-    )
+    with tracking.quiet():
+        info = mlflow.sklearn.log_model(
+            trained.pipeline,
+            name="model",
+            signature=infer_signature(example, predicted),
+            input_example=example,
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
+        )
     return str(info.model_uri)
 
 

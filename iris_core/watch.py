@@ -81,7 +81,7 @@ class Cursor:
 
 @dataclass
 class _Inbox:
-    """What has come since the last look: coalesced, so that a burst costs no memory per event."""
+    """What has come since the last look: a burst becomes one announcement."""
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     landed: dict[str, Announceable] = field(default_factory=dict)
@@ -91,7 +91,12 @@ class _Inbox:
 
 
 class Watch:
-    """Watches one source over a bucket's shared signals."""
+    """Watches one source over a bucket's shared signals.
+
+    :param unaccounted: lists what nobody decided about yet; runs in a thread.
+    :param save: stores the cursor.
+    :param refresh: awaited before each listing, so that changed credentials are picked up.
+    """
 
     def __init__(
         self,
@@ -100,18 +105,21 @@ class Watch:
         cursor: Cursor,
         save: Callable[[Cursor], Awaitable[None]],
         rhythm: Rhythm | None = None,
+        refresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._source = source
         self._unaccounted = unaccounted
         self._cursor = cursor
         self._save = save
         self._rhythm = rhythm or Rhythm()
+        self._refresh = refresh
         self._said = ""
 
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
         """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
 
-        The signals' first `subscribed` comes before the first listing, so nothing falls between them.
+        Every `subscribed` is followed by a listing, so nothing falls between two connections. It also lists
+        at once, because a watcher that joins a shared stream late has missed its `subscribed`.
         """
         inbox = _Inbox(list_now=False)
         pump = asyncio.create_task(self._pump(signals, inbox))
@@ -124,14 +132,18 @@ class Watch:
                     inbox.list_now = False
                     if due := await self._due():
                         yield await self._tell("listing", due)
-                    rhythm = self._rhythm
-                    pause = rhythm.sweep_when_down_s if inbox.down else rhythm.sweep_s
-                    next_sweep = time.monotonic() + pause
+                    next_sweep = time.monotonic() + self._pause(inbox.down)
                 await self._wait(inbox, next_sweep)
         finally:
             pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
+
+    def _pause(self, down: bool) -> float:
+        """Seconds to the next sweep: short while the stream is down, or the last listing failed."""
+        rhythm = self._rhythm
+        in_trouble = down or bool(self._said)
+        return min(rhythm.sweep_s, rhythm.sweep_when_down_s) if in_trouble else rhythm.sweep_s
 
     @staticmethod
     def _taken(inbox: _Inbox) -> dict[str, Announceable]:
@@ -169,6 +181,8 @@ class Watch:
     async def _due(self) -> list[Announceable]:
         """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""
         try:
+            if self._refresh:
+                await self._refresh()
             listing = self._unaccounted()
             due: list[Announceable] = []
             while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):

@@ -17,7 +17,7 @@ def exact_p_value(pairs: Pairs) -> float:
     McNemar, Psychometrika 12 (1947) 153; exact conditional form in Fagerland, Lydersen, Laake, BMC Medical
     Research Methodology 13 (2013) 91.
     """
-    from scipy.special import betainc  # type: ignore[import-untyped]
+    from scipy.special import betainc
 
     if pairs.better == 0:
         return 1.0

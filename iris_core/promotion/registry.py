@@ -118,7 +118,7 @@ def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
 
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings):
+        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
             tracking.client(workspace.settings)
             estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
         yield estimator
@@ -135,7 +135,7 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record
         mlflow.register_model(training.outputs["model_uri"], name, tags=_tags(workspace, training))
     first, *doubles = _registered(mlflow_client, name, run_id)
     for double in doubles:
-        mlflow_client.delete_model_version(name, double.version)
+        _delete(mlflow_client, double)
         log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
     return first
 
@@ -149,6 +149,17 @@ def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
         **tracking.provenance(workspace),
         **tracking.object_tags(training.object()),
     }
+
+
+def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
+    """Somebody who registered the same at the same moment may have deleted it first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.delete_model_version(version.name, version.version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def _create_model(mlflow_client: MlflowClient, name: str) -> None:

@@ -12,7 +12,7 @@ from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, Record
 from iris_core.promotion import judgement, registry
 from iris_core.promotion.judgement import Approval, identity_of
-from iris_core.promotion.registry import APPLIED_TAG, PROMOTED, REFUSED
+from iris_core.promotion.registry import APPLIED_TAG, REFUSED
 from iris_core.promotion.rollback import finish_rollback
 from iris_core.workspace import Workspace
 
@@ -38,7 +38,7 @@ def unfinished(workspace: Workspace) -> Record | None:
         if verdict is None:
             if number == 0 and not _is_asked(workspace, training):
                 return training
-        elif verdict.outcome == PROMOTED and not _is_applied(workspace, verdict):
+        elif not _is_applied(workspace, verdict):
             return training
     return None
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from iris_core.storage import StoreAccess
 
 CONN_ID = "minio_default"
+_EXAMPLE = (
+    'Example: AIRFLOW_CONN_MINIO_DEFAULT=\'{"conn_type": "aws", "login": "…", "password": "…", '
+    '"extra": {"endpoint_url": "http://minio:9000", "region_name": "us-east-1"}}\''
+)
 
 
 class MinioHook(BaseHook):
@@ -29,13 +36,25 @@ class MinioHook(BaseHook):
     def access(self) -> StoreAccess:
         """Endpoint and credentials.
 
-        :raises iris_core.errors.ConfigError: the connection lacks one of them.
+        :raises iris_core.errors.ConfigError: there is no such connection, or it lacks one of them.
         """
-        return _access(self.get_connection(self.conn_id))
+        with _named(self.conn_id):
+            return _access(self.get_connection(self.conn_id))
 
     async def aaccess(self) -> StoreAccess:
         """The same, without blocking the triggerer's loop."""
-        return _access(await self.aget_connection(self.conn_id))
+        with _named(self.conn_id):
+            return _access(await self.aget_connection(self.conn_id))
+
+
+@contextmanager
+def _named(conn_id: str) -> Iterator[None]:
+    from iris_core.errors import ConfigError
+
+    try:
+        yield
+    except AirflowNotFoundException as error:
+        raise ConfigError(f"There is no Airflow connection {conn_id}. {_EXAMPLE}") from error
 
 
 def _access(connection: Any) -> StoreAccess:
@@ -46,9 +65,7 @@ def _access(connection: Any) -> StoreAccess:
     endpoint = extra.get("endpoint_url")
     if not (endpoint and connection.login and connection.password):
         raise ConfigError(
-            f"Connection {connection.conn_id} needs login, password and an extra endpoint_url. Example: "
-            'AIRFLOW_CONN_MINIO_DEFAULT=\'{"conn_type": "aws", "login": "…", "password": "…", '
-            '"extra": {"endpoint_url": "http://minio:9000", "region_name": "us-east-1"}}\''
+            f"Connection {connection.conn_id} needs login, password and an extra endpoint_url. {_EXAMPLE}"
         )
     return StoreAccess(
         endpoint, connection.login, connection.password, extra.get("region_name") or "us-east-1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from iris_airflow.hooks.minio import CONN_ID, MinioHook
@@ -11,8 +11,11 @@ from iris_airflow.triggers.watch import WatchTrigger
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
+    from iris_core.ledger import Ledger
     from iris_core.listen import Signal
-    from iris_core.watch import Watch
+    from iris_core.reconcile import Source
+    from iris_core.storage import ObjectStore
+    from iris_core.watch import Announceable
 
 
 class MinioObjectTrigger(WatchTrigger):
@@ -75,19 +78,7 @@ class MinioObjectTrigger(WatchTrigger):
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 
-    async def _watch(self) -> Watch:
-        from iris_core.ledger import Ledger
-        from iris_core.reconcile import Source, unaccounted
-        from iris_core.storage import ObjectStore
-        from iris_core.watch import Rhythm, Watch
+    def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
+        from iris_core.reconcile import unaccounted
 
-        store = ObjectStore(await MinioHook(conn_id=self.conn_id).aaccess())
-        ledger = Ledger(store, self.bucket, self.env)
-        source = Source(self.bucket, self.key)
-        return Watch(
-            source,
-            lambda: unaccounted(store, ledger, self.kind, source),  # type: ignore[arg-type]
-            await self._load(),
-            self._save,
-            Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
-        )
+        return unaccounted(store, ledger, self.kind, source)  # type: ignore[arg-type]

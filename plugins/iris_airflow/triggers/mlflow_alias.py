@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from iris_airflow.hooks.minio import CONN_ID, MinioHook
+from iris_airflow.hooks.minio import CONN_ID
 from iris_airflow.triggers.watch import WatchTrigger
 
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
     from iris_core.alias import AliasPoll
-    from iris_core.watch import Watch
+    from iris_core.ledger import Ledger
+    from iris_core.reconcile import Source
+    from iris_core.storage import ObjectStore
+    from iris_core.watch import Announceable
 
 
 class MlflowAliasTrigger(WatchTrigger):
@@ -71,20 +74,7 @@ class MlflowAliasTrigger(WatchTrigger):
             self._poll = AliasPoll(load_settings().tracking_uri, self.model, self.poll_s)
         return self._poll
 
-    async def _watch(self) -> Watch:
+    def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
         from iris_core.alias import unscored
-        from iris_core.ledger import Ledger
-        from iris_core.reconcile import Source
-        from iris_core.storage import ObjectStore
-        from iris_core.watch import Rhythm, Watch
 
-        store = ObjectStore(await MinioHook(conn_id=self.conn_id).aaccess())
-        ledger = Ledger(store, self.bucket, self.env)
-        source = Source(self.bucket, self.key)
-        return Watch(
-            source,
-            lambda: unscored(self._polled(), store, ledger, source, self.grace_s),
-            await self._load(),
-            self._save,
-            Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
-        )
+        return unscored(self._polled(), store, ledger, source, self.grace_s)

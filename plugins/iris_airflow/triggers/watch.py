@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
+from iris_airflow.hooks.minio import MinioHook
+
 if TYPE_CHECKING:
+    from iris_core.ledger import Ledger
     from iris_core.listen import Signal
-    from iris_core.watch import Cursor, Watch
+    from iris_core.reconcile import Source
+    from iris_core.storage import ObjectStore, StoreAccess
+    from iris_core.watch import Announceable, Cursor, Watch
 
 CURSOR_KEY = "iris.announced"
+
+
+class _Opened:
+    """The store and ledger of a watcher's connection, opened anew when its credentials change."""
+
+    store: ObjectStore
+    ledger: Ledger
+
+    def __init__(self, trigger: WatchTrigger) -> None:
+        self._trigger = trigger
+        self._access: StoreAccess | None = None
+
+    async def refresh(self) -> None:
+        from iris_core.ledger import Ledger
+        from iris_core.storage import ObjectStore
+
+        access = await MinioHook(conn_id=self._trigger.conn_id).aaccess()
+        if access != self._access:
+            self._access, self.store = access, ObjectStore(access)
+            self.ledger = Ledger(self.store, self._trigger.bucket, self._trigger.env)
 
 
 class WatchTrigger(BaseEventTrigger):
@@ -22,6 +47,12 @@ class WatchTrigger(BaseEventTrigger):
     """
 
     arguments: tuple[str, ...] = ()
+    bucket: str
+    key: str
+    env: str
+    conn_id: str
+    sweep_s: float
+    grace_s: float
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and every argument."""
@@ -35,8 +66,23 @@ class WatchTrigger(BaseEventTrigger):
             yield TriggerEvent(announcement)  # type: ignore[no-untyped-call]
 
     @abstractmethod
+    def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
+        """What is to be announced now; runs in a thread."""
+
     async def _watch(self) -> Watch:
-        """The watch that turns signals into announcements."""
+        from iris_core.reconcile import Source
+        from iris_core.watch import Rhythm, Watch
+
+        source = Source(self.bucket, self.key)
+        opened = _Opened(self)
+        return Watch(
+            source,
+            lambda: self._owed(opened.store, opened.ledger, source),
+            await self._load(),
+            self._save,
+            Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
+            opened.refresh,
+        )
 
     async def _load(self) -> Cursor:
         from iris_core.watch import Cursor

@@ -1,0 +1,46 @@
+"""`iris`: the local stack, the demo, uploads and the ledger on the command line.
+
+Heavy imports stay inside the commands, so that `iris --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from typer.core import TyperGroup
+
+from iris_core.errors import IrisError
+
+_EPILOG = "Start with: iris demo, then open the links it prints; iris down ends everything."
+
+
+class Commands(TyperGroup):
+    """Our own errors become one message and exit code 1; all others keep their traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except IrisError as error:
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            console.print(f"[bold red]error[/] {escape(str(error))}")
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="iris",
+    help="Iris MLOps Pipelines on this machine: a CSV in the bucket becomes a model, scores and a verdict.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+)
+
+from iris_core.cli import data, decisions, demo, stack  # noqa: E402, F401 - each registers its commands
+
+decisions.register(app)

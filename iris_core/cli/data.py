@@ -1,0 +1,50 @@
+"""`iris upload`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from iris_core.cli import app
+from iris_core.cli.decisions import open_workspace
+from iris_core.cli.screen import Screen, print_json
+from iris_core.cli.stack import AsJson
+
+
+class Purpose(StrEnum):
+    """What an uploaded table is for."""
+
+    train = "train"
+    test = "test"
+
+
+@app.command()
+def upload(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A CSV file.")],
+    purpose: Annotated[
+        Purpose, typer.Option("--as", help="train: a model learns from it; test: it is scored.")
+    ] = Purpose.test,
+    as_json: AsJson = False,
+) -> None:
+    """Put a CSV where the pipelines look; everything after that happens by itself.
+
+    Goes to the running local stack, else to the store that MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY and the TEAM_… variables name.
+
+    Examples:
+
+      iris upload iris_train.csv --as train
+
+      iris upload today.csv && iris ledger --limit 3
+    """
+    from iris_core.local.uploads import upload as put
+
+    version = put(open_workspace(), file.read_bytes(), purpose.value, file.name)
+    if as_json:
+        print_json({**version.model_dump(mode="json"), "uri": version.uri, "digest": version.digest})
+    else:
+        Screen().console.print(f"{escape(version.uri)}, {version.size:,} bytes, digest {version.digest}")

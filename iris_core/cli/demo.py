@@ -1,0 +1,78 @@
+"""`iris demo`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iris_core.cli import app
+from iris_core.cli.screen import Screen, coloured, print_json
+from iris_core.cli.stack import AsJson, interruptible, local_stack, start
+
+if TYPE_CHECKING:
+    from iris_core.local.demo import Result, Scene
+    from iris_core.local.stack import Stack
+
+
+@app.command()
+def demo(
+    seed: Annotated[int | None, typer.Option(help="Which flowers to train on; another each time.")] = None,
+    hop_bound: Annotated[float, typer.Option(min=1, help="Seconds to wait for each hop.")] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Upload Iris and watch it become a model, scores and a drift verdict; then shift it and see the verdict.
+
+    Starts the stack unless it runs, and leaves it running to look at. What was seen is also in
+    [bold].iris/demo.json[/]. Exit code 1, and which hop, when something does not arrive.
+
+    Examples:
+
+      iris demo
+
+      iris demo --json | jq '.acts[] | {name, severity}'
+    """
+    from iris_core.errors import IrisError
+    from iris_core.local.demo import play
+
+    stack, screen = local_stack(), Screen()
+    began_it = not stack.is_complete()
+    if began_it:
+        start(stack, screen)
+    try:
+        with interruptible(), screen.awaiting("waiting for Airflow"):
+            result = play(_scene(stack, hop_bound), screen, seed)
+    except KeyboardInterrupt:
+        if began_it:
+            stack.down(screen.component)
+        raise
+    except IrisError:
+        screen.console.print("\nThe stack is left running for you to look at; end it with: make down")
+        screen.links(stack.state.endpoints if stack.state else {})
+        raise
+    _conclude(result, screen, as_json)
+
+
+def _scene(stack: Stack, hop_bound: float) -> Scene:
+    from iris_core.errors import StackError
+    from iris_core.local.airflow_api import AirflowApi
+    from iris_core.local.demo import Scene
+
+    state = stack.state
+    if not state:
+        raise StackError(f"The stack in {stack.home.root} has died. Its logs: {stack.home.logs}")
+    airflow = AirflowApi(state.endpoints["airflow"])
+    return Scene(stack.home, stack.workspace(), airflow, state.endpoints["mlflow"], hop_bound)
+
+
+def _conclude(result: Result, screen: Screen, as_json: bool) -> None:
+    rise = " → ".join(coloured(act.severity or "") for act in result.acts)
+    screen.console.print(f"\n[bold]Drift severity {rise}[/], all in {result.seconds:.1f} s.\n")
+    screen.links(result.links)
+    screen.console.print(
+        "\nWhere to look next: the asset graph first; then [bold]iris ledger[/] (every decision and its "
+        "evidence),\n[bold]iris upload FILE --as train[/] with your own rows, [bold]iris status[/]. "
+        "The stack keeps running; [bold]make down[/] ends it."
+    )
+    if as_json:
+        print_json(result.as_json())

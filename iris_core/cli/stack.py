@@ -1,0 +1,194 @@
+"""`iris up`, `down`, `status`, `reset`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from iris_core.cli import app
+from iris_core.cli.screen import Screen, coloured, print_json
+
+if TYPE_CHECKING:
+    from iris_core.local.stack import Stack
+    from iris_core.local.state import StackState
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+
+NEWEST = 8
+
+
+@app.command()
+def up() -> None:
+    """Start the local stack and leave it running: object store, MLflow, Airflow.
+
+    Everything it writes lies in [bold].iris/[/] (or $IRIS_HOME). Data and credentials survive down and up.
+    Ports are chosen free; fix them with IRIS_PORT_AIRFLOW, IRIS_PORT_MLFLOW, IRIS_PORT_STORE,
+    IRIS_PORT_STORE_CONSOLE.
+    A real MinIO is used when MINIO_BIN names its binary, or when `minio` is on the PATH.
+
+    Examples:
+
+      iris up
+
+      TEAM=team_b PLATFORM_ENV=prod IRIS_PORT_AIRFLOW=8080 iris up
+
+      set -a; . .iris/stack.env; set +a   # the stack's environment in your shell
+    """
+    stack = local_stack()
+    screen = Screen()
+    if stack.is_complete():
+        screen.console.print(f"The stack in {stack.home.root} already runs.")
+    else:
+        start(stack, screen)
+    state = stack.state
+    if state:
+        screen.links(state.endpoints)
+    screen.console.print("Next: [bold]iris demo[/], iris upload FILE, iris ledger; iris down ends it.")
+
+
+@app.command()
+def down() -> None:
+    """End every process of the local stack, also after a crash; data stays for the next up.
+
+    Examples:
+
+      iris down
+
+      iris down && iris reset --yes   # and forget everything
+    """
+    screen = Screen()
+    with screen.awaiting("ending the stack"):
+        local_stack().down(screen.component)
+    screen.console.print("Nothing of the stack runs.")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show what runs, where, and the newest decisions. Exit code 3 when not everything runs.
+
+    Examples:
+
+      iris status
+
+      iris status --json | jq -r .endpoints.airflow
+    """
+    stack = local_stack()
+    state = stack.state
+    facts = _facts(stack, state)
+    if as_json:
+        print_json(facts)
+    else:
+        _print_status(facts, state)
+    raise typer.Exit(0 if facts["up"] else 3)
+
+
+@app.command()
+def reset(
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do it; without it, only say what would go.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="End a running stack first.")] = False,
+) -> None:
+    """Delete everything the local stack stored: objects, models, runs, reports, logs, credentials.
+
+    Examples:
+
+      iris reset --yes
+
+      iris reset --yes --force   # also when it runs
+    """
+    stack = local_stack()
+    screen = Screen()
+    if not yes:
+        screen.console.print(f"Would delete {stack.home.root}. Do it with: iris reset --yes")
+        raise typer.Exit(2)
+    if force and stack.state:
+        stack.down(screen.component)
+    stack.reset()
+    screen.console.print(f"{stack.home.root} is gone.")
+
+
+def local_stack() -> Stack:
+    """The stack of this checkout, or of `$IRIS_HOME`."""
+    from iris_core.local.home import find_home
+    from iris_core.local.stack import Stack
+
+    return Stack(find_home())
+
+
+def start(stack: Stack, screen: Screen) -> None:
+    """Start the stack and show how; Ctrl-C or a TERM ends what was started."""
+    with interruptible(), screen.awaiting("starting the stack"):
+        state = stack.up(screen.component)
+    longest = max((c.healthy_after_s or 0.0 for c in state.components.values()), default=0.0)
+    screen.console.print(f"The stack in {stack.home.root} runs; its slowest part took {longest:.1f} s.")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a TERM or a closed terminal clean up like Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # A signal that is ignored stays so: nohup means it.
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _facts(stack: Stack, state: StackState | None) -> dict[str, Any]:
+    return {
+        "up": stack.is_complete(),
+        "home": str(stack.home.root),
+        "components": [asdict(component) for component in stack.status()],
+        "ports": state.ports if state else {},
+        "endpoints": state.endpoints if state else {},
+        "newest_decisions": _newest_decisions(stack) if state else [],
+    }
+
+
+def _newest_decisions(stack: Stack) -> list[dict[str, Any]]:
+    from itertools import islice
+
+    from iris_core.errors import StoreError
+
+    try:
+        newest = list(islice(stack.workspace().ledger.recent(), NEWEST))
+    except StoreError:
+        return []
+    wanted = {"kind", "outcome", "reason", "at"}
+    return [record.model_dump(mode="json", include=wanted) for record in newest]
+
+
+def _row(component: dict[str, Any]) -> tuple[str, str, str, str]:
+    if not component["up"]:
+        return "[red]down[/]", "", "", ""
+    healthy = component["healthy_after_s"]
+    since = f"{component['started_at'].astimezone():%H:%M:%S}"
+    return "[green]up[/]", str(component["pid"]), since, f"{healthy:.1f} s" if healthy else "not yet"
+
+
+def _print_status(facts: dict[str, Any], state: StackState | None) -> None:
+    from rich.table import Table
+
+    console = Screen().console
+    table = Table("component", "", "pid", "since", "healthy after", "log", box=None, padding=(0, 2, 0, 0))
+    for it in facts["components"]:
+        table.add_row(it["name"], *_row(it), it["log"])
+    console.print(table)
+    if not state:
+        console.print("Start it with: iris up")
+        return
+    Screen().links(state.endpoints)
+    for decision in facts["newest_decisions"]:
+        console.print(f"  {decision['at'][:19]}  {decision['kind']:<10} {coloured(decision['outcome'])}")

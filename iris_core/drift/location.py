@@ -1,0 +1,30 @@
+"""Shift of the mean, in standard deviations of the reference."""
+
+from __future__ import annotations
+
+from math import copysign, sqrt
+
+from scipy import special
+
+from iris_core.drift.change import Change
+from iris_core.drift.statistics import FeatureStatistics
+
+
+def mean_shift(reference: FeatureStatistics, current: FeatureStatistics, alpha: float) -> Change:
+    """Standardised mean difference, with the noise of a two-sided test at level `alpha`.
+
+    Student's t with the pooled variance (under "no drift" the variances are equal; Snedecor and Cochran,
+    Statistical Methods, 8th ed., 6.9), widened on the side to which skewness stretches the mean's
+    distribution: first term of the Cornish-Fisher expansion (Johnson, "Modified t tests and confidence
+    intervals for asymmetrical populations", JASA 73, 1978). Never narrowed.
+    """
+    a, b = reference.moments, current.moments
+    pooled = a.m2 + b.m2
+    precision = 1 / a.n + 1 / b.n
+    skewness = sqrt(a.n + b.n) * ((a.m3 + b.m3) / pooled) / sqrt(pooled)
+    skewness *= (1 / b.n**2 - 1 / a.n**2) / precision**1.5
+    value = (b.mean - a.mean) / (reference.std or 1.0)
+    t = -float(special.stdtrit(a.n + b.n - 2, alpha / 2))
+    t += max(0.0, copysign(skewness, skewness * value)) * (t**2 - 1) / 6
+    error = sqrt(pooled / (a.n + b.n - 2) * precision)
+    return Change(value, t * error / (reference.std or 1.0))

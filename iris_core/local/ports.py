@@ -1,0 +1,106 @@
+"""Ports of the local stack: the configured one, else last time's, else a free one; loopback only."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Mapping
+
+import psutil
+
+from iris_core.errors import ConfigError, StackError
+
+LOOPBACK = "127.0.0.1"
+
+# Below the range from which systems take the ports of outgoing connections (32768 on Linux, 49152 elsewhere),
+# so that a chosen port cannot be taken by a passing client before its server binds it.
+CHOSEN_FROM = range(20_000, 30_000)
+
+VARIABLES = {
+    "store": "IRIS_PORT_STORE",
+    "store-console": "IRIS_PORT_STORE_CONSOLE",
+    "mlflow": "IRIS_PORT_MLFLOW",
+    "airflow": "IRIS_PORT_AIRFLOW",
+}
+"""What listens, and the variable that fixes its port."""
+
+
+def choose_ports(environ: Mapping[str, str], last: Mapping[str, int] | None = None) -> dict[str, int]:
+    """A port for everything that listens.
+
+    :raises ConfigError: a variable is not a port.
+    :raises StackError: a configured port is taken; names it, its holder and what to change.
+    """
+    configured = {name: _configured(environ, variable) for name, variable in VARIABLES.items()}
+    ports: dict[str, int] = {name: port for name, port in configured.items() if port}
+    _check_distinct(ports)
+    for name in VARIABLES:
+        if name in ports:
+            _check_free(name, ports[name])
+        else:
+            ports[name] = _free_port((last or {}).get(name), set(ports.values()))
+    return ports
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could bind this port of the loopback interface now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As servers do: a port whose last connections are still in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def holder_of(port: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    try:
+        for connection in psutil.net_connections("inet"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)
+            if listens and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"process {process.pid} ({' '.join(process.cmdline()[:3])[:80]})"
+    except psutil.Error:
+        pass
+    return "another process"
+
+
+def _configured(environ: Mapping[str, str], variable: str) -> int | None:
+    text = environ.get(variable)
+    if not text:
+        return None
+    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
+        raise ConfigError(f"{variable}={text}: not a port from 1024 to 65535. Example: {variable}=8080")
+    return int(text)
+
+
+def _check_distinct(ports: Mapping[str, int]) -> None:
+    holders: dict[int, str] = {}
+    for name, port in ports.items():
+        if port in holders:
+            raise ConfigError(
+                f"{VARIABLES[name]}={port} is also {VARIABLES[holders[port]]}: give each its own port."
+            )
+        holders[port] = name
+
+
+def _check_free(name: str, port: int) -> None:
+    if not is_free(port):
+        raise StackError(
+            f"{name}: port {port} is taken by {holder_of(port)}. "
+            f"End that process, set {VARIABLES[name]} to a free port, or unset it and one is chosen."
+        )
+
+
+def _free_port(wanted: int | None, taken: set[int]) -> int:
+    candidates = [wanted] if wanted else []
+    candidates += random.sample(CHOSEN_FROM, 50)
+    for port in candidates:
+        if port not in taken and is_free(port):
+            return port
+    raise StackError(
+        f"No free port among 50 tried in {CHOSEN_FROM.start}-{CHOSEN_FROM.stop - 1} on {LOOPBACK}: "
+        f"set {', '.join(VARIABLES.values())}."
+    )

@@ -1,0 +1,26 @@
+"""Put a CSV where the pipelines look for it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from iris_core.config import Settings
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+Purpose = Literal["train", "test"]
+
+
+def upload(workspace: Workspace, data: bytes, purpose: Purpose, name: str) -> ObjectVersion:
+    """Upload training or inference data; returns the object version it became.
+
+    :param name: the file's name; used where inference data has a prefix (`TEAM_S3_TEST_KEY=…/`), not one key.
+    """
+    key = key_for(workspace.settings, purpose, name)
+    return workspace.store.put(workspace.settings.bucket, key, data, "text/csv")
+
+
+def key_for(settings: Settings, purpose: Purpose, name: str) -> str:
+    """The key that the pipelines watch for this purpose."""
+    key = settings.train_key if purpose == "train" else settings.test_key
+    return f"{key}{name}" if key.endswith("/") else key

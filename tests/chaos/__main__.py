@@ -1,0 +1,105 @@
+"""`make chaos SEED=1 UPLOADS=200 KILLS=30 STORE=embedded|minio`"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from iris_core.local.components import minio_binary
+from iris_core.local.figures import Figure, write_figures
+from iris_core.local.home import Home, find_home
+from iris_core.local.stack import Stack
+from tests.chaos.harness import Outcome, Parameters, embedded_only, run
+
+console = Console()
+
+
+class StoreKind(StrEnum):
+    """The object store to break."""
+
+    embedded = "embedded"
+    minio = "minio"
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="Gives the same script of uploads and faults again.")] = 1,
+    uploads: Annotated[int, typer.Option(min=4, help="Uploads, bursts and deletions included.")] = 200,
+    kills: Annotated[int, typer.Option(min=0, help="Faults, one after the other.")] = 30,
+    store: Annotated[StoreKind, typer.Option(help="A real `minio` is taken from MINIO_BIN or PATH.")] = (
+        StoreKind.embedded
+    ),
+    keep: Annotated[bool, typer.Option(help="Keep the stack's folder, for a look at its logs.")] = False,
+) -> None:
+    """Kill every part of a stack of its own while uploads go on; audit that each was accounted for once.
+
+    Exits 0 when it measured; the figures say what it found.
+    """
+    parameters = Parameters(seed, uploads, kills)
+    folder = Path(tempfile.mkdtemp(prefix="iris-chaos-"))
+    stack = Stack(Home(folder), _environment(store))
+    try:
+        with console.status("starting the stack"):
+            stack.up()
+        outcome = run(stack, parameters, lambda line: console.print(f"  {line}", style="dim"))
+    finally:
+        stack.down()
+    _show(outcome)
+    write_figures(find_home(), "chaos", _figures(outcome), {**vars(parameters), "store": store.value})
+    if keep or not outcome.ok:
+        console.print(f"The stack's logs and data are kept in {folder}.")
+    else:
+        stack.reset()
+
+
+def _environment(store: str) -> dict[str, str]:
+    """This process's environment, so that the stack takes the wanted store and free ports."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
+    if store == "minio":
+        if not minio_binary(environ):
+            raise typer.BadParameter(
+                "STORE=minio needs a real one: name it in MINIO_BIN or put it on the PATH."
+            )
+        return environ
+    return embedded_only(environ)
+
+
+def _show(outcome: Outcome) -> None:
+    table = Table(title=f"chaos, seed {outcome.parameters.seed}: {outcome.seconds:.0f} s")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for figure in _figures(outcome):
+        table.add_row(figure.name, "-" if figure.value is None else f"{figure.value:g} {figure.unit}".strip())
+    for what, times in sorted(outcome.audit.outcomes.items()):
+        table.add_row(what, str(times), style="dim")
+    console.print(table)
+    for name in ("lost", "doubled", "orphaned"):
+        for line in getattr(outcome.audit, name):
+            console.print(f"{name}: {line}", style="red")
+    if outcome.left:
+        console.print(f"left undone: {outcome.left}", style="red")
+
+
+def _figures(outcome: Outcome) -> list[Figure]:
+    audit = outcome.audit
+    unknown = "" if audit.latencies else "nothing was decided"
+    return [
+        Figure(name="uploads", value=outcome.parameters.uploads, unit="", better="higher"),
+        Figure(name="kills", value=len(outcome.faults), unit="", better="higher"),
+        Figure(name="lost", value=len(audit.lost), unit="", goal=0),
+        Figure(name="doubled", value=len(audit.doubled), unit="", goal=0),
+        Figure(name="orphaned", value=len(audit.orphaned), unit="", goal=0),
+        Figure(name="latency_p50_s", value=outcome.quantile(0.5), unit="s", reason=unknown),
+        Figure(name="latency_p95_s", value=outcome.quantile(0.95), unit="s", reason=unknown),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(typer.run(main))

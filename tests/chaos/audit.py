@@ -1,0 +1,160 @@
+"""Ledger against bucket, registry, runs, predictions and reports: what was lost, doubled, orphaned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from iris_core import monitoring, promotion, tracking
+from iris_core.ledger import KINDS, Kind, Record
+from iris_core.reconcile import Source
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+EFFECTS = {"training": {"trained", "rejected"}, "scoring": {"scored", "rejected"}}
+
+
+@dataclass
+class Audit:
+    """What is wrong, a sentence each, and how long each upload took to its decision (seconds)."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    orphaned: list[str] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.orphaned)
+
+
+def audit(workspace: Workspace, acknowledged: dict[str, datetime]) -> Audit:
+    """Account for everything that ever landed.
+
+    :param acknowledged: when the store acknowledged each upload, by the object version's digest.
+    """
+    found = Audit()
+    records = {kind: list(workspace.ledger.recent(kind)) for kind in KINDS}
+    sources: dict[Kind, str] = {
+        "training": workspace.settings.train_key,
+        "scoring": workspace.settings.test_key,
+    }
+    seen: set[str] = set()
+    for kind, key in sources.items():
+        by_subject = _by_subject(records[kind])
+        for item in workspace.store.versions(workspace.settings.bucket, key):
+            if Source(workspace.settings.bucket, key).matches(item.object.key):
+                seen.add(item.object.digest)
+                _account(found, kind, item.object, by_subject.get(item.object.digest, []), acknowledged)
+    found.lost += [f"acknowledged, but not in the bucket: {digest}" for digest in acknowledged.keys() - seen]
+    _check_models(found, workspace, records)
+    _check_predictions(found, workspace, records)
+    _check_reports(found, workspace, records)
+    _check_runs(found, workspace)
+    return found
+
+
+def _by_subject(records: list[Record]) -> dict[str, list[Record]]:
+    grouped: dict[str, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record.subject, []).append(record)
+    return grouped
+
+
+def _account(
+    found: Audit,
+    kind: Kind,
+    version: ObjectVersion,
+    records: list[Record],
+    acknowledged: dict[str, datetime],
+) -> None:
+    if not records:
+        found.lost.append(f"{kind}: no record for {version.uri}")
+        return
+    effects = Counter((r.variant.split("+")[0], r.outcome) for r in records if r.outcome in EFFECTS[kind])
+    variants = Counter(variant for variant, _ in effects.elements())
+    found.doubled += [
+        f"{kind}: {times} effects of {version.uri} with {variant}"
+        for variant, times in variants.items()
+        if times > 1
+    ]
+    first = min(records, key=lambda record: record.at)
+    found.outcomes[f"{kind} {first.outcome}"] += 1
+    if version.digest in acknowledged:
+        found.latencies.append((first.at - acknowledged[version.digest]).total_seconds())
+
+
+def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+    client = tracking.client(workspace.settings)
+    name = workspace.settings.names.model
+    versions = client.search_model_versions(f"name = '{name}'")
+    by_run = Counter(version.run_id for version in versions)
+    found.doubled += [f"{times} model versions from run {run}" for run, times in by_run.items() if times > 1]
+    trained = {
+        record.outputs["run_id"]: record for record in records["training"] if record.outcome == "trained"
+    }
+    found.orphaned += [
+        f"model version of run {run}: no training record" for run in by_run.keys() - trained.keys()
+    ]
+    judged = {record.subject: record for record in records["promotion"]}
+    found.orphaned += [f"verdict on unknown run {run}" for run in judged.keys() - trained.keys()]
+    if promotion.unfinished(workspace):
+        found.orphaned.append("the newest trained model has no verdict, or one that was not carried out")
+    staged = [int(version.version) for version in versions if version.current_stage == promotion.STAGE]
+    alias = promotion.staged(workspace)
+    if staged != ([alias.version] if alias else []):
+        found.doubled.append(f"staged are {staged}, the alias names {alias and alias.version}")
+
+
+def _check_predictions(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+    settings = workspace.settings
+    there = set(workspace.store.keys(settings.predictions_bucket, settings.predictions_prefix))
+    recorded = Counter(r.outputs["predictions"]["key"] for r in records["scoring"] if r.outcome == "scored")
+    found.lost += [f"predictions {key} are recorded, but not there" for key in recorded.keys() - there]
+    found.orphaned += [f"predictions {key} have no record" for key in there - recorded.keys()]
+    found.doubled += [f"{times} records of predictions {key}" for key, times in recorded.items() if times > 1]
+
+
+def _check_reports(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+    scored = {r.identity.path for r in records["scoring"] if r.outcome == "scored"}
+    reported = Counter(record.inputs["scoring"] for record in records["drift"])
+    found.lost += [f"no drift record of {path}" for path in scored - reported.keys()]
+    found.orphaned += [f"a drift record of {path}, which is not there" for path in reported.keys() - scored]
+    found.doubled += [f"{times} drift records of {path}" for path, times in reported.items() if times > 1]
+
+
+def _check_runs(found: Audit, workspace: Workspace) -> None:
+    client = tracking.client(workspace.settings)
+    names = workspace.settings.names
+    for name in (names.training_experiment, names.inference_experiment, names.drift_experiment):
+        experiment = client.get_experiment_by_name(name)
+        runs = client.search_runs([experiment.experiment_id], max_results=5000) if experiment else []
+        found.orphaned += [
+            f"{name}: run {run.info.run_id} is still RUNNING" for run in runs if run.info.status == "RUNNING"
+        ]
+        committed = Counter(
+            run.data.tags[tracking.IDENTITY_TAG]
+            for run in runs
+            if run.data.tags.get(tracking.COMMIT_TAG) == "committed"
+        )
+        found.doubled += [
+            f"{name}: {times} runs committed {what}" for what, times in committed.items() if times > 1
+        ]
+
+
+def owed(workspace: Workspace) -> str:
+    """What is not done yet, in a few words; empty when nothing is."""
+    from iris_core.reconcile import unaccounted
+
+    settings = workspace.settings
+    for kind, key in (("training", settings.train_key), ("scoring", settings.test_key)):
+        source = Source(settings.bucket, key)
+        left = sum(1 for _ in unaccounted(workspace.store, workspace.ledger, kind, source))  # type: ignore[arg-type]
+        if left:
+            return f"{left} versions await {kind}"
+    if promotion.unfinished(workspace):
+        return "a promotion is unfinished"
+    unreported = len(monitoring.pending(workspace))
+    return f"{unreported} scorings await a drift verdict" if unreported else ""

@@ -1,0 +1,163 @@
+"""Run a script of uploads and faults against a stack of its own, wait until it rests, audit."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from iris_core.errors import IrisError
+from iris_core.local.airflow_api import AirflowApi
+from iris_core.local.stack import Stack
+from iris_core.local.uploads import key_for
+from iris_core.workspace import Workspace
+from tests.chaos import breaking, script
+from tests.chaos.audit import Audit, audit, owed
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+AHEAD = 0.05
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How long and how hard; `settle_s` bounds the wait for what is owed after the last fault."""
+
+    seed: int = 1
+    uploads: int = 200
+    kills: int = 30
+    settle_s: float = 900.0
+
+
+@dataclass
+class Outcome:
+    """What happened, and what the audit found."""
+
+    parameters: Parameters
+    audit: Audit
+    seconds: float
+    faults: list[str]
+    left: str
+
+    @property
+    def ok(self) -> bool:
+        return self.audit.clean and not self.left
+
+    def quantile(self, share: float) -> float | None:
+        """Latency from the acknowledged PUT to the decision, in seconds."""
+        known = sorted(self.audit.latencies)
+        return round(known[min(len(known) - 1, int(share * len(known)))], 2) if known else None
+
+
+@dataclass
+class Uploader:
+    """Puts what the script says; an upload that is not acknowledged is tried again until it is."""
+
+    workspace: Workspace
+    tell: Tell
+    acknowledged: dict[str, datetime] = field(default_factory=dict)
+    error: BaseException | None = None
+    faults_done: float = 0.0
+    """The share of the faults that is over: uploads keep step, so that they last as long."""
+
+    def run(self, seed: int, count: int) -> None:
+        try:
+            table = self.workspace.settings.project.table
+            for number, upload in enumerate(script.uploads(table, seed, count)):
+                time.sleep(upload.pause_s)
+                while upload.pause_s > 1.0 / script.BURST and number / count > self.faults_done + AHEAD:
+                    time.sleep(0.2)
+                self._put(upload)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def _put(self, upload: script.Upload) -> None:
+        settings, store = self.workspace.settings, self.workspace.store
+        key = key_for(settings, upload.purpose, "chaos.csv")
+        while True:
+            try:
+                if upload.data is None:
+                    store.delete(settings.bucket, key)
+                else:
+                    version = store.put(settings.bucket, key, upload.data, "text/csv")
+                    self.acknowledged[version.digest] = datetime.now(UTC)
+            except IrisError as error:
+                log.info("not acknowledged, trying again: %s", error)
+                time.sleep(0.5)
+            else:
+                return
+
+
+def embedded_only(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which the stack finds no real MinIO."""
+    folders = environ.get("PATH", "").split(os.pathsep)
+    path = os.pathsep.join(folder for folder in folders if not (Path(folder) / "minio").exists())
+    return {name: value for name, value in environ.items() if name != "MINIO_BIN"} | {"PATH": path}
+
+
+def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
+    """Upload, break, wait, audit. The stack runs before and after."""
+    state = stack.state
+    assert state is not None, "the stack does not run"
+    workspace, airflow = stack.workspace(), AirflowApi(state.endpoints["airflow"])
+    began = time.monotonic()
+    uploader = Uploader(workspace, tell)
+    thread = threading.Thread(target=uploader.run, args=(parameters.seed, parameters.uploads), daemon=True)
+    thread.start()
+    committed = _break(stack, airflow, parameters, uploader, tell)
+    uploader.faults_done = 1.0
+    while thread.is_alive():
+        thread.join(5)
+        tell(f"{len(uploader.acknowledged)} uploads acknowledged")
+    if uploader.error:
+        raise uploader.error
+    left = _settle(workspace, airflow, parameters.settle_s, tell)
+    found = audit(workspace, uploader.acknowledged)
+    return Outcome(parameters, found, time.monotonic() - began, committed, left)
+
+
+def _break(
+    stack: Stack, airflow: AirflowApi, parameters: Parameters, uploader: Uploader, tell: Tell
+) -> list[str]:
+    names = stack.workspace().settings.names
+    dags = [names.training_dag, names.inference_dag, names.drift_dag]
+    chance = random.Random(f"victims-{parameters.seed}")
+    done = []
+    for fault in script.faults(dags, parameters.seed, parameters.kills):
+        time.sleep(fault.pause_s)
+        what = breaking.commit(fault, stack, airflow, chance)
+        done.append(what)
+        uploader.faults_done = len(done) / parameters.kills
+        tell(f"fault {len(done)} of {parameters.kills}: {what}")
+    return done
+
+
+def _settle(workspace: Workspace, airflow: AirflowApi, bound_s: float, tell: Tell) -> str:
+    """Wait until nothing is owed and nothing runs; what is left when the bound is reached."""
+    until = time.monotonic() + bound_s
+    said, left = "", "not looked yet"
+    while time.monotonic() < until:
+        try:
+            left = owed(workspace) or _under_way(airflow)
+        except IrisError as error:
+            left = str(error)
+        if not left:
+            return ""
+        if left != said:
+            tell(f"waiting: {left}")
+            said = left
+        time.sleep(2)
+    return left
+
+
+def _under_way(airflow: AirflowApi) -> str:
+    running = airflow.get("/dags/~/dagRuns", state=["queued", "running"], limit=1)["total_entries"]
+    return f"{running} runs are under way" if running else ""

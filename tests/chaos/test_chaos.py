@@ -1,0 +1,30 @@
+"""A short chaos in `make test`; `make chaos` is the long one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from iris_core.local.home import Home
+from iris_core.local.stack import Stack
+from tests.chaos.harness import Parameters, embedded_only, run
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(580)]
+
+
+def test_nothing_is_lost_or_doubled_while_parts_are_killed(tmp_path: Path) -> None:
+    stack = Stack(Home(tmp_path / "iris"), embedded_only(os.environ))
+    try:
+        stack.up()
+        outcome = run(stack, Parameters(seed=3, uploads=16, kills=5, settle_s=300), print)
+    finally:
+        stack.down()
+
+    assert outcome.left == ""
+    assert outcome.audit.lost == []
+    assert outcome.audit.doubled == []
+    assert outcome.audit.orphaned == []
+    assert len(outcome.faults) == 5
+    assert sum(outcome.audit.outcomes.values()) >= 10

@@ -1,0 +1,323 @@
+"""The DAG files, parsed as Airflow parses them, in a process of its own with a fresh AIRFLOW_HOME."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iris_core.schema import load_project
+
+pytestmark = pytest.mark.dags
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / load_project().dag_directory).glob("*.py"))
+HEAVY = ("pandas", "polars", "sklearn", "mlflow", "evidently", "boto3", "botocore", "obstore")
+MOST_LINES = 120
+MOST_STATEMENTS = 3
+
+DESCRIBE = """
+import importlib.util, json, sys
+
+heavy = {}
+sys.dont_write_bytecode = True
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+for number, path in enumerate(sys.argv[2:]):
+    name = f"dag_file_{number}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    DagContext.current_autoregister_module_name = name
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+    heavy[path] = [name for name in json.loads(sys.argv[1]) if name in sys.modules]
+
+def parts(condition):
+    within = getattr(condition, "objects", None)
+    return [condition] if within is None else [part for one in within for part in parts(one)]
+
+def names(condition):
+    return sorted(asset.name for asset in parts(condition))
+
+def described(dag):
+    timetable = dag.schedule
+    return {
+        "schedule": type(timetable).__name__,
+        "cron": timetable.timetable.expression,
+        "timezone": str(timetable.timetable.timezone),
+        "woken_by": names(timetable.asset_condition),
+        "condition": type(timetable.asset_condition).__name__,
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "doc_md": dag.doc_md,
+        "tags": sorted(dag.tags),
+        "order": [task.task_id for task in dag.topological_sort()],
+        "tasks": {
+            task.task_id: {
+                "type": task.task_type,
+                "downstream": sorted(task.downstream_task_ids),
+                "outlets": [asset.name for asset in task.outlets],
+                "retries": task.retries,
+                "mapped": task.is_mapped,
+                "trigger_rule": task.trigger_rule,
+                "exclusive": task.max_active_tis_per_dag,
+                "timeout_s": task.execution_timeout and task.execution_timeout.total_seconds(),
+            }
+            for task in dag.tasks
+        },
+    }
+
+described_dags = {dag.dag_id: described(dag) for dag, _ in DagContext.autoregistered_dags}
+assets = {
+    asset.name: {
+        "uri": asset.uri,
+        "group": asset.group,
+        "watchers": [watcher.trigger.serialize() for watcher in asset.watchers],
+    }
+    for dag, _ in DagContext.autoregistered_dags
+    for asset in [
+        *parts(dag.schedule.asset_condition),
+        *(outlet for task in dag.tasks for outlet in task.outlets),
+    ]
+}
+
+from airflow.serialization.serialized_objects import DagSerialization
+
+for dag, _ in DagContext.autoregistered_dags:
+    restored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+    assert restored.dag_id == dag.dag_id
+    assert set(restored.task_dict) == set(dag.task_dict)
+
+print("DESCRIBED", json.dumps({"heavy": heavy, "dags": described_dags, "assets": assets}))
+"""
+
+TEAMS = [("team_a", "dev"), ("team_b", "prod")]
+
+
+def parse(home: Path, team: str, platform_env: str, **variables: str) -> dict[str, Any]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "TEAM", "MLFLOW"))
+    }
+    environ = kept | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "TEAM": team,
+        "PLATFORM_ENV": platform_env,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIBE, json.dumps(HEAVY), *map(str, FILES)],
+        env=environ | variables,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    described: dict[str, Any] = json.loads(done.stdout.rpartition("DESCRIBED ")[2])
+    return described
+
+
+@pytest.fixture(scope="module", params=TEAMS, ids="-".join)
+def team(request: pytest.FixtureRequest) -> tuple[str, str]:
+    pair: tuple[str, str] = request.param
+    return pair
+
+
+@pytest.fixture(scope="module")
+def parsed(team: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return parse(tmp_path_factory.mktemp("airflow"), *team)
+
+
+@pytest.fixture(scope="module")
+def prefix(team: tuple[str, str]) -> str:
+    return "_".join(team)
+
+
+def test_there_are_three_files() -> None:
+    assert [file.name for file in FILES] == [
+        "iris_batch_inferencing.py",
+        "iris_drift_pipeline.py",
+        "iris_pipeline.py",
+    ]
+
+
+class TestParsed:
+    def test_nothing_heavy_is_imported(self, parsed: dict[str, Any]) -> None:
+        assert parsed["heavy"] == {str(file): [] for file in FILES}
+
+    def test_ids(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert set(parsed["dags"]) == {
+            f"{prefix}_iris_pipeline",
+            f"{prefix}_iris_batch_inference",
+            f"{prefix}_iris_drift_pipeline",
+        }
+
+    def test_schedule(self, parsed: dict[str, Any], prefix: str) -> None:
+        expected = {
+            "iris_pipeline": ["training_data"],
+            "iris_batch_inference": ["inference_data", "staged_model"],
+            "iris_drift_pipeline": ["predictions"],
+        }
+        for name, assets in expected.items():
+            dag = parsed["dags"][f"{prefix}_{name}"]
+            assert dag["schedule"] == "AssetOrTimeSchedule"
+            assert (dag["cron"], dag["timezone"]) == ("0 0 * * *", "UTC")
+            assert dag["woken_by"] == [f"{prefix}_{asset}" for asset in assets]
+            assert dag["condition"] in ("Asset", "AssetAny")
+            assert dag["catchup"] is False
+
+    def test_events_are_never_lost_to_a_single_run(self, parsed: dict[str, Any]) -> None:
+        """FIELD-NOTES, Airflow 1: with max_active_runs=1 asset events that arrive during a run are lost."""
+        assert all(dag["max_active_runs"] > 1 for dag in parsed["dags"].values())
+
+    def test_documentation_and_tags(self, parsed: dict[str, Any]) -> None:
+        for dag in parsed["dags"].values():
+            assert dag["doc_md"].strip().startswith("###")
+            assert set(load_project().tags) < set(dag["tags"])
+
+    def test_every_task_outlasts_an_outage(self, parsed: dict[str, Any]) -> None:
+        for dag in parsed["dags"].values():
+            assert {task["retries"] for task in dag["tasks"].values()} == {6}
+
+    def test_the_first_task_waits_for_its_data(self, parsed: dict[str, Any]) -> None:
+        for dag in parsed["dags"].values():
+            first = dag["tasks"][dag["order"][0]]
+            assert first["type"] == "S3KeySensor"
+            others = [task for name, task in dag["tasks"].items() if name != dag["order"][0]]
+            assert dag["order"][0] not in {name for task in others for name in task["downstream"]}
+            assert len(first["downstream"]) == 1
+
+
+def chain(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
+    return {name: task["downstream"] for name, task in parsed["dags"][dag_id]["tasks"].items()}
+
+
+def outlets(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
+    tasks = parsed["dags"][dag_id]["tasks"]
+    return {name: task["outlets"] for name, task in tasks.items() if task["outlets"]}
+
+
+class TestTraining:
+    def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert chain(parsed, f"{prefix}_iris_pipeline") == {
+            "wait_for_training_data": ["reconcile"],
+            "reconcile": ["validate"],
+            "validate": ["train"],
+            "train": ["register"],
+            "register": [],
+        }
+
+    def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert outlets(parsed, f"{prefix}_iris_pipeline") == {"register": [f"{prefix}_staged_model"]}
+
+    def test_registration(self, parsed: dict[str, Any], prefix: str) -> None:
+        tasks = parsed["dags"][f"{prefix}_iris_pipeline"]["tasks"]
+        assert tasks["register"]["type"] == "MlflowRegisterModelOperator"
+        assert tasks["register"]["exclusive"] == tasks["train"]["exclusive"] == 1
+        assert tasks["register"]["trigger_rule"] == "all_success"
+
+
+class TestInference:
+    def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert chain(parsed, f"{prefix}_iris_batch_inference") == {
+            "wait_for_inference_data": ["plan"],
+            "plan": ["score"],
+            "score": ["publish"],
+            "publish": [],
+        }
+
+    def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert outlets(parsed, f"{prefix}_iris_batch_inference") == {"publish": [f"{prefix}_predictions"]}
+
+    def test_one_bad_object_does_not_hold_the_others(self, parsed: dict[str, Any], prefix: str) -> None:
+        tasks = parsed["dags"][f"{prefix}_iris_batch_inference"]["tasks"]
+        assert tasks["score"]["mapped"]
+        assert tasks["publish"]["trigger_rule"] == "all_done_min_one_success"
+
+
+class TestDrift:
+    def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert chain(parsed, f"{prefix}_iris_drift_pipeline") == {
+            "wait_for_predictions": ["unreported"],
+            "unreported": ["report"],
+            "report": ["verdict"],
+            "verdict": [],
+        }
+
+    def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
+        assert outlets(parsed, f"{prefix}_iris_drift_pipeline") == {"verdict": [f"{prefix}_drift_report"]}
+
+    def test_report(self, parsed: dict[str, Any], prefix: str) -> None:
+        tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]
+        assert tasks["report"]["type"] == "EvidentlyDriftReportOperator"
+        assert tasks["report"]["mapped"]
+
+
+class TestAssets:
+    def test_names_and_places(self, parsed: dict[str, Any], prefix: str, team: tuple[str, str]) -> None:
+        bucket = f"{team[0].replace('_', '-')}-bucket"
+        assert {name: asset["uri"] for name, asset in parsed["assets"].items()} == {
+            f"{prefix}_training_data": f"x-minio://{bucket}/iris/iris_train.csv",
+            f"{prefix}_inference_data": f"x-minio://{bucket}/iris/iris_test.csv",
+            f"{prefix}_staged_model": f"x-mlflow://{prefix}_iris_model/staging",
+            f"{prefix}_predictions": f"x-minio://{bucket}/iris/predictions",
+            f"{prefix}_drift_report": f"x-minio://{bucket}/iris/drift",
+        }
+        assert {asset["group"] for asset in parsed["assets"].values()} == {"iris"}
+
+    def test_watchers(self, parsed: dict[str, Any], prefix: str, team: tuple[str, str]) -> None:
+        found = {name: asset["watchers"] for name, asset in parsed["assets"].items() if asset["watchers"]}
+        assert set(found) == {
+            f"{prefix}_{name}" for name in ("training_data", "inference_data", "staged_model")
+        }
+        for name, kind, key in (
+            ("training_data", "training", "iris/iris_train.csv"),
+            ("inference_data", "scoring", "iris/iris_test.csv"),
+        ):
+            [[path, arguments]] = found[f"{prefix}_{name}"]
+            assert path == "iris_airflow.triggers.minio.MinioObjectTrigger"
+            given = {name: arguments[name] for name in ("bucket", "key", "kind", "env")}
+            bucket = f"{team[0].replace('_', '-')}-bucket"
+            assert given == {"bucket": bucket, "key": key, "kind": kind, "env": team[1]}
+        [[path, arguments]] = found[f"{prefix}_staged_model"]
+        assert path == "iris_airflow.triggers.mlflow_alias.MlflowAliasTrigger"
+        assert (arguments["model"], arguments["env"]) == (f"{prefix}_iris_model", team[1])
+
+
+def functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """The functions that become tasks."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any(
+            "task" in ast.unparse(decorator).split("(")[0].split(".") for decorator in node.decorator_list
+        )
+    ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+class TestFiles:
+    def test_is_short(self, file: Path) -> None:
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES
+
+    def test_tasks_call_one_function(self, file: Path) -> None:
+        found = functions(ast.parse(file.read_text(encoding="utf-8")))
+        assert found
+        for function in found:
+            assert len(function.body) <= MOST_STATEMENTS, function.name
+
+    def test_the_docstring_is_the_documentation(self, file: Path) -> None:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree)
+        assert "doc_md=__doc__" in ast.unparse(tree)

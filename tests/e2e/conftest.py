@@ -1,0 +1,118 @@
+"""A whole local stack for the end-to-end tests: object store, MLflow, a real Airflow."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+from typing import TypeVar
+
+import pytest
+
+from iris_core.ledger import Kind, Record
+from iris_core.local.airflow_api import AirflowApi, DagRun
+from iris_core.local.home import Home
+from iris_core.local.iris_tables import split_iris
+from iris_core.local.stack import Stack
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+Found = TypeVar("Found")
+BOUND_S = 120.0
+FINISHED = {"success", "failed"}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running stack, and ways to wait for what must happen in it."""
+
+    stack: Stack
+    workspace: Workspace
+    airflow: AirflowApi
+
+    def put(self, key: str, data: bytes) -> ObjectVersion:
+        """Upload an object."""
+        return self.workspace.store.put(self.workspace.settings.bucket, key, data, "text/csv")
+
+    def train(self, data: bytes) -> ObjectVersion:
+        """Upload training data."""
+        return self.put(self.workspace.settings.train_key, data)
+
+    def score(self, data: bytes) -> ObjectVersion:
+        """Upload inference data."""
+        return self.put(self.workspace.settings.test_key, data)
+
+    def wait(self, what: str, look: Callable[[], Found | None], bound_s: float = BOUND_S) -> Found:
+        """Look until there is something to see; fails with what was waited for."""
+        until = time.monotonic() + bound_s
+        while time.monotonic() < until:
+            if (found := look()) is not None:
+                return found
+            time.sleep(0.3)
+        pytest.fail(f"{what} did not arrive within {bound_s:.0f} s; the ledger: {self.shown()}")
+
+    def decided(self, kind: Kind, version: ObjectVersion, since: datetime | None = None) -> Record:
+        """Wait for the decision about an object version; the newest one made since a time."""
+        return self.wait(f"{kind} of {version.uri}", lambda: self.decision(kind, version, since))
+
+    def decision(self, kind: Kind, version: ObjectVersion, since: datetime | None = None) -> Record | None:
+        """The newest decision about an object version, if there is one."""
+        records = takewhile(
+            lambda record: since is None or record.at >= since, self.workspace.ledger.recent(kind)
+        )
+        place = "current" if kind == "drift" else "object"
+        wanted = version.digest
+        return next(
+            (r for r in records if ObjectVersion.model_validate(r.inputs[place]).digest == wanted), None
+        )
+
+    def trigger(self, dag_id: str) -> DagRun:
+        """Start a run by hand and wait until it has ended."""
+        run = self.airflow.trigger(dag_id)
+        return self.wait(f"the end of {run.dag_run_id}", lambda: self.ended(dag_id, run.dag_run_id))
+
+    def ended(self, dag_id: str, run_id: str) -> DagRun | None:
+        """A run that has ended."""
+        run = DagRun.model_validate(self.airflow.get(f"/dags/{dag_id}/dagRuns/{run_id}"))
+        return run if run.state in FINISHED else None
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of each task of a run (of a mapped task: of its last instance)."""
+        found = self.airflow.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def quiet(self) -> None:
+        """Wait until no run is under way."""
+        self.wait("the end of all runs", lambda: None if self._running() else True)
+
+    def _running(self) -> int:
+        found = self.airflow.get("/dags/~/dagRuns", state=["queued", "running"], limit=1)
+        return int(found["total_entries"])
+
+    def shown(self) -> str:
+        """The ledger in a line each."""
+        return "; ".join(f"{r.kind} {r.outcome} {r.subject[:8]}" for r in self.workspace.ledger.recent())
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A stack of its own, on free ports, ended with all its processes whatever happens."""
+    home = Home(tmp_path_factory.mktemp("iris"))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
+    stack = Stack(home, {**inherited, "RUN_OWNER": "end-to-end"})
+    try:
+        state = stack.up()
+        yield Running(stack, stack.workspace(), AirflowApi(state.endpoints["airflow"]))
+    finally:
+        stack.down()
+
+
+@pytest.fixture
+def tables(running: Running) -> tuple[bytes, bytes]:
+    """Training and inference data that no test before had."""
+    seed = int(datetime.now(UTC).timestamp() * 1000) % 2**32
+    training, inference = split_iris(running.workspace.settings.project.table, seed)
+    return training.csv(), inference.csv()

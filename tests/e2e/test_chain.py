@@ -1,0 +1,195 @@
+"""The whole chain in a real Airflow: from a PUT to the ledger's drift record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from iris_core import promotion
+from iris_core.storage import ObjectVersion
+from tests.e2e.conftest import Running
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+def test_a_put_becomes_a_model_predictions_and_a_verdict(
+    running: Running, tables: tuple[bytes, bytes]
+) -> None:
+    training_data, inference_data = tables
+    since = datetime.now(UTC)
+
+    landed = running.train(training_data)
+    to_score = running.score(inference_data)
+
+    trained = running.decided("training", landed)
+    assert trained.outcome == "trained"
+    # The first data of all also wakes the @daily runs that have waited for it; one of the two trains.
+    assert trained.by.run_id.startswith(("asset_triggered__", "scheduled__"))
+    assert trained.by.owner == "end-to-end"
+    promoted = running.wait(
+        "the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained))
+    )
+    assert promoted.outcome == "promoted"
+    drift = running.decided("drift", to_score)
+    assert drift.outcome in ("none", "low"), drift.reason
+    scored = running.decision("scoring", to_score)
+    assert scored is not None
+    assert scored.evidence["rows"] == 30
+    assert scored.evidence["accuracy"] > 0.8
+    predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
+    assert running.workspace.store.read(predictions).startswith(b"sepal_length,")
+    running.quiet()
+    audited = {key.rsplit("/", 1)[-1] for key in _audit(running, since)}
+    assert {f"{task}-try1-success.json" for task in ("reconcile", "validate", "train", "register")} <= audited
+
+
+def _audit(running: Running, since: datetime) -> list[str]:
+    settings = running.workspace.settings
+    folder = f"audit/{settings.platform_env}/{since:%Y-%m-%d}"
+    return list(running.workspace.store.keys(settings.bucket, folder))
+
+
+def test_the_same_bytes_again_are_unchanged_and_a_second_run_does_nothing(
+    running: Running, tables: tuple[bytes, bytes]
+) -> None:
+    training_data, inference_data = tables
+    first, first_scored = running.train(training_data), running.score(inference_data)
+    assert running.decided("training", first).by.run_id.startswith("asset_triggered__")
+    running.decided("drift", first_scored)
+    running.quiet()
+
+    again, scored_again = running.train(training_data), running.score(inference_data)
+
+    unchanged = running.decided("training", again)
+    assert unchanged.outcome == "unchanged"
+    standing = running.decision("training", first)
+    assert standing is not None
+    assert unchanged.points_to == standing.identity.path
+    assert running.decided("scoring", scored_again).outcome == "unchanged"
+    running.quiet()
+    before = running.shown()
+    names = running.workspace.settings.names
+    for dag_id, looks in (
+        (names.training_dag, "reconcile"),
+        (names.inference_dag, "plan"),
+        (names.drift_dag, "unreported"),
+    ):
+        run = running.trigger(dag_id)
+        assert run.state == "success"
+        assert running.states(dag_id, run.dag_run_id)[looks] == "skipped"
+    running.quiet()
+    assert running.shown() == before
+
+
+def test_going_back_to_the_first_bytes_trains_again(running: Running, tables: tuple[bytes, bytes]) -> None:
+    first_bytes, _ = tables
+    other_bytes = first_bytes + b"5.1,3.5,1.4,0.2,setosa\n"
+
+    outcomes = []
+    for data in (first_bytes, other_bytes, first_bytes):
+        outcomes.append(running.decided("training", running.train(data)).outcome)
+        running.quiet()
+
+    assert outcomes == ["trained", "trained", "trained"]
+
+
+def test_an_event_that_was_lost_is_found_by_a_manual_run(
+    running: Running, tables: tuple[bytes, bytes]
+) -> None:
+    dag_id = running.workspace.settings.names.training_dag
+    running.quiet()
+    _pause(running, dag_id, paused=True)
+    try:
+        landed = running.train(tables[0])
+        running.wait("the watcher's event", lambda: _announced(running, landed))
+    finally:
+        _pause(running, dag_id, paused=False)
+
+    run = running.trigger(dag_id)
+
+    assert run.state == "success"
+    trained = running.decision("training", landed)
+    assert trained is not None
+    assert trained.outcome == "trained"
+    assert trained.by.run_id == run.dag_run_id
+    running.quiet()
+
+
+def _pause(running: Running, dag_id: str, *, paused: bool) -> None:
+    running.airflow.patch(f"/dags/{dag_id}", {"is_paused": paused})
+
+
+def _announced(running: Running, version: ObjectVersion) -> bool | None:
+    name = running.workspace.settings.names.asset("training_data")
+    events = running.airflow.get(
+        "/assets/events", asset_id=running.airflow.asset_id(name), order_by="-timestamp", limit=5
+    )
+    return version.uri in str(events) or None
+
+
+def test_a_bad_table_is_refused_with_a_sentence_and_its_correction_starts_by_itself(
+    running: Running, tables: tuple[bytes, bytes]
+) -> None:
+    good = tables[0]
+    lines = good.split(b"\n")
+    lines[4] = b"abc," + lines[4].split(b",", 1)[1]
+
+    refused = running.decided("training", running.train(b"\n".join(lines)))
+
+    assert refused.outcome == "rejected"
+    assert "column 'sepal_length', row 5: found 'abc'" in refused.reason
+    store, bucket = running.workspace.store, running.workspace.settings.bucket
+    kept = refused.outputs["quarantine"].removeprefix(f"s3://{bucket}/").split("?")[0]
+    assert store.get(bucket, kept) == b"\n".join(lines)
+    dag_id = running.workspace.settings.names.training_dag
+    run = running.wait("the failed run", lambda: running.ended(dag_id, refused.by.run_id))
+    assert run.state == "failed"
+    assert running.states(dag_id, refused.by.run_id)["train"] == "upstream_failed"
+
+    assert running.decided("training", running.train(good)).outcome == "trained"
+    running.quiet()
+
+
+def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[bytes, bytes]) -> None:
+    from iris_core import tracking
+
+    training_data, inference_data = tables
+    trained = running.decided("training", running.train(training_data))
+    running.wait("the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained)))
+    running.quiet()
+    to_score = running.score(inference_data)
+    running.decided("scoring", to_score)
+    running.quiet()
+    staged = promotion.staged(running.workspace)
+    assert staged is not None
+    assert staged.version > 1
+    since = datetime.now(UTC)
+
+    client = tracking.client(running.workspace.settings)
+    client.set_registered_model_alias(staged.name, promotion.ALIAS, str(staged.version - 1))
+
+    scored = running.decided("scoring", to_score, since)
+    assert scored.inputs["model"]["version"] == staged.version - 1
+    running.quiet()
+
+
+def test_the_asset_graph_is_the_picture(running: Running) -> None:
+    names = running.workspace.settings.names
+    assets = {asset["name"]: asset for asset in running.airflow.get("/assets", limit=50)["assets"]}
+
+    edges = {
+        name: (
+            sorted({task["dag_id"] for task in asset["producing_tasks"]}),
+            sorted({dag["dag_id"] for dag in asset["scheduled_dags"]}),
+        )
+        for name, asset in assets.items()
+    }
+
+    assert edges == {
+        names.asset("training_data"): ([], [names.training_dag]),
+        names.asset("staged_model"): ([names.training_dag], [names.inference_dag]),
+        names.asset("inference_data"): ([], [names.inference_dag]),
+        names.asset("predictions"): ([names.inference_dag], [names.drift_dag]),
+        names.asset("drift_report"): ([names.drift_dag], []),
+    }

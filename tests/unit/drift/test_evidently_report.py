@@ -1,0 +1,150 @@
+"""Evidently's tests as we pin and read them, on real runs of Evidently."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import warnings
+from math import sqrt
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from iris_core.drift import EvidentlyColumn, evidently_report, judge, of_frame
+from iris_core.errors import DataRejected
+
+pytestmark = pytest.mark.unit
+
+NAMES = ("a", "b")
+
+
+def _table(n: int, seed: int, accuracy: float = 0.95) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    label = rng.choice(["x", "y", "z"], n)
+    guess = np.where(rng.random(n) < accuracy, label, "x")
+    return pl.DataFrame(rng.normal(size=(n, 2)), schema=list(NAMES)).with_columns(
+        prediction=pl.Series(guess), species=pl.Series(label)
+    )
+
+
+REFERENCE, CURRENT = _table(500, 1), _table(100, 2)
+
+
+def _by_column(*columns: EvidentlyColumn) -> dict[str, EvidentlyColumn]:
+    return {column.column: column for column in columns}
+
+
+def test_small_samples_methods_directions_labels_and_an_offline_page() -> None:
+    report = evidently_report(REFERENCE, CURRENT.with_columns(pl.col("a") + 1), NAMES, label="species")
+    found = _by_column(*report.columns)
+    a, b, prediction, performance = found["a"], found["b"], found["prediction"], found["species"]
+    p = stats.ks_2samp(REFERENCE["a"].to_numpy(), CURRENT["a"].to_numpy() + 1).pvalue
+    assert (a.method, a.direction, a.drifted) == ("ks", "below", True)
+    assert a.value == pytest.approx(p)
+    assert a.threshold == pytest.approx(0.005 / 4)  # two features, the prediction, the performance
+    assert (b.drifted, b.reference, b.current) == (False, 500, 100)
+    chance = sqrt(stats.chi2.isf(0.005 / 4, 2) * (1 / 500 + 1 / 100) / 8)
+    assert (prediction.role, prediction.direction) == ("prediction", "above")
+    assert prediction.threshold == pytest.approx(chance)
+    assert not prediction.drifted
+    assert (performance.role, performance.drifted) == ("performance", False)
+    assert report.json["iris"]["current"] == {"rows": 100, "sampled": 100}
+    assert "Current data: 100 of 100 rows (seed 0)." in report.html
+    assert _fetched(report.html) == []
+
+
+def _fetched(html: str) -> list[str]:
+    """What a browser would load from elsewhere to show the page."""
+    styles = " ".join(re.findall(r"<style.*?</style>", html, flags=re.DOTALL))
+    tags = re.findall(r"<(?:script|link|img|iframe)[^>]*\s(?:src|href)=[^>]*", html)
+    return tags + re.findall(r"@import.{0,80}|url\(\s*['\"]?(?!data:|#)[^)]{0,80}", styles)
+
+
+def test_large_samples_take_a_distance_on_a_seeded_sample() -> None:
+    reference, current = (
+        _table(6_000, 3),
+        _table(5_000, 4).with_columns(pl.col("a") + 0.02, pl.col("b") * 1.5),
+    )
+    reports = [evidently_report(reference, current, NAMES, sample_rows=4_500, seed=5) for _ in range(2)]
+    assert reports[0].columns == reports[1].columns
+    found = _by_column(*reports[0].columns)
+    assert (found["a"].method, found["a"].direction, found["a"].drifted) == ("wasserstein", "above", False)
+    assert (found["a"].threshold, found["a"].reference) == (0.1, 4_500)
+    assert found["b"].drifted
+    assert reports[0].json["iris"]["reference"] == {"rows": 6_000, "sampled": 4_500}
+    assert "Reference data: 4,500 of 6,000 rows (seed 5)." in reports[0].html
+
+
+def test_columns_that_cannot_be_tested_are_excluded_with_the_reason() -> None:
+    current = CURRENT.with_columns(a=pl.lit(None, dtype=pl.Float64))
+    report = evidently_report(REFERENCE.with_columns(b=pl.lit(3.0)), current, NAMES)
+    found = _by_column(*report.columns)
+    assert found["a"].excluded.startswith("500 reference and 0 current values, at least 20")
+    assert found["b"].excluded.startswith("constant in the reference")
+    assert (found["a"].value, found["a"].drifted, found["b"].value) == (None, False, None)
+    assert "a was not tested: 500 reference and 0 current values" in report.html
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_next_to_nothing_makes_a_page_and_no_alarm(rows: int) -> None:
+    report = evidently_report(REFERENCE, CURRENT.head(rows), NAMES, label="species")
+    assert all(column.excluded and not column.drifted for column in report.columns)
+    assert "<body>" in report.html
+
+
+def test_missing_and_infinite_values_are_left_out_and_counted() -> None:
+    odd = pl.when(pl.int_range(pl.len()) < 30).then(float("inf"))
+    none = pl.when(pl.int_range(pl.len()) < 40).then(None)
+    current = CURRENT.with_columns(a=odd.otherwise(pl.col("a")), b=none.otherwise(pl.col("b")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = _by_column(*evidently_report(REFERENCE, current, NAMES).columns)
+    assert (found["a"].current, found["b"].current) == (70, 60)
+    p = stats.ks_2samp(REFERENCE["a"].to_numpy(), CURRENT["a"].to_numpy()[30:]).pvalue
+    assert found["a"].value == pytest.approx(p)
+
+
+def test_a_new_class_and_a_fallen_accuracy_raise_the_verdict() -> None:
+    new = CURRENT.with_columns(prediction=pl.lit("new"))
+    report = evidently_report(REFERENCE, new, NAMES, label="species")
+    found = _by_column(*report.columns)
+    # Distributions without a common class are sqrt(ln 2) apart; Evidently fills zeros with 1e-4.
+    assert found["prediction"].value == pytest.approx(sqrt(np.log(2)), abs=0.01)
+    assert found["species"].drifted
+    verdict = judge(of_frame(REFERENCE, NAMES), of_frame(new, NAMES), evidently=report)
+    assert (verdict.severity, verdict.columns) == ("low", ("prediction", "species"))
+
+
+def test_one_class_and_no_prediction_are_fine() -> None:
+    same = [frame.with_columns(prediction=pl.lit("x")) for frame in (REFERENCE, CURRENT)]
+    found = _by_column(*evidently_report(same[0], same[1], NAMES).columns)
+    assert (found["prediction"].value, found["prediction"].drifted) == (0.0, False)
+    assert set(_by_column(*evidently_report(*same, NAMES, prediction=None).columns)) == set(NAMES)
+
+
+def test_labels_on_one_side_only_are_not_compared() -> None:
+    columns = evidently_report(REFERENCE.drop("species"), CURRENT, NAMES, label="species").columns
+    assert "performance" not in {column.role for column in columns}
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (pl.col("a").cast(pl.String), "Column a holds String"),
+        (pl.col("a").alias("other"), "Column a is missing"),
+    ],
+)
+def test_unusable_tables_are_rejected_before_evidently_sees_them(broken: pl.Expr, message: str) -> None:
+    current = CURRENT.drop("a").hstack(CURRENT.select(broken))
+    with pytest.raises(DataRejected, match=message):
+        evidently_report(REFERENCE, current, NAMES)
+    with pytest.raises(DataRejected, match="Column prediction is missing"):
+        evidently_report(REFERENCE.drop("prediction"), CURRENT, NAMES)
+
+
+def test_importing_the_package_does_not_import_evidently_or_pandas() -> None:
+    code = "import sys, iris_core.drift; sys.exit(any(m in sys.modules for m in ('evidently', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,174 @@
+"""Operators and the seam to the core: each calls one function and hands on a small result."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
+from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
+from iris_airflow.steps import outcomes, run_step
+from iris_core import monitoring, promotion, scoring, training
+from iris_core.errors import (
+    ConfigError,
+    DataRejected,
+    DecidedElsewhere,
+    NothingOwed,
+    PromotionRefused,
+    StoreError,
+)
+from iris_core.workspace import Workspace
+
+pytestmark = [
+    pytest.mark.integration,
+    # skops asks every loaded module for every ufunc's name; Airflow's answer with a warning each.
+    pytest.mark.filterwarnings("ignore:The .airflow"),
+]
+
+OPERATORS: tuple[type[BaseOperator], ...] = (MlflowRegisterModelOperator, EvidentlyDriftReportOperator)
+STAGED = Asset("staged_model", uri="x-mlflow://a_model/staging")
+Running = Callable[..., AbstractContextManager[dict[str, Any]]]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+class TestEach:
+    def test_every_argument_is_a_template_and_an_attribute(self, operator: type[BaseOperator]) -> None:
+        own = [
+            name
+            for name, parameter in inspect.signature(operator.__init__).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        ]
+        assert own
+        assert list(operator.template_fields) == own
+        made = operator(task_id="t", **{name: f"{name} value" for name in own})
+        assert [getattr(made, name) for name in own] == [f"{name} value" for name in own]
+
+    def test_execute_is_short(self, operator: type[BaseOperator]) -> None:
+        assert len(inspect.getsource(operator.execute).splitlines()) <= 15
+
+
+class TestSteps:
+    @pytest.mark.parametrize(
+        ("outcome", "translated"),
+        [
+            (NothingOwed, AirflowSkipException),
+            (PromotionRefused, AirflowSkipException),
+            (DecidedElsewhere, AirflowSkipException),
+            (DataRejected, AirflowFailException),
+            (ConfigError, AirflowFailException),
+            (StoreError, StoreError),
+            (ZeroDivisionError, ZeroDivisionError),
+        ],
+    )
+    def test_outcomes(self, outcome: type[Exception], translated: type[Exception]) -> None:
+        with pytest.raises(translated, match="the sentence") as caught, outcomes():
+            raise outcome("the sentence")
+        assert type(caught.value) is translated
+
+    def test_it_acts_in_the_running_tasks_name(self, workspace: Workspace, running: Running) -> None:
+        with running(workspace):
+            actor = run_step(lambda opened: opened.actor)
+        assert actor["owner"] == "jane.doe"
+        assert [actor[name] for name in ("dag_id", "run_id", "task_id", "try_number")] == [
+            "a_dag",
+            "manual__7",
+            "a_task",
+            3,
+        ]
+
+    def test_results_can_be_an_xcom(self, workspace: Workspace, running: Running) -> None:
+        with running(workspace):
+            result = run_step(lambda opened: [opened.actor, opened.actor])
+        assert json.loads(json.dumps(result)) == result
+
+    def test_a_connection_without_endpoint_is_told(
+        self, workspace: Workspace, running: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with running(workspace):
+            monkeypatch.setenv("AIRFLOW_CONN_MINIO_DEFAULT", '{"conn_type": "aws", "login": "somebody"}')
+            with pytest.raises(AirflowFailException, match="Connection minio_default needs"):
+                run_step(lambda opened: None)
+
+
+def trained(workspace: Workspace, data: bytes) -> dict[str, Any]:
+    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
+    return training.train(workspace, training.reconcile(workspace)).model_dump(mode="json")
+
+
+class TestRegisterModel:
+    @pytest.fixture
+    def operator(self) -> Callable[[Any], MlflowRegisterModelOperator]:
+        return lambda work: MlflowRegisterModelOperator(task_id="register", trained=work, outlets=[STAGED])
+
+    def test_stages_and_tells_the_asset(
+        self,
+        tracked: Workspace,
+        running: Running,
+        train_csv: bytes,
+        operator: Callable[[Any], MlflowRegisterModelOperator],
+    ) -> None:
+        work = trained(tracked, train_csv)
+        events: dict[Asset, Any] = defaultdict(SimpleNamespace)
+        with running(tracked, outlet_events=events) as context:
+            result = operator(work).execute(context)  # type: ignore[arg-type]
+        ref = promotion.staged(tracked)
+        assert ref is not None
+        assert (result["model"], result["version"]) == (ref.name, str(ref.version)) == (ref.name, "1")
+        assert result["training"] == work["identity"]
+        assert events[STAGED].extra == result
+        assert json.loads(json.dumps(result)) == result
+        [verdict] = tracked.ledger.recent("promotion")
+        assert verdict.by.task_id == "a_task"
+
+    def test_a_refused_model_is_a_skipped_task_without_event(
+        self,
+        mlflow_db: Path,
+        make_workspace: Callable[..., Workspace],
+        running: Running,
+        iris_rows: tuple[list[str], list[str]],
+        as_csv: Callable[[list[str]], bytes],
+        operator: Callable[[Any], MlflowRegisterModelOperator],
+    ) -> None:
+        workspace = make_workspace(ACCURACY_THRESHOLD="1.0")
+        mixed = [
+            line.replace("versicolor", "virginica") if number % 4 == 0 else line
+            for number, line in enumerate(iris_rows[0])
+        ]
+        work = trained(workspace, as_csv(mixed))
+        events: dict[Asset, Any] = defaultdict(SimpleNamespace)
+        with (
+            running(workspace, outlet_events=events) as context,
+            pytest.raises(AirflowSkipException, match="below ACCURACY_THRESHOLD"),
+        ):
+            operator(work).execute(context)  # type: ignore[arg-type]
+        assert events == {}
+        assert "below ACCURACY_THRESHOLD" in context["ti"].pushed["note"]
+        assert promotion.staged(workspace) is None
+
+
+class TestDriftReport:
+    def test_reports_on_one_scoring(
+        self, tracked: Workspace, running: Running, train_csv: bytes, test_csv: bytes
+    ) -> None:
+        work = trained(tracked, train_csv)
+        promotion.register_step(tracked, work["identity"])
+        tracked.store.put(tracked.settings.bucket, tracked.settings.test_key, test_csv, "text/csv")
+        scoring.publish_all(tracked, [scoring.score(tracked, one) for one in scoring.plan(tracked)])
+        [scored] = monitoring.unreported(tracked)
+        with running(tracked) as context:
+            result = EvidentlyDriftReportOperator(task_id="report", scoring=scored).execute(context)  # type: ignore[arg-type]
+        assert json.loads(json.dumps(result)) == result
+        [record] = tracked.ledger.recent("drift")
+        assert record.by.task_id == "a_task"
+        with pytest.raises(NothingOwed):
+            monitoring.unreported(tracked)

@@ -1,0 +1,184 @@
+"""Triggers: each survives its serialization, and shares a stream exactly where that is right."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import pkgutil
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from airflow.triggers.base import BaseEventTrigger
+
+import iris_airflow.triggers as triggers
+from iris_airflow.triggers.minio import MinioObjectTrigger
+from iris_airflow.triggers.watch import CURSOR_KEY
+from iris_core.reconcile import Source, identity_of, reconcile
+from iris_core.workspace import Workspace
+
+pytestmark = pytest.mark.unit
+
+VALUES: dict[str, Any] = {"str": "another", "int": 77, "float": 7.5, "bool": True}
+
+
+def found() -> list[type[BaseEventTrigger]]:
+    modules = [
+        importlib.import_module(f"{triggers.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(triggers.__path__)
+    ]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and issubclass(value, BaseEventTrigger)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+
+
+TRIGGERS = found()
+
+
+def parameters(trigger: type) -> dict[str, inspect.Parameter]:
+    named = dict(inspect.signature(trigger.__init__).parameters)  # type: ignore[misc]
+    del named["self"]
+    return named
+
+
+def given(trigger: type) -> dict[str, Any]:
+    """A value other than the default for every argument."""
+    return {
+        name: f"{name} value" if parameter.annotation == "str" else VALUES[parameter.annotation]
+        for name, parameter in parameters(trigger).items()
+    }
+
+
+def minio_trigger(workspace: Workspace, **kwargs: Any) -> MinioObjectTrigger:
+    settings = workspace.settings
+    named = {
+        "bucket": settings.bucket,
+        "key": settings.train_key,
+        "kind": "training",
+        "env": "dev",
+        "ping_s": 1,
+    }
+    return MinioObjectTrigger(**{**named, **kwargs})
+
+
+class StateStore:
+    """Airflow's `asset_state_store` as a watcher sees it, in memory; JSON-able values only."""
+
+    def __init__(self) -> None:
+        self.state: dict[str, str] = {}
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return json.loads(self.state[key]) if key in self.state else default
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.state[key] = json.dumps(value)
+
+
+def test_the_watchers_are_found() -> None:
+    assert {trigger.__name__ for trigger in TRIGGERS} >= {"MinioObjectTrigger", "MlflowAliasTrigger"}
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+class TestEach:
+    def test_serialize_carries_every_argument(self, trigger: type[BaseEventTrigger]) -> None:
+        arguments = given(trigger)
+        path, carried = json.loads(json.dumps(trigger(**arguments).serialize()))
+        assert carried == arguments
+        module, _, name = path.rpartition(".")
+        restored = getattr(importlib.import_module(module), name)(**carried)
+        assert type(restored) is trigger
+        assert restored.serialize() == (path, arguments)
+
+    def test_arguments_are_keywords_only(self, trigger: type[BaseEventTrigger]) -> None:
+        kinds = {parameter.kind for parameter in parameters(trigger).values()}
+        assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+    def test_the_docstring_names_every_argument_and_the_delivery(
+        self, trigger: type[BaseEventTrigger]
+    ) -> None:
+        text = inspect.getdoc(trigger) or ""
+        for name in parameters(trigger):
+            assert f":param {name}:" in text
+        assert "at least once" in text
+        assert "two triggerers" in text
+
+
+class TestSharedStream:
+    @pytest.mark.parametrize(
+        ("argument", "other"),
+        [("key", "x"), ("kind", "scoring"), ("env", "prod"), ("sweep_s", 1.0), ("grace_s", 1.0)],
+    )
+    def test_watchers_on_one_bucket_share_it(self, argument: str, other: object) -> None:
+        one = given(MinioObjectTrigger)
+        same = MinioObjectTrigger(**one | {argument: other})
+        assert same.shared_stream_key() == MinioObjectTrigger(**one).shared_stream_key()
+
+    @pytest.mark.parametrize(("argument", "other"), [("bucket", "x"), ("conn_id", "x"), ("ping_s", 1)])
+    def test_others_do_not(self, argument: str, other: object) -> None:
+        one = given(MinioObjectTrigger)
+        another = MinioObjectTrigger(**one | {argument: other})
+        assert another.shared_stream_key() != MinioObjectTrigger(**one).shared_stream_key()
+
+
+@pytest.mark.integration
+@pytest.mark.usefixtures("minio_connection")
+class TestMinio:
+    """Against the real store."""
+
+    async def test_fires_for_what_was_there_and_for_what_lands(self, workspace: Workspace) -> None:
+        bucket, key = workspace.settings.bucket, workspace.settings.train_key
+
+        async def put(data: bytes) -> str:
+            await asyncio.to_thread(workspace.store.put, bucket, key, data, "text/csv")
+            return (await asyncio.to_thread(workspace.store.head, bucket, key)).uri
+
+        before = await put(b"1")
+        async with asyncio.timeout(30), aclosing(minio_trigger(workspace).run()) as events:
+            event = await anext(events)
+            assert event.payload == {"why": "listing", "objects": 1, "newest": [before]}
+            follower = asyncio.create_task(anext(events))  # type: ignore[arg-type]
+            await asyncio.sleep(1.2)  # the stream's headers leave with the first ping
+            later = await put(b"2")
+            payload = (await follower).payload
+            assert payload["newest"][-1] == later
+
+    async def test_what_is_decided_is_not_announced_after_a_restart(self, workspace: Workspace) -> None:
+        settings = workspace.settings
+        await asyncio.to_thread(workspace.store.put, settings.bucket, settings.train_key, b"1", "text/csv")
+        source = Source(settings.bucket, settings.train_key)
+        found = await asyncio.to_thread(reconcile, workspace, "training", source, "c1", {})
+        [pending] = found.owed
+        inputs = {"object": pending.object.model_dump(mode="json")}
+        await asyncio.to_thread(
+            workspace.ledger.commit,
+            identity_of("training", pending.object, "c1"),
+            "trained",
+            workspace.actor,
+            inputs=inputs,
+        )
+        async with aclosing(minio_trigger(workspace).run()) as events:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2):
+                    await anext(events)
+
+    async def test_the_cursor_outlives_a_restart(self, workspace: Workspace) -> None:
+        settings, state = workspace.settings, StateStore()
+        await asyncio.to_thread(workspace.store.put, settings.bucket, settings.train_key, b"1", "text/csv")
+        version = await asyncio.to_thread(workspace.store.head, settings.bucket, settings.train_key)
+        first, second = minio_trigger(workspace), minio_trigger(workspace)
+        first.asset_state_store = second.asset_state_store = state
+        async with asyncio.timeout(20), aclosing(first.run()) as events:
+            await anext(events)
+        assert set(json.loads(state.state[CURSOR_KEY])) == {version.digest}
+        async with aclosing(second.run()) as events:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2):
+                    await anext(events)

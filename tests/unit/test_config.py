@@ -1,0 +1,213 @@
+"""Settings: defaults, names, and errors that a reader can act on."""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from iris_core.config import EXAMPLES, Settings, load_settings
+from iris_core.errors import ConfigError
+from iris_core.schema import load_project
+from iris_core.workspace import access_from_settings
+
+pytestmark = pytest.mark.unit
+
+SECRET = "do-not-tell-anyone"
+
+
+def loaded(**environ: str) -> Settings:
+    return load_settings(environ)
+
+
+def refused(**environ: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        loaded(**environ)
+    return str(caught.value)
+
+
+class TestDefaults:
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("tracking_uri", "http://mlflow:5000"),
+            ("s3_endpoint_url", "http://minio:9000"),
+            ("access_key_id", None),
+            ("secret_access_key", None),
+            ("platform_env", "dev"),
+            ("team", "team_a"),
+            ("bucket", "team-a-bucket"),
+            ("train_key", "iris/iris_train.csv"),
+            ("test_key", "iris/iris_test.csv"),
+            ("predictions_bucket", "team-a-bucket"),
+            ("predictions_prefix", "iris/predictions"),
+            ("drift_bucket", "team-a-bucket"),
+            ("drift_prefix", "iris/drift"),
+            ("accuracy_threshold", 0.1),
+            ("promotion_margin", 0.02),
+            ("promotion_approval", "auto"),
+            ("run_owner", ""),
+        ],
+    )
+    def test_value(self, field: str, value: object) -> None:
+        assert getattr(loaded(), field) == value
+
+    def test_every_field_has_its_default_above(self) -> None:
+        [mark] = self.test_value.pytestmark  # type: ignore[attr-defined]
+        assert {field for field, _ in mark.args[1]} | {"project"} == set(Settings.model_fields)
+
+    def test_an_empty_variable_counts_as_unset(self) -> None:
+        assert loaded(**dict.fromkeys(EXAMPLES, "")) == loaded()
+
+    def test_buckets_follow_the_team_and_the_data_bucket(self) -> None:
+        assert loaded(TEAM="team_b").bucket == "team-b-bucket"
+        settings = loaded(TEAM_S3_BUCKET="shared")
+        assert (settings.predictions_bucket, settings.drift_bucket) == ("shared", "shared")
+
+
+class TestGiven:
+    @pytest.mark.parametrize(
+        ("variable", "field", "value"),
+        [
+            ("MLFLOW_TRACKING_URI", "tracking_uri", "https://mlflow.example.org/base"),
+            ("MLFLOW_TRACKING_URI", "tracking_uri", "sqlite:////tmp/mlflow.db"),
+            ("MLFLOW_S3_ENDPOINT_URL", "s3_endpoint_url", "http://127.0.0.1:9100"),
+            ("AWS_ACCESS_KEY_ID", "access_key_id", "iris"),
+            ("PLATFORM_ENV", "platform_env", "prod"),
+            ("TEAM", "team", "team_b2"),
+            ("TEAM_S3_BUCKET", "bucket", "data.lake-1"),
+            ("TEAM_S3_TEST_KEY", "test_key", "iris/incoming/"),
+            ("TEAM_PREDICTIONS_BUCKET", "predictions_bucket", "other"),
+            ("TEAM_PREDICTIONS_PREFIX", "predictions_prefix", "x/y"),
+            ("TEAM_DRIFT_BUCKET", "drift_bucket", "other"),
+            ("TEAM_DRIFT_PREFIX", "drift_prefix", "x/y"),
+            ("RUN_OWNER", "run_owner", "jane.doe"),
+        ],
+    )
+    def test_sets_its_field_and_no_other(self, variable: str, field: str, value: str) -> None:
+        settings, default = loaded(**{variable: value}), loaded()
+        assert getattr(settings, field) == value
+        buckets = {"bucket", "predictions_bucket", "drift_bucket"}
+        follow = {"TEAM": buckets, "TEAM_S3_BUCKET": buckets}.get(variable, set())
+        changed = {
+            name for name in Settings.model_fields if getattr(settings, name) != getattr(default, name)
+        }
+        assert changed == {field} | follow
+
+    @pytest.mark.parametrize(("text", "number"), [("0", 0.0), ("1", 1.0), ("0.95", 0.95), ("1e-2", 0.01)])
+    def test_threshold(self, text: str, number: float) -> None:
+        assert loaded(ACCURACY_THRESHOLD=text).accuracy_threshold == number
+
+    def test_train_key_wins_over_key(self) -> None:
+        assert loaded(TEAM_S3_KEY="a.csv").train_key == "a.csv"
+        assert loaded(TEAM_S3_KEY="a.csv", TEAM_S3_TRAIN_KEY="b.csv").train_key == "b.csv"
+        assert loaded(TEAM_S3_KEY="a.csv", TEAM_S3_TRAIN_KEY="").train_key == "a.csv"
+
+    def test_prefixes_lose_their_closing_slash(self) -> None:
+        settings = loaded(TEAM_PREDICTIONS_PREFIX="out/", TEAM_DRIFT_PREFIX="drift//")
+        assert (settings.predictions_prefix, settings.drift_prefix) == ("out", "drift")
+
+    def test_the_environment_is_read_when_none_is_given(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEAM", "team_env")
+        assert load_settings().team == "team_env"
+
+    def test_settings_cannot_be_changed(self) -> None:
+        with pytest.raises(ValueError, match="frozen"):
+            loaded().team = "x"  # type: ignore[misc]
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("training_dag", "team_b_prod_iris_pipeline"),
+            ("inference_dag", "team_b_prod_iris_batch_inference"),
+            ("drift_dag", "team_b_prod_iris_drift_pipeline"),
+            ("training_experiment", "team_b-prod-iris_classifier"),
+            ("inference_experiment", "team_b-prod-iris_batch_inference"),
+            ("drift_experiment", "team_b-prod-iris_drift_monitor"),
+            ("model", "team_b_prod_iris_model"),
+        ],
+    )
+    def test_of_a_team_and_environment(self, name: str, value: str) -> None:
+        assert getattr(loaded(TEAM="team_b", PLATFORM_ENV="prod").names, name) == value
+
+    def test_of_another_project(self) -> None:
+        project = load_project().model_copy(update={"name": "wine", "default_team": "cellar"})
+        settings = load_settings({}, project)
+        assert settings.names.model == "cellar_dev_wine_model"
+        assert settings.train_key == "wine/wine_train.csv"
+        assert settings.predictions_prefix == "wine/predictions"
+
+    def test_of_an_asset(self) -> None:
+        assert loaded().names.asset("staged_model") == "team_a_dev_staged_model"
+
+
+class TestMalformed:
+    @pytest.mark.parametrize(
+        ("variable", "value", "problem"),
+        [
+            ("MLFLOW_TRACKING_URI", "mlflow:5000", "match pattern"),
+            ("MLFLOW_TRACKING_URI", "file:///tmp/mlruns", "match pattern"),
+            ("MLFLOW_S3_ENDPOINT_URL", "minio", "match pattern"),
+            ("MLFLOW_S3_ENDPOINT_URL", "sqlite:///store.db", "match pattern"),
+            ("PLATFORM_ENV", "Prod", "match pattern"),
+            ("TEAM", "team a", "match pattern"),
+            ("TEAM", "a" * 41, "at most 40"),
+            ("TEAM_S3_BUCKET", "Team_Bucket", "match pattern"),
+            ("TEAM_S3_BUCKET", "ab", "match pattern"),
+            ("TEAM_S3_KEY", "/iris.csv", "match pattern"),
+            ("TEAM_S3_TRAIN_KEY", "/iris.csv", "match pattern"),
+            ("TEAM_S3_TEST_KEY", "/", "match pattern"),
+            ("TEAM_PREDICTIONS_BUCKET", "-x-", "match pattern"),
+            ("TEAM_PREDICTIONS_PREFIX", "/", "at least 1"),
+            ("TEAM_DRIFT_BUCKET", "X", "match pattern"),
+            ("TEAM_DRIFT_PREFIX", "/drift", "match pattern"),
+            ("ACCURACY_THRESHOLD", "90%", "valid number"),
+            ("ACCURACY_THRESHOLD", "0,9", "valid number"),
+            ("ACCURACY_THRESHOLD", "1.01", "less than or equal to 1"),
+            ("ACCURACY_THRESHOLD", "-0.1", "greater than or equal to 0"),
+            ("ACCURACY_THRESHOLD", "nan", "equal to"),
+        ],
+    )
+    def test_names_variable_value_problem_and_example(self, variable: str, value: str, problem: str) -> None:
+        message = refused(**{variable: value})
+        assert message.startswith(f"{variable}={value}: ")
+        assert problem in message
+        assert message.endswith(f"Example: {variable}={EXAMPLES[variable]}")
+        assert "\n" not in message
+
+    @pytest.mark.parametrize("variable", [name for name in EXAMPLES if "," not in EXAMPLES[name]])
+    def test_examples_are_valid(self, variable: str) -> None:
+        loaded(**{variable: EXAMPLES[variable]})
+
+
+class TestSecrets:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return loaded(AWS_ACCESS_KEY_ID="iris", AWS_SECRET_ACCESS_KEY=SECRET)
+
+    def test_masked_wherever_settings_are_shown(self, settings: Settings) -> None:
+        for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+            assert SECRET not in shown
+            assert "iris_train.csv" in shown
+
+    def test_not_in_an_error_about_another_variable(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            loaded(
+                AWS_ACCESS_KEY_ID="iris", AWS_SECRET_ACCESS_KEY=SECRET, TEAM="Bad Team", PLATFORM_ENV="X Y"
+            )
+        assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+    def test_handed_to_the_store_and_masked_there(self, settings: Settings) -> None:
+        access = access_from_settings(settings)
+        assert access.secret_access_key == SECRET
+        assert access.access_key_id == "iris"
+        assert SECRET not in repr(access)
+
+    @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+    def test_a_missing_credential_is_named(self, missing: str) -> None:
+        both = {"AWS_ACCESS_KEY_ID": "iris", "AWS_SECRET_ACCESS_KEY": SECRET}
+        with pytest.raises(ConfigError, match=missing) as caught:
+            access_from_settings(loaded(**{name: both[name] for name in both if name != missing}))
+        assert SECRET not in str(caught.value)

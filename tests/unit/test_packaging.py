@@ -1,0 +1,316 @@
+"""Image, compose file, lock, workflow and README: what they promise each other."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from iris_core.config import EXAMPLES, Settings, load_settings
+from iris_core.local.env_file import SECRETS
+from iris_core.local.ports import VARIABLES as PORT_VARIABLES
+from iris_core.local.processes import COMPONENT_MARK, STACK_MARK
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:[-?])(?P<rest>[^}]*)\}")
+ROW = re.compile(r"^\| `(?P<name>[A-Z0-9_]+)` \| (?:`(?P<default>[^`]+)`)?", re.MULTILINE)
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+]
+FIELDS = {
+    "MLFLOW_TRACKING_URI": "tracking_uri",
+    "MLFLOW_S3_ENDPOINT_URL": "s3_endpoint_url",
+    "AWS_ACCESS_KEY_ID": "access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
+    "PLATFORM_ENV": "platform_env",
+    "TEAM": "team",
+    "TEAM_S3_BUCKET": "bucket",
+    "TEAM_S3_KEY": "train_key",
+    "TEAM_S3_TRAIN_KEY": "train_key",
+    "TEAM_S3_TEST_KEY": "test_key",
+    "TEAM_PREDICTIONS_BUCKET": "predictions_bucket",
+    "TEAM_PREDICTIONS_PREFIX": "predictions_prefix",
+    "TEAM_DRIFT_BUCKET": "drift_bucket",
+    "TEAM_DRIFT_PREFIX": "drift_prefix",
+    "ACCURACY_THRESHOLD": "accuracy_threshold",
+    "PROMOTION_MARGIN": "promotion_margin",
+    "PROMOTION_APPROVAL": "promotion_approval",
+    "RUN_OWNER": "run_owner",
+}
+
+
+def read(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+@cache
+def composed() -> str:
+    """The compose file without its comments."""
+    return re.sub(r"^ *#.*$", "", read("docker-compose.yml"), flags=re.MULTILINE)
+
+
+@cache
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load(composed())["services"]
+    return found
+
+
+@cache
+def references() -> dict[str, set[tuple[str, str]]]:
+    """Each variable of the compose file with its operators and what follows them."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for match in REFERENCE.finditer(composed()):
+        found.setdefault(match["name"], set()).add((match["operator"], match["rest"]))
+    return found
+
+
+def readme_table() -> dict[str, str]:
+    return {match["name"]: match["default"] or "" for match in ROW.finditer(read("README.md"))}
+
+
+def example_variables() -> dict[str, str]:
+    lines = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]*)=(.*)$", read(".env.example"), re.MULTILINE)
+    return dict(lines)
+
+
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads(read("pyproject.toml"))
+
+
+def requirements() -> Iterator[str]:
+    """Each requirement of the lock with its hashes, without comments."""
+    lines = [line for line in read("requirements.lock").splitlines() if not line.strip().startswith("#")]
+    yield from re.split(r"\n(?=\S)", "\n".join(lines))
+
+
+def anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+class TestCompose:
+    def test_waits_only_for_what_can_become_true(self) -> None:
+        for name, service in services().items():
+            for other, wait in service.get("depends_on", {}).items():
+                awaited = services()[other]
+                if wait["condition"] == "service_healthy":
+                    assert "healthcheck" in awaited, (name, other)
+                else:
+                    assert wait["condition"] == "service_completed_successfully", (name, other)
+                    assert awaited["restart"] == "no", (name, other)
+
+    def test_what_stays_up_is_restarted_and_checked(self) -> None:
+        for name, service in services().items():
+            if service["restart"] != "no":
+                assert service["restart"] == "unless-stopped", name
+                assert service["healthcheck"]["test"][0] == "CMD", name
+
+    def test_every_variable_says_what_happens_without_it(self) -> None:
+        plain = re.sub(r"\$\$|" + REFERENCE.pattern, "", composed())
+        assert re.findall(r"\$\{?\w+", plain) == []
+
+    def test_every_variable_is_documented(self) -> None:
+        assert references().keys() - readme_table().keys() - example_variables().keys() == set()
+
+    def test_secrets_have_no_default_and_are_those_that_make_env_writes(self) -> None:
+        required = {name for name, uses in references().items() if any(mark == ":?" for mark, _ in uses)}
+        assert required == SECRETS.keys()
+        assert all(mark == ":?" for name in required for mark, _ in references()[name])
+
+    def test_no_container_gets_a_password_that_is_written_down(self) -> None:
+        named = re.compile(r"PASSWORD$|SECRET|FERNET|_CONN", re.IGNORECASE)
+        for name, service in services().items():
+            for variable, value in service["environment"].items():
+                if named.search(variable):
+                    assert ":?" in str(value), (name, variable)
+
+    def test_no_secret_is_an_option_of_a_process(self) -> None:
+        for name, service in services().items():
+            for part in ("command", "healthcheck"):
+                used = {match["name"] for match in REFERENCE.finditer(json.dumps(service.get(part, "")))}
+                assert used & SECRETS.keys() == set(), (name, part)
+
+    def test_images_are_pinned(self) -> None:
+        images = [service["image"] for service in services().values() if "build" not in service]
+        assert len(images) == 2
+        for image in images:
+            match = REFERENCE.fullmatch(image)
+            assert match, image
+            assert re.search(r"@sha256:[0-9a-f]{64}$|:\d+\.\d+(\.\d+)?(-\w+)?$", match["rest"]), image
+
+    def test_ports_are_open_on_loopback_only(self) -> None:
+        published = [port for service in services().values() for port in service.get("ports", [])]
+        assert len(published) == 4
+        assert all(port.startswith("127.0.0.1:") for port in published)
+
+    def test_every_setting_reaches_every_airflow_component(self) -> None:
+        for name, service in services().items():
+            if name.startswith("airflow-"):
+                assert EXAMPLES.keys() - service["environment"].keys() == set(), name
+
+    def test_the_connection_is_json_that_the_hook_understands(self) -> None:
+        raw = services()["airflow-scheduler"]["environment"]["AIRFLOW_CONN_MINIO_DEFAULT"]
+        connection = json.loads(REFERENCE.sub(lambda match: match["name"], raw))
+        assert connection["conn_type"] == "aws"
+        assert connection["login"] == "AWS_ACCESS_KEY_ID"
+        assert connection["password"] == "AWS_SECRET_ACCESS_KEY"
+        assert connection["extra"]["endpoint_url"] == "MLFLOW_S3_ENDPOINT_URL"
+
+
+class TestVariables:
+    @pytest.fixture
+    def defaults(self) -> dict[str, str]:
+        settings: Settings = load_settings({})
+        found = {name: getattr(settings, field) for name, field in FIELDS.items()}
+        return {name: "" if value is None else str(value) for name, value in found.items()}
+
+    def test_every_setting_is_checked_here(self) -> None:
+        assert FIELDS.keys() == EXAMPLES.keys()
+
+    def test_the_readme_names_the_defaults_of_the_code(self, defaults: dict[str, str]) -> None:
+        table = readme_table()
+        assert {name: table.get(name, "no row") for name in defaults} == defaults
+
+    def test_compose_passes_the_defaults_of_the_code_or_leaves_them_to_it(
+        self, defaults: dict[str, str]
+    ) -> None:
+        for name in defaults.keys() - SECRETS.keys():
+            for _, default in references()[name]:
+                assert default in ("", defaults[name]), name
+
+    def test_the_example_shows_the_defaults(self, defaults: dict[str, str]) -> None:
+        shown = example_variables()
+        assert {name: shown.get(name, "no line") for name in defaults} == defaults
+        for name in references().keys() - defaults.keys() - SECRETS.keys():
+            assert {rest for _, rest in references()[name]} == {shown[name]}, name
+
+    def test_every_variable_of_the_code_has_a_row(self) -> None:
+        sources = [*(ROOT / "iris_core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+        text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+        ours = set(re.findall(r'"(IRIS_[A-Z_]+|MINIO_BIN)"', text)) - {STACK_MARK, COMPONENT_MARK}
+        assert ours >= {"IRIS_PROJECT_FILE", "MINIO_BIN", *PORT_VARIABLES.values()}
+        assert (ours | EXAMPLES.keys()) - readme_table().keys() == set()
+
+
+class TestImage:
+    def test_everything_copied_is_in_the_context_and_nothing_else(self) -> None:
+        copied: set[str] = set()
+        for line in re.findall(r"^COPY (?!--from)(.+)$", read("Dockerfile"), re.MULTILINE):
+            copied |= {path.split("/")[0] for path in line.split()[:-1]}
+        ignored, *let_in = [line for line in read(".dockerignore").splitlines() if line[:1] in "!*"][:-2]
+        assert ignored == "*"
+        assert {line.removeprefix("!") for line in let_in} == copied
+        assert all((ROOT / path).exists() for path in copied)
+
+    def test_packages_come_from_the_lock_with_its_hashes(self) -> None:
+        text = re.sub(r"^#.*$|\\\n", "", read("Dockerfile"), flags=re.MULTILINE)
+        installs = re.findall(r"uv pip install ([^&\n]+)", text)
+        assert len(installs) == 2
+        assert all("--constraint requirements.lock" in one or "--no-deps /dist/" in one for one in installs)
+        assert "no-verify-hashes" not in text
+
+    def test_the_database_drivers_are_locked(self) -> None:
+        extras = re.findall(r"--extra (\w+)", read("Dockerfile"))
+        assert extras == ["postgres"]
+        assert "postgres" in pyproject()["project"]["optional-dependencies"]
+        names = {entry.split("==")[0] for entry in requirements()}
+        assert {"psycopg2-binary", "asyncpg"} <= names
+
+    def test_the_base_is_the_airflow_of_the_lock(self) -> None:
+        base = re.search(r"ARG BASE_IMAGE=apache/airflow:([\d.]+)-python3\.\d+\n", read("Dockerfile"))
+        assert base
+        assert f"\napache-airflow=={base[1]} " in read("requirements.lock")
+        assert all(rest in base[0] for _, rest in references()["BASE_IMAGE"])
+
+    def test_it_does_not_run_as_root(self) -> None:
+        assert re.findall(r"^USER (.+)$", read("Dockerfile"), re.MULTILINE)[-1] == "50000:0"
+
+    def test_airflows_loader_does_not_see_the_plugin_a_second_time(self) -> None:
+        last_stage = read("Dockerfile").split("\nFROM ")[-1]
+        assert not re.search(r"^COPY .*plugins", last_stage, re.MULTILINE)
+        assert not any("plugins" in str(service.get("volumes", "")) for service in services().values())
+        assert pyproject()["project"]["entry-points"]["airflow.plugins"]
+
+    @pytest.mark.parametrize(
+        ("command", "preloads"),
+        [
+            (["airflow", "scheduler", "--skip-serve-logs"], True),
+            (["airflow", "celery", "worker"], True),
+            (["airflow", "celery", "flower"], False),
+            (["airflow", "triggerer"], False),
+            (["airflow", "api-server"], False),
+        ],
+    )
+    def test_only_what_forks_workers_preloads(
+        self, command: list[str], preloads: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "argv", command)
+        monkeypatch.setitem(sys.modules, "iris_airflow.preload", None)
+        tried = False
+        try:
+            exec(compile(read("config/airflow_local_settings.py"), "local settings", "exec"), {})
+        except ImportError:
+            tried = True
+        assert tried is preloads
+
+
+class TestLock:
+    def test_names_no_index_and_no_address(self) -> None:
+        assert re.findall(r"://|index-url|find-links|@ ", read("requirements.lock")) == []
+
+    def test_every_requirement_has_a_version_and_a_hash(self) -> None:
+        entries = list(requirements())
+        assert len(entries) > 100
+        for entry in entries:
+            assert re.match(r"[\w.\[\]-]+==\S+", entry), entry[:80]
+            assert "--hash=sha256:" in entry, entry[:80]
+
+
+class TestWorkflow:
+    def test_ci_calls_only_make_targets_that_exist(self) -> None:
+        jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"].values()
+        commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+        targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+        for command in commands:
+            make, *called = command.split()
+            assert make == "make"
+            assert set(called) <= targets
+        assert {"lint", "test-fast", "test"} <= set(" ".join(commands).split())
+
+    def test_ci_runs_every_python_that_the_project_supports(self) -> None:
+        matrix = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["fast"]["strategy"]["matrix"]
+        prefix = "Programming Language :: Python :: "
+        classifiers = pyproject()["project"]["classifiers"]
+        named = {item.removeprefix(prefix) for item in classifiers if prefix in item}
+        assert set(matrix["python"]) == named
+
+    def test_hooks_download_nothing(self) -> None:
+        hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+        assert [repo["repo"] for repo in hooks] == ["local"]
+        assert {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
+
+
+class TestDocuments:
+    def test_the_changelogs_newest_version_is_the_projects(self) -> None:
+        versions = re.findall(r"^## \[(\d[^\]]*)\]", read("CHANGELOG.md"), re.MULTILINE)
+        assert versions[0] == pyproject()["project"]["version"]
+        assert "### Behaviour changes" in read("CHANGELOG.md")
+
+    @pytest.mark.parametrize("path", DOCUMENTS)
+    def test_links_lead_somewhere(self, path: str) -> None:
+        for target in re.findall(r"\]\((?!https?://)([^)]+)\)", read(path)):
+            file, _, anchor = target.partition("#")
+            found = (ROOT / path).parent / file if file else ROOT / path
+            assert found.exists(), target
+            assert not anchor or anchor in anchors(found), target
