@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast chaos bench-loop lint format env clean
+.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate lint format env clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= 
 
 bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airflow's empty chain
 	@$(BIN)/python -m benchmarks.loop
+
+bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 6 minutes)
+	@$(BIN)/python -m benchmarks.gate
 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check

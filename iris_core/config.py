@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -44,6 +44,8 @@ EXAMPLES = {
     "TEAM_DRIFT_BUCKET": "team-a-bucket",
     "TEAM_DRIFT_PREFIX": "iris/drift",
     "ACCURACY_THRESHOLD": "0.1",
+    "PROMOTION_MARGIN": "0.02",
+    "PROMOTION_APPROVAL": "auto, or manual",
     "RUN_OWNER": "jane.doe",
 }
 """Every variable that is read, with an example for its error message."""
@@ -53,7 +55,9 @@ class Settings(BaseModel):
     """One deployment's settings; secrets are masked in `repr` and logs.
 
     `test_key` is an object's key, or a prefix ending in `/`. `accuracy_threshold` is a share
-    in [0, 1]. Credentials are absent where Airflow's connection `minio_default` provides them.
+    in [0, 1], `promotion_margin` the loss of accuracy against the champion that is put up with once it is
+    measured well enough to be told from chance. Credentials are absent where Airflow's connection
+    `minio_default` provides them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +77,8 @@ class Settings(BaseModel):
     drift_bucket: Bucket
     drift_prefix: Key
     accuracy_threshold: float = Field(ge=0, le=1)
+    promotion_margin: float = Field(default=0.02, ge=0, le=1)
+    promotion_approval: Literal["auto", "manual"] = "auto"
     run_owner: str = ""
 
     @model_validator(mode="after")
@@ -184,6 +190,8 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "drift_bucket": given.get("TEAM_DRIFT_BUCKET", bucket),
         "drift_prefix": given.get("TEAM_DRIFT_PREFIX", f"{name}/drift").rstrip("/"),
         "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
+        "promotion_margin": given.get("PROMOTION_MARGIN", "0.02"),
+        "promotion_approval": given.get("PROMOTION_APPROVAL", "auto"),
         "run_owner": given.get("RUN_OWNER", ""),
     }
 

@@ -18,8 +18,8 @@ from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict, judge
 from iris_core.errors import DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, Record
-from iris_core.promotion import ModelRef
-from iris_core.scoring import PREDICTION, loaded
+from iris_core.promotion import ModelRef, loaded
+from iris_core.scoring import PREDICTION
 from iris_core.storage import ObjectVersion
 from iris_core.tables import batches, numbers
 from iris_core.workspace import Workspace

@@ -18,7 +18,11 @@ PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
 
 
 class Feature(BaseModel):
-    """A numeric column that the model sees; `min` and `max` bound what is plausible, in `unit`."""
+    """A numeric column that the model sees; `min` and `max` bound what is plausible, in `unit`.
+
+    `typical_min` and `typical_max` bound the mean of a training table's column, every class weighing the
+    same: a swapped column or another unit can be plausible row by row and still be told by its mean.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,11 +31,20 @@ class Feature(BaseModel):
     unit: str = ""
     min: float
     max: float
+    typical_min: float | None = None
+    typical_max: float | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.min < self.max:
             raise ValueError(f"feature {self.name!r}: min {self.min} is not below max {self.max}")
+        low = self.min if self.typical_min is None else self.typical_min
+        high = self.max if self.typical_max is None else self.typical_max
+        if not self.min <= low < high <= self.max:
+            raise ValueError(
+                f"feature {self.name!r}: typical_min {low} and typical_max {high} do not lie in this order "
+                f"between min {self.min} and max {self.max}"
+            )
         return self
 
 

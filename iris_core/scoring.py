@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core import promotion, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, ObjectMissing
 from iris_core.ledger import Committed, Identity, Record
-from iris_core.promotion import ModelRef
+from iris_core.promotion import ModelRef, loaded
 from iris_core.reconcile import Pending, Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.storage import ObjectVersion
@@ -172,19 +172,6 @@ def _predicted(
 def _csv(frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
     for number, frame in enumerate(frames):
         yield frame.write_csv(include_header=number == 0).encode()
-
-
-@contextmanager
-def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
-    """The scikit-learn model of a registered version, in a folder that is gone afterwards."""
-    import mlflow
-
-    uri = f"models:/{model.name}/{model.version}"
-    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
-            tracking.client(workspace.settings)
-            estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
-        yield estimator
 
 
 def publish(workspace: Workspace, scored: Scored) -> Record:

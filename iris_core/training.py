@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core import promotion, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
+from iris_core.holdout import labelled_frame, split
 from iris_core.ledger import Committed, Identity, Record
 from iris_core.reconcile import Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
@@ -44,8 +45,13 @@ class TrainingConfig(BaseModel):
 
     @property
     def variant(self) -> str:
-        """A short identity: another configuration decides anew about the same data."""
-        return "c" + hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        """A short identity: another configuration decides anew about the same data.
+
+        Without what is typical of a column: that judges a model, and does not change what is learned.
+        """
+        judging = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}}}
+        learning = self.model_dump_json(exclude=judging)
+        return "c" + hashlib.sha256(learning.encode()).hexdigest()[:12]
 
 
 class Work(BaseModel):
@@ -171,7 +177,7 @@ def train(workspace: Workspace, work: Work) -> Work:
     run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
     tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
     with tracking.attempt(workspace, names.training_experiment, run_name, work.identity, tags) as run_id:
-        trained = fit(_frame(workspace, work.object), config)
+        trained = fit(labelled_frame(workspace, work.object), config)
         model_uri = _log(trained, config, work.object)
     committed = workspace.ledger.commit(
         work.key,
@@ -210,39 +216,28 @@ def _config_record(config: TrainingConfig) -> dict[str, Any]:
     return {"variant": config.variant, **config.model_dump(mode="json", exclude={"table"})}
 
 
-def _frame(workspace: Workspace, version: ObjectVersion) -> pd.DataFrame:
-    from iris_core.tables import typed_frame
-
-    table = workspace.settings.project.table
-    frame = typed_frame(workspace.store.chunks(version), version.uri, table, with_target=True)
-    return frame.to_pandas()
-
-
 def fit(frame: pd.DataFrame, config: TrainingConfig) -> Trained:
     """Fit the pipeline on a stratified part of the frame and score it on the rest.
 
-    :param frame: features as float64 and the target as text, as `typed_frame` gives them.
+    :param frame: features as float64 and the target as text, as `labelled_frame` gives them.
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
-    from sklearn.model_selection import train_test_split
 
-    table = config.table
-    features, target = frame[list(table.feature_names)], frame[table.target]
-    learn_x, holdout_x, learn_y, holdout_y = train_test_split(
-        features, target, test_size=config.holdout_share, random_state=config.seed, stratify=target
-    )
-    pipeline = _pipeline(config).fit(learn_x, learn_y)
-    predicted = pipeline.predict(holdout_x)
+    parts = split(frame, config.table, config.holdout_share, config.seed)
+    learned, holdout = parts.learned, parts.holdout
+    pipeline = recipe(config).fit(learned.features, learned.labels)
+    predicted = pipeline.predict(holdout.features)
     metrics = {
-        "accuracy": float(accuracy_score(holdout_y, predicted)),
-        "f1_macro": float(f1_score(holdout_y, predicted, average="macro")),
-        "train_accuracy": float(pipeline.score(learn_x, learn_y)),
+        "accuracy": float(accuracy_score(holdout.labels, predicted)),
+        "f1_macro": float(f1_score(holdout.labels, predicted, average="macro")),
+        "train_accuracy": float(pipeline.score(learned.features, learned.labels)),
     }
-    confusion = confusion_matrix(holdout_y, predicted, labels=list(table.classes))
-    return Trained(pipeline, learn_x, metrics, confusion, len(holdout_x))
+    confusion = confusion_matrix(holdout.labels, predicted, labels=list(config.table.classes))
+    return Trained(pipeline, learned.features, metrics, confusion, len(holdout))
 
 
-def _pipeline(config: TrainingConfig) -> Pipeline:
+def recipe(config: TrainingConfig) -> Pipeline:
+    """The pipeline that a configuration describes, not fitted yet."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

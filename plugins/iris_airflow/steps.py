@@ -71,6 +71,18 @@ def outcomes() -> Iterator[None]:
         raise AirflowFailException(str(outcome)) from outcome
 
 
+@contextmanager
+def noted(context: Context) -> Iterator[None]:
+    """Keep the reason of a skip where the UI shows it: as the task's XCom `note`."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    try:
+        yield
+    except AirflowSkipException as skipped:
+        context["ti"].xcom_push(key="note", value=str(skipped))
+        raise
+
+
 def workspace(context: Context) -> Workspace:
     """The workspace of the running task: settings from the environment, the store from the connection."""
     from iris_airflow.hooks.minio import MinioHook

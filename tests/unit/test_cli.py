@@ -17,7 +17,7 @@ from iris_core.workspace import Workspace
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = ("up", "down", "demo", "status", "reset", "upload", "ledger")
+COMMANDS = ("up", "down", "demo", "status", "reset", "upload", "ledger", "explain", "rollback")
 run = CliRunner().invoke
 
 

@@ -44,6 +44,8 @@ class TestDefaults:
             ("drift_bucket", "team-a-bucket"),
             ("drift_prefix", "iris/drift"),
             ("accuracy_threshold", 0.1),
+            ("promotion_margin", 0.02),
+            ("promotion_approval", "auto"),
             ("run_owner", ""),
         ],
     )

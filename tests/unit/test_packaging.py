@@ -44,6 +44,8 @@ FIELDS = {
     "TEAM_DRIFT_BUCKET": "drift_bucket",
     "TEAM_DRIFT_PREFIX": "drift_prefix",
     "ACCURACY_THRESHOLD": "accuracy_threshold",
+    "PROMOTION_MARGIN": "promotion_margin",
+    "PROMOTION_APPROVAL": "promotion_approval",
     "RUN_OWNER": "run_owner",
 }
 

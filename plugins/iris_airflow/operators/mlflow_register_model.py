@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from iris_airflow.steps import run_step
+from iris_airflow.steps import noted, run_step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -16,24 +16,28 @@ if TYPE_CHECKING:
 class MlflowRegisterModelOperator(BaseOperator):
     """Registers the model of a committed training, judges it once, and moves stage and alias.
 
-    A refused model skips the task, so that its outlet sends no event; the evidence is in the ledger and on
-    the model version. Repeating it changes nothing.
+    A refused model skips the task, so that its outlet sends no event; the reason is in the task's XCom `note`
+    (a task cannot write the note that the UI shows beside it: the task SDK has no call for that) and in its
+    log, the evidence in the ledger and on the training run. Repeating it changes nothing.
 
     :param trained: what the training task returned: `identity` names the ledger record.
+    :param answer: what a human answered, where PROMOTION_APPROVAL=manual.
     """
 
-    template_fields: Sequence[str] = ("trained",)
+    template_fields: Sequence[str] = ("trained", "answer")
     ui_color = "#d8ecff"
 
-    def __init__(self, *, trained: Any, **kwargs: Any) -> None:
+    def __init__(self, *, trained: Any, answer: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.trained = trained
+        self.answer = answer
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns model, version and reason, and attaches them to the outlet's event."""
         from iris_core import promotion
 
-        staged: dict[str, Any] = run_step(promotion.register_step, self.trained["identity"])
+        with noted(context):
+            staged: dict[str, Any] = run_step(promotion.register_step, self.trained["identity"], self.answer)
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = staged
         return staged

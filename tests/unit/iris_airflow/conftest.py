@@ -42,9 +42,11 @@ def running(minio_connection: None, monkeypatch: pytest.MonkeyPatch) -> Running:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.tracking_uri)
         monkeypatch.setenv("RUN_OWNER", "jane.doe")
         monkeypatch.setenv("ACCURACY_THRESHOLD", str(settings.accuracy_threshold))
+        pushed: dict[str, Any] = {}
         task = SimpleNamespace(
-            dag_id="a_dag", run_id="manual__7", task_id="a_task", try_number=3, map_index=-1
+            dag_id="a_dag", run_id="manual__7", task_id="a_task", try_number=3, map_index=-1, pushed=pushed
         )
+        task.xcom_push = lambda key, value: pushed.update({key: value})
         context: dict[str, Any] = {"ti": task, "task_instance": task, **more}
         with set_current_context(context):  # type: ignore[arg-type]
             yield context

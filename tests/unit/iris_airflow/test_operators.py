@@ -152,6 +152,7 @@ class TestRegisterModel:
         ):
             operator(work).execute(context)  # type: ignore[arg-type]
         assert events == {}
+        assert "below ACCURACY_THRESHOLD" in context["ti"].pushed["note"]
         assert promotion.staged(workspace) is None
 
 

@@ -1,27 +1,30 @@
-"""From a trained model to the one that is staged: register, judge, record, then make it so.
+"""The registry: versions, the alias that is the authority, and the stage that mirrors it.
 
-The ledger's promotion record is the decision; the registry's alias and stage are derived from it and are
-repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
+Everything here is derived from the ledger's promotion records and can be done again at any time.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core import tracking
-from iris_core.errors import PromotionRefused, RegistryError
-from iris_core.ledger import Identity, Record
+from iris_core.errors import RegistryError
+from iris_core.ledger import Record
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
+    from sklearn.base import ClassifierMixin
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +33,14 @@ STAGE = "Staging"
 PROMOTED = "promoted"
 REFUSED = "refused"
 TRAINING_TAG = "iris.training"
+TRAINED_AT_TAG = "iris.trained_at"
 VERDICT_TAG = "iris.verdict"
+VERDICT_AT_TAG = "iris.verdict.at"
+REASON_TAG = "iris.verdict.reason"
 APPLIED_TAG = "iris.verdict.applied"
+ROLLBACK_TAG = "iris.rollback"
 ROUNDS = 10
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class ModelRef(BaseModel):
@@ -51,6 +59,15 @@ class ModelRef(BaseModel):
         return f"v{self.version}-{self.run_id[:8]}"
 
 
+class RolledBack(BaseModel):
+    """The last rollback, as the model's tag keeps it: what was approved before it no longer counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    at: datetime
+
+
 def staged(workspace: Workspace) -> ModelRef | None:
     """The version that the alias `staging` names now, or None.
 
@@ -58,7 +75,7 @@ def staged(workspace: Workspace) -> ModelRef | None:
     """
     with tracking.told("Resolving the staged model", workspace.settings):
         found = _by_alias(tracking.client(workspace.settings), workspace.settings.names.model)
-    return _ref(found) if found else None
+    return reference(found) if found else None
 
 
 def _by_alias(mlflow_client: MlflowClient, name: str) -> ModelVersion | None:
@@ -72,7 +89,8 @@ def _by_alias(mlflow_client: MlflowClient, name: str) -> ModelVersion | None:
         raise
 
 
-def _ref(version: ModelVersion) -> ModelRef:
+def reference(version: ModelVersion) -> ModelRef:
+    """A registry's version as the ledger's records hold it."""
     return ModelRef(
         name=version.name,
         version=int(version.version),
@@ -81,76 +99,29 @@ def _ref(version: ModelVersion) -> ModelRef:
     )
 
 
-def identity_of(training: Record) -> Identity:
-    """The identity of the verdict on the model that a training record stands for."""
-    return Identity("promotion", training.at.date(), training.outputs["run_id"], "verdict")
-
-
-def unfinished(workspace: Workspace) -> Record | None:
-    """The newest training record whose model has no verdict, or a verdict that was not carried out."""
-    for training in workspace.ledger.recent("training", outcome="trained"):
-        verdict = workspace.ledger.get(identity_of(training))
-        if verdict is None or not _applied(workspace, verdict):
-            return training
-        return None
-    return None
-
-
-def _applied(workspace: Workspace, verdict: Record) -> bool:
+def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVersion | None:
+    """A version by its number; None when there is none, or it was deleted."""
     from mlflow.exceptions import MlflowException
 
-    with tracking.told("Reading a model version", workspace.settings):
-        mlflow_client = tracking.client(workspace.settings)
-        try:
-            found = mlflow_client.get_model_version(verdict.inputs["model"], verdict.inputs["version"])
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return True
-            raise
-        return APPLIED_TAG in found.tags
+    try:
+        return mlflow_client.get_model_version(name, str(version))
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
 
 
-def promote(workspace: Workspace, training: Record) -> Record:
-    """Register the trained model, judge it once, and stage it when the verdict is yes.
+@contextmanager
+def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
+    """The scikit-learn model of a registered version, in a folder that is gone afterwards."""
+    import mlflow
 
-    :raises PromotionRefused: the gate said no; the evidence is in the ledger and on the model version.
-    :raises RegistryError: MLflow does not answer.
-    """
-    with tracking.told("Registering the model", workspace.settings):
-        mlflow_client = tracking.client(workspace.settings)
-        version = register(mlflow_client, workspace, training)
-        verdict = _judge(workspace, training, version)
-        if APPLIED_TAG not in version.tags:
-            _apply(mlflow_client, version, verdict)
-    if verdict.outcome == REFUSED:
-        raise PromotionRefused(verdict.reason)
-    return verdict
-
-
-def register_step(workspace: Workspace, training: str) -> dict[str, Any]:
-    """Promote the model of the training record that a path names; what the asset event carries.
-
-    :raises PromotionRefused: the gate said no.
-    """
-    record = workspace.ledger.get(Identity.parse(training))
-    if record is None or record.outcome != "trained":
-        raise PromotionRefused(f"{training} is not the record of a trained model.")
-    verdict = promote(workspace, record)
-    return {
-        "model": verdict.inputs["model"],
-        "version": verdict.inputs["version"],
-        "reason": verdict.reason,
-        "training": training,
-    }
-
-
-def _apply(mlflow_client: MlflowClient, version: ModelVersion, verdict: Record) -> None:
-    """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
-    mlflow_client.set_model_version_tag(version.name, version.version, VERDICT_TAG, verdict.outcome)
-    mlflow_client.set_model_version_tag(version.name, version.version, "iris.verdict.reason", verdict.reason)
-    if verdict.outcome == PROMOTED:
-        stage(mlflow_client, version.name)
-    mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
+    uri = f"models:/{model.name}/{model.version}"
+    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
+        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
+            tracking.client(workspace.settings)
+            estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
+        yield estimator
 
 
 def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record) -> ModelVersion:
@@ -160,15 +131,24 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record
     name = workspace.settings.names.model
     run_id = training.outputs["run_id"]
     if not _registered(mlflow_client, name, run_id):
-        tags = {TRAINING_TAG: training.identity.path, **tracking.provenance(workspace)}
-        tags |= tracking.object_tags(training.object())
         _create_model(mlflow_client, name)
-        mlflow.register_model(training.outputs["model_uri"], name, tags=tags)
+        mlflow.register_model(training.outputs["model_uri"], name, tags=_tags(workspace, training))
     first, *doubles = _registered(mlflow_client, name, run_id)
     for double in doubles:
         _delete(mlflow_client, double)
         log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
     return first
+
+
+def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
+    """From a version back to what it was trained on, with what configuration, and by whom."""
+    return {
+        TRAINING_TAG: training.identity.path,
+        TRAINED_AT_TAG: training.at.isoformat(),
+        "iris.config": training.inputs.get("config", {}).get("variant", ""),
+        **tracking.provenance(workspace),
+        **tracking.object_tags(training.object()),
+    }
 
 
 def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
@@ -196,41 +176,30 @@ def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[Mod
     return sorted(found, key=lambda version: int(version.version))
 
 
-def _judge(workspace: Workspace, training: Record, version: ModelVersion) -> Record:
-    accuracy = float(training.evidence["accuracy"])
-    threshold = workspace.settings.accuracy_threshold
-    passed = accuracy >= threshold
-    rows = training.evidence["holdout_rows"]
-    reason = (
-        f"accuracy {accuracy:.3f} on {rows} holdout rows is "
-        f"{'at least' if passed else 'below'} ACCURACY_THRESHOLD={threshold:g}"
-    )
-    return workspace.ledger.commit(
-        identity_of(training),
-        PROMOTED if passed else REFUSED,
-        workspace.actor,
-        reason=reason,
-        inputs={
-            "model": version.name,
-            "version": str(version.version),
-            "run_id": version.run_id,
-            "training": training.identity.path,
-            "object": training.inputs["object"],
-        },
-        outputs={"alias": ALIAS, "stage": STAGE} if passed else {},
-        evidence={"accuracy": accuracy, "threshold": threshold, "holdout_rows": rows},
-    ).record
+def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: Record) -> None:
+    """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
+    tags = {
+        REASON_TAG: verdict.reason[:4900],
+        VERDICT_AT_TAG: verdict.at.isoformat(),
+        VERDICT_TAG: verdict.outcome,
+    }
+    for key, value in tags.items():
+        mlflow_client.set_model_version_tag(version.name, version.version, key, value)
+    if verdict.outcome == PROMOTED:
+        stage(mlflow_client, version.name)
+    mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
 
 
 def stage(mlflow_client: MlflowClient, name: str) -> int:
-    """Make alias and stage name the newest approved version; archive the others that are staged.
+    """Make alias and stage name the version that the decisions want; archive the others that are staged.
 
-    Whoever changes something looks again afterwards, so that concurrent promotions converge.
+    That is the approved version that was trained last, of those approved since the last rollback and the one
+    rolled back to. Whoever changes something looks again afterwards, so that concurrent promotions converge.
 
     :returns: the version that is staged.
     """
     for _ in range(ROUNDS):
-        wanted = _newest_approved(mlflow_client, name)
+        wanted = _wanted(mlflow_client, name)
         others = [version for version in _staged_versions(mlflow_client, name) if version != wanted]
         if _is_staged(mlflow_client, name, wanted) and not others:
             return wanted
@@ -238,9 +207,36 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
     raise RegistryError(f"Staging {name} did not settle in {ROUNDS} rounds: something else moves it too.")
 
 
-def _newest_approved(mlflow_client: MlflowClient, name: str) -> int:
+def _wanted(mlflow_client: MlflowClient, name: str) -> int:
+    since = last_rollback(mlflow_client, name)
     approved = mlflow_client.search_model_versions(f"name = '{name}' and tags.`{VERDICT_TAG}` = '{PROMOTED}'")
-    return max(int(version.version) for version in approved)
+    standing = [each for each in approved if since is None or _time(each, VERDICT_AT_TAG) > since.at]
+    if since:
+        returned_to = find(mlflow_client, name, since.version)
+        standing += [returned_to] if returned_to else []
+    if not standing:
+        raise RegistryError(f"{name} has no approved version to stage: the one rolled back to is gone.")
+    newest = max(standing, key=lambda each: (_time(each, TRAINED_AT_TAG), int(each.version)))
+    return int(newest.version)
+
+
+def _time(version: ModelVersion, tag: str) -> datetime:
+    stamped = version.tags.get(tag)
+    return datetime.fromisoformat(stamped) if stamped else BEGINNING
+
+
+def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
+    """The rollback that stands for a model, if there was one."""
+    kept = mlflow_client.get_registered_model(name).tags.get(ROLLBACK_TAG)
+    return RolledBack.model_validate_json(kept) if kept else None
+
+
+def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
+    """Let a rollback stand, unless a later one does."""
+    standing = last_rollback(mlflow_client, name)
+    if standing is None or standing.at < rolled_back.at:
+        kept = json.dumps(rolled_back.model_dump(mode="json"))
+        mlflow_client.set_registered_model_tag(name, ROLLBACK_TAG, kept)
 
 
 def _staged_versions(mlflow_client: MlflowClient, name: str) -> list[int]:

@@ -1,0 +1,216 @@
+"""The gate's rates, and exactly one staged version under concurrency.
+
+    python -m benchmarks.gate --seeds 200 --rows 120 --rounds 25
+
+Each seed plants every poison both ways it can come (see iris_core.promotion.trial), as the very first model
+and before a sound champion; one model equal to its champion, one truly better, one sound first model. Each
+round promotes four models at once, against a sqlite MLflow and the embedded object store.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import chdir, contextmanager
+from threading import Barrier
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from iris_core import promotion, tracking, training
+from iris_core.config import load_settings
+from iris_core.errors import RegistryError
+from iris_core.ledger import Record
+from iris_core.local.figures import Figure, write_figures
+from iris_core.local.home import find_home
+from iris_core.local.iris_tables import split_iris
+from iris_core.promotion.measurement import Limits
+from iris_core.promotion.trial import Outcome, Trial
+from iris_core.storage import StoreAccess
+from iris_core.workspace import Workspace, access_from_settings, open_workspace
+
+AT_ONCE = 4
+ATTEMPTS = 7
+"""As many as Airflow's retries give a registry that answers with an error."""
+START_TIMEOUT_S = 60
+console = Console(width=120)
+
+
+def trial(rows: int) -> Trial:
+    """The trial with this checkout's training and limits."""
+    settings = load_settings({})
+    config = training.TrainingConfig(table=settings.project.table)
+    limits = Limits(settings.accuracy_threshold, settings.promotion_margin)
+    return Trial(
+        settings.project.table,
+        lambda part: training.recipe(config).fit(part.features, part.labels),
+        limits,
+        rows,
+    )
+
+
+def planted(rows: int, seeds: int) -> list[Outcome]:
+    """What the gate said to everything that was planted."""
+    judged: list[Outcome] = []
+    on_trial = trial(rows)
+    for seed in track(range(seeds), "planting models", console=console, transient=True):
+        judged += on_trial.poisoned(seed)
+        judged += [on_trial.equal(seed), on_trial.better(seed), on_trial.first(seed)]
+    return judged
+
+
+@contextmanager
+def store() -> Iterator[StoreAccess]:
+    """The embedded store in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="iris-store-") as folder:
+        command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--port", "0"]
+        command += ["--access-key", "bench", "--data", folder]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            yield StoreAccess(_endpoint(process), "bench", "bench-secret")
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _endpoint(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(START_TIMEOUT_S):
+            raise TimeoutError(f"the embedded store said nothing in {START_TIMEOUT_S} s")
+    return process.stdout.readline().removeprefix("listening on ").strip()
+
+
+def workspace(access: StoreAccess, folder: str, env: str) -> Workspace:
+    """A workspace of one environment, with a sqlite MLflow in a folder."""
+    settings = load_settings(
+        {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+            "MLFLOW_S3_ENDPOINT_URL": access.endpoint_url,
+            "AWS_ACCESS_KEY_ID": access.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
+            "TEAM": "team_bench",
+            "PLATFORM_ENV": env,
+        }
+    )
+    opened = open_workspace(settings, access_from_settings(settings))
+    opened.store.ensure_bucket(settings.bucket)
+    return opened
+
+
+def trained(space: Workspace) -> list[Record]:
+    """Four models, each on other flowers; oldest first."""
+    records = []
+    for seed in range(AT_ONCE):
+        table, _ = split_iris(space.settings.project.table, seed)
+        space.store.put(space.settings.bucket, space.settings.train_key, table.csv(), "text/csv")
+        work = training.train(space, training.reconcile(space))
+        record = space.ledger.get(work.key)
+        assert record is not None
+        records.append(record)
+    return records
+
+
+def one_staged(space: Workspace, records: list[Record]) -> bool:
+    """Promote all at once in a new environment; whether only the newest is staged, and the alias agrees."""
+    copies = [
+        space.ledger.commit(
+            r.identity, r.outcome, r.by, inputs=r.inputs, outputs=r.outputs, evidence=r.evidence
+        ).record
+        for r in records
+    ]
+    start = Barrier(len(copies))
+
+    def promote(record: Record) -> None:
+        start.wait()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                promotion.promote(space, record)
+                return
+            except RegistryError:
+                if attempt == ATTEMPTS:
+                    raise
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        list(pool.map(promote, copies))
+    found = tracking.client(space.settings).search_model_versions(f"name = '{space.settings.names.model}'")
+    staged = [version for version in found if version.current_stage == promotion.STAGE]
+    ref = promotion.staged(space)
+    newest = copies[-1].outputs["run_id"]
+    return ref is not None and [v.run_id for v in staged] == [newest] == [ref.run_id]
+
+
+def concurrent_rounds(rounds: int) -> list[bool]:
+    """Whether each round left exactly one staged version, the newest."""
+    with store() as access, tempfile.TemporaryDirectory(prefix="iris-mlflow-") as folder, chdir(folder):
+        records = trained(workspace(access, folder, "first"))
+        numbered = track(range(rounds), "promoting at once", console=console, transient=True)
+        return [one_staged(workspace(access, folder, f"round{n}"), records) for n in numbered]
+
+
+def _share(verdicts: list[bool]) -> float:
+    return sum(verdicts) / len(verdicts)
+
+
+def _print(judged: list[Outcome], rounds: list[bool], rows: int) -> None:
+    table = Table("planted", "where", "before", "models", "refused", title=f"the gate, {rows} rows a table")
+    groups = Counter((each.kind, each.reading, each.before) for each in judged)
+    refused = Counter((o.kind, o.reading, o.before) for o in judged if not o.verdict.passed)
+    for group, count in groups.items():
+        table.add_row(*group, str(count), f"{refused[group]} ({refused[group] / count:.1%})")
+    console.print(table)
+    if rounds:
+        told = f"{sum(rounds)} of {len(rounds)} rounds of {AT_ONCE} concurrent promotions"
+        console.print(f"{told} left exactly one staged version, the newest.")
+
+
+def figures(judged: list[Outcome], rounds: list[bool]) -> list[Figure]:
+    """The figures by their published names."""
+    sound = ("equal", "better", "sound")
+    poisoned = [not each.verdict.passed for each in judged if each.kind not in sound]
+    shares: dict[str, tuple[list[bool], float]] = {
+        "poisoned_refused_share": (poisoned, 1.0),
+        "equal_accepted_share": ([o.verdict.passed for o in judged if o.kind == "equal"], 0.95),
+        "better_accepted_share": ([o.verdict.passed for o in judged if o.kind == "better"], 0.95),
+        "first_accepted_share": ([o.verdict.passed for o in judged if o.kind == "sound"], 0.95),
+        "one_staged_share": (rounds, 1.0),
+    }
+    return [_figure(name, verdicts, goal) for name, (verdicts, goal) in shares.items()]
+
+
+def _figure(name: str, verdicts: list[bool], goal: float) -> Figure:
+    measured: dict[str, Any] = {"value": _share(verdicts), "reason": f"of {len(verdicts)}"}
+    if not verdicts:
+        measured = {"value": None, "reason": "nothing was planted: --seeds or --rounds is 0"}
+    return Figure(name=name, unit="share", goal=goal, better="higher", **measured)
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="Of each kind of planted model.")] = 200,
+    rows: Annotated[int, typer.Option(help="Of each table; a fifth is the holdout.")] = 120,
+    rounds: Annotated[int, typer.Option(help="Of four promotions at once.")] = 25,
+) -> None:
+    """Measure, print, and write .iris/results/bench-gate.json."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    home = find_home()
+    judged = planted(rows, seeds)
+    staged = concurrent_rounds(rounds) if rounds else []
+    _print(judged, staged, rows)
+    found = figures(judged, staged)
+    for figure in found:
+        console.print(f"  {figure.name:<24} {figure.value} ({figure.reason}), goal {figure.goal}")
+    write_figures(home, "bench-gate", found, {"seeds": seeds, "rows": rows, "rounds": rounds})
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,245 @@
+"""`iris ledger`, `iris explain`, `iris rollback`: ask the ledger, and undo."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from iris_core.cli.screen import Screen, coloured, print_json
+from iris_core.cli.stack import AsJson, local_stack
+
+if TYPE_CHECKING:
+    from iris_core.ledger import Record
+    from iris_core.workspace import Workspace
+
+
+class KindName(StrEnum):
+    """A kind of decision in the ledger."""
+
+    training = "training"
+    promotion = "promotion"
+    scoring = "scoring"
+    drift = "drift"
+
+
+ledger_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.add_typer(ledger_app, name="ledger")
+    app.command()(explain)
+    app.command()(rollback)
+
+
+def open_workspace() -> Workspace:
+    """The running stack's workspace, else the environment's."""
+    from iris_core import workspace
+    from iris_core.config import load_settings
+
+    stack = local_stack()
+    if stack.state:
+        return stack.workspace()
+    settings = load_settings()
+    return workspace.open_workspace(settings, workspace.access_from_settings(settings))
+
+
+def _time(text: str | None) -> datetime | None:
+    """A time as a person types it; without a zone it is local."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        message = f"{text!r} is not a time. Example: 2026-11-01T12:00, or 2026-11-01T12:00+00:00"
+        raise typer.BadParameter(message) from error
+
+
+@ledger_app.callback()
+def ledger(
+    context: typer.Context,
+    kind: Annotated[
+        list[KindName] | None, typer.Option(help="Only these decisions; may be repeated.")
+    ] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="Only with this outcome: trained, promoted, refused, scored, high, …")
+    ] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Only about this model version: its training, scorings, drift.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only from this time on, such as 2026-11-01T12:00.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only before this time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Print the newest decisions: what was trained, promoted, scored, judged, on what evidence.
+
+    Examples:
+
+      iris ledger
+
+      iris ledger --kind promotion --outcome refused --since 2026-11-01
+
+      iris ledger --version 3 --json | jq .[0].evidence
+
+      iris ledger at 2026-11-01T12:00
+    """
+    if context.invoked_subcommand:
+        return
+    from iris_core.decisions import Question, matching
+    from iris_core.ledger import KINDS
+
+    wanted = {chosen.value for chosen in kind or []}
+    kinds = tuple(name for name in KINDS if name in wanted)
+    asked = Question(kinds, outcome, _time(since), _time(until), version)
+    records = list(islice(matching(open_workspace().ledger, asked), limit))
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+    elif not records and asked == Question():
+        typer.echo("No decision yet. Upload something: iris upload FILE --as train")
+    else:
+        _print_records(records)
+
+
+@ledger_app.command()
+def at(
+    moment: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-11-01T12:00; local time.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what was staged at a time, and why, by the ledger's decisions.
+
+    Examples:
+
+      iris ledger at 2026-11-01T12:00
+    """
+    from iris_core.decisions import staged_at
+    from iris_core.explanation import when
+
+    asked = _time(moment)
+    assert asked is not None
+    record = staged_at(open_workspace().ledger, asked)
+    if as_json:
+        print_json(record.model_dump(mode="json") if record else None)
+    elif record is None:
+        typer.echo(f"Nothing was staged at {when(asked)}.")
+    else:
+        typer.echo(
+            f"At {when(asked)} version {record.inputs['version']} of {record.inputs['model']} was staged: "
+            f"{record.outcome} on {when(record.at)}. {record.reason}"
+        )
+
+
+def explain(
+    version: Annotated[int, typer.Argument(min=1, help="A version of the registered model.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell a model version's story: data, training, evidence, promotions, scorings, drift.
+
+    Examples:
+
+      iris explain 3
+
+      iris explain 3 --json | jq .promotions[0].evidence.champion
+    """
+    from iris_core.decisions import story
+    from iris_core.explanation import paragraph
+
+    told = story(open_workspace().ledger, version)
+    if as_json:
+        print_json(told.as_json())
+    else:
+        typer.echo(paragraph(told))
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why: recorded, and shown to whoever asks later.")],
+    version: Annotated[
+        int | None, typer.Argument(min=1, help="The version to stage again; by default the one before.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also a version that was never approved.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stage an earlier model version again; inference follows by itself.
+
+    A model that is trained and approved later replaces it. Needs MLflow and the store.
+
+    Examples:
+
+      iris rollback --reason "version 4 confuses virginica with versicolor"
+
+      iris rollback 2 --reason "the last one that the field team trusts"
+    """
+    from datetime import UTC
+
+    from iris_core import promotion
+    from iris_core.decisions import staged_before
+    from iris_core.errors import PromotionRefused
+
+    workspace = _in_person(open_workspace())
+    if version is None:
+        now = promotion.staged(workspace)
+        if now is None:
+            raise PromotionRefused("Nothing is staged: name the version to stage.")
+        version = staged_before(workspace.ledger, now.version)
+    record = promotion.rollback(workspace, version, reason, datetime.now(UTC), force)
+    if as_json:
+        print_json(record.model_dump(mode="json"))
+    else:
+        before = record.inputs["from_version"]
+        instead = f" in place of version {before}" if before else ""
+        typer.echo(
+            f"Version {version} of {record.inputs['model']} is staged{instead}. {record.identity.path}"
+        )
+
+
+def _in_person(workspace: Workspace) -> Workspace:
+    """In the name of RUN_OWNER, else of who is logged in."""
+    from getpass import getuser
+
+    from iris_core.audit import code_version
+    from iris_core.ledger import Actor
+
+    owner = workspace.settings.run_owner or getuser()
+    return workspace.acting_as(Actor(owner=owner, code_version=code_version()))
+
+
+def _print_records(records: list[Record]) -> None:
+    from rich.table import Table
+
+    screen = Screen().console
+    if not records:
+        screen.print("No such decision. Ask for less: iris ledger")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("decided", "kind", "outcome", "version", "about"):
+        table.add_column(name, no_wrap=name != "about")
+    for record in records:
+        table.add_row(*_row(record))
+    screen.print(table)
+
+
+def _row(record: Record) -> tuple[str, str, str, str, str]:
+    from iris_core.decisions import model_version
+
+    about = record.inputs.get("object") or record.inputs.get("current") or {}
+    version = model_version(record)
+    told = " ".join(part for part in (f"[dim]{about.get('key', '')}[/]", escape(_tell(record))) if part)
+    moment = f"{record.at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return moment, record.kind, coloured(record.outcome), str(version or ""), told
+
+
+def _tell(record: Record) -> str:
+    """The reason's first part; `iris explain` tells all of it."""
+    if record.reason:
+        return record.reason.split("; ")[0]
+    shown: dict[str, Any] = {
+        name: value for name, value in record.evidence.items() if isinstance(value, int | float | str)
+    }
+    return ", ".join(f"{name} {value}" for name, value in islice(shown.items(), 4))

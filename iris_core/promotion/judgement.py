@@ -1,0 +1,224 @@
+"""From a registered model to a verdict in the ledger: draw the holdout, measure, store, judge, commit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core import tracking
+from iris_core.errors import DataRejected, ObjectMissing, PromotionRefused
+from iris_core.holdout import Part, Split, labelled_frame, split
+from iris_core.ledger import Identity, Record
+from iris_core.promotion.evidence import Evidence, Holdout, Verdict
+from iris_core.promotion.gate import judge
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
+from iris_core.promotion.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, loaded, reference, staged
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from mlflow.entities.model_registry import ModelVersion
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+EVIDENCE_FILE = "promotion/evidence.json"
+
+
+class Approval(BaseModel):
+    """What a human answered, and who; `by` is empty when nobody did in time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    approved: bool
+    by: str = ""
+    at: datetime | None = None
+
+    @property
+    def sentence(self) -> str:
+        if not self.by:
+            return "nobody approved it in time"
+        return f"{'approved' if self.approved else 'rejected'} by {self.by}"
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The evidence about a model and the gate's verdict; no evidence where the holdout cannot be drawn."""
+
+    evidence: Evidence | None
+    passed: bool
+    reason: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The evidence as the ledger holds it."""
+        return self.evidence.model_dump(mode="json") if self.evidence else {}
+
+
+def identity_of(training: Record) -> Identity:
+    """The identity of the verdict on the model that a training record stands for."""
+    return Identity("promotion", training.at.date(), training.outputs["run_id"], "verdict")
+
+
+def assess(workspace: Workspace, training: Record, version: ModelVersion) -> Assessment:
+    """Measure a model on its holdout, store the evidence on its run, and judge it. Decides nothing yet.
+
+    :raises RegistryError: MLflow does not answer.
+    """
+    challenger = reference(version)
+    try:
+        parts = drawn(workspace, training)
+    except ObjectMissing as error:
+        return Assessment(None, False, f"its holdout cannot be drawn again: {error}")
+    settings = workspace.settings
+    limits = Limits(settings.accuracy_threshold, settings.promotion_margin)
+    champion = _champion(workspace, challenger, parts)
+    answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
+    with loaded(workspace, challenger) as model:
+        table = settings.project.table
+        holdout = _described(training, parts)
+        evidence = measure(table, parts, holdout, model, limits, answers, none_because)
+    verdict = judge(evidence)
+    _store(workspace, challenger, evidence, verdict)
+    return Assessment(evidence, verdict.passed, verdict.reason)
+
+
+def drawn(workspace: Workspace, training: Record) -> Split:
+    """What a model was trained on and what was kept back, drawn again from the object version.
+
+    :raises ObjectMissing: this version is gone.
+    """
+    config = training.inputs["config"]
+    frame = labelled_frame(workspace, training.object())
+    return split(frame, workspace.settings.project.table, config["holdout_share"], config["seed"])
+
+
+def _described(training: Record, parts: Split) -> Holdout:
+    config = training.inputs["config"]
+    return Holdout(
+        object=training.object().uri,
+        digest=parts.holdout.digest(),
+        rows=len(parts.holdout),
+        learned_rows=len(parts.learned),
+        share=config["holdout_share"],
+        seed=config["seed"],
+    )
+
+
+def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> ChampionAnswers | str:
+    """The staged version's answers to the holdout, or why there are none."""
+    model = staged(workspace)
+    if model is None:
+        return f"no version of {challenger.name} is staged yet"
+    if model.version == challenger.version:
+        return "it is already staged"
+    with loaded(workspace, model) as estimator:
+        try:
+            answers = [str(answer) for answer in estimator.predict(parts.holdout.features)]
+        except (ValueError, TypeError, AttributeError) as error:
+            log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
+            return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
+    learned = _learned(workspace, model)
+    if learned is None:
+        return ChampionAnswers(model.version, model.run_id, answers, None)
+    seen = _seen(learned, parts.holdout)
+    return ChampionAnswers(model.version, model.run_id, answers, seen, typical_of(learned))
+
+
+def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
+    """Which holdout rows were learned from: rows equal in every value count as the same."""
+    import numpy as np
+
+    return np.isin(holdout.row_keys(), learned.row_keys())
+
+
+def _learned(workspace: Workspace, champion: ModelRef) -> Part | None:
+    """What the champion was trained on; None where that is not known any more."""
+    training = workspace.ledger.get(Identity.parse(champion.training)) if champion.training else None
+    if training is None:
+        return None
+    try:
+        return drawn(workspace, training).learned
+    except (ObjectMissing, DataRejected, KeyError):
+        return None
+
+
+def _store(workspace: Workspace, model: ModelRef, evidence: Evidence, verdict: Verdict) -> None:
+    """Keep the evidence on the training run before anything is decided."""
+    content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
+    with tracking.told("Storing the evidence", workspace.settings):
+        mlflow_client = tracking.client(workspace.settings)
+        mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
+        for name, value in _metrics(evidence):
+            mlflow_client.log_metric(model.run_id, name, value)
+        mlflow_client.set_tag(model.run_id, "iris.holdout.digest", evidence.holdout.digest)
+        mlflow_client.set_tag(model.run_id, "iris.gate", "passed" if verdict.passed else "failed")
+        mlflow_client.set_tag(model.run_id, "iris.gate.reason", verdict.reason[:4900])
+
+
+def _metrics(evidence: Evidence) -> Iterator[tuple[str, float]]:
+    yield "gate/accuracy", evidence.accuracy
+    yield "gate/accuracy_low", evidence.accuracy_interval.low
+    yield "gate/floor_p_value", evidence.floor.p_value
+    if evidence.learnable:
+        yield "gate/cross_validated_accuracy", evidence.learnable.accuracy
+    for each in evidence.classes:
+        if each.recall is not None:
+            yield f"gate/recall/{each.name}", each.recall
+    if champion := evidence.champion:
+        yield "gate/champion_accuracy", champion.accuracy
+        yield "gate/difference", champion.pairs.difference
+        yield "gate/difference_low", champion.difference.low
+        yield "gate/difference_high", champion.difference.high
+
+
+def decide(
+    workspace: Workspace, training: Record, version: ModelVersion, approval: Approval | None = None
+) -> Record:
+    """Judge a model once: the verdict that stands, with its evidence.
+
+    :raises PromotionRefused: it passed the gate, and a human must be asked first; nothing is recorded.
+    """
+    standing = workspace.ledger.get(identity_of(training))
+    if standing:
+        return standing
+    assessed = assess(workspace, training, version)
+    asked = assessed.passed and workspace.settings.promotion_approval == "manual"
+    if asked and approval is None:
+        raise PromotionRefused("PROMOTION_APPROVAL=manual, and nobody was asked yet: this model stays owed.")
+    given = approval if asked else None
+    return commit(workspace, training, version, assessed, given)
+
+
+def commit(
+    workspace: Workspace,
+    training: Record,
+    version: ModelVersion,
+    assessed: Assessment,
+    approval: Approval | None = None,
+) -> Record:
+    """Record the verdict; whoever comes first decides."""
+    passed = assessed.passed and (approval is None or approval.approved)
+    by_human = {"approval": approval.model_dump(mode="json")} if approval else {}
+    reasons = [approval.sentence] if approval else []
+    return workspace.ledger.commit(
+        identity_of(training),
+        PROMOTED if passed else REFUSED,
+        workspace.actor,
+        reason="; ".join([*reasons, assessed.reason]),
+        inputs={
+            "model": version.name,
+            "version": str(version.version),
+            "run_id": version.run_id,
+            "training": training.identity.path,
+            "trained_at": training.at.isoformat(),
+            "object": training.inputs["object"],
+        },
+        outputs={"alias": ALIAS, "stage": STAGE} if passed else {},
+        evidence={**assessed.record, **by_human},
+    ).record

@@ -1,0 +1,100 @@
+"""Back to a version that was staged before: a decision like any other, in the ledger first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from iris_core import tracking
+from iris_core.errors import PromotionRefused
+from iris_core.ledger import Identity, Record
+from iris_core.promotion import registry
+from iris_core.promotion.registry import ALIAS, STAGE, ModelRef, RolledBack
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+ROLLED_BACK = "rolled back"
+
+
+def rollback(workspace: Workspace, version: int, reason: str, now: datetime, force: bool = False) -> Record:
+    """Stage a version again: its ledger record, then alias and stage.
+
+    What was approved before stays archived, also when an old task runs again; a model approved later, and
+    trained later than this one, replaces it. Inference follows the moved alias by itself.
+
+    :param reason: why, for whoever asks later.
+    :param now: the rollback's time, part of its identity.
+    :param force: also to a version that the gate never approved.
+    :raises PromotionRefused: there is no such version, it is staged already, or it was never approved.
+    :raises RegistryError: MLflow does not answer.
+    """
+    with tracking.told("Rolling back", workspace.settings):
+        target = _target(workspace, version, force)
+        before = registry.staged(workspace)
+        if before and before.version == version:
+            raise PromotionRefused(f"Version {version} of {target.name} is already staged.")
+        record = _commit(workspace, target, before, reason, now, force)
+        _carry_out(workspace, record)
+    return record
+
+
+def _target(workspace: Workspace, version: int, force: bool) -> ModelVersion:
+    name = workspace.settings.names.model
+    found = registry.find(tracking.client(workspace.settings), name, version)
+    if found is None:
+        raise PromotionRefused(f"{name} has no version {version}. See: iris ledger --kind promotion")
+    verdict = found.tags.get(registry.VERDICT_TAG, "never judged")
+    if verdict != registry.PROMOTED and not force:
+        raise PromotionRefused(
+            f"Version {version} of {name} was {verdict}, not approved. "
+            f"To stage it all the same: iris rollback {version} --force --reason …"
+        )
+    return found
+
+
+def _commit(
+    workspace: Workspace,
+    target: ModelVersion,
+    before: ModelRef | None,
+    reason: str,
+    now: datetime,
+    force: bool,
+) -> Record:
+    variant = f"rollback-{now:%H%M%S%f}"
+    identity = Identity("promotion", now.date(), target.run_id or f"version-{target.version}", variant)
+    return workspace.ledger.commit(
+        identity,
+        ROLLED_BACK,
+        workspace.actor,
+        reason=reason,
+        inputs={
+            "model": target.name,
+            "version": str(target.version),
+            "run_id": target.run_id,
+            "training": target.tags.get(registry.TRAINING_TAG, ""),
+            "trained_at": target.tags.get(registry.TRAINED_AT_TAG, ""),
+            "from_version": str(before.version) if before else "",
+        },
+        outputs={"alias": ALIAS, "stage": STAGE},
+        evidence={"forced": force and target.tags.get(registry.VERDICT_TAG) != registry.PROMOTED},
+    ).record
+
+
+def finish_rollback(workspace: Workspace) -> None:
+    """Carry out the last rollback, if it died after its record was written and nothing came after it."""
+    last = next(workspace.ledger.recent("promotion"), None)
+    if last is None or last.outcome != ROLLED_BACK:
+        return
+    with tracking.told("Finishing a rollback", workspace.settings):
+        kept = registry.last_rollback(tracking.client(workspace.settings), last.inputs["model"])
+        if kept is None or kept.at < last.at:
+            _carry_out(workspace, last)
+
+
+def _carry_out(workspace: Workspace, record: Record) -> None:
+    mlflow_client, name = tracking.client(workspace.settings), record.inputs["model"]
+    kept = RolledBack(version=int(record.inputs["version"]), at=record.at)
+    registry.keep_rollback(mlflow_client, name, kept)
+    registry.stage(mlflow_client, name)

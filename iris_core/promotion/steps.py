@@ -1,0 +1,149 @@
+"""What the tasks do: promote a trained model, ask for an approval, and find what a killed run left undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from iris_core import tracking
+from iris_core.errors import PromotionRefused
+from iris_core.ledger import Identity, Record
+from iris_core.promotion import judgement, registry
+from iris_core.promotion.judgement import Approval, identity_of
+from iris_core.promotion.registry import APPLIED_TAG, REFUSED
+from iris_core.promotion.rollback import finish_rollback
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+LOOKED_BACK = 5
+"""So many of the last trainings are looked at for a promotion that died half-way."""
+ASKED_UNTIL_TAG = "iris.approval.until"
+APPROVE = "Approve"
+REJECT = "Reject"
+
+
+def unfinished(workspace: Workspace) -> Record | None:
+    """A training whose model has no verdict (the newest only), or one that was not carried out.
+
+    A model that a human is being asked about is not owed to anybody else.
+    """
+    finish_rollback(workspace)
+    trainings = workspace.ledger.recent("training", outcome="trained")
+    for number, training in enumerate(islice(trainings, LOOKED_BACK)):
+        verdict = workspace.ledger.get(identity_of(training))
+        if verdict is None:
+            if number == 0 and not _is_asked(workspace, training):
+                return training
+        elif not _is_applied(workspace, verdict):
+            return training
+    return None
+
+
+def _is_applied(workspace: Workspace, verdict: Record) -> bool:
+    """Also when somebody deleted the version: that is not undone."""
+    with tracking.told("Reading a model version", workspace.settings):
+        found = registry.find(
+            tracking.client(workspace.settings), verdict.inputs["model"], verdict.inputs["version"]
+        )
+    return found is None or APPLIED_TAG in found.tags
+
+
+def _is_asked(workspace: Workspace, training: Record) -> bool:
+    if workspace.settings.promotion_approval == "auto":
+        return False
+    with tracking.told("Reading a run", workspace.settings):
+        run = tracking.client(workspace.settings).get_run(training.outputs["run_id"])
+    until = run.data.tags.get(ASKED_UNTIL_TAG)
+    return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
+
+
+def promote(workspace: Workspace, training: Record, approval: Approval | None = None) -> Record:
+    """Register the trained model, judge it once, and stage it when the verdict is yes.
+
+    :param approval: a human's answer, where PROMOTION_APPROVAL=manual.
+    :raises PromotionRefused: the gate or a human said no; the evidence is in the ledger and on the run.
+    :raises RegistryError: MLflow does not answer.
+    """
+    with tracking.told("Registering the model", workspace.settings):
+        version = registry.register(tracking.client(workspace.settings), workspace, training)
+        verdict = judgement.decide(workspace, training, version, approval)
+        _carry_out(workspace, version, verdict)
+    return verdict
+
+
+def _carry_out(workspace: Workspace, version: ModelVersion, verdict: Record) -> None:
+    if APPLIED_TAG not in version.tags:
+        registry.carry_out(tracking.client(workspace.settings), version, verdict)
+    if verdict.outcome == REFUSED:
+        raise PromotionRefused(verdict.reason)
+
+
+def register_step(
+    workspace: Workspace, training: str, answer: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Promote the model of the training record that a path names; what the asset event carries.
+
+    :param answer: the response of Airflow's human-in-the-loop operator, where one was asked.
+    :raises PromotionRefused: the gate or a human said no.
+    """
+    verdict = promote(workspace, _trained(workspace, training), _approval(answer) if answer else None)
+    return {
+        "model": verdict.inputs["model"],
+        "version": verdict.inputs["version"],
+        "reason": verdict.reason,
+        "training": training,
+    }
+
+
+def _trained(workspace: Workspace, training: str) -> Record:
+    record = workspace.ledger.get(Identity.parse(training))
+    if record is None or record.outcome != "trained":
+        raise PromotionRefused(f"{training} is not the record of a trained model.")
+    return record
+
+
+def _approval(answer: Mapping[str, Any]) -> Approval:
+    """`responded_by_user` is None when the time ran out and the default answered."""
+    user = answer.get("responded_by_user") or {}
+    approved = bool(user) and list(answer.get("chosen_options") or []) == [APPROVE]
+    return Approval(
+        approved=approved,
+        by=str(user.get("name") or user.get("id") or ""),
+        at=answer.get("responded_at") if user else None,
+    )
+
+
+def assess_step(workspace: Workspace, training: str, asked_for: timedelta) -> dict[str, str]:
+    """What a human is shown before a model is promoted.
+
+    :param asked_for: how long an answer is waited for; so long nobody else asks.
+    :returns: subject and body, in Markdown.
+    :raises PromotionRefused: the gate says no already, and nobody needs to be asked.
+    """
+    record = _trained(workspace, training)
+    with tracking.told("Registering the model", workspace.settings):
+        mlflow_client = tracking.client(workspace.settings)
+        version = registry.register(mlflow_client, workspace, record)
+        standing = workspace.ledger.get(identity_of(record))
+        if standing is None:
+            assessed = judgement.assess(workspace, record, version)
+            if assessed.passed:
+                until = datetime.now(UTC) + asked_for
+                mlflow_client.set_tag(record.outputs["run_id"], ASKED_UNTIL_TAG, until.isoformat())
+                return _question(version, record, assessed)
+            standing = judgement.commit(workspace, record, version, assessed)
+        _carry_out(workspace, version, standing)
+    return {"subject": f"{version.name} version {version.version} is decided", "body": standing.reason}
+
+
+def _question(version: ModelVersion, training: Record, assessed: judgement.Assessment) -> dict[str, str]:
+    told = "\n".join(f"- {part}" for part in assessed.reason.split("; "))
+    return {
+        "subject": f"Promote {version.name} version {version.version}?",
+        "body": f"Trained on {training.object().uri}. The gate says yes:\n\n{told}\n\n"
+        "No answer in time means no. Whoever answers is recorded in the ledger.",
+    }

@@ -1,0 +1,1 @@
+"""Groups of tasks that a DAG takes in as one."""

@@ -1,0 +1,267 @@
+"""The gate in the pipeline: what is measured, stored before the verdict, refused, approved by a human."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from iris_core import promotion, tracking, training
+from iris_core.errors import NothingOwed, PromotionRefused, StoreError
+from iris_core.ledger import Identity, Record
+from iris_core.promotion.evidence import Evidence
+from iris_core.promotion.gate import judge
+from iris_core.workspace import Workspace
+
+pytestmark = pytest.mark.integration
+
+Rows = tuple[list[str], list[str]]
+AsCsv = Callable[[list[str]], bytes]
+APPROVED = {
+    "chosen_options": ["Approve"],
+    "params_input": {},
+    "responded_at": "2026-01-02T03:04:05+00:00",
+    "responded_by_user": {"id": "7", "name": "jane"},
+}
+REJECTED = {**APPROVED, "chosen_options": ["Reject"]}
+TIMED_OUT = {**REJECTED, "responded_by_user": None, "timedout": True}
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    return tracking.client(workspace.settings)
+
+
+def train_one(workspace: Workspace, data: bytes) -> Record:
+    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
+    work = training.train(workspace, training.reconcile(workspace))
+    record = workspace.ledger.get(work.key)
+    assert record is not None
+    return record
+
+
+def inches(line: str) -> str:
+    *values, label = line.split(",")
+    return ",".join([*(f"{float(value) / 2.54:.2f}" for value in values), label])
+
+
+def verdict_on(workspace: Workspace, record: Record) -> Record:
+    found = workspace.ledger.get(promotion.identity_of(record))
+    assert found is not None
+    return found
+
+
+class TestEvidence:
+    def test_the_ledger_and_mlflow_hold_the_same_and_it_can_be_judged_again(
+        self, tracked: Workspace, train_csv: bytes, tmp_path: Path
+    ) -> None:
+        record = train_one(tracked, train_csv)
+        verdict = promotion.promote(tracked, record)
+        evidence = Evidence.model_validate(verdict.evidence)
+        assert evidence.accuracy == record.evidence["accuracy"]
+        assert judge(evidence).reason == verdict.reason
+        path = client(tracked).download_artifacts(
+            record.outputs["run_id"], "promotion/evidence.json", str(tmp_path)
+        )
+        stored = json.loads(Path(path).read_text())
+        assert {check["name"]: check["passed"] for check in stored.pop("checks")}["floor"] is True
+        assert Evidence.model_validate(stored) == evidence
+        run = client(tracked).get_run(record.outputs["run_id"])
+        assert run.data.metrics["gate/accuracy"] == evidence.accuracy
+        assert run.data.tags["iris.gate"] == "passed"
+        assert run.info.status == "FINISHED"
+
+    def test_the_holdout_is_found_again_by_its_digest(self, tracked: Workspace, train_csv: bytes) -> None:
+        record = train_one(tracked, train_csv)
+        evidence = Evidence.model_validate(promotion.promote(tracked, record).evidence)
+        tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, b"newer", "text/csv")
+        parts = promotion.drawn(tracked, record)
+        assert parts.holdout.digest() == evidence.holdout.digest
+        assert evidence.holdout.object == record.object().uri
+
+    def test_the_champion_answers_the_same_rows_and_those_it_saw_are_counted(
+        self, tracked: Workspace, iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        first = train_one(tracked, as_csv(iris_rows[0][:90]))
+        promotion.promote(tracked, first)
+        second = train_one(tracked, as_csv(iris_rows[0]))
+        champion = Evidence.model_validate(promotion.promote(tracked, second).evidence).champion
+        assert champion is not None
+        assert champion.version == 1
+        learned = {tuple(row) for row in promotion.drawn(tracked, first).learned.features.to_numpy()}
+        holdout = promotion.drawn(tracked, second).holdout
+        seen = sum(tuple(row) in learned for row in holdout.features.to_numpy())
+        assert champion.rows_seen == seen > 0
+
+    def test_evidence_is_stored_before_the_verdict(
+        self, tracked: Workspace, train_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record = train_one(tracked, train_csv)
+
+        def no_commit(*_: Any, **__: Any) -> None:
+            raise StoreError("the store is away")
+
+        monkeypatch.setattr("iris_core.ledger.Ledger.commit", no_commit)
+        with pytest.raises(StoreError):
+            promotion.promote(tracked, record)
+        assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "passed"
+        assert promotion.staged(tracked) is None
+
+    def test_a_version_leads_to_its_object_and_back(self, tracked: Workspace, train_csv: bytes) -> None:
+        record = train_one(tracked, train_csv)
+        promotion.promote(tracked, record)
+        name = tracked.settings.names.model
+        tags = client(tracked).get_model_version(name, "1").tags
+        assert tags["iris.object.uri"] == record.object().uri
+        assert tags["iris.config"] == record.inputs["config"]["variant"]
+        assert (tags["iris.owner"], tags["iris.dag_run_id"], tags["iris.code_version"]) == (
+            "tester",
+            "manual__1",
+            "test",
+        )
+        [back] = client(tracked).search_model_versions(
+            f"name = '{name}' and tags.`iris.object.digest` = '{record.object().digest}'"
+        )
+        assert back.version in ("1", 1)
+        [run] = mlflow.search_runs(
+            experiment_names=[tracked.settings.names.training_experiment],
+            filter_string=f"dataset.digest = '{record.object().digest}'",
+            output_format="list",
+        )
+        assert run.info.run_id == record.outputs["run_id"]
+
+
+class TestRefused:
+    @pytest.mark.parametrize("has_champion", [False, True])
+    def test_a_table_in_inches_is_refused_and_nothing_moves(
+        self,
+        make_workspace: Callable[..., Workspace],
+        mlflow_db: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        iris_rows: Rows,
+        as_csv: AsCsv,
+        has_champion: bool,
+    ) -> None:
+        """It learns well from itself, so only the columns' means tell. Ranges that let it pass validation."""
+        project = json.loads((Path(__file__).parents[2] / "project.json").read_text())
+        for feature in project["table"]["features"]:
+            feature["min"] = 0.01
+        (tmp_path / "project.json").write_text(json.dumps(project))
+        monkeypatch.setenv("IRIS_PROJECT_FILE", str(tmp_path / "project.json"))
+        tracked = make_workspace()
+        if has_champion:
+            promotion.promote(tracked, train_one(tracked, as_csv(iris_rows[0])))
+        record = train_one(tracked, as_csv([inches(line) for line in iris_rows[0]]))
+        assert record.evidence["accuracy"] > 0.8
+        with pytest.raises(PromotionRefused, match=r"mean of sepal_length is 2\.29 cm, typically 5 to 7 cm"):
+            promotion.register_step(tracked, record.identity.path)
+        verdict = verdict_on(tracked, record)
+        assert verdict.outcome == "refused"
+        assert Evidence.model_validate(verdict.evidence).holdout_rows == 24
+        staged = promotion.staged(tracked)
+        assert (staged.version if staged else None) == (1 if has_champion else None)
+        assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "failed"
+
+    def test_a_table_that_is_gone_cannot_be_judged(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        unversioned = make_workspace(versioned=False)
+        record = train_one(unversioned, as_csv(iris_rows[0]))
+        unversioned.store.put(
+            unversioned.settings.bucket, unversioned.settings.train_key, b"other bytes", "text/csv"
+        )
+        with pytest.raises(PromotionRefused, match="its holdout cannot be drawn again"):
+            promotion.promote(unversioned, record)
+        assert verdict_on(unversioned, record).evidence == {}
+
+
+class TestApproval:
+    @pytest.fixture
+    def manual(self, mlflow_db: Path, make_workspace: Callable[..., Workspace]) -> Workspace:
+        return make_workspace(PROMOTION_APPROVAL="manual")
+
+    def test_who_approved_is_in_the_ledger(self, manual: Workspace, train_csv: bytes) -> None:
+        record = train_one(manual, train_csv)
+        question = promotion.assess_step(manual, record.identity.path, timedelta(hours=1))
+        assert question["subject"].endswith("version 1?")
+        assert "- accuracy " in question["body"]
+        assert record.object().uri in question["body"]
+        promotion.register_step(manual, record.identity.path, APPROVED)
+        verdict = verdict_on(manual, record)
+        assert verdict.outcome == "promoted"
+        assert verdict.evidence["approval"] == {"approved": True, "by": "jane", "at": "2026-01-02T03:04:05Z"}
+        assert verdict.reason.startswith("approved by jane; ")
+        assert promotion.staged(manual) is not None
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [(REJECTED, "rejected by jane"), (TIMED_OUT, "nobody approved it in time")],
+    )
+    def test_no_and_no_answer_are_refused(
+        self, manual: Workspace, train_csv: bytes, answer: dict[str, Any], reason: str
+    ) -> None:
+        record = train_one(manual, train_csv)
+        with pytest.raises(PromotionRefused, match=reason):
+            promotion.register_step(manual, record.identity.path, answer)
+        assert promotion.staged(manual) is None
+        with pytest.raises(NothingOwed):
+            training.reconcile(manual)
+
+    def test_nobody_approves_by_timing_out(self, manual: Workspace, train_csv: bytes) -> None:
+        record = train_one(manual, train_csv)
+        answer = {**APPROVED, "responded_by_user": None}
+        with pytest.raises(PromotionRefused, match="nobody approved"):
+            promotion.register_step(manual, record.identity.path, answer)
+
+    def test_without_an_answer_nothing_is_decided(self, manual: Workspace, train_csv: bytes) -> None:
+        record = train_one(manual, train_csv)
+        with pytest.raises(PromotionRefused, match="nobody was asked yet"):
+            promotion.register_step(manual, record.identity.path)
+        assert promotion.unfinished(manual) == record
+
+    def test_while_somebody_is_asked_nobody_else_is(self, manual: Workspace, train_csv: bytes) -> None:
+        record = train_one(manual, train_csv)
+        promotion.assess_step(manual, record.identity.path, timedelta(hours=1))
+        assert promotion.unfinished(manual) is None
+        promotion.assess_step(manual, record.identity.path, timedelta(seconds=-1))
+        assert promotion.unfinished(manual) == record
+
+    def test_what_the_gate_refuses_nobody_is_asked_about(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        strict = make_workspace(PROMOTION_APPROVAL="manual", ACCURACY_THRESHOLD="1.0")
+        mixed = [
+            line.replace("versicolor", "virginica") if n % 4 == 0 else line
+            for n, line in enumerate(iris_rows[0])
+        ]
+        record = train_one(strict, as_csv(mixed))
+        with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
+            promotion.assess_step(strict, record.identity.path, timedelta(hours=1))
+        assert verdict_on(strict, record).outcome == "refused"
+
+    def test_an_approval_does_not_overrule_the_gate(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        """The threshold was raised after somebody had been asked."""
+        manual = make_workspace(PROMOTION_APPROVAL="manual")
+        mixed = [
+            line.replace("versicolor", "virginica") if n % 4 == 0 else line
+            for n, line in enumerate(iris_rows[0])
+        ]
+        record = train_one(manual, as_csv(mixed))
+        raised = manual.settings.model_copy(update={"accuracy_threshold": 1.0})
+        with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
+            promotion.register_step(replace(manual, settings=raised), record.identity.path, APPROVED)
+
+
+def test_the_identity_of_a_verdict_is_the_runs(tracked: Workspace, train_csv: bytes) -> None:
+    record = train_one(tracked, train_csv)
+    day = datetime.now(UTC).date()
+    assert promotion.identity_of(record) == Identity("promotion", day, record.outputs["run_id"], "verdict")
