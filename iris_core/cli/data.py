@@ -33,6 +33,7 @@ class KindName(StrEnum):
     promotion = "promotion"
     scoring = "scoring"
     drift = "drift"
+    action = "action"
 
 
 @app.command()
@@ -56,7 +57,7 @@ def upload(
     """
     from iris_core.local.uploads import upload as put
 
-    version = put(_workspace(), file.read_bytes(), purpose.value, file.name)
+    version = put(workspace(), file.read_bytes(), purpose.value, file.name)
     if as_json:
         print_json({**version.model_dump(mode="json"), "uri": version.uri, "digest": version.digest})
     else:
@@ -82,14 +83,14 @@ def ledger(
     from iris_core.ledger import KINDS
 
     wanted = [name for name in KINDS if not kind or name in {chosen.value for chosen in kind}]
-    records = list(islice(_workspace().ledger.recent(*wanted), limit))
+    records = list(islice(workspace().ledger.recent(*wanted), limit))
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
     else:
         _print_records(records)
 
 
-def _workspace() -> Workspace:
+def workspace() -> Workspace:
     """The running stack's workspace, else the environment's."""
     from iris_core.config import load_settings
     from iris_core.workspace import access_from_settings, open_workspace
