@@ -15,9 +15,9 @@ from iris_core.drift.statistics import TableStatistics, merge_tables, of_batches
 from iris_core.drift.verdict import DriftVerdict, judge
 from iris_core.errors import DataRejected
 from iris_core.schema import TableSchema
-from iris_core.tables import Finding, batches, is_missing, numbers, rejection
+from iris_core.tables import Finding, is_missing, rejection
 from iris_core.tables.findings import shown
-from iris_core.tables.frames import missing_columns
+from iris_core.tables.numeric import numeric_batches
 
 PREDICTION = "prediction"
 SAMPLE_ROWS = 50_000
@@ -66,15 +66,12 @@ class _Reading:
 
     def frames(self, chunks: Iterable[bytes]) -> Iterator[pl.DataFrame]:
         """Features as numbers, and the columns that hold classes as text."""
-        names = self.table.feature_names
-        for batch in batches(chunks, self.where):
-            if absent := missing_columns(batch.frame.columns, names):
-                raise rejection(self.where, absent)
-            values = numbers(batch.frame, names)
-            self._note_text(batch.frame, values)
-            self.statistics = merge_tables(self.statistics, of_frame(values, names))
-            carried = [name for name in (self.table.target, PREDICTION) if name in batch.frame.columns]
-            yield values.hstack(batch.frame.select(carried))
+        names, carried = self.table.feature_names, (self.table.target, PREDICTION)
+        for frame, found in numeric_batches(
+            chunks, self.where, names, carried, lambda frame: of_frame(frame, names), self._note_text
+        ):
+            self.statistics = merge_tables(self.statistics, found)
+            yield frame
 
     def _note_text(self, cells: pl.DataFrame, values: pl.DataFrame) -> None:
         for name in self.table.feature_names:

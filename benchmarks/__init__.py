@@ -1,0 +1,1 @@
+"""Measurements, each a ratio against a named baseline in the same run."""
