@@ -11,10 +11,10 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate lint format env clean
+.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift lint format env clean
 
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Create .venv with the locked packages (needs Python 3.11 to 3.13 and nothing else)
 	@:
@@ -58,6 +58,12 @@ SEED ?= 1
 UPLOADS ?= 200
 KILLS ?= 30
 STORE ?= embedded
+
+bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (10 minutes)
+	@$(BIN)/python -m benchmarks.backtest
+
+bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
+	@$(BIN)/python -m benchmarks.drift
 
 chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= STORE=minio)
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --store $(STORE)

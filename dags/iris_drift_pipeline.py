@@ -4,16 +4,19 @@
 New predictions (`predictions`) start this DAG; once a day it looks for what no event told of. What is owed is
 computed from the ledger: one drift record for each scoring.
 
-`wait → unreported → report (one task per scoring) → verdict`
+`wait → unreported → report (one task per scoring) → verdict → alert, request_retraining`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_predictions | waits for predictions, deferred | |
 | unreported | lists the scorings without a drift record | nothing is owed: skipped |
 | report | compares what was scored with what the model was trained on: simple statistics (mean, std, min, max), Evidently's tests and page, one verdict | |
-| verdict | the worst severity of this run, in a sentence | |
+| verdict | the worst severity of this run, in a sentence; whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
+| alert | delivers the alerts that are owed to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
+| request_retraining | with `RETRAIN_ON_DRIFT`, asks for a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
 
-Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record.
+Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record. The
+outlet `retrain_request` starts training; its model must win at the gate like any other.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from airflow.sdk import TriggerRule, dag, task
 from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, run_step
 from iris_core.config import load_settings
 
 settings = load_settings()
@@ -55,6 +58,20 @@ def iris_drift_pipeline() -> None:
 
         return run_step(monitoring.worst, list(reports))
 
+    @task(trigger_rule=TriggerRule.NONE_FAILED, max_active_tis_per_dag=1)
+    def alert() -> Any:
+        return run_step(deliver_alerts)
+
+    @task(
+        outlets=[asset.retrain_request],
+        trigger_rule=TriggerRule.NONE_FAILED,
+        max_active_tis_per_dag=1,
+    )
+    def request_retraining() -> Any:
+        from iris_core import retraining
+
+        return run_step(retraining.request)
+
     wait = S3KeySensor(
         task_id="wait_for_predictions",
         bucket_name=settings.predictions_bucket,
@@ -65,7 +82,7 @@ def iris_drift_pipeline() -> None:
     report = EvidentlyDriftReportOperator.partial(task_id="report").expand(scoring=owed)
 
     wait >> owed
-    verdict(report.output)
+    verdict(report.output) >> [alert(), request_retraining()]
 
 
 iris_drift_pipeline()

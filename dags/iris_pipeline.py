@@ -1,16 +1,17 @@
 """
 ### Train and stage
 
-New training data starts this DAG (`training_data`, announced by the MinIO watcher); once a day it looks for
-what no event told of. Both only wake it: **what is owed is computed from the bucket and the ledger**, so a
-second run with nothing owed skips, and an event that was lost costs time, not data.
+New training data starts this DAG (`training_data`, announced by the MinIO watcher), or drift that asks for a
+retraining (`retrain_request`, with `RETRAIN_ON_DRIFT`); once a day it looks for what no event told of. They only
+wake it: **what is owed is computed from the bucket and the ledger**, so a second run with nothing owed skips,
+and an event that was lost costs time, not data.
 
 `wait → reconcile → validate → train → register`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_training_data | waits for the training CSV, deferred | |
-| reconcile | picks the newest version without a record; records older ones as superseded, the same bytes again as unchanged | nothing is owed: skipped |
+| reconcile | picks the newest version without a record; records older ones as superseded, the same bytes again as unchanged; without one, the newest again when drift asked for it | nothing is owed: skipped |
 | validate | checks header, types, missing, ranges, classes | the table is bad: quarantined, the run fails with the sentence to act on |
 | train | scikit-learn pipeline, seeded, stratified holdout; everything to MLflow | |
 | register | the gate: threshold, majority class, champion on the same holdout; stage `Staging` and alias `staging` for the winner | refused: skipped with the reason in its XCom `note`, no event |
@@ -42,7 +43,7 @@ asset = assets(settings)
 
 @dag(
     dag_id=settings.names.training_dag,
-    schedule=daily_or(asset.training_data),
+    schedule=daily_or(asset.training_data | asset.retrain_request),
     start_date=datetime(2026, 1, 1),
     catchup=False,
     default_args=DEFAULT_ARGS,

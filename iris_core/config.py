@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,6 +30,18 @@ Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$"
 TrackingUri = Annotated[str, StringConstraints(pattern=r"^(https?://[^/@\s]+(/[^@\s]*)?|sqlite:///\S+)$")]
 """Neither holds a password: it would show in logs. MLflow reads MLFLOW_TRACKING_USERNAME and …_PASSWORD."""
 
+
+def _http(url: SecretStr) -> SecretStr:
+    if not re.match(r"https?://[^/\s]+", url.get_secret_value()):
+        raise ValueError("expected a URL that begins with http:// or https://")
+    return url
+
+
+SecretUrl = Annotated[SecretStr, AfterValidator(_http)]
+"""A URL that lets whoever knows it post, as Slack's do."""
+
+Addresses = Annotated[str, StringConstraints(pattern=r"^([^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*)?$")]
+
 EXAMPLES = {
     "MLFLOW_TRACKING_URI": "http://mlflow:5000",
     "MLFLOW_S3_ENDPOINT_URL": "http://minio:9000",
@@ -47,6 +61,15 @@ EXAMPLES = {
     "PROMOTION_MARGIN": "0.02",
     "PROMOTION_APPROVAL": "auto, or manual",
     "RUN_OWNER": "jane.doe",
+    "DRIFT_WINDOW": "3",
+    "DRIFT_VIOLATIONS": "2",
+    "DRIFT_ALERT_SEVERITY": "medium",
+    "DRIFT_ALERT_WEBHOOK": "https://alerts.example.org/iris",
+    "DRIFT_ALERT_SLACK": "https://hooks.slack.com/services/T000/B000/token",
+    "DRIFT_ALERT_EMAIL": "ml-team@example.org",
+    "RETRAIN_ON_DRIFT": "true",
+    "RETRAIN_COOLDOWN_HOURS": "6",
+    "RETRAIN_BUDGET": "2",
 }
 """Every variable that is read, with an example for its error message."""
 
@@ -80,6 +103,27 @@ class Settings(BaseModel):
     promotion_margin: float = Field(default=0.02, ge=0, le=1)
     promotion_approval: Literal["auto", "manual"] = "auto"
     run_owner: str = ""
+    drift_window: int = Field(default=3, ge=1, le=100)
+    drift_violations: int = Field(default=2, ge=1, le=100)
+    drift_alert_severity: Literal["low", "medium", "high"] = "medium"
+    drift_alert_webhook: SecretUrl | None = None
+    drift_alert_slack: SecretUrl | None = None
+    drift_alert_email: Annotated[
+        str, StringConstraints(pattern=r"^([^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*)?$")
+    ] = ""
+    retrain_on_drift: bool = False
+    retrain_cooldown_hours: float = Field(default=6, ge=0)
+    retrain_budget: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        """N of M cannot be met when N is above M."""
+        if self.drift_violations > self.drift_window:
+            raise ValueError(
+                f"DRIFT_VIOLATIONS={self.drift_violations} is above DRIFT_WINDOW={self.drift_window}: "
+                "no alert could ever come. N of M needs N <= M"
+            )
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -92,7 +136,10 @@ class Settings(BaseModel):
         }
         for name, (bucket, key) in written.items():
             if bucket == self.bucket and _overlap(self.test_key, key):
-                raise ValueError(f"TEAM_S3_TEST_KEY={self.test_key} overlaps with {name} ({key})")
+                raise ValueError(
+                    f"TEAM_S3_TEST_KEY={self.test_key} overlaps with {name} ({key}). "
+                    "Give each a place of its own"
+                )
         return self
 
     @property
@@ -193,7 +240,11 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "promotion_margin": given.get("PROMOTION_MARGIN", "0.02"),
         "promotion_approval": given.get("PROMOTION_APPROVAL", "auto"),
         "run_owner": given.get("RUN_OWNER", ""),
+        **{name.lower(): given[name] for name in _AS_THEY_ARE if name in given},
     }
+
+
+_AS_THEY_ARE = [name for name in EXAMPLES if name.startswith(("DRIFT_", "RETRAIN_"))]
 
 
 _VARIABLES = {
@@ -210,14 +261,17 @@ _VARIABLES = {
 }
 
 
+_SECRETS = ("AWS_SECRET_ACCESS_KEY", "DRIFT_ALERT_WEBHOOK", "DRIFT_ALERT_SLACK")
+
+
 def _explain(error: ValidationError, given: Mapping[str, str]) -> str:
     first = error.errors()[0]
     if not first["loc"]:
-        return f"{first['msg'].removeprefix('Value error, ')}. Give each a place of its own."
+        return f"{first['msg'].removeprefix('Value error, ')}."
     field = str(first["loc"][0])
     variable = _VARIABLES.get(field, field.upper())
     if field == "train_key":
         variable = "TEAM_S3_TRAIN_KEY" if "TEAM_S3_TRAIN_KEY" in given else "TEAM_S3_KEY"
-    secret = "SECRET" in variable or "@" in given.get(variable, "")
+    secret = variable in _SECRETS or "@" in given.get(variable, "")
     shown = "***" if secret else given.get(variable, first.get("input"))
     return f"{variable}={shown!s}: {first['msg']}. Example: {variable}={EXAMPLES[variable]}"

@@ -52,5 +52,9 @@ class RegistryError(IrisError):
     """MLflow refused or did not answer. Retrying may help."""
 
 
+class AlertUndelivered(IrisError):
+    """A channel did not take an alert. Retrying may help, and delivers only what is still owed."""
+
+
 class StackError(IrisError):
     """A part of the local stack cannot start or has died; the message quotes its log."""

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from iris_core import tracking
-from iris_core.drift.evidently_report import evidently_report
-from iris_core.drift.sample import bounded_sample
-from iris_core.drift.statistics import TableStatistics, of_batches
+from iris_core import tracking, verdicts
+from iris_core.comparison import Side, judged, read_side
+from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import SEVERITIES
-from iris_core.drift.verdict import DriftVerdict, judge
-from iris_core.errors import DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
+from iris_core.drift.verdict import DriftVerdict
+from iris_core.drift_metrics import log_history, metrics
+from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, Record
 from iris_core.promotion import ModelRef, loaded
-from iris_core.scoring import PREDICTION
 from iris_core.storage import ObjectVersion
-from iris_core.tables import batches, numbers
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,17 +24,7 @@ if TYPE_CHECKING:
 
     from iris_core.drift.evidently_report import EvidentlyReport
 
-SAMPLE_ROWS = 50_000
-SEED = 7
 INSUFFICIENT = "insufficient"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One side's exact statistics over all rows, and its bounded sample with predictions."""
-
-    statistics: TableStatistics
-    sample: pl.DataFrame
 
 
 def identity_of(moment: date, subject: str, variant: str) -> Identity:
@@ -96,11 +81,11 @@ def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
 def _decide(workspace: Workspace, scored: Record, identity: Identity) -> Record:
     reference = _reference(workspace, scored)
     if isinstance(reference, str):
-        return _without_reference(workspace, scored, identity, reference)
+        return _undecidable(workspace, scored, identity, reference)
     try:
         return _compare(workspace, scored, identity, reference)
-    except ObjectMissing as error:
-        return _without_reference(workspace, scored, identity, str(error))
+    except (ObjectMissing, DataRejected) as error:
+        return _undecidable(workspace, scored, identity, f"Nothing to compare. {error}")
 
 
 def _reference(workspace: Workspace, scored: Record) -> ObjectVersion | str:
@@ -112,13 +97,18 @@ def _reference(workspace: Workspace, scored: Record) -> ObjectVersion | str:
     return training.object() if training else f"The training record {model.training} is gone."
 
 
-def _without_reference(workspace: Workspace, scored: Record, identity: Identity, why: str) -> Record:
+def _undecidable(workspace: Workspace, scored: Record, identity: Identity, why: str) -> Record:
+    """Nothing to compare, or nothing to compare with: insufficient, never an alarm."""
     return workspace.ledger.commit(
         identity,
         INSUFFICIENT,
         workspace.actor,
         reason=why,
-        inputs={"scoring": scored.identity.path, "current": scored.outputs["predictions"]},
+        inputs={
+            "scoring": scored.identity.path,
+            "current": scored.inputs["object"],
+            "model": scored.inputs["model"],
+        },
         evidence={"sentence": why},
     ).record
 
@@ -126,18 +116,16 @@ def _without_reference(workspace: Workspace, scored: Record, identity: Identity,
 def _compare(workspace: Workspace, scored: Record, identity: Identity, reference: ObjectVersion) -> Record:
     predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
     table = workspace.settings.project.table
-    model_ref = ModelRef.model_validate(scored.inputs["model"])
-    with loaded(workspace, model_ref) as model:
-        before = _compared(workspace, reference, model)
+    after = _side(workspace, predictions)
+    with loaded(workspace, ModelRef.model_validate(scored.inputs["model"])) as model:
+        before = _side(workspace, reference).predicted_by(model, table)
         weights = feature_weights(model, table.feature_names)
-    after = _compared(workspace, predictions, None)
-    tested = _tested(before, after, table.feature_names, table.target)
-    units = {feature.name: feature.unit for feature in table.features}
-    verdict = judge(before.statistics, after.statistics, units, tested, weights)
+    verdict, tested = judged(before, after, table, weights)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
     uris = {name: _store(workspace, f"{base}/{name}", body) for name, body in files.items()}
     run_id = _log(workspace, scored, identity, verdict, files)
+    history = log_history(workspace, scored, verdict)
     committed = workspace.ledger.commit(
         identity,
         verdict.severity,
@@ -154,44 +142,32 @@ def _compare(workspace: Workspace, scored: Record, identity: Identity, reference
             "report_json": uris["report.json"],
             "statistics": uris["statistics.json"],
             "run_id": run_id,
+            "history_run_id": history,
         },
-        evidence=verdict.model_dump(mode="json"),
+        evidence={
+            **verdict.model_dump(mode="json"),
+            "debounce": _debounce(workspace, scored, identity, verdict),
+        },
     )
     tracking.settle(workspace, run_id, committed.won)
     return committed.record
 
 
-def _compared(workspace: Workspace, version: ObjectVersion, model: ClassifierMixin | None) -> Compared:
-    names = workspace.settings.project.table.feature_names
-    statistics = of_batches((frame for frame in _frames(workspace, version)), names)
-    sample = bounded_sample(_frames(workspace, version), SAMPLE_ROWS, SEED)
-    if model is not None:
-        predicted = model.predict(sample.select(names).to_pandas())
-        sample = sample.with_columns(pl.Series(PREDICTION, predicted, dtype=pl.String))
-    return Compared(statistics, sample)
+def _debounce(
+    workspace: Workspace, scored: Record, identity: Identity, verdict: DriftVerdict
+) -> dict[str, Any]:
+    """N of M as far as it is known now; `verdicts` computes it anew from all records."""
+    model = ModelRef.model_validate(scored.inputs["model"]).variant
+    order = verdicts.order_of(scored.inputs["object"], identity.path)
+    state = verdicts.debounced_now(workspace, model, order, verdict.severity)
+    return state.model_dump(mode="json")
 
 
-def _frames(workspace: Workspace, version: ObjectVersion) -> Iterator[pl.DataFrame]:
-    table = workspace.settings.project.table
-    for batch in batches(workspace.store.chunks(version), version.uri):
-        carried = [name for name in (table.target, PREDICTION) if name in batch.frame.columns]
-        yield numbers(batch.frame, table.feature_names).hstack(batch.frame.select(carried))
+def _side(workspace: Workspace, version: ObjectVersion) -> Side:
+    return read_side(workspace.store.chunks(version), version.uri, workspace.settings.project.table)
 
 
-def _tested(before: Compared, after: Compared, names: Sequence[str], target: str) -> EvidentlyReport:
-    labelled = target in before.sample.columns and target in after.sample.columns
-    return evidently_report(
-        before.sample,
-        after.sample,
-        names,
-        prediction=PREDICTION,
-        label=target if labelled else None,
-        sample_rows=SAMPLE_ROWS,
-        seed=SEED,
-    )
-
-
-def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> Mapping[str, float] | None:
+def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
     """How much each feature moves a linear model: the mean of its coefficients' absolute values.
 
     None for a model without coefficients. After a scaler they are comparable between features.
@@ -233,24 +209,11 @@ def _log(
     name = workspace.settings.names.drift_experiment
     tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
     with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity.path, tags) as run_id:
-        mlflow.log_metrics(dict(_metrics(verdict)))
+        mlflow.log_metrics(dict(metrics(verdict)))
         mlflow.set_tag("mlflow.note.content", verdict.sentence)
         for file, body in files.items():
             mlflow.log_text(body.decode(), file)
     return run_id
-
-
-def _metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
-    yield "severity", _rank(verdict.severity) - _rank("none")
-    for test in verdict.evidently:
-        if test.value is not None:
-            yield f"evidently/{test.column}", float(test.value)
-    for side, statistics in (("reference", verdict.reference), ("current", verdict.current)):
-        for column, known in statistics.items():
-            for name in ("mean", "std", "min", "max"):
-                value = getattr(known, name)
-                if value is not None:
-                    yield f"{side}/{column}/{name}", float(value)
 
 
 def _summary(record: Record) -> dict[str, Any]:
@@ -263,12 +226,16 @@ def _summary(record: Record) -> dict[str, Any]:
 
 
 def worst(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The worst report of a run: what its asset event carries."""
-    ranked = sorted(reports, key=lambda item: _rank(str(item["severity"])))
-    if not ranked:
+    """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
+    states = {record.inputs["scoring"]: state for record, state in verdicts.with_debounce(workspace)}
+    told = [{**report, **_told(states.get(str(report["scoring"])))} for report in reports]
+    if not told:
         raise IrisError("No report was made.")
+    ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))
     return {**ranked[-1], "reports": len(ranked), "owner": workspace.actor.owner}
 
 
-def _rank(severity: str) -> float:
-    return float(SEVERITIES.index(severity))
+def _told(state: Debounced | None) -> dict[str, Any]:
+    if state is None:
+        return {"alert": False, "violations": 0, "batches": 0}
+    return {"alert": state.alert, "violations": state.violations, "batches": state.seen}

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import obstore
 import urllib3
@@ -270,6 +270,19 @@ class ObjectStore:
                 self.admin.make_bucket(name)
             if versioned:
                 self.admin.set_bucket_versioning(name, VersioningConfig(ENABLED))
+
+
+def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
+    """The object version that `s3://bucket/key` names: the current one; `?versionId=` must be that one.
+
+    :raises ObjectMissing: there is none, or the version named is not the current one.
+    """
+    parts = urlsplit(uri)
+    version = store.head(parts.netloc, unquote(parts.path.lstrip("/")))
+    wanted = dict(parse_qsl(parts.query)).get("versionId", version.version_id)
+    if wanted != version.version_id:
+        raise ObjectMissing(f"{uri} is not the current version, which is {version.uri}. Name that one.")
+    return version
 
 
 def _version_id(raw: str | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core import promotion, tracking
+from iris_core import promotion, retrain_requests, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.holdout import labelled_frame, split
 from iris_core.ledger import Committed, Identity, Record
@@ -79,7 +79,7 @@ def source(workspace: Workspace) -> Source:
 
 
 def reconcile(workspace: Workspace) -> Work:
-    """The training or promotion that is owed.
+    """The training or promotion that is owed: for new data, else because drift asked for it.
 
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
@@ -89,6 +89,10 @@ def reconcile(workspace: Workspace) -> Work:
     pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
     if pending:
         return Work(object=pending[-1].object, identity=pending[-1].identity.path)
+    if workspace.settings.retrain_on_drift:
+        requested = retrain_requests.owed(workspace, source(workspace), config.variant)
+        if requested:
+            return Work(object=requested[0], identity=requested[1].path)
     unfinished = promotion.unfinished(workspace)
     if unfinished:
         return Work(object=unfinished.object(), identity=unfinished.identity.path)

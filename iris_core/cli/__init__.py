@@ -41,6 +41,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-from iris_core.cli import data, decisions, demo, stack  # noqa: E402, F401 - each registers its commands
+from iris_core.cli import data, decisions, demo, drift, stack  # noqa: E402, F401 - each registers its commands
 
 decisions.register(app)

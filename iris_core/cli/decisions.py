@@ -25,6 +25,7 @@ class KindName(StrEnum):
     promotion = "promotion"
     scoring = "scoring"
     drift = "drift"
+    action = "action"
 
 
 ledger_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")

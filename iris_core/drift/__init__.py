@@ -18,7 +18,8 @@ raise none to low (`verdict`). `benchmarks/drift_backtest.py` measures false ala
 Pure: takes polars frames, returns frozen models. Imports Evidently and pandas only when the report is run.
 """
 
-from iris_core.drift.evidently_report import SAMPLE_ROWS, EvidentlyColumn, EvidentlyReport, evidently_report
+from iris_core.drift.evidently_plan import SAMPLE_ROWS, EvidentlyColumn
+from iris_core.drift.evidently_report import EvidentlyReport, evidently_report
 from iris_core.drift.severity import (
     ColumnEvidence,
     TermEvidence,

@@ -18,10 +18,15 @@ def bounded_sample(frames: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.D
     """
     generator = np.random.default_rng(seed)
     kept: pl.DataFrame | None = None
+    largest = 1.0
     for frame in frames:
-        drawn = frame.with_columns(pl.Series(_KEY, generator.random(frame.height)))
+        keys = pl.Series(_KEY, generator.random(frame.height))
+        if kept is not None and kept.height == rows:
+            # Most rows cannot enter any more: they are dropped before anything is copied.
+            frame, keys = frame.filter(keys < largest), keys.filter(keys < largest)
+        drawn = frame.with_columns(keys)
         merged = drawn if kept is None else pl.concat([kept, drawn])
         if merged.height > rows:
             merged = merged.filter(pl.col(_KEY).rank("ordinal") <= rows)
-        kept = merged
+        kept, largest = merged, float(merged[_KEY].to_numpy().max(initial=0.0))
     return pl.DataFrame() if kept is None else kept.drop(_KEY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from iris_core.drift.evidently_report import EvidentlyColumn
+from iris_core.drift.evidently_plan import EvidentlyColumn
 from iris_core.drift.scale import wider
 from iris_core.drift.severity import ColumnEvidence, TermEvidence
 from iris_core.drift.statistics import FeatureStatistics

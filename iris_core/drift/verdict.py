@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.drift.evidently_report import EvidentlyColumn, EvidentlyReport
+from iris_core.drift.evidently_plan import EvidentlyColumn
+from iris_core.drift.evidently_report import EvidentlyReport
 from iris_core.drift.sentence import sentence
 from iris_core.drift.severity import ColumnEvidence, table_evidence, table_severity
 from iris_core.drift.statistics import FeatureStatistics

@@ -49,19 +49,19 @@ def batches(
     :raises DataRejected: empty, not UTF-8, not comma-separated, a name twice in the header, a row with
         more or fewer fields than the header, a quote that is not closed.
     """
-    table = _Table(where)
+    table = Table(where)
     for data in blocks(chunks, size, longest_row):
         yield from table.read(data)
     yield from table.end()
 
 
-class _Table:
+class Table:
     """A table while it is read: its columns as soon as they are known, and the next row's number."""
 
     def __init__(self, where: str) -> None:
         self._where = where
         self._row = 1
-        self._columns: tuple[str, ...] | None = None
+        self.columns: tuple[str, ...] | None = None
         self._is_untouched = True
         self._is_empty = True
 
@@ -74,20 +74,25 @@ class _Table:
         found = records.scan(data)
         records.check_closed(data, found, self._row, self._where)
         header.check_text(data, self._row, self._where)
-        if self._columns is None:
+        if self.columns is None:
             data = self._read_header(data, found)
             found = records.scan(data)
-        if self._columns is not None and data:
-            yield from self._read_rows(data, found, self._columns)
+        if self.columns is not None and data:
+            yield from self._read_rows(data, found, self.columns)
+
+    def pass_rows(self, rows: int) -> None:
+        """Somebody else has read the next `rows` rows."""
+        self._row += rows
+        self._is_empty = False
 
     def end(self) -> Iterator[Batch]:
         """Refuse a table that never began; give one batch for a table without rows."""
-        if self._columns is None:
+        if self.columns is None:
             found = "no bytes" if self._is_untouched else "nothing but blanks"
             expected = "a header and rows"
             raise rejection(self._where, [Finding(check="empty", count=0, found=found, expected=expected)])
         if self._is_empty:
-            yield Batch(pl.DataFrame(schema=dict.fromkeys(self._columns, pl.String)), self._row)
+            yield Batch(pl.DataFrame(schema=dict.fromkeys(self.columns, pl.String)), self._row)
 
     def _read_header(self, data: bytes, found: records.Records) -> bytes:
         blank = found.blank()
@@ -97,7 +102,7 @@ class _Table:
             return b""
         start, end = int(found.starts[place]), int(found.ends[place])
         line = data[start:end].removesuffix(b"\r")
-        self._columns = header.column_names(line, self._row + place, self._where)
+        self.columns = header.column_names(line, self._row + place, self._where)
         first_line = records.scan(data[start : end + 1])
         records.check_quotes(first_line, self._row + place, self._where)
         self._row += place + 1

@@ -24,6 +24,7 @@ class Assets:
     inference_data: Asset
     predictions: Asset
     drift_report: Asset
+    retrain_request: Asset
 
 
 def assets(settings: Settings) -> Assets:
@@ -47,6 +48,11 @@ def assets(settings: Settings) -> Assets:
             settings, "predictions", settings.predictions_bucket, settings.predictions_prefix
         ),
         drift_report=_stored(settings, "drift_report", settings.drift_bucket, settings.drift_prefix),
+        retrain_request=Asset(
+            names.asset("retrain_request"),
+            uri=f"x-iris://{names.model}/retrain_request",
+            group=settings.project.name,
+        ),
     )
 
 

@@ -27,6 +27,7 @@ MODULES = (
     "iris_core.audit",
     "iris_core.drift",
     "iris_core.monitoring",
+    "iris_core.retraining",
     "iris_core.scoring",
     "iris_core.training",
     "iris_core.validation",

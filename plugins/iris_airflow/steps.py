@@ -25,6 +25,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
             reason="the store or MLflow did not answer; what is owed stays owed",
         ),
         RetryRule(
+            exception=["iris_core.errors.AlertUndelivered"],
+            action=RetryAction.RETRY,
+            reason="a channel did not take an alert; what was delivered is not repeated",
+        ),
+        RetryRule(
             exception=["builtins.TypeError", "builtins.AttributeError", "builtins.NameError"],
             action=RetryAction.FAIL,
             reason="a mistake in the code: another try gives the same",
@@ -102,6 +107,14 @@ def workspace(context: Context) -> Workspace:
         code_version=code_version(),
     )
     return open_workspace(settings, MinioHook().access(), actor)
+
+
+def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
+    """Deliver the alerts that are owed to the channels that are configured."""
+    from iris_airflow.notifiers.channels import channels
+    from iris_core import alerts
+
+    return alerts.deliver_owed(opened, channels(opened.settings))
 
 
 def _jsonable(result: Any) -> Any:

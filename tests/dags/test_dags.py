@@ -164,7 +164,7 @@ class TestParsed:
 
     def test_schedule(self, parsed: dict[str, Any], prefix: str) -> None:
         expected = {
-            "iris_pipeline": ["training_data"],
+            "iris_pipeline": ["retrain_request", "training_data"],
             "iris_batch_inference": ["inference_data", "staged_model"],
             "iris_drift_pipeline": ["predictions"],
         }
@@ -251,11 +251,25 @@ class TestDrift:
             "wait_for_predictions": ["unreported"],
             "unreported": ["report"],
             "report": ["verdict"],
-            "verdict": [],
+            "verdict": ["alert", "request_retraining"],
+            "alert": [],
+            "request_retraining": [],
         }
 
     def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
-        assert outlets(parsed, f"{prefix}_iris_drift_pipeline") == {"verdict": [f"{prefix}_drift_report"]}
+        assert outlets(parsed, f"{prefix}_iris_drift_pipeline") == {
+            "verdict": [f"{prefix}_drift_report"],
+            "request_retraining": [f"{prefix}_retrain_request"],
+        }
+
+    def test_what_is_owed_is_looked_for_in_every_run_but_never_hides_a_failure(
+        self, parsed: dict[str, Any], prefix: str
+    ) -> None:
+        """The leaves decide a run's state: with all_done a failed report would look like a success."""
+        tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]
+        for name in ("alert", "request_retraining"):
+            assert tasks[name]["trigger_rule"] == "none_failed"
+            assert tasks[name]["exclusive"] == 1
 
     def test_report(self, parsed: dict[str, Any], prefix: str) -> None:
         tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]
@@ -272,6 +286,7 @@ class TestAssets:
             f"{prefix}_staged_model": f"x-mlflow://{prefix}_iris_model/staging",
             f"{prefix}_predictions": f"x-minio://{bucket}/iris/predictions",
             f"{prefix}_drift_report": f"x-minio://{bucket}/iris/drift",
+            f"{prefix}_retrain_request": f"x-iris://{prefix}_iris_model/retrain_request",
         }
         assert {asset["group"] for asset in parsed["assets"].values()} == {"iris"}
 

@@ -47,6 +47,15 @@ class TestDefaults:
             ("promotion_margin", 0.02),
             ("promotion_approval", "auto"),
             ("run_owner", ""),
+            ("drift_window", 3),
+            ("drift_violations", 2),
+            ("drift_alert_severity", "medium"),
+            ("drift_alert_webhook", None),
+            ("drift_alert_slack", None),
+            ("drift_alert_email", ""),
+            ("retrain_on_drift", False),
+            ("retrain_cooldown_hours", 6.0),
+            ("retrain_budget", 2),
         ],
     )
     def test_value(self, field: str, value: object) -> None:
@@ -82,11 +91,19 @@ class TestGiven:
             ("TEAM_DRIFT_BUCKET", "drift_bucket", "other"),
             ("TEAM_DRIFT_PREFIX", "drift_prefix", "x/y"),
             ("RUN_OWNER", "run_owner", "jane.doe"),
+            ("DRIFT_WINDOW", "drift_window", "5"),
+            ("DRIFT_VIOLATIONS", "drift_violations", "1"),
+            ("DRIFT_ALERT_SEVERITY", "drift_alert_severity", "high"),
+            ("DRIFT_ALERT_EMAIL", "drift_alert_email", "a@b.org,c@d.org"),
+            ("RETRAIN_ON_DRIFT", "retrain_on_drift", "true"),
+            ("RETRAIN_COOLDOWN_HOURS", "retrain_cooldown_hours", "0.5"),
+            ("RETRAIN_BUDGET", "retrain_budget", "7"),
         ],
     )
     def test_sets_its_field_and_no_other(self, variable: str, field: str, value: str) -> None:
         settings, default = loaded(**{variable: value}), loaded()
-        assert getattr(settings, field) == value
+        shown = getattr(settings, field)
+        assert str(shown).lower() == value
         buckets = {"bucket", "predictions_bucket", "drift_bucket"}
         follow = {"TEAM": buckets, "TEAM_S3_BUCKET": buckets}.get(variable, set())
         changed = {
@@ -168,6 +185,13 @@ class TestMalformed:
             ("ACCURACY_THRESHOLD", "1.01", "less than or equal to 1"),
             ("ACCURACY_THRESHOLD", "-0.1", "greater than or equal to 0"),
             ("ACCURACY_THRESHOLD", "nan", "equal to"),
+            ("DRIFT_WINDOW", "0", "greater than or equal to 1"),
+            ("DRIFT_VIOLATIONS", "two", "valid integer"),
+            ("DRIFT_ALERT_SEVERITY", "severe", "'low', 'medium' or 'high'"),
+            ("DRIFT_ALERT_EMAIL", "nobody", "match pattern"),
+            ("RETRAIN_ON_DRIFT", "perhaps", "valid boolean"),
+            ("RETRAIN_COOLDOWN_HOURS", "-1", "greater than or equal to 0"),
+            ("RETRAIN_BUDGET", "0", "greater than or equal to 1"),
         ],
     )
     def test_names_variable_value_problem_and_example(self, variable: str, value: str, problem: str) -> None:
@@ -180,6 +204,19 @@ class TestMalformed:
     @pytest.mark.parametrize("variable", [name for name in EXAMPLES if "," not in EXAMPLES[name]])
     def test_examples_are_valid(self, variable: str) -> None:
         loaded(**{variable: EXAMPLES[variable]})
+
+    def test_more_violations_than_the_window_holds(self) -> None:
+        assert refused(DRIFT_WINDOW="3", DRIFT_VIOLATIONS="4").startswith(
+            "DRIFT_VIOLATIONS=4 is above DRIFT_WINDOW=3"
+        )
+
+    @pytest.mark.parametrize("variable", ["DRIFT_ALERT_WEBHOOK", "DRIFT_ALERT_SLACK"])
+    def test_an_alert_address_is_never_shown(self, variable: str) -> None:
+        good = loaded(**{variable: "https://hooks.example.org/token-1"})
+        assert "token-1" not in repr(good)
+        message = refused(**{variable: "hooks.example.org/token-1"})
+        assert "token-1" not in message
+        assert "begins with http" in message
 
 
 class TestSecrets:

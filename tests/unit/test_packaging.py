@@ -47,6 +47,15 @@ FIELDS = {
     "PROMOTION_MARGIN": "promotion_margin",
     "PROMOTION_APPROVAL": "promotion_approval",
     "RUN_OWNER": "run_owner",
+    "DRIFT_WINDOW": "drift_window",
+    "DRIFT_VIOLATIONS": "drift_violations",
+    "DRIFT_ALERT_SEVERITY": "drift_alert_severity",
+    "DRIFT_ALERT_WEBHOOK": "drift_alert_webhook",
+    "DRIFT_ALERT_SLACK": "drift_alert_slack",
+    "DRIFT_ALERT_EMAIL": "drift_alert_email",
+    "RETRAIN_ON_DRIFT": "retrain_on_drift",
+    "RETRAIN_COOLDOWN_HOURS": "retrain_cooldown_hours",
+    "RETRAIN_BUDGET": "retrain_budget",
 }
 
 
@@ -168,12 +177,19 @@ class TestCompose:
         assert connection["extra"]["endpoint_url"] == "MLFLOW_S3_ENDPOINT_URL"
 
 
+def _shown(value: object) -> str:
+    """A default as a person writes it into an environment variable."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class TestVariables:
     @pytest.fixture
     def defaults(self) -> dict[str, str]:
         settings: Settings = load_settings({})
         found = {name: getattr(settings, field) for name, field in FIELDS.items()}
-        return {name: "" if value is None else str(value) for name, value in found.items()}
+        return {name: _shown(value) for name, value in found.items()}
 
     def test_every_setting_is_checked_here(self) -> None:
         assert FIELDS.keys() == EXAMPLES.keys()

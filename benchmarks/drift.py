@@ -1,0 +1,190 @@
+"""`make bench-drift`: exact statistics beside merely parsing, the whole report beside Evidently's default.
+
+Everything is measured in a process of its own, one after the other, on the same files. Times begin after the
+imports and end with the result in memory; peak memory is the process's, imports included.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from iris_core.local.figures import Figure, write_figures
+from iris_core.local.home import find_home
+
+SHARE_GOAL, TIMES_GOAL, PEAK_GOAL = 0.7, 6.0, 500.0
+CLASSES = ("setosa", "versicolor", "virginica")
+BLOCK = 500_000
+REPEATS = 3
+
+
+def parse(files: list[Path]) -> Callable[[], Any]:
+    """polars parses the features' columns of a CSV."""
+    import polars as pl
+
+    from iris_core.schema import load_project
+
+    names = load_project().table.feature_names
+    scan = pl.scan_csv(files[0], schema_overrides=dict.fromkeys(names, pl.Float64))
+    return lambda: scan.select(names).collect().height
+
+
+def statistics(files: list[Path]) -> Callable[[], Any]:
+    """Exact statistics of the same columns, read as a report reads them."""
+    from iris_core.comparison import file_chunks
+    from iris_core.drift.statistics import merge_tables, of_batches, of_frame
+    from iris_core.schema import load_project
+    from iris_core.tables.numeric import numeric_batches
+
+    names = load_project().table.feature_names
+
+    def work() -> int:
+        found = of_batches((), names)
+        for _, part in numeric_batches(
+            file_chunks(files[0]),
+            str(files[0]),
+            names,
+            (),
+            lambda frame: of_frame(frame, names),
+            lambda *_: None,
+        ):
+            found = merge_tables(found, part)
+        return found[names[0]].count
+
+    return work
+
+
+def report(files: list[Path]) -> Callable[[], Any]:
+    """Our report: both tables read, exact statistics, Evidently's pinned tests and its page, the verdict."""
+    import evidently.metrics  # noqa: F401
+    import pandas as pd  # noqa: F401
+
+    from iris_core.comparison import file_chunks, judged, read_side
+    from iris_core.schema import load_project
+
+    table = load_project().table
+
+    def work() -> str:
+        reference, current = (read_side(file_chunks(file), str(file), table) for file in files)
+        verdict, tested = judged(reference, current, table)
+        return f"{verdict.severity}, {len(tested.html)} characters of HTML"
+
+    return work
+
+
+def evidently(files: list[Path]) -> Callable[[], Any]:
+    """Evidently's default preset on both tables, read by pandas, with JSON and HTML."""
+    import pandas as pd
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    from iris_core.schema import load_project
+
+    names = list(load_project().table.feature_names)
+
+    def work() -> str:
+        definition = DataDefinition(numerical_columns=names, categorical_columns=["prediction"])
+        reference, current = (
+            Dataset.from_pandas(pd.read_csv(file, usecols=[*names, "prediction"]), data_definition=definition)
+            for file in files
+        )
+        snapshot = Report([DataDriftPreset()], include_tests=True).run(current, reference)
+        return f"{len(snapshot.json())}, {len(snapshot.get_html_str(as_iframe=False))} characters of HTML"
+
+    return work
+
+
+MODES = {work.__name__: work for work in (parse, statistics, report, evidently)}
+
+
+def measured(mode: str, *files: Path) -> dict[str, Any]:
+    """Run one mode in a process of its own: seconds, peak MB, and what it found."""
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.drift", "--mode", mode]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"{mode:<11} {found['seconds']:7.2f} s {found['peak_mb']:7.0f} MB   {found['result']}", flush=True)
+    return found
+
+
+def _measure(mode: str, files: list[Path]) -> None:
+    import resource
+
+    work = MODES[mode](files)
+    began = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mb": peak, "result": str(result)}))
+
+
+def write_table(path: Path, rows: int, seed: int) -> Path:
+    """Normal features with two decimals, and a class."""
+    import polars as pl
+
+    from iris_core.schema import load_project
+
+    names, rng = load_project().table.feature_names, np.random.default_rng(seed)
+    with path.open("wb") as file:
+        for start in range(0, rows, BLOCK):
+            n = min(BLOCK, rows - start)
+            frame = pl.DataFrame(rng.normal(5, 1, (n, len(names))).round(2), schema=list(names))
+            classes = pl.Series("prediction", np.array(CLASSES)[rng.integers(0, len(CLASSES), n)].tolist())
+            frame.with_columns(classes).write_csv(file, include_header=start == 0)
+    return path
+
+
+def main(
+    files: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    mode: Annotated[str, typer.Option(hidden=True)] = "",
+    rows: Annotated[int, typer.Option(help="For statistics and parsing.")] = 10_000_000,
+    report_rows: Annotated[int, typer.Option(help="For the report: of either table.")] = 1_000_000,
+) -> None:
+    """Measure, print, and write `.iris/results/bench-drift.json`."""
+    if mode:
+        _measure(mode, files or [])
+        return
+    with tempfile.TemporaryDirectory(prefix="iris-bench-") as folder:
+        large = write_table(Path(folder) / "large.csv", rows, 1)
+        pair = [write_table(Path(folder) / f"{side}.csv", report_rows, 2 + side) for side in range(2)]
+        runs = [(measured("parse", large), measured("statistics", large)) for _ in range(REPEATS)]
+        ours, theirs = measured("report", *pair), measured("evidently", *pair)
+    parsing, counting = (sorted(run[which]["seconds"] for run in runs)[REPEATS // 2] for which in range(2))
+    share, times = parsing / counting, theirs["seconds"] / ours["seconds"]
+    figures = [
+        Figure(
+            name="stats_share_of_parse", value=round(share, 2), unit="x", goal=SHARE_GOAL, better="higher"
+        ),
+        Figure(
+            name="report_1m_vs_evidently", value=round(times, 1), unit="x", goal=TIMES_GOAL, better="higher"
+        ),
+        Figure(
+            name="report_1m_peak_mb",
+            value=round(ours["peak_mb"]),
+            unit="MB",
+            baseline=round(theirs["peak_mb"]),
+            goal=PEAK_GOAL,
+        ),
+        Figure(name="stats_seconds", value=round(counting, 2), unit="s", baseline=round(parsing, 2)),
+        Figure(
+            name="report_1m_seconds",
+            value=round(ours["seconds"], 2),
+            unit="s",
+            baseline=round(theirs["seconds"], 2),
+        ),
+    ]
+    write_figures(find_home(), "bench-drift", figures, {"rows": rows, "report_rows": report_rows})
+    for figure in figures:
+        print(f"{figure.name:<24} {figure.value} {figure.unit}  goal {figure.goal}  met {figure.met}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,193 @@
+"""`iris drift backtest`, `iris drift report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from iris_core.cli import app
+from iris_core.cli.screen import Screen, coloured, print_json
+from iris_core.cli.stack import AsJson
+from iris_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from iris_core.comparison import Side
+    from iris_core.drift.backtest import Case, Cell, Rate
+    from iris_core.drift.populations import Population
+    from iris_core.drift.verdict import DriftVerdict
+    from iris_core.schema import TableSchema
+
+WIDTH = 124
+
+drift = typer.Typer(help="Drift verdicts: how right they are, and one without Airflow.", no_args_is_help=True)
+app.add_typer(drift, name="drift")
+
+
+@drift.command()
+def report(
+    current: Annotated[str, typer.Argument(help="The batch: a CSV file, or s3://bucket/key.")],
+    reference: Annotated[str, typer.Option(help="What the model learnt from: a file, or s3://bucket/key.")],
+    html: Annotated[Path | None, typer.Option(help="Write Evidently's page here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a batch against a reference, as the drift pipeline does, without Airflow, MLflow or a model.
+
+    Predictions are compared where both tables have a column `prediction`. Nothing is recorded.
+
+    Examples:
+
+      iris drift report today.csv --reference iris_train.csv
+
+      iris drift report s3://team-a-bucket/iris/iris_test.csv --reference iris_train.csv --json | jq .sentence
+    """
+    from iris_core.comparison import judged
+    from iris_core.schema import load_project
+
+    table = load_project().table
+    verdict, tested = judged(_side(reference, table), _side(current, table), table)
+    if html:
+        html.write_text(tested.html, encoding="utf-8")
+    if as_json:
+        print_json(verdict.model_dump(mode="json"))
+    else:
+        _print_verdict(verdict)
+
+
+@drift.command()
+def backtest(
+    reference: Annotated[
+        str,
+        typer.Option(help="A CSV file, s3://bucket/key, or: iris, normal, gamma, lognormal, student5, rare."),
+    ] = "iris",
+    sizes: Annotated[str, typer.Option(help="Rows of a batch, comma-separated.")] = "30,100,1000",
+    references: Annotated[
+        str, typer.Option(help="Rows of a reference, comma-separated; empty: the file's own number.")
+    ] = "",
+    rounds: Annotated[int, typer.Option(min=20, help="Batches per case; a tenth from 50,000 rows on.")] = 200,
+    baseline_rounds: Annotated[
+        int, typer.Option(min=0, help="The same for Evidently's defaults, which are slower.")
+    ] = 50,
+    seed: int = 7,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the drift verdict: false alarms, detection, and batches until an alert, for our settings and
+    for Evidently's defaults beside them.
+
+    Draws a reference and a batch for each round (from a file: its rows, with replacement), injects shifts of
+    mean, scale, missing values, prediction mix and label into the batch, and judges it.
+
+    Examples:
+
+      iris drift backtest --reference iris_train.csv
+
+      iris drift backtest --reference normal --references 500,5000 --sizes 100 --rounds 1000 --plot rates.png
+    """
+    from iris_core.config import load_settings
+    from iris_core.drift.backtest import Options, run
+    from iris_core.drift.backtest_plot import picture
+
+    settings = load_settings()
+    options = Options(
+        rounds,
+        baseline_rounds,
+        min(1, baseline_rounds),
+        seed,
+        settings.drift_window,
+        settings.drift_violations,
+    )
+    population = _population(reference)
+    rows = _sizes("--references", references) if references else [population.rows or 500]
+    cases, screen = list(_cases(rows, _sizes("--sizes", sizes))), Screen()
+    with screen.awaiting(f"{len(cases)} cases"):
+        cells = run(population, cases, options, lambda cell: screen.waiting(_told(cell), cell.rounds))
+    if plot:
+        picture(cells, plot, population.name)
+    if as_json:
+        print_json([cell.model_dump(mode="json") for cell in cells])
+    else:
+        print_cells(cells, population.name, f"{options.needed} of {options.window}")
+
+
+def _told(cell: Cell) -> str:
+    return f"the next case; done: {cell.shift}, {cell.current:,} rows"
+
+
+def _sizes(option: str, given: str) -> list[int]:
+    parts = [part.strip().replace("_", "") for part in given.split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"{option}={given}: expected numbers of rows. Example: {option} 30,100,1000")
+    return [int(part) for part in parts]
+
+
+def _cases(references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
+    from iris_core.drift.backtest import Case
+    from iris_core.drift.shifts import NO_DRIFT, STANDARD
+
+    for shift in (NO_DRIFT, *STANDARD):
+        for rows in references:
+            yield from (Case(shift, rows, size) for size in sizes)
+
+
+def _population(reference: str) -> Population:
+    from iris_core.drift.populations import BUILT_IN, built_in, of_table
+    from iris_core.schema import load_project
+
+    if reference in BUILT_IN:
+        return built_in(reference)
+    table = load_project().table
+    return of_table(reference, _side(reference, table).sample, table.feature_names, table.target)
+
+
+def _side(place: str, table: TableSchema) -> Side:
+    from iris_core.comparison import file_chunks, read_side
+
+    if not place.startswith("s3://"):
+        return read_side(file_chunks(Path(place)), place, table)
+    from iris_core.cli.decisions import open_workspace
+    from iris_core.storage import parse_uri
+
+    store = open_workspace().store
+    return read_side(store.chunks(parse_uri(store, place)), place, table)
+
+
+def _print_verdict(verdict: DriftVerdict) -> None:
+    console = Screen().console
+    console.print(f"{coloured(verdict.severity)}: {escape(verdict.sentence)}")
+    for column in verdict.evidence:
+        term = column.carrying
+        told = f"{term.term} changed by {term.value:.3g}, by chance {term.noise:.3g}" if term else column.note
+        console.print(f"  {escape(column.column):<16} {coloured(column.severity):<8} {escape(told)}")
+
+
+def print_cells(cells: Sequence[Cell], name: str, debounce: str) -> None:
+    """The backtest's table, for people."""
+    table = Table(title=f"{name}: % of batches flagged; in brackets, batches until an alert ({debounce})")
+    for heading in ("injected", "reference", "batch", "rounds"):
+        table.add_column(heading, justify="right" if heading != "injected" else "left")
+    for heading in ("low +", "medium +", "high", "Evidently: any column", "half of them"):
+        table.add_column(heading, justify="right")
+    for cell in cells:
+        rates: list[Any] = [*cell.ours.values(), cell.evidently_any, cell.evidently_dataset]
+        sizes = (f"{cell.reference:,}", f"{cell.current:,}", f"{cell.rounds}/{cell.baseline_rounds}")
+        table.add_row(cell.shift, *sizes, *(_rate(rate) for rate in rates))
+    console = Screen().console
+    console.width = max(WIDTH, console.width)
+    console.print(table)
+    compared, same = sum(cell.compared for cell in cells), sum(cell.same for cell in cells)
+    console.print(
+        f"Evidently's defaults by its own test functions; {same} of {compared} rounds that were also run "
+        "with its whole preset gave the same columns."
+    )
+
+
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return ""
+    return f"{100 * rate.share:.1f}" + (f" ({rate.delay:.1f})" if rate.delay else "")

@@ -1,0 +1,103 @@
+"""Where a backtest's tables come from: a distribution, or rows drawn again from a table with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from iris_core.drift.statistics import of_frame
+from iris_core.errors import DataRejected
+
+CLASS = "prediction"
+SPREAD_ROWS = 200_000
+NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+Rows = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Rows]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Draws tables of `features` and a predicted class; `rows` is the size of the table behind it, if any."""
+
+    name: str
+    features: tuple[str, ...]
+    table: Callable[[np.random.Generator, int], pl.DataFrame]
+    rows: int | None = None
+
+    @cached_property
+    def centres(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation of each feature."""
+        drawn = self.table(np.random.default_rng(0), SPREAD_ROWS)
+        found = of_frame(drawn, self.features)
+        return {name: (found[name].mean or 0.0, found[name].std or 0.0) for name in self.features}
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The predicted classes, in order."""
+        drawn = self.table(np.random.default_rng(0), SPREAD_ROWS)[CLASS]
+        return tuple(sorted(drawn.drop_nulls().unique().to_list()))
+
+
+def of_distribution(name: str, draw: Draw) -> Population:
+    """Independent rows; whether the third feature is above its median serves as the predicted class."""
+    middle = float(np.median(draw(np.random.default_rng(0), SPREAD_ROWS)[:, 2]))
+
+    def table(rng: np.random.Generator, n: int) -> pl.DataFrame:
+        frame = pl.DataFrame(draw(rng, n), schema=list(NAMES))
+        above = pl.col(NAMES[2]) > middle
+        return frame.with_columns(
+            pl.when(above).then(pl.lit("above")).otherwise(pl.lit("below")).alias(CLASS)
+        )
+
+    return Population(name, NAMES, table)
+
+
+def of_table(name: str, frame: pl.DataFrame, features: Sequence[str], target: str) -> Population:
+    """The bootstrap: rows of a table, drawn with replacement.
+
+    Its class is the column `prediction`, else the target, else whether the first feature is above its median.
+
+    :raises DataRejected: no rows, a feature is missing or holds no numbers.
+    """
+    of_frame(frame, features)
+    if not frame.height:
+        raise DataRejected(f"{name} has no rows: a backtest draws its batches from them.")
+    numbers = [pl.col(feature).cast(pl.Float64) for feature in features]
+    found = next((column for column in (CLASS, target) if column in frame.columns), None)
+    above = pl.col(features[0]) > pl.col(features[0]).median()
+    kept = frame.select(*numbers, (pl.col(found) if found else above).cast(pl.String).alias(CLASS))
+
+    def table(rng: np.random.Generator, n: int) -> pl.DataFrame:
+        return kept[rng.integers(0, kept.height, n)]
+
+    return Population(name, tuple(features), table, kept.height)
+
+
+def _iris() -> Population:
+    from sklearn.datasets import load_iris
+
+    loaded = load_iris()
+    species = pl.Series(CLASS, [str(loaded.target_names[number]) for number in loaded.target])
+    frame = pl.DataFrame(np.asarray(loaded.data, dtype=np.float64), schema=list(NAMES)).with_columns(species)
+    return of_table("iris", frame, NAMES, CLASS)
+
+
+DISTRIBUTIONS: dict[str, Draw] = {
+    "normal": lambda rng, n: rng.standard_normal((n, 4)),
+    "gamma": lambda rng, n: rng.gamma(2.0, 1.0, (n, 4)),
+    "lognormal": lambda rng, n: rng.lognormal(0.0, 1.0, (n, 4)),
+    "student5": lambda rng, n: rng.standard_t(5, (n, 4)),
+    "rare": lambda rng, n: (rng.random((n, 4)) < 0.02).astype(np.float64),
+}
+BUILT_IN = ("iris", *DISTRIBUTIONS)
+
+
+def built_in(name: str) -> Population:
+    """One of `BUILT_IN`: the real Iris, or four independent columns of a distribution."""
+    return _iris() if name == "iris" else of_distribution(name, DISTRIBUTIONS[name])

@@ -1,0 +1,391 @@
+"""From predictions to a verdict, N of M, an alert and a retraining: embedded store, sqlite MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from iris_core import (
+    alerts,
+    monitoring,
+    promotion,
+    retrain_requests,
+    retraining,
+    scoring,
+    tracking,
+    training,
+    verdicts,
+)
+from iris_core.alerts import Alert
+from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
+from iris_core.ledger import Identity, Record
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+pytestmark = pytest.mark.integration
+
+FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def put(workspace: Workspace, key: str, data: bytes) -> ObjectVersion:
+    workspace.store.put(workspace.settings.bucket, key, data, "text/csv")
+    return workspace.store.head(workspace.settings.bucket, key)
+
+
+def train(workspace: Workspace, data: bytes | None = None) -> str:
+    """Train on new data, or on what is owed; returns the training record's path."""
+    if data is not None:
+        put(workspace, workspace.settings.train_key, data)
+    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    return work.identity
+
+
+def stage(workspace: Workspace, data: bytes) -> None:
+    promotion.register_step(workspace, train(workspace, data))
+
+
+def csv(frame: pl.DataFrame) -> bytes:
+    return frame.write_csv().encode()
+
+
+def table(data: bytes) -> pl.DataFrame:
+    return pl.read_csv(io.BytesIO(data))
+
+
+def shifted(data: bytes, by: float = 2.0) -> bytes:
+    """The same flowers with longer petals; the last digit makes every batch another file."""
+    return csv(table(data).with_columns((pl.col("petal_length") + by).clip(0.1, 12).round(4)))
+
+
+def batch(workspace: Workspace, data: bytes) -> Record:
+    """Score a batch with the staged model, and report on it."""
+    put(workspace, workspace.settings.test_key, data)
+    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
+    [path] = monitoring.unreported(workspace)
+    monitoring.report(workspace, path)
+    return next(workspace.ledger.recent("drift"))
+
+
+def verdict(workspace: Workspace, number: int, severity: str = "high") -> Record:
+    """The record of a verdict about the staged model, without the report behind it."""
+    model = promotion.staged(workspace)
+    assert model is not None
+    landed = ObjectVersion(
+        bucket=workspace.settings.bucket,
+        key=workspace.settings.test_key,
+        version_id=f"v{number}",
+        etag=f"e{number}",
+        size=1,
+        landed_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
+    )
+    return workspace.ledger.commit(
+        Identity("drift", datetime.now(UTC).date(), f"{landed.digest}-{model.variant}", "verdict"),
+        severity,
+        workspace.actor,
+        reason="petal_length is 2.0 standard deviations higher than in the training data.",
+        inputs={
+            "scoring": f"scoring/2026-01-01/{landed.digest}/{model.variant}",
+            "current": landed.model_dump(mode="json"),
+            "model": model.model_dump(mode="json"),
+        },
+        evidence={"columns": ["petal_length"]},
+    ).record
+
+
+class Channel:
+    """Keeps what was delivered; fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.failures = failures
+        self.got: list[Alert] = []
+
+    def __call__(self, alert: Alert) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise AlertUndelivered("channel.example answered 503, expected 2xx.")
+        self.got.append(alert)
+
+
+@pytest.fixture
+def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
+    stage(tracked, train_csv)
+    return tracked
+
+
+class TestVerdict:
+    def test_the_course_of_a_drift(self, staged: Workspace, test_csv: bytes) -> None:
+        seen, records = [], []
+        for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
+            records.append(batch(staged, data))
+            told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs["scoring"])])
+            state = records[-1].evidence["debounce"]
+            assert (told["alert"], told["violations"]) == (state["alert"], state["violations"])
+            seen.append((records[-1].outcome, told["alert"], told["violations"], told["batches"]))
+        assert seen == [("none", False, 0, 1), ("high", False, 1, 2), ("high", True, 2, 3)]
+        self.check_history(staged, records)
+
+    @staticmethod
+    def check_history(workspace: Workspace, records: list[Record]) -> None:
+        [run_id] = {record.outputs["history_run_id"] for record in records}
+        client = tracking.client(workspace.settings)
+        course = client.get_metric_history(run_id, "current/petal_length/mean")
+        assert course[1].value - course[0].value == pytest.approx(2, abs=0.3)
+        severities = client.get_metric_history(run_id, "severity/petal_length")
+        assert [point.value for point in severities] == [0, 3, 3]
+        assert [point.step for point in course] == [
+            int(datetime.fromisoformat(record.inputs["current"]["landed_at"]).timestamp())
+            for record in records
+        ]
+        assert client.get_run(run_id).info.status == "FINISHED"
+
+    def test_another_model_starts_anew(self, staged: Workspace, iris_rows: Any, as_csv: Any) -> None:
+        verdict(staged, 1)
+        stage(staged, as_csv(iris_rows[0][:110]))
+        verdict(staged, 2)
+        assert [state.violations for _, state in verdicts.with_debounce(staged)] == [1, 1]
+
+    def test_verdicts_recorded_late_and_out_of_order_give_the_same_alerts(self, staged: Workspace) -> None:
+        for number in (3, 1, 2):
+            verdict(staged, number)
+        states = verdicts.with_debounce(staged)
+        assert [record.inputs["current"]["version_id"] for record, _ in states] == ["v1", "v2", "v3"]
+        assert [state.alert for _, state in states] == [False, True, True]
+
+    def test_insufficient_takes_no_place_in_the_window(self, staged: Workspace) -> None:
+        for number, severity in enumerate(("high", "insufficient", "insufficient", "high")):
+            verdict(staged, number, severity)
+        assert [state.alert for _, state in verdicts.with_debounce(staged)] == [False, False, False, True]
+
+
+class TestAlerts:
+    def test_one_alert_for_each_alerting_verdict_and_channel(self, staged: Workspace) -> None:
+        channels = {"a": Channel(), "b": Channel(failures=1)}
+        verdict(staged, 1)
+        with pytest.raises(NothingOwed, match="No alert is owed"):
+            alerts.deliver_owed(staged, channels)
+        verdict(staged, 2)
+        with pytest.raises(AlertUndelivered, match="503"):
+            alerts.deliver_owed(staged, channels)
+        [delivered] = alerts.deliver_owed(staged, channels)
+        assert delivered["channel"] == "b"
+        with pytest.raises(NothingOwed, match="No alert is owed"):
+            alerts.deliver_owed(staged, channels)
+        [alert], [other] = (channel.got for channel in channels.values())
+        assert alert == other
+        assert alert.severity == "high"
+        assert "petal_length" in alert.sentence
+        assert alert.violations == "2 of the last 2 batches are medium or worse"
+        records = list(staged.ledger.recent("action"))
+        assert {record.evidence["channel"] for record in records} == {"a", "b"}
+        assert {record.evidence["alert"] for record in records} == {alert.id}
+
+    def test_a_delivery_that_was_not_recorded_is_repeated_with_the_same_id(self, staged: Workspace) -> None:
+        for number in (1, 2):
+            verdict(staged, number)
+        killed, channel = Channel(), Channel()
+
+        def deliver_and_die(alert: Alert) -> None:
+            killed(alert)
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            alerts.deliver_owed(staged, {"a": deliver_and_die})
+        alerts.deliver_owed(staged, {"a": channel})
+        assert [alert.id for alert in killed.got] == [alert.id for alert in channel.got]
+
+    def test_without_a_channel_nothing_is_recorded(self, staged: Workspace) -> None:
+        with pytest.raises(NothingOwed, match="DRIFT_ALERT_WEBHOOK"):
+            alerts.deliver_owed(staged, {})
+        assert list(staged.ledger.recent("action")) == []
+
+
+class TestRetraining:
+    @pytest.fixture
+    def looping(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], train_csv: bytes
+    ) -> Workspace:
+        workspace = make_workspace(RETRAIN_ON_DRIFT="true", RETRAIN_COOLDOWN_HOURS="0")
+        stage(workspace, train_csv)
+        return workspace
+
+    @staticmethod
+    def drifts(workspace: Workspace, start: int) -> None:
+        """Two verdicts that drifted, as many as it takes to alert."""
+        for number in (start, start + 1):
+            verdict(workspace, number)
+
+    def test_it_is_off_by_default(self, staged: Workspace) -> None:
+        self.drifts(staged, 1)
+        with pytest.raises(NothingOwed, match="RETRAIN_ON_DRIFT is off"):
+            retraining.request(staged)
+        with pytest.raises(NothingOwed):
+            training.reconcile(staged)
+
+    def test_without_an_alert_nothing_is_requested(self, looping: Workspace) -> None:
+        verdict(looping, 1)
+        with pytest.raises(NothingOwed, match="No alert about the staged model"):
+            retraining.request(looping)
+
+    def test_the_loop_runs_once_and_stops(self, looping: Workspace) -> None:
+        self.drifts(looping, 1)
+        asked = retraining.request(looping)
+        assert retraining.request(looping) == asked  # the event may be lost: it is told again
+        [first, again] = self.train_again(looping)
+        assert again.object() == first.object()
+        assert again.variant.startswith(f"{first.variant}+retrain-")
+        with pytest.raises(NothingOwed):
+            training.reconcile(looping)
+
+        self.drifts(looping, 3)
+        for _ in range(2):
+            with pytest.raises(NothingOwed, match=r"stopped: .*this data did not end the drift"):
+                retraining.request(looping)
+        with pytest.raises(NothingOwed):
+            training.reconcile(looping)
+        outcomes = [record.outcome for record in looping.ledger.recent("action")]
+        assert outcomes == ["stopped", "requested"]
+
+    @staticmethod
+    def train_again(workspace: Workspace) -> list[Record]:
+        identity = train(workspace)
+        with contextlib.suppress(NothingOwed):  # the gate may refuse a model that is no better
+            promotion.register_step(workspace, identity)
+        records = list(workspace.ledger.recent("training", outcome="trained"))
+        return records[::-1]
+
+    def test_newer_data_opens_the_loop_again(self, looping: Workspace, iris_rows: Any, as_csv: Any) -> None:
+        self.drifts(looping, 1)
+        retraining.request(looping)
+        self.train_again(looping)
+        stage(looping, as_csv(iris_rows[0][:110]))
+        self.drifts(looping, 3)
+        assert "requested" in {record.outcome for record in looping.ledger.recent("action")}
+        assert retraining.request(looping)["data"].startswith("s3://")
+        assert len(list(retrain_requests.requests(looping))) == 2
+
+    def test_newer_data_takes_the_place_of_a_request(
+        self, looping: Workspace, iris_rows: Any, as_csv: Any
+    ) -> None:
+        self.drifts(looping, 1)
+        retraining.request(looping)
+        landed = put(looping, looping.settings.train_key, as_csv(iris_rows[0][:110]))
+        work = training.reconcile(looping)
+        assert work.object == landed
+        assert "+retrain" not in work.identity
+        training.train(looping, work)
+        promotion.register_step(looping, work.identity)
+        with pytest.raises(NothingOwed):
+            training.reconcile(looping)
+
+    def test_data_that_was_rejected_is_not_trained_on_again(self, looping: Workspace) -> None:
+        self.drifts(looping, 1)
+        put(looping, looping.settings.train_key, b"nothing,useful\n1,2\n")
+        with pytest.raises(NothingOwed, match="has not been trained on yet"):
+            retraining.request(looping)
+        with pytest.raises(DataRejected):
+            training.validate(looping, training.reconcile(looping))
+        with pytest.raises(NothingOwed, match="was rejected: correct it"):
+            retraining.request(looping)
+
+
+def predictions_of(rows: pl.DataFrame) -> bytes:
+    return csv(rows.with_columns(prediction=pl.lit("setosa")) if "prediction" not in rows.columns else rows)
+
+
+class TestBadInput:
+    """The predictions object is what it should not be; the report must say so, and never alarm by mistake."""
+
+    @staticmethod
+    def report_on(workspace: Workspace, data: bytes) -> Record:
+        """A scoring whose published predictions are `data`; validation lets few of these through."""
+        model = promotion.staged(workspace)
+        assert model is not None
+        landed = put(workspace, workspace.settings.test_key, data)
+        published = put(workspace, "iris/predictions/odd.csv", data)
+        scored = workspace.ledger.commit(
+            Identity("scoring", landed.landed_at.date(), landed.digest, model.variant),
+            "scored",
+            workspace.actor,
+            inputs={"object": landed.model_dump(mode="json"), "model": model.model_dump(mode="json")},
+            outputs={"predictions": published.model_dump(mode="json")},
+        ).record
+        told = monitoring.report(workspace, scored.identity.path)
+        record = next(workspace.ledger.recent("drift"))
+        assert told["sentence"] == record.reason
+        assert record.reason.endswith((".", ")"))
+        assert "Traceback" not in record.reason
+        assert "\n" not in record.reason
+        with pytest.raises(NothingOwed):
+            monitoring.unreported(workspace)
+        return record
+
+    @pytest.fixture
+    def rows(self, train_csv: bytes) -> pl.DataFrame:
+        """Rows as the model knows them, with their true class as the prediction."""
+        frame = table(train_csv)
+        return frame.with_columns(prediction=frame["species"])
+
+    def test_each_has_its_verdict(self, staged: Workspace, rows: pl.DataFrame) -> None:
+        """One model for all: training it takes longer than to judge a batch."""
+        even = pl.int_range(pl.len()) % 2 == 0
+        holes = pl.when(even).then(float("inf")).otherwise(pl.col("sepal_width")).alias("sepal_width")
+        new = pl.when(even).then(pl.lit("nova")).otherwise(pl.col("prediction")).alias("prediction")
+        empty = pl.lit(None, dtype=pl.Float64).alias("sepal_width")
+        cases: list[tuple[bytes, str, str]] = [
+            (csv(rows), "none", "No drift: 4 of 4 features"),
+            (csv(rows.head(0)), "insufficient", "judge: 0 current rows, at least 20 are needed."),
+            (b"", "insufficient", "no bytes"),
+            (csv(rows.head(1)), "insufficient", "judge: 1 current row, at least 20 are needed."),
+            (csv(rows.with_columns(empty)), "high", "sepal_width is missing in 100 % of the rows (0 % in"),
+            (csv(rows.drop("petal_width")), "insufficient", "column 'petal_width': found no such column"),
+            (
+                csv(rows.with_columns(petal_width=pl.lit("wide"))),
+                "insufficient",
+                "text ('wide') and no number",
+            ),
+            (csv(rows.with_columns(sepal_width=pl.lit(3.0))), "high", "sepal_width is 3 cm in every row"),
+            (csv(rows.with_columns(holes)), "high", "sepal_width is infinite in 50 % of the rows"),
+            (
+                csv(rows.drop("species").with_columns(new)),
+                "low",
+                "The predicted classes come in other shares",
+            ),
+        ]
+        for data, outcome, words in cases:
+            record = self.report_on(staged, data)
+            assert (record.outcome, words in record.reason) == (outcome, True), record.reason
+
+    def test_the_reference_is_gone(self, staged: Workspace, rows: pl.DataFrame) -> None:
+        [record] = staged.ledger.recent("training")
+        landed = record.object()
+        staged.store.admin.remove_object(landed.bucket, landed.key, version_id=landed.version_id)
+        record = self.report_on(staged, csv(rows))
+        assert record.outcome == "insufficient"
+        assert landed.uri.partition("?")[0] in record.reason
+        assert "is not there" in record.reason
+
+
+def test_statistics_cover_every_row_when_the_sample_does_not(
+    staged: Workspace, rows_of: Callable[[int], bytes]
+) -> None:
+    record = TestBadInput.report_on(staged, rows_of(60_000))
+    assert record.evidence["current"]["sepal_width"]["count"] == 60_000
+    assert {test["current"] for test in record.evidence["evidently"]} == {50_000}
+
+
+@pytest.fixture
+def rows_of(train_csv: bytes) -> Callable[[int], bytes]:
+    def drawn(n: int) -> bytes:
+        frame = table(train_csv)
+        chosen = frame[np.random.default_rng(1).integers(0, frame.height, n)]
+        return csv(chosen.drop("species").with_columns(prediction=chosen["species"]))
+
+    return drawn
