@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -44,6 +44,10 @@ EXAMPLES = {
     "TEAM_DRIFT_BUCKET": "team-a-bucket",
     "TEAM_DRIFT_PREFIX": "iris/drift",
     "ACCURACY_THRESHOLD": "0.1",
+    "MAX_REJECT_SHARE": "0.05",
+    "RESCORE": "newest, all or none",
+    "PREDICTIONS_FORMAT": "csv, or parquet",
+    "PREDICTION_PROBABILITIES": "false",
     "RUN_OWNER": "jane.doe",
 }
 """Every variable that is read, with an example for its error message."""
@@ -54,6 +58,8 @@ class Settings(BaseModel):
 
     `test_key` is an object's key, or a prefix ending in `/`. `accuracy_threshold` is a share
     in [0, 1]. Credentials are absent where Airflow's connection `minio_default` provides them.
+    `max_reject_share`: a table with a larger share of rows that cannot be scored is refused as a whole.
+    `rescore`: what a newly staged model scores again of what an earlier one scored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +79,10 @@ class Settings(BaseModel):
     drift_bucket: Bucket
     drift_prefix: Key
     accuracy_threshold: float = Field(ge=0, le=1)
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    rescore: Literal["newest", "all", "none"] = "newest"
+    predictions_format: Literal["csv", "parquet"] = "csv"
+    prediction_probabilities: bool = False
     run_owner: str = ""
 
     @model_validator(mode="after")
@@ -83,6 +93,9 @@ class Settings(BaseModel):
             "TEAM_PREDICTIONS_PREFIX": (self.predictions_bucket, f"{self.predictions_prefix}/"),
             "TEAM_DRIFT_PREFIX": (self.drift_bucket, f"{self.drift_prefix}/"),
             "the ledger": (self.bucket, "ledger/"),
+            "unfinished predictions": (self.predictions_bucket, "work/"),
+            "rejected rows": (self.predictions_bucket, "rejects/"),
+            "manifests": (self.predictions_bucket, "manifests/"),
         }
         for name, (bucket, key) in written.items():
             if bucket == self.bucket and _overlap(self.test_key, key):
@@ -184,6 +197,10 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "drift_bucket": given.get("TEAM_DRIFT_BUCKET", bucket),
         "drift_prefix": given.get("TEAM_DRIFT_PREFIX", f"{name}/drift").rstrip("/"),
         "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
+        "max_reject_share": given.get("MAX_REJECT_SHARE", "0.05"),
+        "rescore": given.get("RESCORE", "newest"),
+        "predictions_format": given.get("PREDICTIONS_FORMAT", "csv"),
+        "prediction_probabilities": given.get("PREDICTION_PROBABILITIES", "false"),
         "run_owner": given.get("RUN_OWNER", ""),
     }
 
