@@ -41,4 +41,4 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-from iris_core.cli import data, demo, stack  # noqa: E402, F401 - each registers its commands
+from iris_core.cli import data, demo, scoring, stack  # noqa: E402, F401 - each registers its commands

@@ -44,7 +44,8 @@ def plan(workspace: Workspace) -> list[Work]:
         raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
     inputs = {"model": model.model_dump(mode="json")}
     tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
-    found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs)
+    again = workspace.settings.rescore
+    found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs, again)
     for item in found.superseded:
         withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
     if not found.owed:

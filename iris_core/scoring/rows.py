@@ -62,7 +62,7 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows that can be scored: their bytes, each ended by a newline, its position, their numbers and values."""
+    """Rows that can be scored: their bytes, each ended by a newline, where, their numbers and values."""
 
     data: bytes
     ends: Positions

@@ -1,4 +1,4 @@
-"""Cutting what is owed into shards: small objects together, a big one into ranges that end where a row does."""
+"""Cutting what is owed into shards: small objects together, a big one into ranges of whole rows."""
 
 from __future__ import annotations
 

@@ -44,6 +44,10 @@ class TestDefaults:
             ("drift_bucket", "team-a-bucket"),
             ("drift_prefix", "iris/drift"),
             ("accuracy_threshold", 0.1),
+            ("max_reject_share", 0.05),
+            ("rescore", "newest"),
+            ("predictions_format", "csv"),
+            ("prediction_probabilities", False),
             ("run_owner", ""),
         ],
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
     from iris_core.alias import AliasPoll
+    from iris_core.reconcile import Rescore
     from iris_core.watch import Watch
 
 
@@ -31,9 +32,10 @@ class MlflowAliasTrigger(WatchTrigger):
     :param poll_s: seconds between two looks at the alias.
     :param sweep_s: seconds between two looks at what is owed while the alias rests.
     :param grace_s: seconds for which a version staged by the training DAG is left to its own event.
+    :param rescore: what a newly staged version scores again: `newest`, `all` or `none`.
     """
 
-    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s")
+    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s", "rescore")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class MlflowAliasTrigger(WatchTrigger):
         poll_s: float = 2.0,
         sweep_s: float = 60.0,
         grace_s: float = 30.0,
+        rescore: Rescore = "newest",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
@@ -56,6 +59,7 @@ class MlflowAliasTrigger(WatchTrigger):
         self.poll_s = poll_s
         self.sweep_s = sweep_s
         self.grace_s = grace_s
+        self.rescore = rescore
         self._poll: AliasPoll | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -83,7 +87,7 @@ class MlflowAliasTrigger(WatchTrigger):
         source = Source(self.bucket, self.key)
         return Watch(
             source,
-            lambda: unscored(self._polled(), store, ledger, source, self.grace_s),
+            lambda: unscored(self._polled(), store, ledger, source, self.grace_s, self.rescore),
             await self._load(),
             self._save,
             Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
