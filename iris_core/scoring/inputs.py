@@ -24,8 +24,8 @@ from iris_core.tables.frames import missing_columns
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 READ_AHEAD = 2
-READ_BYTES = 8 << 20
-"""Ranges of 8 MB, two of them under way while one is worked on."""
+READ_BYTES = 4 << 20
+"""Ranges of 4 MB, two of them under way while one is worked on."""
 BLOCK_BYTES = 2 << 20
 """What is worked on at once: columns of 2 MB of text stay in a core's cache."""
 
