@@ -91,7 +91,7 @@ def prepare(given: Given) -> None:
     if given["contender"] != "ours_lane":
         model_of(given)
     if given["contender"].startswith("ours"):
-        import iris_core.scoring.engine  # noqa: F401
+        import iris_core.scoring.engine
         import iris_core.storage  # noqa: F401
     elif given["contender"].startswith("polars"):
         import polars  # noqa: F401

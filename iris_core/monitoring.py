@@ -20,8 +20,9 @@ from iris_core.errors import DecidedElsewhere, IrisError, NothingOwed, ObjectMis
 from iris_core.ledger import Identity, Record
 from iris_core.promotion import ModelRef
 from iris_core.scoring import PREDICTION, loaded
+from iris_core.scoring.published import text_frames
 from iris_core.storage import ObjectVersion
-from iris_core.tables import batches, numbers
+from iris_core.tables import numbers
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -167,9 +168,9 @@ def _compared(workspace: Workspace, version: ObjectVersion, model: ClassifierMix
 
 def _frames(workspace: Workspace, version: ObjectVersion) -> Iterator[pl.DataFrame]:
     table = workspace.settings.project.table
-    for batch in batches(workspace.store.chunks(version), version.uri):
-        carried = [name for name in (table.target, PREDICTION) if name in batch.frame.columns]
-        yield numbers(batch.frame, table.feature_names).hstack(batch.frame.select(carried))
+    for frame in text_frames(workspace.store, version):
+        carried = [name for name in (table.target, PREDICTION) if name in frame.columns]
+        yield numbers(frame, table.feature_names).hstack(frame.select(carried))
 
 
 def _tested(before: Compared, after: Compared, names: Sequence[str], target: str) -> EvidentlyReport:

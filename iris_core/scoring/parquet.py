@@ -38,7 +38,7 @@ def scored(
 
     :raises DataRejected: it cannot be read, or a column is missing or no number.
     """
-    file = _opened(given)
+    file = opened(given)
     names = decider.classes if decider else ()
     added = added_columns(names, options.probabilities)
     found = layout(tuple(file.schema_arrow.names), table, given.where, added)
@@ -89,7 +89,11 @@ def converted(
     writer.close()
 
 
-def _opened(given: Input) -> pq.ParquetFile:
+def opened(given: Input) -> pq.ParquetFile:
+    """A Parquet file that is read by range.
+
+    :raises DataRejected: it is damaged.
+    """
     try:
         return pq.ParquetFile(pa.PythonFile(io.BufferedReader(RangeFile(given), 1 << 20), mode="r"))
     except (pa.ArrowInvalid, OSError) as error:

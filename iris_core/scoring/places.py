@@ -12,8 +12,13 @@ CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 def part(workspace: Workspace, piece: Piece) -> str:
     """A piece's unfinished predictions."""
-    number = f"-{piece.index:04d}-of-{piece.count:04d}" if piece.count > 1 else ""
-    return f"work/{workspace.settings.platform_env}/{piece.identity}{number}.{_suffix(workspace)}"
+    number = f"{piece.index:04d}-of-{piece.count:04d}"
+    return f"{parts(workspace, piece.identity)}/{number}.{_suffix(workspace)}"
+
+
+def parts(workspace: Workspace, identity: str) -> str:
+    """The folder of a scoring's parts."""
+    return f"work/{workspace.settings.platform_env}/{identity}"
 
 
 def part_rejects(workspace: Workspace, piece: Piece) -> str:

@@ -22,7 +22,7 @@ from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
 from iris_core.scoring.quality import Quality, quality
 from iris_core.scoring.rejects import HEADER, Faults, judge
-from iris_core.scoring.work import Piece, Scored, Work
+from iris_core.scoring.work import Scored, Work
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
@@ -127,8 +127,7 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> Record:
     if standing is None and all(part.part for part in whole.parts):
         _judge(workspace, whole)
         standing = _publish(workspace, whole)
-    pieces = [part.piece for part in whole.parts]
-    withdraw(workspace, work, pieces, only_parts=standing is not None and standing.outcome == SCORED)
+    withdraw(workspace, work, only_parts=standing is not None and standing.outcome == SCORED)
     return _standing(work, standing)
 
 
@@ -218,23 +217,21 @@ def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequenc
         outputs={"rejects": rejects.model_dump(mode="json")} if rejects else {},
         evidence=error.evidence,
     )
-    withdraw(workspace, work, [part.piece for part in parts], only_parts=True)
+    withdraw(workspace, work, only_parts=True)
     return committed
 
 
-def withdraw(
-    workspace: Workspace, work: Work, pieces: Sequence[Piece] = (), only_parts: bool = False
-) -> None:
+def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
     """Delete the parts of a scoring that is decided, and the predictions of one that was not to be."""
-    bucket = workspace.settings.predictions_bucket
-    pieces = pieces or [Piece(object=work.object, identity=work.identity)]
-    keys = [key(workspace, piece) for piece in pieces for key in (places.part, places.part_rejects)]
-    if not only_parts:
-        keys += [places.predictions(workspace, work), places.rejects(workspace, work)]
-    for key in keys:
+    bucket, store = workspace.settings.predictions_bucket, workspace.store
+    for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
+        store.delete(bucket, key)
+    if only_parts:
+        return
+    for key in (places.predictions(workspace, work), places.rejects(workspace, work)):
         with suppress(ObjectMissing):
-            workspace.store.head(bucket, key)
-            workspace.store.delete(bucket, key)
+            store.head(bucket, key)
+            store.delete(bucket, key)
 
 
 def _standing(work: Work, standing: Record | None) -> Record:
