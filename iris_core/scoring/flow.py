@@ -18,7 +18,7 @@ from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Options, Sink, Tally, score_table
 from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.model import Loaded, opened
-from iris_core.scoring.publish import REJECTED, reject, withdraw
+from iris_core.scoring.publication import REJECTED, reject, withdraw
 from iris_core.scoring.rejects import judge
 from iris_core.scoring.shards import cut
 from iris_core.scoring.work import Piece, Scored, Shard, Work

@@ -13,7 +13,7 @@ from iris_core.scoring.engine import Options, score_table
 from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.manifest import Manifest, libraries, parse
 from iris_core.scoring.model import opened
-from iris_core.scoring.publish import SCORED
+from iris_core.scoring.publication import SCORED
 from iris_core.storage import ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace
 

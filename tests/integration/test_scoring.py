@@ -299,7 +299,7 @@ import os, signal, sys
 from iris_core import scoring, tracking
 from iris_core.config import load_settings
 from iris_core.ledger import Actor, Ledger
-from iris_core.scoring import publish, shards
+from iris_core.scoring import publication, shards
 from iris_core.storage import ObjectStore
 from iris_core.workspace import access_from_settings, open_workspace
 
@@ -325,10 +325,10 @@ done = [one for shard in planned for one in scoring.score_shard(workspace, shard
 owner, name, after = {
     "before compose": (ObjectStore, "compose", False),
     "after compose": (ObjectStore, "compose", True),
-    "after the run": (publish, "_log", True),
+    "after the run": (publication, "_log", True),
     "before commit": (Ledger, "commit", False),
     "after commit": (Ledger, "commit", True),
-    "before the end": (publish, "withdraw", False),
+    "before the end": (publication, "withdraw", False),
 }[place]
 dying(owner, name, after)
 scoring.publish_all(workspace, done)
