@@ -5,14 +5,16 @@ A newly staged model (`staged_model`) or new inference data (`inference_data`) s
 looks for what no event told of. What is owed is computed from bucket, registry and ledger: one scoring for
 each landed object version with the model that is staged.
 
-`wait → plan → score (one task per object) → publish`
+`wait → plan → score (one task per shard) → publish`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_inference_data | waits for the inference data, deferred | |
-| plan | resolves the alias `staging` once to a version, lists what that version has not scored | nothing is owed, or no model is staged: skipped |
-| score | streams each object through the model; labels in it are counted, never shown to the model | the table is bad: recorded as rejected, this object's task fails |
-| publish | predictions at a timestamped key, MLflow run with metrics and artifact, ledger record | |
+| plan | resolves the alias `staging` once to a version, lists what that version has not scored, cuts it into shards: small objects together, a big CSV at line ends | nothing is owed, or no model is staged: skipped |
+| score | streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails when nothing of its shard can be scored |
+| publish | of each object all or nothing, in row order: predictions at a timestamped key, rejected rows, manifest, MLflow run, ledger record | more rows than `MAX_REJECT_SHARE` cannot be scored: recorded as rejected |
+
+A shard that fails is retried alone.
 
 Its outlet `predictions` starts drift monitoring.
 """
@@ -47,13 +49,13 @@ def iris_batch_inference() -> None:
     def plan() -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.plan)
+        return run_step(scoring.plan_shards)
 
     @task(execution_timeout=timedelta(hours=2))
-    def score(work: dict[str, Any]) -> Any:
+    def score(shard: dict[str, Any]) -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.score, scoring.Work(**work))
+        return run_step(scoring.score_shard, scoring.Shard(**shard))
 
     @task(
         outlets=[asset.predictions],
@@ -63,7 +65,7 @@ def iris_batch_inference() -> None:
     def publish(scored: Any) -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.publish_all, [scoring.Scored(**one) for one in scored])
+        return run_step(scoring.publish_all, [scoring.Scored(**one) for shard in scored for one in shard])
 
     wait = S3KeySensor(
         task_id="wait_for_inference_data",
@@ -74,7 +76,7 @@ def iris_batch_inference() -> None:
     owed = plan()
 
     wait >> owed
-    publish(score.expand(work=owed))
+    publish(score.expand(shard=owed))
 
 
 iris_batch_inference()

@@ -19,8 +19,8 @@ from iris_core.errors import IrisError, RegistryError
 from iris_core.ledger import Ledger
 from iris_core.listen import Pace, Signal
 from iris_core.promotion import ALIAS, APPLIED_TAG, TRAINING_TAG, VERDICT_TAG, ModelRef
-from iris_core.reconcile import Source, identity_of
-from iris_core.storage import ObjectStore
+from iris_core.reconcile import Rescore, Source, identity_of
+from iris_core.storage import ObjectStore, ObjectVersion
 
 log = logging.getLogger(__name__)
 
@@ -117,19 +117,31 @@ def _staged(version: dict[str, object]) -> Staged:
 
 
 def unscored(
-    poll: AliasPoll, store: ObjectStore, ledger: Ledger, source: Source, grace_s: float
+    poll: AliasPoll,
+    store: ObjectStore,
+    ledger: Ledger,
+    source: Source,
+    grace_s: float,
+    rescore: Rescore = "newest",
 ) -> Iterator[Unscored]:
-    """The newest object, while the staged version has not scored it. Only reads.
+    """What a staged version scores again (`RESCORE`) and has not yet: newest object, all or none. Only reads.
 
     A version that the training DAG staged within the last `grace_s` seconds is left to its own asset event.
     """
     staged = poll.staged
     if staged is None or staged.announced_by_pipeline(grace_s):
         return
-    current = (versions[0] for _, versions in source.by_key(store) if versions[0].is_current)
-    newest = max(current, key=lambda item: item.object.landed_at, default=None)
-    if newest is None:
-        return
     variant = staged.model.variant
-    if ledger.get(identity_of("scoring", newest.object, variant)) is None:
-        yield Unscored(f"{newest.object.digest}-{variant}", newest.object.uri, newest.object.landed_at)
+    for version in _scored_again(store, source, rescore):
+        if ledger.get(identity_of("scoring", version, variant)) is None:
+            yield Unscored(f"{version.digest}-{variant}", version.uri, version.landed_at)
+
+
+def _scored_again(store: ObjectStore, source: Source, rescore: Rescore) -> Iterator[ObjectVersion]:
+    if rescore == "none":
+        return
+    current = (versions[0].object for _, versions in source.by_key(store) if versions[0].is_current)
+    if rescore == "all":
+        yield from current
+    elif newest := max(current, key=lambda version: version.landed_at, default=None):
+        yield newest

@@ -60,6 +60,10 @@ EXAMPLES = {
     "ACCURACY_THRESHOLD": "0.1",
     "PROMOTION_MARGIN": "0.02",
     "PROMOTION_APPROVAL": "auto, or manual",
+    "MAX_REJECT_SHARE": "0.05",
+    "RESCORE": "newest, all or none",
+    "PREDICTIONS_FORMAT": "csv, or parquet",
+    "PREDICTION_PROBABILITIES": "false",
     "RUN_OWNER": "jane.doe",
     "DRIFT_WINDOW": "3",
     "DRIFT_VIOLATIONS": "2",
@@ -81,6 +85,8 @@ class Settings(BaseModel):
     in [0, 1], `promotion_margin` the loss of accuracy against the champion that is put up with once it is
     measured well enough to be told from chance. Credentials are absent where Airflow's connection
     `minio_default` provides them.
+    `max_reject_share`: a table with a larger share of rows that cannot be scored is refused as a whole.
+    `rescore`: what a newly staged model scores again of what an earlier one scored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,6 +108,10 @@ class Settings(BaseModel):
     accuracy_threshold: float = Field(ge=0, le=1)
     promotion_margin: float = Field(default=0.02, ge=0, le=1)
     promotion_approval: Literal["auto", "manual"] = "auto"
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
+    rescore: Literal["newest", "all", "none"] = "newest"
+    predictions_format: Literal["csv", "parquet"] = "csv"
+    prediction_probabilities: bool = False
     run_owner: str = ""
     drift_window: int = Field(default=3, ge=1, le=100)
     drift_violations: int = Field(default=2, ge=1, le=100)
@@ -133,6 +143,9 @@ class Settings(BaseModel):
             "TEAM_PREDICTIONS_PREFIX": (self.predictions_bucket, f"{self.predictions_prefix}/"),
             "TEAM_DRIFT_PREFIX": (self.drift_bucket, f"{self.drift_prefix}/"),
             "the ledger": (self.bucket, "ledger/"),
+            "unfinished predictions": (self.predictions_bucket, "work/"),
+            "rejected rows": (self.predictions_bucket, "rejects/"),
+            "manifests": (self.predictions_bucket, "manifests/"),
         }
         for name, (bucket, key) in written.items():
             if bucket == self.bucket and _overlap(self.test_key, key):
@@ -239,6 +252,10 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
         "promotion_margin": given.get("PROMOTION_MARGIN", "0.02"),
         "promotion_approval": given.get("PROMOTION_APPROVAL", "auto"),
+        "max_reject_share": given.get("MAX_REJECT_SHARE", "0.05"),
+        "rescore": given.get("RESCORE", "newest"),
+        "predictions_format": given.get("PREDICTIONS_FORMAT", "csv"),
+        "prediction_probabilities": given.get("PREDICTION_PROBABILITIES", "false"),
         "run_owner": given.get("RUN_OWNER", ""),
         **{name.lower(): given[name] for name in _AS_THEY_ARE if name in given},
     }

@@ -16,6 +16,7 @@ from iris_core.drift_metrics import log_history, metrics
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, Record
 from iris_core.promotion import ModelRef, loaded
+from iris_core.scoring.published import text_frames
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
@@ -164,7 +165,11 @@ def _debounce(
 
 
 def _side(workspace: Workspace, version: ObjectVersion) -> Side:
-    return read_side(workspace.store.chunks(version), version.uri, workspace.settings.project.table)
+    chunks = workspace.store.chunks(version)
+    if version.key.endswith(".parquet"):
+        frames = enumerate(text_frames(workspace.store, version))
+        chunks = (frame.write_csv(include_header=number == 0).encode() for number, frame in frames)
+    return read_side(chunks, version.uri, workspace.settings.project.table)
 
 
 def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:

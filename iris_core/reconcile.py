@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import dropwhile, groupby, islice
-from typing import Any
+from typing import Any, Literal
 
 from iris_core.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
 from iris_core.storage import ListedVersion, ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace
+
+Rescore = Literal["newest", "all", "none"]
 
 REMEMBERED = 200
 """As many of the newest decisions are looked through for the last one about an unversioned key."""
@@ -100,17 +102,24 @@ class Reconciled:
 
 
 def reconcile(
-    workspace: Workspace, kind: Kind, source: Source, variant: str, inputs: Mapping[str, Any]
+    workspace: Workspace,
+    kind: Kind,
+    source: Source,
+    variant: str,
+    inputs: Mapping[str, Any],
+    again: Rescore = "newest",
 ) -> Reconciled:
     """Record what is superseded or unchanged, and find what is owed.
 
     :param variant: what is decided with: a configuration's or a model's short identity.
     :param inputs: goes into the records beside the object.
+    :param again: which objects are owed again that were decided about with another variant only.
     :raises StoreError: the store does not answer.
     """
     decisions = Decisions(workspace.ledger, kind)
     owed: list[Pending] = []
-    again: list[Pending] = []
+    other: list[Pending] = []
+    done: list[Pending] = []
     superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
         newest = versions[0]
@@ -118,13 +127,13 @@ def reconcile(
         pending = _pending(kind, newest.object, records, variant) if newest.is_current else None
         if pending and not _unchanged(workspace, decisions, versions, pending, inputs):
             decided = bool(records) and records[-1].outcome != SUPERSEDED
-            (again if decided else owed).append(pending)
+            (other if decided else owed).append(pending)
             if not decided:
                 continue
         elif newest.is_current:
-            again.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
+            done.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
         superseded += _supersede(workspace, decisions, versions, variant, inputs)
-    owed = sorted([*owed, *_newest_again(workspace, owed, again)], key=lambda item: item.object.landed_at)
+    owed = sorted([*owed, *_again(owed, other, done, again)], key=lambda item: item.object.landed_at)
     return Reconciled(owed, superseded)
 
 
@@ -222,11 +231,12 @@ def _recorded_before(decisions: Decisions, key: str, variant: str) -> Record | N
     return None
 
 
-def _newest_again(workspace: Workspace, owed: list[Pending], again: list[Pending]) -> list[Pending]:
-    """Of what was decided with another variant, only the newest object is owed again."""
-    if not again:
+def _again(owed: list[Pending], other: list[Pending], done: list[Pending], which: Rescore) -> list[Pending]:
+    """Of what was decided with another variant only: the newest object if none is newer, all, or none."""
+    if which != "newest":
+        return other if which == "all" else []
+    if not other:
         return []
-    newest = max(again, key=lambda item: item.object.landed_at)
-    if any(item.object.landed_at > newest.object.landed_at for item in owed):
-        return []
-    return [] if workspace.ledger.get(newest.identity) else [newest]
+    newest = max(other, key=lambda item: item.object.landed_at)
+    is_outdone = any(item.object.landed_at > newest.object.landed_at for item in [*owed, *done])
+    return [] if is_outdone else [newest]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,7 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import obstore
 import urllib3
 from minio import Minio
-from minio.commonconfig import ENABLED
+from minio.commonconfig import ENABLED, ComposeSource
 from minio.error import MinioException, S3Error
 from minio.versioningconfig import VersioningConfig
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
@@ -38,6 +39,14 @@ CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 8
 RETRIES = 2
 """Together they keep one call under 30 s when the store hangs; the task's own retries outlast an outage."""
+
+WRITE_BUFFER_BYTES = 8 << 20
+WRITES_UNDER_WAY = 4
+"""Together they bound what a writer holds: 40 MB."""
+LEAST_PART_BYTES = 5 << 20
+"""S3 wants every part but the last of an object to be as large."""
+COPY_BYTES = 128 << 20
+"""The store copies as much within one call, well inside its timeout."""
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")
@@ -165,10 +174,14 @@ class ObjectStore:
             return bytes(self._get(version, start, end).bytes())
 
     def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
-        """The bytes of exactly this version in pieces of `size`, read as they are consumed."""
-        with _told(version.bucket, version.key):
-            for piece in self._get(version, None, None).stream(min_chunk_size=size):
-                yield bytes(piece)
+        """The bytes of exactly this version in pieces of `size`, read as they are consumed.
+
+        Each is a request of its own: the timeout of one holds for its whole answer.
+        """
+        if not version.size:
+            yield self.read(version)
+        for start in range(0, version.size, size):
+            yield self.read(version, start, min(start + size, version.size))
 
     def _get(self, version: ObjectVersion, start: int | None, end: int | None) -> GetResult:
         options: dict[str, Any] = {"if_match": f'"{version.etag}"'}
@@ -200,6 +213,42 @@ class ObjectStore:
                     writer.write(piece)
             with _writing():
                 writer.close()
+        return self.head(bucket, key)
+
+    @contextmanager
+    def writing(self, bucket: str, key: str, content_type: str) -> Iterator[ObjectWriter]:
+        """Write an object piece by piece; it appears when the block ends, and not when it raises."""
+        attributes = {"Content-Type": content_type}
+        with _told(bucket, key):
+            writer = obstore.open_writer(
+                self._bucket(bucket),
+                key,
+                attributes=attributes,
+                buffer_size=WRITE_BUFFER_BYTES,
+                max_concurrency=WRITES_UNDER_WAY,
+            )
+        yield ObjectWriter(writer, bucket, key)
+        with _told(bucket, key), _writing():
+            writer.close()
+
+    def compose(
+        self, parts: Sequence[ObjectVersion], bucket: str, key: str, content_type: str
+    ) -> ObjectVersion:
+        """One object from exactly these versions, one after the other; all of it appears, or nothing.
+
+        The store copies where it can; parts too small for that pass through this process.
+        """
+        pieces = [piece for part in parts for piece in _pieces(part)]
+        if len(pieces) == 1 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
+            read = (self.read(p.version, p.start, p.start + p.length) for p in pieces if p.length)
+            return self.put_stream(bucket, key, read, content_type)
+        with _told(bucket, key):
+            self.admin.compose_object(
+                bucket,
+                key,
+                [piece.source() for piece in pieces],
+                metadata={"Content-Type": content_type},
+            )
         return self.head(bucket, key)
 
     def download(self, version: ObjectVersion, folder: str) -> str:
@@ -270,6 +319,47 @@ class ObjectStore:
                 self.admin.make_bucket(name)
             if versioned:
                 self.admin.set_bucket_versioning(name, VersioningConfig(ENABLED))
+
+
+class ObjectWriter:
+    """An object that is being written."""
+
+    def __init__(self, writer: obstore.WritableFile, bucket: str, key: str) -> None:
+        self._writer = writer
+        self._bucket = bucket
+        self._key = key
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Take the next piece.
+
+        :raises StoreError: the store refused a part, or did not answer.
+        """
+        with _told(self._bucket, self._key), _writing():
+            self._writer.write(data)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    version: ObjectVersion
+    start: int
+    length: int
+
+    def source(self) -> ComposeSource:
+        return ComposeSource(
+            self.version.bucket,
+            self.version.key,
+            version_id=self.version.version_id,
+            offset=self.start,
+            length=self.length,
+            match_etag=self.version.etag,
+        )
+
+
+def _pieces(version: ObjectVersion) -> list[_Piece]:
+    """A version in pieces of about `COPY_BYTES`, none of them small."""
+    count = max(1, version.size // COPY_BYTES)
+    cuts = [version.size * place // count for place in range(count + 1)]
+    return [_Piece(version, start, end - start) for start, end in pairwise(cuts)]
 
 
 def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:

@@ -41,6 +41,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-from iris_core.cli import data, decisions, demo, drift, stack  # noqa: E402, F401 - each registers its commands
+from iris_core.cli import (  # noqa: E402 - each registers its commands
+    data,  # noqa: F401
+    decisions,
+    demo,  # noqa: F401
+    drift,  # noqa: F401
+    scoring,  # noqa: F401
+    stack,  # noqa: F401
+)
 
 decisions.register(app)

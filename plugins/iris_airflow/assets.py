@@ -62,6 +62,7 @@ def _alias(settings: Settings) -> MlflowAliasTrigger:
         bucket=settings.bucket,
         key=settings.test_key,
         env=settings.platform_env,
+        rescore=settings.rescore,
     )
 
 

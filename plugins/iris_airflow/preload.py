@@ -20,6 +20,8 @@ MODULES = (
     "obstore",
     "pandas",
     "polars",
+    "pyarrow.compute",
+    "pyarrow.parquet",
     "sklearn.linear_model",
     "sklearn.metrics",
     "sklearn.pipeline",

@@ -158,8 +158,9 @@ class TestTheLoop:
         assert published["predictions"] == predictions.uri
         assert predictions.key.startswith(f"iris/predictions/{incoming.landed_at:%Y%m%dT%H%M%SZ}-")
         frame, given = table(workspace.store.read(predictions)), table(test_csv)
-        assert frame.columns == [*given.columns, "prediction", "model_version"]
-        assert frame.drop("prediction", "model_version").equals(given)
+        assert frame.columns == [*given.columns, "prediction", "model_version", "source_row"]
+        assert frame.drop("prediction", "model_version", "source_row").equals(given)
+        assert frame["source_row"].to_list() == list(range(2, 32))
         assert frame["model_version"].unique().to_list() == [1]
         right = (frame["prediction"] == frame["species"]).mean()
         assert published["accuracy"] == pytest.approx(right)
@@ -175,8 +176,9 @@ class TestTheLoop:
         assert run.data.metrics["rows"] == 30
         assert run.data.params["model_version"] == "1"
         assert [given.dataset.digest for given in run.inputs.dataset_inputs] == [incoming.digest]
-        [artifact] = mlflow.MlflowClient().list_artifacts(run.info.run_id)
-        assert artifact.path.endswith(".csv")
+        artifacts = sorted(item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id))
+        assert artifacts[1:] == ["confusion_matrix.json", "manifest.json"]
+        assert artifacts[0].endswith(".csv")
 
     @staticmethod
     def check_nothing_is_owed(workspace: Workspace) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from iris_core.alias import AliasPoll
     from iris_core.ledger import Ledger
-    from iris_core.reconcile import Source
+    from iris_core.reconcile import Rescore, Source
     from iris_core.storage import ObjectStore
     from iris_core.watch import Announceable
 
@@ -34,9 +34,10 @@ class MlflowAliasTrigger(WatchTrigger):
     :param poll_s: seconds between two looks at the alias.
     :param sweep_s: seconds between two looks at what is owed while the alias rests.
     :param grace_s: seconds for which a version staged by the training DAG is left to its own event.
+    :param rescore: what a newly staged version scores again: `newest`, `all` or `none`.
     """
 
-    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s")
+    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s", "rescore")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class MlflowAliasTrigger(WatchTrigger):
         poll_s: float = 2.0,
         sweep_s: float = 60.0,
         grace_s: float = 30.0,
+        rescore: Rescore = "newest",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
@@ -59,6 +61,7 @@ class MlflowAliasTrigger(WatchTrigger):
         self.poll_s = poll_s
         self.sweep_s = sweep_s
         self.grace_s = grace_s
+        self.rescore = rescore
         self._poll: AliasPoll | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -77,4 +80,4 @@ class MlflowAliasTrigger(WatchTrigger):
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
         from iris_core.alias import unscored
 
-        return unscored(self._polled(), store, ledger, source, self.grace_s)
+        return unscored(self._polled(), store, ledger, source, self.grace_s, self.rescore)

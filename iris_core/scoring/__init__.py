@@ -1,0 +1,30 @@
+"""From landed inference data to published predictions, once per object version and model version.
+
+`engine` is the pure pass: ranges of bytes, rows, decisions, parts. `flow` finds what is owed and scores it
+in shards, `publish` commits it, `manifest` and `replay` make it again.
+"""
+
+from __future__ import annotations
+
+from iris_core.scoring.flow import plan, plan_shards, score, score_shard, source
+from iris_core.scoring.publication import REJECTED, SCORED, publish, publish_all
+from iris_core.scoring.render import MODEL_VERSION, PREDICTION
+from iris_core.scoring.work import Piece, Scored, Shard, Work
+
+__all__ = [
+    "MODEL_VERSION",
+    "PREDICTION",
+    "REJECTED",
+    "SCORED",
+    "Piece",
+    "Scored",
+    "Shard",
+    "Work",
+    "plan",
+    "plan_shards",
+    "publish",
+    "publish_all",
+    "score",
+    "score_shard",
+    "source",
+]

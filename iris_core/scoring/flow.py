@@ -1,0 +1,194 @@
+"""From landed inference data to scored parts: what is owed, cut into shards, each scored on its own."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from iris_core import promotion, tracking
+from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
+from iris_core.ledger import Record
+from iris_core.promotion import ModelRef
+from iris_core.reconcile import Source
+from iris_core.reconcile import reconcile as reconcile_objects
+from iris_core.scoring import places
+from iris_core.scoring.decide import Decider
+from iris_core.scoring.engine import Options, Sink, Tally, score_table
+from iris_core.scoring.inputs import StoredInput
+from iris_core.scoring.model import Loaded, opened
+from iris_core.scoring.publication import REJECTED, reject, withdraw
+from iris_core.scoring.rejects import judge
+from iris_core.scoring.shards import cut
+from iris_core.scoring.work import Piece, Scored, Shard, Work
+from iris_core.storage import ObjectVersion, ObjectWriter
+from iris_core.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def source(workspace: Workspace) -> Source:
+    """Where inference data lands."""
+    return Source(workspace.settings.bucket, workspace.settings.test_key)
+
+
+def plan(workspace: Workspace) -> list[Work]:
+    """The scorings that are owed with the model that is staged now.
+
+    :raises NothingOwed: no model is staged, or every landed version has its record.
+    """
+    model = promotion.staged(workspace)
+    name = workspace.settings.names.model
+    if model is None:
+        raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
+    inputs = {"model": model.model_dump(mode="json")}
+    tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
+    again = workspace.settings.rescore
+    found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs, again)
+    for item in found.superseded:
+        withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+    if not found.owed:
+        where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
+        raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
+    return [Work(object=item.object, identity=item.identity.path, model=model) for item in found.owed]
+
+
+def plan_shards(workspace: Workspace) -> list[Shard]:
+    """What is owed, cut into shards: one task each.
+
+    :raises NothingOwed: as `plan`.
+    """
+    works = plan(workspace)
+    is_splittable = workspace.settings.predictions_format == "csv"
+    return cut(works, workspace.store, works[0].model, is_splittable)
+
+
+def score(workspace: Workspace, work: Work) -> Scored:
+    """Score one object version, whatever its size, into a part that `publish` makes visible.
+
+    :raises DataRejected: the table cannot be scored; the rejection is recorded first.
+    """
+    piece = Piece(object=work.object, identity=work.identity)
+    [scored] = score_shard(workspace, Shard(model=work.model, pieces=(piece,)))
+    return scored
+
+
+def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
+    """Score a shard's pieces; of several objects, one that cannot be scored does not hold the others.
+
+    :raises DataRejected: none of them can be scored; the rejections are recorded first.
+    """
+    open_pieces, done = [], []
+    trouble: list[DataRejected | ObjectMissing] = []
+    for piece in shard.pieces:
+        standing = workspace.ledger.get(shard.work(piece).key)
+        if standing is None:
+            open_pieces.append(piece)
+        elif standing.outcome == REJECTED:
+            trouble.append(_rejected(standing))
+        else:
+            done.append(Scored(work=shard.work(piece), piece=piece, part=None))
+    if open_pieces:
+        with opened(workspace, shard.model) as model:
+            decider = decider_of(workspace, model)
+            for piece in open_pieces:
+                try:
+                    done.append(_score(workspace, shard.work(piece), piece, model, decider))
+                except (DataRejected, ObjectMissing) as error:
+                    log.warning("%s", error)
+                    trouble.append(error)
+    if trouble and not done:
+        raise trouble[0]
+    return done
+
+
+def _rejected(standing: Record) -> DataRejected:
+    return DataRejected(standing.reason, standing.evidence)
+
+
+def decider_of(workspace: Workspace, model: Loaded) -> Decider:
+    """The model over the project's table."""
+    settings = workspace.settings
+    return Decider(model.estimator, settings.project.table.feature_names, settings.prediction_probabilities)
+
+
+def options_of(workspace: Workspace, model: ModelRef) -> Options:
+    """How this deployment writes predictions."""
+    settings = workspace.settings
+    return Options(str(model.version), settings.prediction_probabilities, settings.predictions_format)
+
+
+def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
+    began = time.monotonic()
+    try:
+        tally, part, rejects = _write(workspace, work, piece, decider)
+    except DataRejected as error:
+        reject(workspace, work, error)
+        raise
+    scored = Scored(
+        work=work,
+        piece=piece,
+        part=part,
+        rejects=rejects,
+        rows=tally.rows,
+        rejected=tally.rejected,
+        classes=dict(tally.classes),
+        agreement=tally.pairs(),
+        faults=tally.all_faults(),
+        digest=tally.digest,
+        model_digest=model.digest,
+        seconds=round(time.monotonic() - began, 3),
+    )
+    if piece.count == 1:
+        _judge_whole(workspace, scored)
+    return scored
+
+
+def _judge_whole(workspace: Workspace, scored: Scored) -> None:
+    most = workspace.settings.max_reject_share
+    try:
+        judge(scored.work.object.uri, scored.rows + scored.rejected, scored.rejected, scored.faults, most)
+    except DataRejected as error:
+        reject(workspace, scored.work, error, [scored])
+        raise
+
+
+def _write(
+    workspace: Workspace, work: Work, piece: Piece, decider: Decider
+) -> tuple[Tally, ObjectVersion, ObjectVersion | None]:
+    settings, store = workspace.settings, workspace.store
+    bucket, key = settings.predictions_bucket, places.part(workspace, piece)
+    options = options_of(workspace, work.model)
+    given = StoredInput(store, work.object)
+    content_type = places.CONTENT_TYPES[options.format]
+    rejects_key = places.part_rejects(workspace, piece)
+    with _lazily(workspace, bucket, rejects_key) as rejects, store.writing(bucket, key, content_type) as out:
+        tally = score_table(given, decider, settings.project.table, options, out, rejects, piece.range)
+    part = store.head(bucket, key)
+    return tally, part, store.head(bucket, rejects_key) if tally.rejected else None
+
+
+class _Lazy:
+    """A sink whose object is begun with its first piece."""
+
+    def __init__(self, workspace: Workspace, bucket: str, key: str) -> None:
+        self._begin = workspace.store.writing(bucket, key, "text/csv")
+        self._writer: ObjectWriter | None = None
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        if self._writer is None:
+            self._writer = self._begin.__enter__()
+        self._writer.write(data)
+
+    def end(self) -> None:
+        """Make it visible, if it was begun."""
+        if self._writer is not None:
+            self._begin.__exit__(None, None, None)
+
+
+@contextmanager
+def _lazily(workspace: Workspace, bucket: str, key: str) -> Iterator[Sink]:
+    sink = _Lazy(workspace, bucket, key)
+    yield sink
+    sink.end()

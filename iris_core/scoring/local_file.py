@@ -1,0 +1,119 @@
+"""Scoring a file on this machine with a registered model: no Airflow, no ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from iris_core import promotion, tracking
+from iris_core.errors import DataRejected
+from iris_core.promotion import ModelRef
+from iris_core.scoring.decide import Decider
+from iris_core.scoring.engine import Sink, Tally, score_table
+from iris_core.scoring.flow import decider_of, options_of
+from iris_core.scoring.inputs import LocalInput
+from iris_core.scoring.model import opened
+from iris_core.scoring.quality import quality
+from iris_core.scoring.rejects import judge
+from iris_core.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class FileScored:
+    """Where the predictions are, and the rejected rows (None: there are none); counts and accuracy."""
+
+    out: Path
+    rejects: Path | None
+    model_version: int
+    rows: int
+    rejected: int
+    classes: dict[str, int]
+    accuracy: float | None
+
+
+def model_version(workspace: Workspace, named: str) -> ModelRef:
+    """The version of the team's model that a number or an alias names.
+
+    :raises RegistryError: there is no such version.
+    """
+    settings = workspace.settings
+    name = settings.names.model
+    with tracking.told(f"Resolving {named} of {name}", settings):
+        client = tracking.client(settings)
+        if named.isdecimal():
+            found = client.get_model_version(name, named)
+        else:
+            found = client.get_model_version_by_alias(name, named)
+    tags = found.tags
+    return ModelRef(
+        name=name,
+        version=int(found.version),
+        run_id=found.run_id or "",
+        training=tags.get(promotion.TRAINING_TAG, ""),
+    )
+
+
+def score_file(
+    workspace: Workspace, path: Path, named: str, out: Path, watch: Callable[[int, int], None] | None = None
+) -> FileScored:
+    """Score a file into `out`; rejected rows go to `out` with `.rejects.csv` added. Both appear when whole.
+
+    :param named: a model version's number, or an alias.
+    :param watch: told after each block how many rows were seen, and at which byte about.
+    :raises DataRejected: the table cannot be read as one, or too many rows cannot be scored.
+    :raises RegistryError: there is no such model version.
+    """
+    settings = workspace.settings
+    model = model_version(workspace, named)
+    with opened(workspace, model) as found:
+        decider = decider_of(workspace, found)
+    beside = out.with_name(f"{out.name}.rejects.csv")
+    unfinished, rejects = (path.with_name(f"{path.name}.unfinished") for path in (out, beside))
+    try:
+        with unfinished.open("wb") as file, rejects.open("wb") as aside:
+            tally = _scored(workspace, path, model, decider, file, aside, watch)
+        judge(
+            str(path),
+            tally.rows + tally.rejected,
+            tally.rejected,
+            tally.all_faults(),
+            settings.max_reject_share,
+        )
+        unfinished.replace(out)
+        if tally.rejected:
+            rejects.replace(beside)
+    except DataRejected:
+        if rejects.exists() and rejects.stat().st_size:
+            rejects.replace(beside)
+        raise
+    finally:
+        for left in (unfinished, rejects):
+            left.unlink(missing_ok=True)
+    found_quality = quality(tally.pairs())
+    return FileScored(
+        out=out,
+        rejects=beside if tally.rejected else None,
+        model_version=model.version,
+        rows=tally.rows,
+        rejected=tally.rejected,
+        classes=dict(tally.classes),
+        accuracy=found_quality.accuracy if found_quality else None,
+    )
+
+
+def _scored(
+    workspace: Workspace,
+    path: Path,
+    model: ModelRef,
+    decider: Decider,
+    out: Sink,
+    rejects: Sink,
+    watch: Callable[[int, int], None] | None,
+) -> Tally:
+    options = options_of(workspace, model)
+    table = workspace.settings.project.table
+    return score_table(
+        LocalInput(path), decider, table, options, out, rejects, None, watch, os.cpu_count() or 2
+    )

@@ -1,0 +1,85 @@
+"""The manifest of a scoring: everything that a prediction follows from, so that it can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.promotion import ModelRef
+from iris_core.scoring.engine import Format, Range
+from iris_core.scoring.work import Scored
+from iris_core.storage import ObjectVersion
+
+LIBRARIES = ("numpy", "pandas", "polars", "pyarrow", "scikit-learn", "scipy")
+
+
+class ShardEntry(BaseModel):
+    """One part of the output: its input range (None: the whole), counts, and SHA-256 of its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    range: Range | None
+    rows: int
+    rejected: int
+    size: int
+    sha256: str
+    seconds: float
+
+
+class Manifest(BaseModel):
+    """Inputs, model, code, shards, counts, outputs. `shards` are in row order: together the predictions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scoring: str
+    input: ObjectVersion
+    input_digest: str
+    model: ModelRef
+    model_sha256: str
+    code_version: str
+    libraries: dict[str, str]
+    probabilities: bool
+    format: Format
+    max_reject_share: float
+    shards: tuple[ShardEntry, ...]
+    rows: int
+    rejected: int
+    classes: dict[str, int]
+    predictions: ObjectVersion
+    rejects: ObjectVersion | None
+
+
+def libraries() -> dict[str, str]:
+    """The installed versions of what decides about the output's bytes."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def entries(parts: Sequence[Scored]) -> tuple[ShardEntry, ...]:
+    """The parts as the manifest lists them."""
+    return tuple(
+        ShardEntry(
+            range=one.piece.range,
+            rows=one.rows,
+            rejected=one.rejected,
+            size=one.part.size if one.part else 0,
+            sha256=one.digest,
+            seconds=one.seconds,
+        )
+        for one in parts
+    )
+
+
+def as_json(manifest: Manifest) -> bytes:
+    """A manifest as it is stored."""
+    return manifest.model_dump_json(indent=1).encode()
+
+
+def parse(raw: bytes) -> Manifest:
+    """A manifest as it was stored."""
+    return Manifest.model_validate_json(raw)
+
+
+__all__ = ["Any", "Manifest", "ShardEntry", "as_json", "entries", "libraries", "parse"]

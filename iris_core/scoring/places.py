@@ -1,0 +1,51 @@
+"""Where scoring writes: parts, predictions, rejected rows, manifests."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from iris_core.scoring.work import Piece, Work
+from iris_core.workspace import Workspace
+
+CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+def part(workspace: Workspace, piece: Piece) -> str:
+    """A piece's unfinished predictions."""
+    number = f"{piece.index:04d}-of-{piece.count:04d}"
+    return f"{parts(workspace, piece.identity)}/{number}.{_suffix(workspace)}"
+
+
+def parts(workspace: Workspace, identity: str) -> str:
+    """The folder of a scoring's parts."""
+    return f"work/{workspace.settings.platform_env}/{identity}"
+
+
+def part_rejects(workspace: Workspace, piece: Piece) -> str:
+    """A piece's rejected rows."""
+    return f"{part(workspace, piece)}.rejects.csv"
+
+
+def predictions(workspace: Workspace, work: Work) -> str:
+    """The published predictions; the name tells when the input landed."""
+    return f"{workspace.settings.predictions_prefix}/{name(work)}.{_suffix(workspace)}"
+
+
+def rejects(workspace: Workspace, work: Work) -> str:
+    """The rows of an object that could not be scored."""
+    return f"rejects/{workspace.settings.platform_env}/{name(work)}.csv"
+
+
+def manifest(workspace: Workspace, work: Work, run_id: str) -> str:
+    """What a scoring was made from; each attempt has its own."""
+    return f"manifests/{workspace.settings.platform_env}/{work.identity}/{run_id}.json"
+
+
+def name(work: Work) -> str:
+    """A name for a scoring: the moment its input landed, the input, the model."""
+    moment = work.object.landed_at.astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{work.object.digest[:8]}-{work.key.variant}"
+
+
+def _suffix(workspace: Workspace) -> str:
+    return workspace.settings.predictions_format

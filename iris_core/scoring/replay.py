@@ -1,0 +1,149 @@
+"""Making a scoring again from its manifest, and telling why where the bytes differ."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from iris_core.errors import IrisError, ObjectMissing, RegistryError
+from iris_core.ledger import Identity
+from iris_core.scoring.decide import Decider
+from iris_core.scoring.engine import Options, score_table
+from iris_core.scoring.inputs import StoredInput
+from iris_core.scoring.manifest import Manifest, libraries, parse
+from iris_core.scoring.model import opened
+from iris_core.scoring.publication import SCORED
+from iris_core.storage import ObjectStore, ObjectVersion
+from iris_core.workspace import Workspace
+
+STEP = 8 << 20
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Whether a scoring came out the same to the byte, and if not, what explains it."""
+
+    scoring: str
+    same: bool
+    rows: int
+    reasons: tuple[str, ...]
+
+
+class Comparing:
+    """A sink that compares what it is given with an object, without storing either."""
+
+    def __init__(self, store: ObjectStore, version: ObjectVersion) -> None:
+        self._store, self._version = store, version
+        self._place = 0
+        self.differs_at: int | None = None
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Compare the next piece."""
+        size = self._version.size
+        given = memoryview(data)
+        if self.differs_at is None:
+            for start in range(0, len(given), STEP):
+                piece = bytes(given[start : start + STEP])
+                stored = self._read(min(self._place + len(piece), size))
+                if stored != piece:
+                    self.differs_at = self._place
+                    return
+                self._place += len(piece)
+
+    def _read(self, end: int) -> bytes:
+        return self._store.read(self._version, self._place, end) if end > self._place else b""
+
+    def end(self) -> None:
+        """The object must not go on."""
+        if self.differs_at is None and self._place != self._version.size:
+            self.differs_at = self._place
+
+
+class Nowhere:
+    """A sink that keeps nothing."""
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Take the next piece."""
+
+
+def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
+    """The manifest of a scoring.
+
+    :raises IrisError: there is no such scoring, or it was made before manifests were kept.
+    """
+    record = workspace.ledger.get(Identity.parse(scoring)) if scoring.count("/") == 3 else None
+    if record is None or record.outcome != SCORED:
+        raise IrisError(f"{scoring} is not the record of a scoring. iris ledger --kind scoring lists them.")
+    if "manifest" not in record.outputs:
+        raise IrisError(f"{scoring} has no manifest: it was made by an earlier version of Iris.")
+    return parse(workspace.store.read(ObjectVersion.model_validate(record.outputs["manifest"])))
+
+
+def replay(workspace: Workspace, scoring: str) -> Replay:
+    """Score again what a manifest names and compare with the published predictions, byte for byte.
+
+    :raises IrisError: there is no such scoring.
+    """
+    manifest = manifest_of(workspace, scoring)
+    try:
+        with opened(workspace, manifest.model) as model:
+            changed = model.digest != manifest.model_sha256
+            decider = Decider(
+                model.estimator, workspace.settings.project.table.feature_names, manifest.probabilities
+            )
+            sink = Comparing(workspace.store, manifest.predictions)
+            rows = _again(workspace, manifest, decider, sink)
+    except ObjectMissing as error:
+        return Replay(scoring, False, 0, (_gone(workspace, manifest, error),))
+    except RegistryError as error:
+        return Replay(scoring, False, 0, (f"the model cannot be loaded: {error}",))
+    if sink.differs_at is None:
+        return Replay(scoring, True, rows, ())
+    return Replay(scoring, False, rows, tuple(_reasons(workspace, manifest, changed, sink.differs_at)))
+
+
+def _again(workspace: Workspace, manifest: Manifest, decider: Decider, sink: Comparing) -> int:
+    options = Options(str(manifest.model.version), manifest.probabilities, manifest.format)
+    table, given = workspace.settings.project.table, StoredInput(workspace.store, manifest.input)
+    tallies = [
+        score_table(given, decider, table, options, sink, Nowhere(), part.range) for part in manifest.shards
+    ]
+    sink.end()
+    return sum(tally.rows for tally in tallies)
+
+
+def _gone(workspace: Workspace, manifest: Manifest, error: ObjectMissing) -> str:
+    try:
+        workspace.store.read(manifest.input, 0, min(1, manifest.input.size))
+    except ObjectMissing:
+        return f"the input is gone: {manifest.input.uri}"
+    return f"the predictions are gone: {error}"
+
+
+def _reasons(workspace: Workspace, manifest: Manifest, changed: bool, place: int) -> Iterator[str]:
+    """What differs from then; nothing of it may be the cause, so the place is told as well."""
+    if changed:
+        yield f"the model changed: version {manifest.model.version} has other files than when it scored"
+    for name, now in libraries().items():
+        if (then := manifest.libraries.get(name)) != now:
+            yield f"library changed: {name} was {then}, is {now}"
+    if manifest.code_version != workspace.actor.code_version and workspace.actor.code_version:
+        yield f"code changed: {manifest.code_version or 'unknown'} then, {workspace.actor.code_version} now"
+    if _digest(workspace, manifest) != [part.sha256 for part in manifest.shards]:
+        yield f"the predictions changed: {manifest.predictions.uri} is not what was written"
+    yield f"the first difference is after byte {place} of the predictions"
+
+
+def _digest(workspace: Workspace, manifest: Manifest) -> list[str]:
+    """The SHA-256 of each part of the stored predictions."""
+    found, start = [], 0
+    for part in manifest.shards:
+        digest = hashlib.sha256()
+        for place in range(start, start + part.size, STEP):
+            digest.update(
+                workspace.store.read(manifest.predictions, place, min(place + STEP, start + part.size))
+            )
+        found.append(digest.hexdigest())
+        start += part.size
+    return found

@@ -1,0 +1,82 @@
+"""What is owed, what one shard does of it, and what came out: what travels between tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.ledger import Identity
+from iris_core.promotion import ModelRef
+from iris_core.scoring.engine import Range
+from iris_core.scoring.rejects import Fault
+from iris_core.storage import ObjectVersion
+
+
+class Work(BaseModel):
+    """A scoring that is owed: one object version with one model version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: ObjectVersion
+    identity: str
+    model: ModelRef
+
+    @property
+    def key(self) -> Identity:
+        return Identity.parse(self.identity)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The inputs as the ledger's record holds them."""
+        return self.model_dump(mode="json", include={"object", "model"})
+
+
+class Piece(BaseModel):
+    """One of `count` parts of an object, in row order; the whole where there is only one.
+
+    `range` is bytes [start, end) of a plain CSV, cut at line ends.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: ObjectVersion
+    identity: str
+    index: int = 0
+    count: int = 1
+    range: Range | None = None
+
+
+class Shard(BaseModel):
+    """What one task scores: several small objects, or a part of a big one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelRef
+    pieces: tuple[Piece, ...]
+
+    def work(self, piece: Piece) -> Work:
+        """The scoring that a piece is a part of."""
+        return Work(object=piece.object, identity=piece.identity, model=self.model)
+
+
+class Scored(BaseModel):
+    """What came out of one piece; `agreement` counts pairs (label, prediction) where there are labels.
+
+    `rows` were scored, `rejected` were not. `part` is None where another run has decided already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    work: Work
+    piece: Piece
+    part: ObjectVersion | None
+    rejects: ObjectVersion | None = None
+    rows: int = 0
+    rejected: int = 0
+    classes: dict[str, int] = {}
+    agreement: dict[str, dict[str, int]] = {}
+    faults: tuple[Fault, ...] = ()
+    digest: str = ""
+    model_digest: str = ""
+    seconds: float = 0.0

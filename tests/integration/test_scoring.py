@@ -1,0 +1,377 @@
+"""Scoring with real files, the embedded store and a sqlite MLflow: rejects, shards, replay, kills."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import polars as pl
+import pytest
+
+from iris_core import alias, promotion, scoring, training
+from iris_core.errors import DataRejected, NothingOwed
+from iris_core.ledger import Record
+from iris_core.scoring import shards
+from iris_core.scoring.local_file import score_file
+from iris_core.scoring.replay import replay
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+pytestmark = pytest.mark.integration
+
+MakeWorkspace = Callable[..., Workspace]
+HEAD = "sepal_length,sepal_width,petal_length,petal_width,note\n"
+
+
+def upload(workspace: Workspace, data: bytes, key: str = "") -> ObjectVersion:
+    key = key or workspace.settings.test_key
+    return workspace.store.put(workspace.settings.bucket, key, data, "text/csv")
+
+
+def stage(workspace: Workspace, data: bytes) -> None:
+    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
+    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    promotion.register_step(workspace, work.identity)
+
+
+def run_dag(workspace: Workspace) -> list[dict[str, Any]]:
+    """What the inference DAG does."""
+    scored = [
+        one for shard in scoring.plan_shards(workspace) for one in scoring.score_shard(workspace, shard)
+    ]
+    return scoring.publish_all(workspace, scored)
+
+
+def records(workspace: Workspace) -> list[Record]:
+    return list(workspace.ledger.recent("scoring"))
+
+
+def read(workspace: Workspace, record: Record, what: str = "predictions") -> bytes:
+    return workspace.store.read(ObjectVersion.model_validate(record.outputs[what]))
+
+
+def keys(workspace: Workspace, folder: str) -> list[str]:
+    return list(workspace.store.keys(workspace.settings.bucket, folder))
+
+
+def rows(count: int) -> bytes:
+    lines = (f'5.{n % 10},3,{n % 7},0.{n % 10},"x, {n}"\n' for n in range(count))
+    return (HEAD + "".join(lines)).encode()
+
+
+@pytest.fixture
+def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
+    stage(tracked, train_csv)
+    return tracked
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects over 2 kB are cut, into about 20 parts."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2000)
+    found = shards.cuts
+    monkeypatch.setattr(shards, "cuts", lambda given: found(given, 2000, step=100))
+
+
+class TestRejects:
+    def test_a_few_are_set_apart(self, staged: Workspace) -> None:
+        data = rows(100).replace(b"5.3,3,3,", b"5.3,three,3,", 1)
+        upload(staged, data)
+        [published] = run_dag(staged)
+        assert (published["rows"], published["rejected"]) == (99, 1)
+        [record] = records(staged)
+        rejects = pl.read_csv(io.BytesIO(read(staged, record, "rejects")))
+        assert rejects.rows() == [(5, "sepal_width", "not a number, expected a number in cm", "three")]
+        frame = pl.read_csv(io.BytesIO(read(staged, record)))
+        assert frame["source_row"].to_list() == [row for row in range(2, 102) if row != 5]
+        assert keys(staged, "work") == []
+
+    def test_too_many_fail_the_file_and_name_the_worst_column(self, staged: Workspace) -> None:
+        upload(staged, rows(100).replace(b",3,", b",x,").replace(b"5.1,", b"y,"))
+        with pytest.raises(DataRejected, match=r"MAX_REJECT_SHARE=0\.05.*'sepal_width'") as caught:
+            run_dag(staged)
+        assert str(caught.value).index("sepal_width") < str(caught.value).index("sepal_length")
+        [record] = records(staged)
+        assert record.outcome == "rejected"
+        assert len(read(staged, record, "rejects").splitlines()) == 101
+        assert keys(staged, "iris/predictions") == keys(staged, "work") == []
+
+    def test_the_share_is_that_of_the_whole_file_not_of_a_shard(
+        self, staged: Workspace, small_shards: None
+    ) -> None:
+        bad = rows(400).splitlines(keepends=True)
+        bad[3:13] = [b"a,b,c,d,e\n"] * 10
+        upload(staged, b"".join(bad))
+        [published] = run_dag(staged)
+        assert (published["rows"], published["rejected"]) == (390, 10)
+        [record] = records(staged)
+        assert read(staged, record, "rejects").count(b"source_row") == 1
+
+
+class TestShards:
+    def test_the_same_bytes_as_unsharded(self, staged: Workspace, small_shards: None) -> None:
+        upload(staged, rows(500))
+        [work] = scoring.plan(staged)
+        whole = scoring.score(staged, work)
+        assert whole.part is not None
+        expected = staged.store.read(whole.part)
+        planned = scoring.plan_shards(staged)
+        assert len(planned) >= 5
+        done = [one for shard in planned for one in scoring.score_shard(staged, shard)]
+        scoring.publish_all(staged, reversed(done))
+        [record] = records(staged)
+        assert read(staged, record) == expected
+        assert record.evidence["shards"] == len(planned)
+        assert keys(staged, "work") == []
+
+    def test_nothing_while_a_shard_is_missing_and_all_when_it_was_retried(
+        self, staged: Workspace, small_shards: None
+    ) -> None:
+        upload(staged, rows(500))
+        planned = scoring.plan_shards(staged)
+        done = [one for shard in planned[:-1] for one in scoring.score_shard(staged, shard)]
+        with pytest.raises(NothingOwed):
+            scoring.publish_all(staged, done)
+        assert records(staged) == []
+        assert keys(staged, "iris/predictions") == []
+        [published] = scoring.publish_all(staged, [*done, *scoring.score_shard(staged, planned[-1])])
+        assert published["rows"] == 500
+        assert keys(staged, "work") == []
+
+    def test_large_parts_are_put_together_by_the_store(self, workspace: Workspace) -> None:
+        bucket = workspace.settings.bucket
+        contents = [os.urandom(6 << 20), os.urandom(5 << 20), b"the end"]
+        parts = [
+            workspace.store.put(bucket, f"work/{n}", data, "text/csv") for n, data in enumerate(contents)
+        ]
+        for part in parts:
+            workspace.store.put(bucket, part.key, b"a newer version", "text/csv")
+        made = workspace.store.compose(parts, bucket, "whole.csv", "text/csv")
+        assert workspace.store.read(made) == b"".join(contents)
+
+
+class TestPrefix:
+    @pytest.fixture
+    def incoming(self, mlflow_db: object, make_workspace: MakeWorkspace, train_csv: bytes) -> MakeWorkspace:
+        def make(**variables: str) -> Workspace:
+            workspace = make_workspace(TEAM_S3_TEST_KEY="in/", **variables)
+            stage(workspace, train_csv)
+            return workspace
+
+        return make
+
+    def test_many_small_objects_are_a_handful_of_tasks(self, incoming: MakeWorkspace) -> None:
+        workspace = incoming()
+        for number in range(300):
+            upload(workspace, rows(1), f"in/{number:03}.csv")
+        planned = scoring.plan_shards(workspace)
+        assert [len(shard.pieces) for shard in planned] == [250, 50]
+
+    def test_a_bad_object_does_not_hold_the_others_of_its_shard(self, incoming: MakeWorkspace) -> None:
+        workspace = incoming()
+        for name, data in (("a", rows(3)), ("b", b"nothing\n1\n"), ("c", rows(4))):
+            upload(workspace, data, f"in/{name}.csv")
+        [shard] = scoring.plan_shards(workspace)
+        published = scoring.publish_all(workspace, scoring.score_shard(workspace, shard))
+        assert sorted(one["rows"] for one in published) == [3, 4]
+        assert sorted(record.outcome for record in records(workspace)) == ["rejected", "scored", "scored"]
+
+    @pytest.mark.parametrize(("rescore", "again"), [("newest", ["in/b.csv"]), ("none", []), ("all", None)])
+    def test_what_a_new_model_scores_again(
+        self,
+        incoming: MakeWorkspace,
+        rescore: Any,
+        again: list[str] | None,
+        iris_rows: tuple[list[str], list[str]],
+        as_csv: Callable[[list[str]], bytes],
+    ) -> None:
+        workspace = incoming(RESCORE=rescore)
+        everything = ["in/a.csv", "in/b.csv"]
+        for key in everything:
+            upload(workspace, rows(3), key)
+            run_dag(workspace)
+        before = keys(workspace, "iris/predictions")
+        stage(workspace, as_csv(iris_rows[0][:90]))
+        again = everything if again is None else again
+        assert self.announced(workspace, rescore) == len(again)
+        try:
+            assert [work.object.key for work in scoring.plan(workspace)][-1:] == again[-1:]
+            assert len(run_dag(workspace)) == len(again)
+        except NothingOwed:
+            assert again == []
+        assert set(before) < set(keys(workspace, "iris/predictions")) or not again
+        assert self.announced(workspace, rescore) == 0
+        with pytest.raises(NothingOwed):
+            scoring.plan(workspace)
+
+    @staticmethod
+    def announced(workspace: Workspace, rescore: Any) -> int:
+        poll = alias.AliasPoll("http://nowhere", workspace.settings.names.model, 1)
+        model = promotion.staged(workspace)
+        assert model is not None
+        poll.staged = alias.Staged(model)
+        found = alias.unscored(poll, workspace.store, workspace.ledger, scoring.source(workspace), 0, rescore)
+        return len(list(found))
+
+
+class TestReplay:
+    @pytest.fixture
+    def scored(self, staged: Workspace, small_shards: None) -> tuple[Workspace, Record]:
+        upload(staged, rows(300))
+        run_dag(staged)
+        return staged, records(staged)[0]
+
+    def test_the_same_to_the_byte(self, scored: tuple[Workspace, Record]) -> None:
+        workspace, record = scored
+        done = replay(workspace, record.identity.path)
+        assert (done.same, done.rows, done.reasons) == (True, 300, ())
+
+    def test_the_input_is_gone(self, scored: tuple[Workspace, Record]) -> None:
+        workspace, record = scored
+        given = record.object()
+        workspace.store.admin.remove_object(given.bucket, given.key, version_id=given.version_id)
+        done = replay(workspace, record.identity.path)
+        assert not done.same
+        assert done.reasons[0].startswith("the input is gone: s3://")
+
+    def test_the_model_changed(
+        self, scored: tuple[Workspace, Record], train_csv: bytes, tmp_path: Path
+    ) -> None:
+        workspace, record = scored
+        [artifact] = set(tmp_path.rglob("model.skops"))
+        import numpy as np
+        import pandas as pd
+        import skops.io
+        from sklearn.dummy import DummyClassifier
+
+        names = list(workspace.settings.project.table.feature_names)
+        other = DummyClassifier(strategy="constant", constant="virginica")
+        other.fit(
+            pd.DataFrame(np.zeros((3, 4)), columns=names), list(workspace.settings.project.table.classes)
+        )
+        skops.io.dump(other, artifact)
+        done = replay(workspace, record.identity.path)
+        assert not done.same
+        assert done.reasons[0].startswith("the model changed: version 1")
+
+    def test_a_library_changed(
+        self, scored: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from iris_core.scoring import render
+        from iris_core.scoring import replay as module
+
+        workspace, record = scored
+        monkeypatch.setattr(module, "libraries", lambda: {"polars": "99"})
+        monkeypatch.setattr(render, "SOURCE_ROW", "another_name")
+        done = replay(workspace, record.identity.path)
+        assert not done.same
+        assert any(reason.startswith("library changed: polars was") for reason in done.reasons)
+
+
+class TestLocalFile:
+    def test_as_the_pipeline_scores_it(self, staged: Workspace, test_csv: bytes, tmp_path: Path) -> None:
+        path, out = tmp_path / "t.csv", tmp_path / "o.csv"
+        path.write_bytes(test_csv)
+        done = score_file(staged, path, "staging", out)
+        upload(staged, test_csv)
+        [published] = run_dag(staged)
+        assert out.read_bytes() == read(staged, records(staged)[0])
+        assert (done.rows, done.accuracy, done.model_version) == (30, published["accuracy"], 1)
+        assert score_file(staged, path, "1", tmp_path / "p.csv").rows == 30
+
+    def test_a_bad_file_leaves_no_output(self, staged: Workspace, tmp_path: Path) -> None:
+        path, out = tmp_path / "t.csv", tmp_path / "o.csv"
+        path.write_bytes(HEAD.encode() + b"1,x,2,3,4\n1,2,3,4,5\n")
+        with pytest.raises(DataRejected, match="sepal_width"):
+            score_file(staged, path, "1", out)
+        assert sorted(found.name for found in tmp_path.glob("*.csv*")) == ["o.csv.rejects.csv", "t.csv"]
+
+
+DYING = """
+import os, signal, sys
+from iris_core import scoring, tracking
+from iris_core.config import load_settings
+from iris_core.ledger import Actor, Ledger
+from iris_core.scoring import publication, shards
+from iris_core.storage import ObjectStore
+from iris_core.workspace import access_from_settings, open_workspace
+
+shards.SHARD_BYTES = 2000
+found = shards.cuts
+shards.cuts = lambda given: found(given, 2000, step=100)
+place = sys.argv[1]
+
+def dying(owner, name, after):
+    real = getattr(owner, name)
+    def wrapped(*args, **kwargs):
+        if after:
+            real(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+    setattr(owner, name, wrapped)
+
+settings = load_settings()
+workspace = open_workspace(settings, access_from_settings(settings), Actor(owner="dying"))
+planned = scoring.plan_shards(workspace)
+if place == "part":
+    dying(ObjectStore, "head", False)
+done = [one for shard in planned for one in scoring.score_shard(workspace, shard)]
+owner, name, after = {
+    "before compose": (ObjectStore, "compose", False),
+    "after compose": (ObjectStore, "compose", True),
+    "after the run": (publication, "_log", True),
+    "before commit": (Ledger, "commit", False),
+    "after commit": (Ledger, "commit", True),
+    "before the end": (publication, "withdraw", False),
+}[place]
+dying(owner, name, after)
+scoring.publish_all(workspace, done)
+"""
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "part",
+        "before compose",
+        "after compose",
+        "after the run",
+        "before commit",
+        "after commit",
+        "before the end",
+    ],
+)
+def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str, tmp_path: Path) -> None:
+    """What is visible is whole, and the next run finishes: predictions and records match one to one."""
+    upload(staged, rows(500))
+    settings = staged.settings
+    environ = os.environ | {
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "AWS_ACCESS_KEY_ID": settings.access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),  # type: ignore[union-attr]
+        "TEAM": settings.team,
+    }
+    done = subprocess.run([sys.executable, "-c", DYING, place], env=environ, cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGKILL
+    for key in keys(staged, "iris/predictions"):
+        assert staged.store.get(settings.bucket, key).count(b"\n") == 501
+    try:
+        run_dag(staged)
+    except NothingOwed:
+        assert place in ("after commit", "before the end")
+    [record] = records(staged)
+    assert keys(staged, "iris/predictions") == [record.outputs["predictions"]["key"]]
+    assert read(staged, record).count(b"\n") == 501
+    assert replay(staged, record.identity.path).same
+    with pytest.raises(NothingOwed):
+        scoring.plan(staged)
+    experiment = mlflow.get_experiment_by_name(settings.names.inference_experiment)
+    runs = mlflow.MlflowClient().search_runs([experiment.experiment_id])
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}

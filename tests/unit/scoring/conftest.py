@@ -1,0 +1,70 @@
+"""Bytes as an input, a model of the project's table, and the scoring pass over bytes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from iris_core.schema import TableSchema, load_project
+from iris_core.scoring.decide import Decider
+from iris_core.scoring.engine import Options, Range, Tally, score_table
+
+TABLE: TableSchema = load_project().table
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """An input in memory."""
+
+    data: bytes
+    where: str = "s3://b/k.csv"
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, start: int, end: int) -> bytes:
+        return self.data[start:end]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass wrote and counted."""
+
+    out: bytes
+    rejects: bytes
+    tally: Tally
+
+
+def run(
+    data: bytes, decider: Decider | None, rows: Range | None = None, options: Options | None = None
+) -> Pass:
+    out, rejects = io.BytesIO(), io.BytesIO()
+    tally = score_table(Bytes(data), decider, TABLE, options or Options("3"), out, rejects, rows)
+    return Pass(out.getvalue(), rejects.getvalue(), tally)
+
+
+def fitted(model: Any = None, seed: int = 0, classes: int = 3) -> Any:
+    """A model of random flowers."""
+    import pandas as pd
+
+    random = np.random.default_rng(seed)
+    features = pd.DataFrame(random.uniform(0, 8, (300, 4)).round(2), columns=list(TABLE.feature_names))
+    labels = np.array(TABLE.classes)[random.integers(0, classes, 300)]
+    labels[:classes] = TABLE.classes[:classes]
+    if model is None:
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
+    return model.fit(features, labels)
+
+
+@pytest.fixture(scope="session")
+def decider() -> Decider:
+    """A linear model, by its expression."""
+    return Decider(fitted(), TABLE.feature_names)
