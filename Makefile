@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift lint format env clean
+.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring lint format env clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,7 @@ test-fast: setup  ## Run all tests that need no Airflow servers (under 90 second
 	$(BIN)/python -m pytest -m "not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 SEED ?= 1
+ROWS ?= 10000000
 UPLOADS ?= 200
 KILLS ?= 30
 STORE ?= embedded
@@ -73,6 +74,9 @@ bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airf
 
 bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 6 minutes)
 	@$(BIN)/python -m benchmarks.gate
+
+bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS=)
+	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS)
 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check
