@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
     from iris_core.alias import AliasPoll
-    from iris_core.reconcile import Rescore
     from iris_core.watch import Watch
 
 
@@ -48,7 +47,7 @@ class MlflowAliasTrigger(WatchTrigger):
         poll_s: float = 2.0,
         sweep_s: float = 60.0,
         grace_s: float = 30.0,
-        rescore: Rescore = "newest",
+        rescore: str = "newest",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
