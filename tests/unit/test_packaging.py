@@ -44,6 +44,10 @@ FIELDS = {
     "TEAM_DRIFT_BUCKET": "drift_bucket",
     "TEAM_DRIFT_PREFIX": "drift_prefix",
     "ACCURACY_THRESHOLD": "accuracy_threshold",
+    "MAX_REJECT_SHARE": "max_reject_share",
+    "RESCORE": "rescore",
+    "PREDICTIONS_FORMAT": "predictions_format",
+    "PREDICTION_PROBABILITIES": "prediction_probabilities",
     "RUN_OWNER": "run_owner",
 }
 
@@ -171,7 +175,8 @@ class TestVariables:
     def defaults(self) -> dict[str, str]:
         settings: Settings = load_settings({})
         found = {name: getattr(settings, field) for name, field in FIELDS.items()}
-        return {name: "" if value is None else str(value) for name, value in found.items()}
+        told = {name: "" if value is None else str(value) for name, value in found.items()}
+        return {name: text.lower() if text in ("True", "False") else text for name, text in told.items()}
 
     def test_every_setting_is_checked_here(self) -> None:
         assert FIELDS.keys() == EXAMPLES.keys()
