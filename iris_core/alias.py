@@ -19,7 +19,7 @@ from iris_core.errors import IrisError, RegistryError
 from iris_core.ledger import Ledger
 from iris_core.listen import Pace, Signal
 from iris_core.promotion import ALIAS, APPLIED_TAG, TRAINING_TAG, VERDICT_TAG, ModelRef
-from iris_core.reconcile import Rescore, Source, identity_of
+from iris_core.reconcile import Source, identity_of
 from iris_core.storage import ObjectStore, ObjectVersion
 
 log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ def unscored(
     ledger: Ledger,
     source: Source,
     grace_s: float,
-    rescore: Rescore = "newest",
+    rescore: str = "newest",
 ) -> Iterator[Unscored]:
     """What a staged version scores again (`RESCORE`) and has not yet: newest object, all or none. Only reads.
 
@@ -137,7 +137,7 @@ def unscored(
             yield Unscored(f"{version.digest}-{variant}", version.uri, version.landed_at)
 
 
-def _scored_again(store: ObjectStore, source: Source, rescore: Rescore) -> Iterator[ObjectVersion]:
+def _scored_again(store: ObjectStore, source: Source, rescore: str) -> Iterator[ObjectVersion]:
     if rescore == "none":
         return
     current = (versions[0].object for _, versions in source.by_key(store) if versions[0].is_current)

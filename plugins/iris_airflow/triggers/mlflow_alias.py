@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from iris_core.alias import AliasPoll
     from iris_core.ledger import Ledger
-    from iris_core.reconcile import Rescore, Source
+    from iris_core.reconcile import Source
     from iris_core.storage import ObjectStore
     from iris_core.watch import Announceable
 
@@ -50,7 +50,7 @@ class MlflowAliasTrigger(WatchTrigger):
         poll_s: float = 2.0,
         sweep_s: float = 60.0,
         grace_s: float = 30.0,
-        rescore: Rescore = "newest",
+        rescore: str = "newest",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
