@@ -49,10 +49,11 @@ reset: down  ## Delete everything the local stack stored
 	@test ! -x $(BIN)/iris || $(BIN)/iris reset --yes
 
 test: test-fast  ## Run every test (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest -m "slow and not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
-test-fast: setup  ## Run all tests that need no Airflow servers (under 90 seconds)
-	$(BIN)/python -m pytest -m "not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (under 90 seconds)
+	$(BIN)/python -m pytest -m "not e2e and not slow" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 SEED ?= 1
 ROWS ?= 10000000

@@ -18,7 +18,7 @@ from iris_core.explanation import paragraph
 from iris_core.ledger import Identity, Record
 from iris_core.workspace import Workspace
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Rows = tuple[list[str], list[str]]
 AsCsv = Callable[[list[str]], bytes]

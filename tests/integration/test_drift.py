@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ from iris_core.ledger import Identity, Record
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
@@ -124,6 +125,9 @@ class TestVerdict:
     def test_the_course_of_a_drift(self, staged: Workspace, test_csv: bytes) -> None:
         seen, records = [], []
         for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
+            time.sleep(
+                1.01 - time.time() % 1
+            )  # landing times are whole seconds, and so are the history's steps
             records.append(batch(staged, data))
             told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs["scoring"])])
             state = records[-1].evidence["debounce"]

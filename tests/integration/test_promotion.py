@@ -15,7 +15,7 @@ from iris_core.errors import RegistryError
 from iris_core.ledger import Identity, Record
 from iris_core.workspace import Workspace
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROUNDS = 5
 ATTEMPTS = 3

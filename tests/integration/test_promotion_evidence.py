@@ -20,7 +20,7 @@ from iris_core.promotion.evidence import Evidence
 from iris_core.promotion.gate import judge
 from iris_core.workspace import Workspace
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Rows = tuple[list[str], list[str]]
 AsCsv = Callable[[list[str]], bytes]

@@ -20,7 +20,7 @@ from iris_core.promotion import registry
 from iris_core.promotion.rollback import finish_rollback
 from iris_core.workspace import Workspace
 
-pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning")]
+pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.slow]
 
 Train = Callable[[int], list[Record]]
 

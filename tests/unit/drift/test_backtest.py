@@ -17,7 +17,7 @@ from iris_core.drift.shifts import NO_DRIFT, Shift, shifted
 from iris_core.drift.stattests import defaults, library_defaults, pinned
 from iris_core.errors import DataRejected
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 OURS_ONLY = Options(rounds=100, baseline_rounds=0, compared=0)
 

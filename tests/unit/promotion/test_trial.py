@@ -9,7 +9,7 @@ from iris_core.promotion.trial import CONSTANT, POISONS, READINGS, Trial
 from iris_core.schema import load_project
 from iris_core.training import TrainingConfig, recipe
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
 SEEDS = range(1000, 1004)
 SOUND_SEEDS = range(1000, 1020)
