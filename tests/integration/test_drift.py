@@ -127,7 +127,7 @@ class TestVerdict:
         for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
             time.sleep(
                 1.01 - time.time() % 1
-            )  # landing times are whole seconds, and so are the history's steps
+            )  # the steps of the history are whole seconds
             records.append(batch(staged, data))
             told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs["scoring"])])
             state = records[-1].evidence["debounce"]
