@@ -125,9 +125,7 @@ class TestVerdict:
     def test_the_course_of_a_drift(self, staged: Workspace, test_csv: bytes) -> None:
         seen, records = [], []
         for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
-            time.sleep(
-                1.01 - time.time() % 1
-            )  # the steps of the history are whole seconds
+            time.sleep(1.01 - time.time() % 1)  # the steps of the history are whole seconds
             records.append(batch(staged, data))
             told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs["scoring"])])
             state = records[-1].evidence["debounce"]
