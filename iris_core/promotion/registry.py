@@ -254,7 +254,19 @@ def _restage(mlflow_client: MlflowClient, name: str, wanted: int, others: list[i
         mlflow_client.transition_model_version_stage(name, str(wanted), STAGE)
         for version in others:
             mlflow_client.transition_model_version_stage(name, str(version), "Archived")
-    mlflow_client.set_registered_model_alias(name, ALIAS, str(wanted))
+    _set_alias(mlflow_client, name, wanted)
+
+
+def _set_alias(mlflow_client: MlflowClient, name: str, version: int) -> None:
+    """Two that set an alias for the first time at once insert the same row: one fails, and tries again."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.set_registered_model_alias(name, ALIAS, str(version))
+    except MlflowException as error:
+        if "UNIQUE constraint" not in str(error) and "duplicate key" not in str(error):
+            raise
+        mlflow_client.set_registered_model_alias(name, ALIAS, str(version))
 
 
 @contextmanager
