@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -112,8 +113,11 @@ def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVer
 
 
 @contextmanager
-def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
-    """The scikit-learn model of a registered version, in a folder that is gone afterwards."""
+def unpacked(workspace: Workspace, model: ModelRef) -> Iterator[tuple[ClassifierMixin, Path]]:
+    """The scikit-learn model of a registered version, and its files' folder, which is gone afterwards.
+
+    :raises RegistryError: MLflow does not answer, or has no such version.
+    """
     import mlflow
 
     uri = f"models:/{model.name}/{model.version}"
@@ -121,6 +125,13 @@ def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
         with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
             tracking.client(workspace.settings)
             estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
+        yield estimator, Path(folder)
+
+
+@contextmanager
+def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
+    """The scikit-learn model of a registered version."""
+    with unpacked(workspace, model) as (estimator, _):
         yield estimator
 
 

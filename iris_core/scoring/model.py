@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iris_core import tracking
 from iris_core.promotion import ModelRef
+from iris_core.promotion.registry import unpacked
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,14 +34,8 @@ def opened(workspace: Workspace, model: ModelRef) -> Iterator[Loaded]:
 
     :raises RegistryError: MLflow does not answer, or has no such version.
     """
-    import mlflow
-
-    uri = f"models:/{model.name}/{model.version}"
-    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
-            tracking.client(workspace.settings)
-            estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
-        yield Loaded(estimator, digest_of(Path(folder)))
+    with unpacked(workspace, model) as (estimator, folder):
+        yield Loaded(estimator, digest_of(folder))
 
 
 def digest_of(folder: Path) -> str:
