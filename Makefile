@@ -59,6 +59,7 @@ SEED ?= 1
 ROWS ?= 10000000
 UPLOADS ?= 200
 KILLS ?= 30
+OUTAGE ?= 120
 STORE ?= embedded
 
 bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (10 minutes)
@@ -67,8 +68,8 @@ bench-backtest: setup  ## Measure the drift verdict: false alarms and detection,
 bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
 	@$(BIN)/python -m benchmarks.drift
 
-chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= STORE=minio)
-	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --store $(STORE)
+chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= STORE=minio)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --store $(STORE)
 
 bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airflow's empty chain
 	@$(BIN)/python -m benchmarks.loop

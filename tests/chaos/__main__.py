@@ -1,4 +1,4 @@
-"""`make chaos SEED=1 UPLOADS=200 KILLS=30 STORE=embedded|minio`"""
+"""`make chaos SEED=1 UPLOADS=200 KILLS=30 OUTAGE=120 STORE=embedded|minio`"""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def main(
     seed: Annotated[int, typer.Option(help="Gives the same script of uploads and faults again.")] = 1,
     uploads: Annotated[int, typer.Option(min=4, help="Uploads, bursts and deletions included.")] = 200,
     kills: Annotated[int, typer.Option(min=0, help="Faults, one after the other.")] = 30,
+    outage: Annotated[
+        float, typer.Option(min=0, help="Seconds for which MLflow, store and api-server are away, once each.")
+    ] = 120,
     store: Annotated[StoreKind, typer.Option(help="A real `minio` is taken from MINIO_BIN or PATH.")] = (
         StoreKind.embedded
     ),
@@ -42,7 +45,7 @@ def main(
 
     Exits 0 when it measured; the figures say what it found.
     """
-    parameters = Parameters(seed, uploads, kills)
+    parameters = Parameters(seed, uploads, kills, outage)
     folder = Path(tempfile.mkdtemp(prefix="iris-chaos-"))
     stack = Stack(Home(folder), _environment(store))
     try:

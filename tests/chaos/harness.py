@@ -28,11 +28,15 @@ AHEAD = 0.05
 
 @dataclass(frozen=True)
 class Parameters:
-    """How long and how hard; `settle_s` bounds the wait for what is owed after the last fault."""
+    """How long and how hard; `settle_s` bounds the wait for what is owed after the last fault.
+
+    With `outage_s`, MLflow, the store and the api-server are away that long, once each, on top of the kills.
+    """
 
     seed: int = 1
     uploads: int = 200
     kills: int = 30
+    outage_s: float = 0.0
     settle_s: float = 900.0
 
 
@@ -131,12 +135,13 @@ def _break(
     dags = [names.training_dag, names.inference_dag, names.drift_dag]
     chance = random.Random(f"victims-{parameters.seed}")
     done = []
-    for fault in script.faults(dags, parameters.seed, parameters.kills):
+    faults = script.faults(dags, parameters.seed, parameters.kills, parameters.outage_s)
+    for fault in faults:
         time.sleep(fault.pause_s)
         what = breaking.commit(fault, stack, airflow, chance)
         done.append(what)
-        uploader.faults_done = len(done) / parameters.kills
-        tell(f"fault {len(done)} of {parameters.kills}: {what}")
+        uploader.faults_done = len(done) / len(faults)
+        tell(f"fault {len(done)} of {len(faults)}: {what}")
     return done
 
 

@@ -14,6 +14,7 @@ Purpose = Literal["train", "test"]
 FaultKind = Literal["kill", "stop", "kill_task", "pause"]
 BURST = 100
 COMPONENTS = ("triggerer", "scheduler", "api-server", "mlflow", "store", "dag-processor")
+OUTAGES = ("mlflow", "store", "api-server")
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,20 @@ def _table(schema: TableSchema, chance: random.Random, purpose: Purpose) -> byte
     return training.csv() if purpose == "train" else inference.csv()
 
 
-def faults(dags: list[str], seed: int, count: int) -> Iterator[Fault]:
-    """`count` faults: components and tasks killed, components stopped for a while, DAGs paused."""
+def faults(dags: list[str], seed: int, count: int, outage_s: float = 0.0) -> list[Fault]:
+    """`count` faults: components and tasks killed, components stopped for a while, DAGs paused.
+
+    With `outage_s`, three more between them: MLflow, the store and the api-server each away that long.
+    """
     chance = random.Random(f"faults-{seed}")
-    for _ in range(count):
-        kind: FaultKind = chance.choices(("kill", "stop", "kill_task", "pause"), (40, 15, 35, 10))[0]
-        target = chance.choice(dags if kind == "pause" else COMPONENTS)
-        yield Fault(kind, target, chance.uniform(0.5, 8.0), chance.uniform(0.5, 6.0))
+    planned = [_fault(dags, chance) for _ in range(count)]
+    away = random.Random(f"outages-{seed}")
+    for target in away.sample(OUTAGES, len(OUTAGES)) if outage_s else ():
+        planned.insert(away.randint(0, len(planned)), Fault("kill", target, outage_s, 1.0))
+    return planned
+
+
+def _fault(dags: list[str], chance: random.Random) -> Fault:
+    kind: FaultKind = chance.choices(("kill", "stop", "kill_task", "pause"), (40, 15, 35, 10))[0]
+    target = chance.choice(dags if kind == "pause" else COMPONENTS)
+    return Fault(kind, target, chance.uniform(0.5, 8.0), chance.uniform(0.5, 6.0))
