@@ -1,4 +1,4 @@
-"""Validation of training and inference tables: all the evidence first, then the verdict.
+"""Validation of training tables: all the evidence first, then the verdict.
 
 The whole file is streamed once, whatever is found on the way; then it passes with its evidence, or is
 rejected with a sentence that names the worst findings and what to do about them.
@@ -61,29 +61,6 @@ def validate_training(chunks: Iterable[bytes], where: str, table: TableSchema) -
         *_class_findings(survey),
         *_duplicate_findings(survey),
     ]
-    return _judged(survey, findings, where)
-
-
-def validate_inference(chunks: Iterable[bytes], where: str, table: TableSchema) -> Evidence:
-    """Check a table to be scored: features present, rows, every feature a finite number.
-
-    Numbers outside the plausible range and labels, known or not, are evidence only.
-
-    :param chunks: the CSV in pieces of any size.
-    :param where: the object's URI, for messages.
-    :raises DataRejected: with the evidence; an unreadable CSV has only the finding that ended it.
-    """
-    survey = _survey(chunks, where, table)
-    unscorable = ("not_a_number", "missing", "infinite")
-    findings = [
-        *missing_columns(survey.columns, table.feature_names),
-        *(finding for finding in survey.findings() if finding.check in unscorable),
-        *_size_findings(survey.rows, 1),
-    ]
-    return _judged(survey, findings, where)
-
-
-def _judged(survey: _Survey, findings: Sequence[Finding], where: str) -> Evidence:
     evidence = survey.evidence(worst_first(findings))
     if evidence.findings:
         raise rejection(where, evidence.findings, evidence.model_dump(mode="json"))

@@ -8,30 +8,18 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
-from iris_core import promotion, tracking, training
+from iris_core import promotion, training
 from iris_core.errors import RegistryError
 from iris_core.ledger import Identity, Record
 from iris_core.workspace import Workspace
+from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROUNDS = 5
 ATTEMPTS = 3
 """A registry that answers with an error is asked again, as Airflow's retries do."""
-
-
-def client(workspace: Workspace) -> MlflowClient:
-    return tracking.client(workspace.settings)
-
-
-def train_one(workspace: Workspace, data: bytes) -> Record:
-    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.reconcile(workspace))
-    record = workspace.ledger.get(work.key)
-    assert record is not None
-    return record
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from typing import Any
 
 import mlflow
 import pytest
-from mlflow import MlflowClient
 
-from iris_core import promotion, tracking, training
+from iris_core import promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
 from iris_core.ledger import Identity, Record
 from iris_core.promotion.evidence import Evidence
 from iris_core.promotion.gate import judge
 from iris_core.workspace import Workspace
+from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -32,18 +32,6 @@ APPROVED = {
 }
 REJECTED = {**APPROVED, "chosen_options": ["Reject"]}
 TIMED_OUT = {**REJECTED, "responded_by_user": None, "timedout": True}
-
-
-def client(workspace: Workspace) -> MlflowClient:
-    return tracking.client(workspace.settings)
-
-
-def train_one(workspace: Workspace, data: bytes) -> Record:
-    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.reconcile(workspace))
-    record = workspace.ledger.get(work.key)
-    assert record is not None
-    return record
 
 
 def inches(line: str) -> str:

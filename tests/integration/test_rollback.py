@@ -10,23 +10,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
-from iris_core import promotion, tracking, training
+from iris_core import promotion, training
 from iris_core.decisions import staged_at, staged_before
 from iris_core.errors import PromotionRefused, RegistryError
 from iris_core.ledger import Record
 from iris_core.promotion import registry
 from iris_core.promotion.rollback import finish_rollback
 from iris_core.workspace import Workspace
+from tests.registry import client
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.slow]
 
 Train = Callable[[int], list[Record]]
-
-
-def client(workspace: Workspace) -> MlflowClient:
-    return tracking.client(workspace.settings)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
 from iris_core.schema import Feature, load_project
-from iris_core.validation import Evidence, validate_inference, validate_training
+from iris_core.validation import Evidence, validate_training
 
 pytestmark = pytest.mark.unit
 
@@ -32,10 +32,6 @@ def table(rows: list[str] | None = None, header: str = HEADER, **changed: str) -
     return "\n".join([header, *lines, ""]).encode()
 
 
-def unlabelled(*rows: str) -> bytes:
-    return "\n".join([HEADER.removesuffix(",species"), *rows, ""]).encode()
-
-
 def passed(data: bytes) -> Evidence:
     return validate_training([data], WHERE, TABLE)
 
@@ -48,12 +44,6 @@ def rejected(data: bytes) -> DataRejected:
 
 def told(data: bytes) -> str:
     return str(rejected(data)).removeprefix(f"{WHERE}: ")
-
-
-def unscorable(data: bytes) -> str:
-    with pytest.raises(DataRejected) as caught:
-        validate_inference([data], WHERE, TABLE)
-    return str(caught.value).removeprefix(f"{WHERE}: ")
 
 
 class TestPasses:
@@ -299,37 +289,3 @@ class TestRejectsTables:
     )
     def test_unreadable(self, data: bytes, sentence: str) -> None:
         assert told(data).startswith(sentence)
-
-
-class TestInference:
-    def test_without_labels(self) -> None:
-        evidence = validate_inference([unlabelled("5.1,3.5,1.4,0.2")], WHERE, TABLE)
-        assert (evidence.rows, evidence.has_labels) == (1, False)
-
-    def test_labels_are_counted_and_never_reject(self) -> None:
-        evidence = validate_inference([table(r2="5,3,1,1,rose", r3="5,3,1,1,")], WHERE, TABLE)
-        assert evidence.has_labels
-        assert evidence.class_counts == {"setosa": 9, "versicolor": 9, "virginica": 10}
-
-    def test_out_of_range_is_evidence_only(self) -> None:
-        evidence = validate_inference([unlabelled("51,3.5,1.4,0.2", "51,35,1.4,0.2")], WHERE, TABLE)
-        assert (evidence.out_of_range["sepal_length"], evidence.out_of_range["sepal_width"]) == (2, 1)
-        assert evidence.findings == ()
-
-    def test_duplicates_are_evidence_only(self) -> None:
-        assert validate_inference([unlabelled(*["5,3,1,1"] * 10)], WHERE, TABLE).duplicates == 9
-
-    @pytest.mark.parametrize(("cell", "shown"), [("x", "'x'"), ("", "an empty cell"), ("-inf", "'-inf'")])
-    def test_row_that_cannot_be_scored(self, cell: str, shown: str) -> None:
-        sentence = unscorable(unlabelled("5.1,3.5,1.4,0.2", f"5.1,{cell},1.4,0.2"))
-        assert sentence.startswith(f"column 'sepal_width', row 3: found {shown}, expected")
-
-    def test_missing_feature(self) -> None:
-        assert unscorable(b"sepal_length,sepal_width,petal_length\n1,2,3\n").startswith(
-            "column 'petal_width': found"
-        )
-
-    def test_no_rows(self) -> None:
-        assert unscorable(unlabelled()).startswith(
-            "found a header that has no rows below it, expected at least 1"
-        )

@@ -1,0 +1,22 @@
+"""What the tests of the gate, the registry and the rollback ask of them."""
+
+from __future__ import annotations
+
+from mlflow import MlflowClient
+
+from iris_core import tracking, training
+from iris_core.ledger import Record
+from iris_core.workspace import Workspace
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    return tracking.client(workspace.settings)
+
+
+def train_one(workspace: Workspace, data: bytes) -> Record:
+    """Upload that training table and train on it."""
+    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
+    work = training.train(workspace, training.reconcile(workspace))
+    record = workspace.ledger.get(work.key)
+    assert record is not None
+    return record
