@@ -70,22 +70,26 @@ def staged_at(ledger: Ledger, moment: datetime) -> Record | None:
 
 
 def _standing(newest_first: Iterable[Record]) -> Record | None:
-    """Of the approved, the one trained last; what came before a rollback no longer counts."""
+    """Of the approved, the one of the newest data (`age`); what came before a rollback no longer counts."""
     best: Record | None = None
     for record in newest_first:
         if record.outcome == REFUSED:
             continue
-        if best is None or trained_at(record) > trained_at(best):
+        if best is None or age(record) > age(best):
             best = record
         if record.outcome == ROLLED_BACK:
             break
     return best
 
 
-def trained_at(record: Record) -> datetime:
-    """When the model of a promotion record was trained; of older records, when it was decided about."""
-    stamped = record.inputs.get("trained_at")
-    return datetime.fromisoformat(stamped) if stamped else record.at
+def age(record: Record) -> tuple[datetime, datetime]:
+    """When the data of a promotion record's model landed, and when it was trained: the later, the newer.
+
+    Of records that do not say it: when it was decided about.
+    """
+    landed, trained = (record.inputs.get(name) for name in ("landed_at", "trained_at"))
+    known = datetime.fromisoformat(trained) if trained else record.at
+    return datetime.fromisoformat(landed) if landed else known, known
 
 
 def stagings(ledger: Ledger) -> list[Record]:
@@ -95,7 +99,7 @@ def stagings(ledger: Ledger) -> list[Record]:
     for record in decisions:
         if record.outcome == REFUSED:
             continue
-        is_newer = not changes or trained_at(record) > trained_at(changes[-1])
+        is_newer = not changes or age(record) > age(changes[-1])
         if record.outcome == ROLLED_BACK or is_newer:
             changes.append(record)
     return changes

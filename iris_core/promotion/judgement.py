@@ -217,6 +217,7 @@ def commit(
             "run_id": version.run_id,
             "training": training.identity.path,
             "trained_at": training.at.isoformat(),
+            "landed_at": training.object().landed_at.isoformat(),
             "object": training.inputs["object"],
         },
         outputs={"alias": ALIAS, "stage": STAGE} if passed else {},

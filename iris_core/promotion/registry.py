@@ -35,6 +35,7 @@ PROMOTED = "promoted"
 REFUSED = "refused"
 TRAINING_TAG = "iris.training"
 TRAINED_AT_TAG = "iris.trained_at"
+LANDED_AT_TAG = "iris.landed_at"
 VERDICT_TAG = "iris.verdict"
 VERDICT_AT_TAG = "iris.verdict.at"
 REASON_TAG = "iris.verdict.reason"
@@ -156,6 +157,7 @@ def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
     return {
         TRAINING_TAG: training.identity.path,
         TRAINED_AT_TAG: training.at.isoformat(),
+        LANDED_AT_TAG: training.object().landed_at.isoformat(),
         "iris.config": training.inputs.get("config", {}).get("variant", ""),
         **tracking.provenance(workspace),
         **tracking.object_tags(training.object()),
@@ -204,8 +206,10 @@ def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: Recor
 def stage(mlflow_client: MlflowClient, name: str) -> int:
     """Make alias and stage name the version that the decisions want; archive the others that are staged.
 
-    That is the approved version that was trained last, of those approved since the last rollback and the one
-    rolled back to. Whoever changes something looks again afterwards, so that concurrent promotions converge.
+    That is the approved version whose data landed last (of the same data: that was trained last), of those
+    approved since the last rollback and the one rolled back to. The store's clock orders them, because those
+    of the hosts may differ. Whoever changes something looks again afterwards, so that concurrent promotions
+    converge.
 
     :returns: the version that is staged.
     """
@@ -227,8 +231,11 @@ def _wanted(mlflow_client: MlflowClient, name: str) -> int:
         standing += [returned_to] if returned_to else []
     if not standing:
         raise RegistryError(f"{name} has no approved version to stage: the one rolled back to is gone.")
-    newest = max(standing, key=lambda each: (_time(each, TRAINED_AT_TAG), int(each.version)))
-    return int(newest.version)
+    return int(max(standing, key=_age).version)
+
+
+def _age(version: ModelVersion) -> tuple[datetime, datetime, int]:
+    return _time(version, LANDED_AT_TAG), _time(version, TRAINED_AT_TAG), int(version.version)
 
 
 def _time(version: ModelVersion, tag: str) -> datetime:

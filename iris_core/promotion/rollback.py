@@ -75,6 +75,7 @@ def _commit(
             "run_id": target.run_id,
             "training": target.tags.get(registry.TRAINING_TAG, ""),
             "trained_at": target.tags.get(registry.TRAINED_AT_TAG, ""),
+            "landed_at": target.tags.get(registry.LANDED_AT_TAG, ""),
             "from_version": str(before.version) if before else "",
         },
         outputs={"alias": ALIAS, "stage": STAGE},

@@ -27,13 +27,14 @@ REJECT = "Reject"
 
 
 def unfinished(workspace: Workspace) -> Record | None:
-    """A training whose model has no verdict (the newest only), or one that was not carried out.
+    """A training whose model has no verdict (that of the newest data only), or one that was not carried out.
 
     A model that a human is being asked about is not owed to anybody else.
     """
     finish_rollback(workspace)
-    trainings = workspace.ledger.recent("training", outcome="trained")
-    for number, training in enumerate(islice(trainings, LOOKED_BACK)):
+    recent = islice(workspace.ledger.recent("training", outcome="trained"), LOOKED_BACK)
+    trainings = sorted(recent, key=lambda record: (record.object().landed_at, record.at), reverse=True)
+    for number, training in enumerate(trainings):
         verdict = workspace.ledger.get(identity_of(training))
         if verdict is None:
             if number == 0 and not _is_asked(workspace, training):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from iris_core import promotion
+from iris_core.local.airflow_api import TaskInstance
 from iris_core.storage import ObjectVersion
+from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -114,6 +116,37 @@ def test_an_event_that_was_lost_is_found_by_a_manual_run(
     assert trained.outcome == "trained"
     assert trained.by.run_id == run.dag_run_id
     running.quiet()
+
+
+def test_a_run_cleared_in_the_middle_and_a_backfill_have_one_effect(
+    running: Running, tables: tuple[bytes, bytes]
+) -> None:
+    dag_id = running.workspace.settings.names.training_dag
+    running.quiet()
+    since = datetime.now(UTC)
+    landed = running.train(tables[0])
+    task = running.wait("the training task", lambda: next(iter(_training(running, dag_id, since)), None))
+
+    running.airflow.post(f"/dags/{dag_id}/dagRuns/{task.dag_run_id}/clear", {"dry_run": False})
+
+    assert running.decided("training", landed).outcome == "trained"
+    running.quiet()
+    before = running.shown()
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = {"from_date": (today - timedelta(days=3)).isoformat(), "to_date": today.isoformat()}
+    running.airflow.post("/backfills", {"dag_id": dag_id, **days})
+    running.quiet()
+    backfilled = running.airflow.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", limit=10)["dag_runs"]
+    assert [run["state"] for run in backfilled] == ["success"] * len(backfilled)
+    assert len(backfilled) >= 3
+    assert running.shown() == before
+    found = audit(running.workspace, {})
+    assert found.doubled == []
+
+
+def _training(running: Running, dag_id: str, since: datetime) -> list[TaskInstance]:
+    tasks = running.airflow.tasks(dag_id, since, ["running"])
+    return [task for task in tasks if task.task_id == "train"]
 
 
 def _pause(running: Running, dag_id: str, *, paused: bool) -> None:
