@@ -102,7 +102,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A stack of its own, on free ports, ended with all its processes whatever happens."""
     home = Home(tmp_path_factory.mktemp("iris"))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
-    stack = Stack(home, {**inherited, "RUN_OWNER": "end-to-end"})
+    loop = {"RETRAIN_ON_DRIFT": "true", "RETRAIN_COOLDOWN_HOURS": "0"}
+    stack = Stack(home, {**inherited, **loop, "RUN_OWNER": "end-to-end"})
     try:
         state = stack.up()
         yield Running(stack, stack.workspace(), AirflowApi(state.endpoints["airflow"]))

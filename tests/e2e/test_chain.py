@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from iris_core import promotion
+from iris_core.ledger import Record
 from iris_core.local.airflow_api import TaskInstance
 from iris_core.storage import ObjectVersion
 from tests.chaos.audit import audit
@@ -205,6 +208,45 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     scored = running.decided("scoring", to_score, since)
     assert scored.inputs["model"]["version"] == staged.version - 1
     running.quiet()
+
+
+def test_drift_asks_for_one_retraining_and_stops(running: Running, tables: tuple[bytes, bytes]) -> None:
+    training_data, inference_data = tables
+    landed = running.train(training_data)
+    running.decided("training", landed)
+    running.quiet()
+    since = datetime.now(UTC)
+
+    for by in (2.0, 2.1):
+        drifted = running.score(_longer_petals(inference_data, by))
+        assert running.decided("drift", drifted).outcome == "high"
+    asked = running.wait("the request", lambda: next(iter(_actions(running, since)), None))
+    assert asked.outcome == "requested"
+    running.wait("the retraining", lambda: _retrainings(running, landed) or None)
+    running.quiet()
+    # The new model scored the newest batch again; one more that drifts alerts about it too.
+    running.score(_longer_petals(inference_data, 2.2))
+    running.wait("the end of the loop", lambda: len(_actions(running, since)) > 1 or None)
+    running.quiet()
+
+    assert [record.outcome for record in _actions(running, since)] == ["stopped", "requested"]
+    assert len(_retrainings(running, landed)) == 1
+    requests = running.airflow.asset_id(running.workspace.settings.names.asset("retrain_request"))
+    assert running.airflow.get("/assets/events", asset_id=requests, limit=5)["total_entries"] == 1
+
+
+def _longer_petals(data: bytes, by: float) -> bytes:
+    frame = pl.read_csv(io.BytesIO(data)).with_columns((pl.col("petal_length") + by).round(2))
+    return frame.write_csv().encode()
+
+
+def _actions(running: Running, since: datetime) -> list[Record]:
+    return [record for record in running.workspace.ledger.recent("action") if record.at >= since]
+
+
+def _retrainings(running: Running, landed: ObjectVersion) -> list[Record]:
+    records = running.workspace.ledger.of_subject("training", landed.landed_at.date(), landed.digest)
+    return [record for record in records if "+retrain-" in record.variant]
 
 
 def test_the_asset_graph_is_the_picture(running: Running) -> None:
