@@ -20,7 +20,7 @@ from iris_core.ledger import Kind
 from iris_core.workspace import Workspace
 from tests.chaos.audit import audit, owed
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
 STEPS = ("train", "promote", "score", "report")
 
@@ -139,7 +139,7 @@ def test_two_runs_of_every_dag_at_the_same_moment(landed: Workspace, tmp_path: P
         assert run.stdin
         run.stdin.write("go\n")
         run.stdin.flush()
-    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0]
     whole_chain(landed)
     is_accounted_for_once(landed)
     assert [kind for kind, _ in effects(landed)] == ["drift", "promotion", "scoring", "training"]
@@ -157,7 +157,7 @@ def test_a_zombie_that_comes_back_after_its_retry_committed(
         before = effects(landed)
         assert [kind for kind, _ in before] == ["drift", "promotion", "scoring", "training"]
         os.kill(zombie.pid, signal.SIGCONT)
-        assert zombie.wait(timeout=120) == 0
+        assert zombie.wait(timeout=300) == 0
     finally:
         zombie.kill()
         zombie.wait()
