@@ -57,6 +57,8 @@ test-fast: setup  ## Run the tests that are quick and need no servers of Airflow
 
 SEED ?= 1
 ROWS ?= 10000000
+LARGE ?= 0
+REPEAT ?= 1
 UPLOADS ?= 200
 KILLS ?= 30
 OUTAGE ?= 120
@@ -77,8 +79,8 @@ bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airf
 bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 6 minutes)
 	@$(BIN)/python -m benchmarks.gate
 
-bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS=)
-	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS)
+bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS= LARGE= REPEAT=)
+	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS) --large $(LARGE) --repeat $(REPEAT)
 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check
