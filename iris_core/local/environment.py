@@ -115,6 +115,8 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
     address = url_of(ports["airflow"])
     return {
         "AIRFLOW_HOME": str(home.airflow),
+        # sqlite gives up on a locked database after 5 s; the triggerer dies of that on a busy machine.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
         PROJECT_FILE_VARIABLE: str(project_file().resolve()),
         "AIRFLOW_CONN_MINIO_DEFAULT": _connection(values),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",

@@ -123,7 +123,7 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
         tell(f"{len(uploader.acknowledged)} uploads acknowledged")
     if uploader.error:
         raise uploader.error
-    left = _settle(workspace, airflow, parameters.settle_s, tell)
+    left = _settle(stack, workspace, airflow, parameters.settle_s, tell)
     found = audit(workspace, uploader.acknowledged)
     return Outcome(parameters, found, time.monotonic() - began, committed, left)
 
@@ -145,11 +145,13 @@ def _break(
     return done
 
 
-def _settle(workspace: Workspace, airflow: AirflowApi, bound_s: float, tell: Tell) -> str:
-    """Wait until nothing is owed and nothing runs; what is left when the bound is reached."""
+def _settle(stack: Stack, workspace: Workspace, airflow: AirflowApi, bound_s: float, tell: Tell) -> str:
+    """Wait until nothing is owed and nothing runs; what is left when the bound is reached, or who died."""
     until = time.monotonic() + bound_s
     said, left = "", "not looked yet"
     while time.monotonic() < until:
+        if died := _died(stack):
+            return died
         try:
             left = owed(workspace) or _under_way(airflow)
         except IrisError as error:
@@ -161,6 +163,13 @@ def _settle(workspace: Workspace, airflow: AirflowApi, bound_s: float, tell: Tel
             said = left
         time.sleep(2)
     return left
+
+
+def _died(stack: Stack) -> str:
+    """Who ended without being killed: everything that was killed has been started again."""
+    state = stack.state
+    ended = set(state.components) - set(state.alive()) if state else set()
+    return f"{', '.join(sorted(ended))} died by itself" if ended else ""
 
 
 def _under_way(airflow: AirflowApi) -> str:
