@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -40,6 +41,18 @@ def _http(url: SecretStr) -> SecretStr:
 SecretUrl = Annotated[SecretStr, AfterValidator(_http)]
 """A URL that lets whoever knows it post, as Slack's do."""
 
+TYPE_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
+"""A type's full name, module first."""
+
+
+def _listed(value: object) -> object:
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+TypeNames = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=f"^{TYPE_NAME}$")], ...], BeforeValidator(_listed)
+]
+
 Addresses = Annotated[str, StringConstraints(pattern=r"^([^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*)?$")]
 
 EXAMPLES = {
@@ -64,6 +77,8 @@ EXAMPLES = {
     "RESCORE": "newest, all or none",
     "PREDICTIONS_FORMAT": "csv, or parquet",
     "PREDICTION_PROBABILITIES": "false",
+    "CSV_SAFE": "true",
+    "TRUSTED_MODEL_TYPES": "our_models.scaling.RobustScaler",
     "RUN_OWNER": "jane.doe",
     "DRIFT_WINDOW": "3",
     "DRIFT_VIOLATIONS": "2",
@@ -86,6 +101,8 @@ class Settings(BaseModel):
     measured well enough to be told from chance. Credentials are absent where Airflow's connection
     `minio_default` provides them.
     `max_reject_share`: a table with a larger share of rows that cannot be scored is refused as a whole.
+    `csv_safe`: text that a spreadsheet would take for a formula is written with an apostrophe before it.
+    `trusted_model_types`: full names of types that a model may hold beside those that skops deems safe.
     `rescore`: what a newly staged model scores again of what an earlier one scored.
     """
 
@@ -112,6 +129,8 @@ class Settings(BaseModel):
     rescore: Literal["newest", "all", "none"] = "newest"
     predictions_format: Literal["csv", "parquet"] = "csv"
     prediction_probabilities: bool = False
+    csv_safe: bool = False
+    trusted_model_types: TypeNames = ()
     run_owner: str = ""
     drift_window: int = Field(default=3, ge=1, le=100)
     drift_violations: int = Field(default=2, ge=1, le=100)
@@ -256,6 +275,8 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "rescore": given.get("RESCORE", "newest"),
         "predictions_format": given.get("PREDICTIONS_FORMAT", "csv"),
         "prediction_probabilities": given.get("PREDICTION_PROBABILITIES", "false"),
+        "csv_safe": given.get("CSV_SAFE", "false"),
+        "trusted_model_types": given.get("TRUSTED_MODEL_TYPES", ""),
         "run_owner": given.get("RUN_OWNER", ""),
         **{name.lower(): given[name] for name in _AS_THEY_ARE if name in given},
     }

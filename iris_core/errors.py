@@ -52,6 +52,10 @@ class RegistryError(IrisError):
     """MLflow refused or did not answer. Retrying may help."""
 
 
+class ModelRefused(IrisError):
+    """A registered model is not loaded, for that could run what its files say. Retrying does not help."""
+
+
 class AlertUndelivered(IrisError):
     """A channel did not take an alert. Retrying may help, and delivers only what is still owed."""
 

@@ -182,7 +182,7 @@ def train(workspace: Workspace, work: Work) -> Work:
     tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
     with tracking.attempt(workspace, names.training_experiment, run_name, work.identity, tags) as run_id:
         trained = fit(labelled_frame(workspace, work.object), config)
-        model_uri = _log(trained, config, work.object)
+        model_uri = _log(workspace, trained, config, work.object)
     committed = workspace.ledger.commit(
         work.key,
         TRAINED,
@@ -256,7 +256,7 @@ def recipe(config: TrainingConfig) -> Pipeline:
     )
 
 
-def _log(trained: Trained, config: TrainingConfig, version: ObjectVersion) -> str:
+def _log(workspace: Workspace, trained: Trained, config: TrainingConfig, version: ObjectVersion) -> str:
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
@@ -278,6 +278,8 @@ def _log(trained: Trained, config: TrainingConfig, version: ObjectVersion) -> st
             signature=infer_signature(example, predicted),
             input_example=example,
             pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
+            serialization_format="skops",
+            skops_trusted_types=list(workspace.settings.trusted_model_types) or None,
         )
     return str(info.model_uri)
 

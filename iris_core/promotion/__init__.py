@@ -5,6 +5,7 @@ repaired by the next run when a promotion died half-way. The alias is the author
 """
 
 from iris_core.promotion.judgement import Approval, decide, drawn, identity_of
+from iris_core.promotion.loading import loaded
 from iris_core.promotion.registry import (
     ALIAS,
     APPLIED_TAG,
@@ -16,7 +17,6 @@ from iris_core.promotion.registry import (
     VERDICT_AT_TAG,
     VERDICT_TAG,
     ModelRef,
-    loaded,
     register,
     stage,
     staged,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from iris_core import tracking
-from iris_core.errors import DataRejected, ObjectMissing, PromotionRefused
+from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
 from iris_core.holdout import Part, Split, labelled_frame, split
 from iris_core.ledger import Identity, Record
 from iris_core.promotion.evidence import Evidence, Holdout, Verdict
 from iris_core.promotion.gate import judge
+from iris_core.promotion.loading import loaded
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
-from iris_core.promotion.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, loaded, reference, staged
+from iris_core.promotion.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -117,17 +118,24 @@ def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> Champ
         return f"no version of {challenger.name} is staged yet"
     if model.version == challenger.version:
         return "it is already staged"
-    with loaded(workspace, model) as estimator:
-        try:
-            answers = [str(answer) for answer in estimator.predict(parts.holdout.features)]
-        except (ValueError, TypeError, AttributeError) as error:
-            log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
-            return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
+    try:
+        answers = _answers(workspace, model, parts)
+    except ModelRefused as error:
+        log.warning("Champion version %s is not loaded: %s", model.version, error)
+        return f"version {model.version} is staged but not loaded: {error}"
+    except (ValueError, TypeError, AttributeError) as error:
+        log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
+        return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
     learned = _learned(workspace, model)
     if learned is None:
         return ChampionAnswers(model.version, model.run_id, answers, None)
     seen = _seen(learned, parts.holdout)
     return ChampionAnswers(model.version, model.run_id, answers, seen, typical_of(learned))
+
+
+def _answers(workspace: Workspace, model: ModelRef, parts: Split) -> list[str]:
+    with loaded(workspace, model) as estimator:
+        return [str(answer) for answer in estimator.predict(parts.holdout.features)]
 
 
 def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:

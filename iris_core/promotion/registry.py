@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -25,7 +23,6 @@ from iris_core.workspace import Workspace
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-    from sklearn.base import ClassifierMixin
 
 log = logging.getLogger(__name__)
 
@@ -111,29 +108,6 @@ def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVer
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
-
-
-@contextmanager
-def unpacked(workspace: Workspace, model: ModelRef) -> Iterator[tuple[ClassifierMixin, Path]]:
-    """The scikit-learn model of a registered version, and its files' folder, which is gone afterwards.
-
-    :raises RegistryError: MLflow does not answer, or has no such version.
-    """
-    import mlflow
-
-    uri = f"models:/{model.name}/{model.version}"
-    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings), tracking.quiet():
-            tracking.client(workspace.settings)
-            estimator = mlflow.sklearn.load_model(uri, dst_path=folder)
-        yield estimator, Path(folder)
-
-
-@contextmanager
-def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
-    """The scikit-learn model of a registered version."""
-    with unpacked(workspace, model) as (estimator, _):
-        yield estimator
 
 
 def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record) -> ModelVersion:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iris_core.promotion import ModelRef
-from iris_core.promotion.registry import unpacked
+from iris_core.promotion.loading import unpacked
 from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def opened(workspace: Workspace, model: ModelRef) -> Iterator[Loaded]:
     """The scikit-learn model of a registered version, in a folder that is gone afterwards.
 
     :raises RegistryError: MLflow does not answer, or has no such version.
+    :raises ModelRefused: it cannot be loaded without running what its files say.
     """
     with unpacked(workspace, model) as (estimator, folder):
         yield Loaded(estimator, digest_of(folder))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from iris_core.errors import IrisError, ObjectMissing, RegistryError
+from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger import Identity
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Options, score_table
@@ -96,7 +96,7 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
             rows = _again(workspace, manifest, decider, sink)
     except ObjectMissing as error:
         return Replay(scoring, False, 0, (_gone(workspace, manifest, error),))
-    except RegistryError as error:
+    except (RegistryError, ModelRefused) as error:
         return Replay(scoring, False, 0, (f"the model cannot be loaded: {error}",))
     if sink.differs_at is None:
         return Replay(scoring, True, rows, ())

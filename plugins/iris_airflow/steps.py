@@ -52,8 +52,8 @@ def run_step(
 ) -> Any:
     """Run one core function in the running task's name; returns something an XCom can hold.
 
-    Nothing owed skips the task, bad data and bad configuration fail it for good, everything else
-    (a store or a registry that does not answer) fails this try and is retried.
+    Nothing owed skips the task; bad data, bad configuration and a refused model fail it for good; everything
+    else (a store or a registry that does not answer) fails this try and is retried.
     """
     from airflow.sdk import get_current_context
 
@@ -66,13 +66,13 @@ def outcomes() -> Iterator[None]:
     """Translate the core's outcomes into Airflow's."""
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    from iris_core.errors import ConfigError, DataRejected, NothingOwed
+    from iris_core.errors import ConfigError, DataRejected, ModelRefused, NothingOwed
 
     try:
         yield
     except NothingOwed as outcome:
         raise AirflowSkipException(str(outcome)) from outcome
-    except (DataRejected, ConfigError) as outcome:
+    except (DataRejected, ConfigError, ModelRefused) as outcome:
         raise AirflowFailException(str(outcome)) from outcome
 
 

@@ -50,6 +50,8 @@ class TestDefaults:
             ("rescore", "newest"),
             ("predictions_format", "csv"),
             ("prediction_probabilities", False),
+            ("csv_safe", False),
+            ("trusted_model_types", ()),
             ("run_owner", ""),
             ("drift_window", 3),
             ("drift_violations", 2),
@@ -189,6 +191,9 @@ class TestMalformed:
             ("ACCURACY_THRESHOLD", "1.01", "less than or equal to 1"),
             ("ACCURACY_THRESHOLD", "-0.1", "greater than or equal to 0"),
             ("ACCURACY_THRESHOLD", "nan", "equal to"),
+            ("CSV_SAFE", "perhaps", "valid boolean"),
+            ("TRUSTED_MODEL_TYPES", "Scaler", "match pattern"),
+            ("TRUSTED_MODEL_TYPES", "a.B,c.D()", "match pattern"),
             ("DRIFT_WINDOW", "0", "greater than or equal to 1"),
             ("DRIFT_VIOLATIONS", "two", "valid integer"),
             ("DRIFT_ALERT_SEVERITY", "severe", "'low', 'medium' or 'high'"),
@@ -208,6 +213,9 @@ class TestMalformed:
     @pytest.mark.parametrize("variable", [name for name in EXAMPLES if "," not in EXAMPLES[name]])
     def test_examples_are_valid(self, variable: str) -> None:
         loaded(**{variable: EXAMPLES[variable]})
+
+    def test_lists_are_cut_at_commas(self) -> None:
+        assert loaded(TRUSTED_MODEL_TYPES="a.B, c.d.E,").trusted_model_types == ("a.B", "c.d.E")
 
     def test_more_violations_than_the_window_holds(self) -> None:
         assert refused(DRIFT_WINDOW="3", DRIFT_VIOLATIONS="4").startswith(

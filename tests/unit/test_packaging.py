@@ -50,6 +50,8 @@ FIELDS = {
     "RESCORE": "rescore",
     "PREDICTIONS_FORMAT": "predictions_format",
     "PREDICTION_PROBABILITIES": "prediction_probabilities",
+    "CSV_SAFE": "csv_safe",
+    "TRUSTED_MODEL_TYPES": "trusted_model_types",
     "RUN_OWNER": "run_owner",
     "DRIFT_WINDOW": "drift_window",
     "DRIFT_VIOLATIONS": "drift_violations",
@@ -185,6 +187,8 @@ def _shown(value: object) -> str:
     """A default as a person writes it into an environment variable."""
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, tuple):
+        return ",".join(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
