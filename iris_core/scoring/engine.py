@@ -20,6 +20,7 @@ import polars as pl
 from iris_core.schema import TableSchema
 from iris_core.scoring import parquet
 from iris_core.scoring.decide import Decided, Decider
+from iris_core.scoring.formulas import Guard
 from iris_core.scoring.inputs import Csv, Input, kind, layout, open_csv, open_range
 from iris_core.scoring.rejects import HEADER, Fault, Faults, as_csv
 from iris_core.scoring.render import CsvRenderer, added_columns, csv_line
@@ -43,12 +44,14 @@ class Sink(Protocol):
 class Options:
     """How predictions are written; every field changes the output's bytes.
 
-    `model_version` is what the column of this name holds.
+    `model_version` is what the column of this name holds. `csv_safe` defuses formulas in CSV, also in that of
+    the rejects.
     """
 
     model_version: str
     probabilities: bool = False
     format: Format = "csv"
+    csv_safe: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,12 +153,13 @@ def score_table(
     else:
         done = _csv(given, decider, table, options, out, rows, workers)
     names = decider.classes if decider else ()
+    guard = Guard(table) if options.csv_safe else None
     for parsed, decided, place in done:
         tally.add(names, parsed, decided)
         if parsed.rejected.height:
             if tally.rejected == parsed.rejected.height:
                 rejects.write(HEADER)
-            rejects.write(as_csv(parsed.rejected))
+            rejects.write(as_csv(guard.frame(parsed.rejected) if guard else parsed.rejected))
         if watch:
             watch(tally.rows + tally.rejected, place)
     tally.digest = out.digest.hexdigest()
@@ -179,12 +183,20 @@ def _csv(
     names = decider.classes if decider else ()
     added = added_columns(names, options.probabilities)
     found = layout(opened.header.columns, table, given.where, added)
+    guard = Guard(table) if options.csv_safe else None
     if rows is None or rows.start == rows.head:
         shown = added if decider else added[-1:]
-        out.write(opened.header.line + b"," + csv_line(shown) + b"\n")
-    renderer = CsvRenderer(names, options.model_version)
+        line = opened.header.line
+        out.write(guard.line(line, len(found.columns)) if guard else line)
+        out.write(b"," + csv_line(shown) + b"\n")
+    labels = tuple(map(guard.text, names)) if guard else names
+    renderer = CsvRenderer(labels, options.model_version)
+
+    def work(block: Block) -> _Done:
+        return _work(block, found, decider, renderer, guard)
+
     place = rows.start if rows else opened.header.end
-    for block, done in ordered(opened.blocks, lambda block: _work(block, found, decider, renderer), workers):
+    for block, done in ordered(opened.blocks, work, workers):
         if len(done.rendered):
             out.write(done.rendered)
             out.write(b"\n")
@@ -192,10 +204,13 @@ def _csv(
         yield done.parsed, done.decided, place
 
 
-def _work(block: Block, found: Layout, decider: Decider | None, renderer: CsvRenderer) -> _Done:
+def _work(
+    block: Block, found: Layout, decider: Decider | None, renderer: CsvRenderer, guard: Guard | None
+) -> _Done:
     parsed = parse(block, found)
     decided = decider.decide(parsed.rows.features) if decider else None
-    return _Done(parsed, decided, renderer.rows(parsed.rows, decided))
+    rows = guard.rows(parsed.rows, found) if guard else parsed.rows
+    return _Done(parsed, decided, renderer.rows(rows, decided))
 
 
 def ordered(

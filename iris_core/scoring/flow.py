@@ -116,7 +116,12 @@ def decider_of(workspace: Workspace, model: Loaded) -> Decider:
 def options_of(workspace: Workspace, model: ModelRef) -> Options:
     """How this deployment writes predictions."""
     settings = workspace.settings
-    return Options(str(model.version), settings.prediction_probabilities, settings.predictions_format)
+    return Options(
+        str(model.version),
+        settings.prediction_probabilities,
+        settings.predictions_format,
+        settings.csv_safe,
+    )
 
 
 def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:

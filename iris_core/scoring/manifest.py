@@ -43,6 +43,7 @@ class Manifest(BaseModel):
     libraries: dict[str, str]
     probabilities: bool
     format: Format
+    csv_safe: bool = False
     max_reject_share: float
     shards: tuple[ShardEntry, ...]
     rows: int

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from iris_core.schema import TableSchema
+from iris_core.scoring.formulas import Guard
 from iris_core.scoring.inputs import Input, RangeFile, layout, open_csv
 from iris_core.scoring.rejects import SCHEMA, SOURCE_ROW
 from iris_core.scoring.render import MODEL_VERSION, PREDICTION, added_columns, probability_names
@@ -42,7 +43,7 @@ def scored(
     names = decider.classes if decider else ()
     added = added_columns(names, options.probabilities)
     found = layout(tuple(file.schema_arrow.names), table, given.where, added)
-    writer = _writer(options, out)
+    writer = _writer(options, out, table)
     row = 2
     for batch in file.iter_batches(BATCH_ROWS, use_threads=workers > 1):
         frame = pl.DataFrame(pl.from_arrow(batch))
@@ -70,7 +71,7 @@ def converted(
     opened = open_csv(given)
     names = decider.classes if decider else ()
     found = layout(opened.header.columns, table, given.where, added_columns(names, options.probabilities))
-    writer = _writer(options, out)
+    writer = _writer(options, out, table)
     place, written = opened.header.end, False
 
     def work(block: Block) -> tuple[Parsed, Decided | None, pl.DataFrame]:
@@ -159,12 +160,14 @@ def _empty(found: Layout, names: tuple[str, ...], options: Options) -> pl.DataFr
 class _CsvFrames:
     """Frames as CSV, the header first."""
 
-    def __init__(self, out: Sink) -> None:
+    def __init__(self, out: Sink, guard: Guard | None) -> None:
         self._out = out
+        self._guard = guard
         self._is_first = True
 
     def write(self, frame: pl.DataFrame) -> None:
-        self._out.write(frame.write_csv(include_header=self._is_first).encode())
+        shown = self._guard.frame(frame) if self._guard else frame
+        self._out.write(shown.write_csv(include_header=self._is_first).encode())
         self._is_first = False
 
     def close(self) -> None:
@@ -210,8 +213,10 @@ class _SinkFile(io.RawIOBase):
         return len(piece)
 
 
-def _writer(options: Options, out: Sink) -> _CsvFrames | _ParquetFrames:
-    return _ParquetFrames(out) if options.format == "parquet" else _CsvFrames(out)
+def _writer(options: Options, out: Sink, table: TableSchema) -> _CsvFrames | _ParquetFrames:
+    if options.format == "parquet":
+        return _ParquetFrames(out)
+    return _CsvFrames(out, Guard(table) if options.csv_safe else None)
 
 
 __all__ = ["SCHEMA", "converted", "scored"]

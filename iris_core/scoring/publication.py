@@ -297,6 +297,7 @@ def _manifest(
         libraries=manifests.libraries(),
         probabilities=settings.prediction_probabilities,
         format=settings.predictions_format,
+        csv_safe=settings.csv_safe,
         max_reject_share=settings.max_reject_share,
         shards=manifests.entries(whole.parts),
         rows=whole.rows,

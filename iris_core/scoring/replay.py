@@ -104,7 +104,8 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
 
 
 def _again(workspace: Workspace, manifest: Manifest, decider: Decider, sink: Comparing) -> int:
-    options = Options(str(manifest.model.version), manifest.probabilities, manifest.format)
+    version = str(manifest.model.version)
+    options = Options(version, manifest.probabilities, manifest.format, manifest.csv_safe)
     table, given = workspace.settings.project.table, StoredInput(workspace.store, manifest.input)
     tallies = [
         score_table(given, decider, table, options, sink, Nowhere(), part.range) for part in manifest.shards

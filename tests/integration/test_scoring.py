@@ -235,6 +235,16 @@ class TestReplay:
         done = replay(workspace, record.identity.path)
         assert (done.same, done.rows, done.reasons) == (True, 300, ())
 
+    def test_formulas_are_defused_again_whatever_is_set_since(
+        self, staged: Workspace, small_shards: None
+    ) -> None:
+        upload(staged, rows(300).replace(b'"x, 7"', b'"=1, 7"'))
+        safe = staged.settings.model_copy(update={"csv_safe": True})
+        run_dag(Workspace(safe, staged.store, staged.ledger, staged.actor))
+        [record] = records(staged)
+        assert b'"\'=1, 7"' in read(staged, record)
+        assert replay(staged, record.identity.path).same
+
     def test_the_input_is_gone(self, scored: tuple[Workspace, Record]) -> None:
         workspace, record = scored
         given = record.object()

@@ -1,0 +1,108 @@
+"""Text that a spreadsheet would take for a formula gets an apostrophe before it: CSV_SAFE.
+
+After OWASP's page on CSV injection: a cell that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab
+or a line end; blanks before the sign do not help. What is a number stays one, and what project.json itself
+names (columns and classes) is not an upload's: it stays as it is, so that predictions can be read back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from iris_core.schema import TableSchema
+from iris_core.scoring.rows import Layout, Rows
+from iris_core.tables.records import scan
+
+MARK = "'"
+FORMULA = r"^(?:[\t\r\n]|[\x00-\x20\u{a0}\u{200b}\u{3000}\u{feff}]*[=+\-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}])"
+NUMBER = r"^ *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *$"
+"""Both as polars reads them; Python's `re` is given the same with its own escapes."""
+
+_formula = re.compile(re.sub(r"\\u\{(\w+)\}", lambda found: chr(int(found[1], 16)), FORMULA))
+_number = re.compile(NUMBER.replace("$", r"\Z"))
+_FIRST = np.zeros(256, np.bool_)
+_FIRST[[*range(0x21), *b'"=+-@', 0xC2, 0xE2, 0xE3, 0xEF]] = True
+"""Bytes that a cell begins with where it must be looked at."""
+
+
+class Guard:
+    """What is written of a table of this schema, with its formulas defused."""
+
+    def __init__(self, table: TableSchema) -> None:
+        self._features = frozenset(table.feature_names)
+        self._known = frozenset((*table.feature_names, table.target, *table.classes))
+
+    def text(self, cell: str) -> str:
+        """One cell of text."""
+        return f"{MARK}{cell}" if self._is_formula(cell) else cell
+
+    def line(self, header: bytes, width: int) -> bytes:
+        """A CSV's header row, without its line end."""
+        return self._marked(header + b"\n", width, range(width))[0][:-1]
+
+    def rows(self, rows: Rows, layout: Layout) -> Rows:
+        """Rows as their bytes: only columns that are no features can hold text."""
+        texts = [place for place, name in enumerate(layout.columns) if name not in self._features]
+        data, marks = self._marked(rows.data, len(layout.columns), texts)
+        if not marks.size:
+            return rows
+        return replace(rows, data=data, ends=rows.ends + np.searchsorted(marks, rows.ends))
+
+    def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """A frame that is to be written as CSV, and its columns' names."""
+        texts = [
+            name
+            for name, kind in frame.schema.items()
+            if kind in (pl.String, pl.Categorical, pl.Enum) and name not in self._features
+        ]
+        return frame.with_columns(map(self._expression, texts)).rename(
+            {name: self.text(name) for name in frame.columns}
+        )
+
+    def _expression(self, name: str) -> pl.Expr:
+        cell = pl.col(name).cast(pl.String)
+        is_kept = cell.str.contains(NUMBER) | cell.is_in(list(self._known))
+        is_formula = cell.str.contains(FORMULA) & ~is_kept
+        return pl.when(is_formula).then(pl.lit(MARK) + cell).otherwise(cell).alias(name)
+
+    def _is_formula(self, cell: str) -> bool:
+        return bool(_formula.match(cell)) and not _number.match(cell) and cell not in self._known
+
+    def _marked(self, data: bytes, width: int, places: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
+        """Whole rows of `width` fields with their marks, and where in `data` those went."""
+        if not data or not places:
+            return data, np.empty(0, np.int64)
+        found = scan(data)
+        ends = np.sort(np.concatenate((found.commas, found.ends))).reshape(-1, width)
+        starts = np.concatenate(([0], ends.ravel()[:-1] + 1)).reshape(-1, width)
+        chosen = list(places)
+        first, last = starts[:, chosen].ravel(), ends[:, chosen].ravel()
+        doubtful = _FIRST[found.text[first]] | (b"\r" in data)
+        cells = zip(first[doubtful].tolist(), last[doubtful].tolist(), strict=True)
+        marks = np.fromiter(self._places(data, cells), np.int64)
+        return (np.insert(found.text, marks, ord(MARK)).tobytes() if marks.size else data), marks
+
+    def _places(self, data: bytes, cells: Iterable[tuple[int, int]]) -> Iterable[int]:
+        for start, end in cells:
+            cell = data[start:end]
+            is_quoted = cell.startswith(b'"')
+            content = cell[1:-1].replace(b'""', b'"') if is_quoted else cell
+            if self._is_formula(content.decode()):
+                yield start + is_quoted
+            if b"\r" in cell and not is_quoted:
+                yield from self._after_returns(cell, start)
+
+    def _after_returns(self, cell: bytes, place: int) -> Iterable[int]:
+        """A spreadsheet begins a row after a carriage return outside quotes."""
+        first, *pieces = cell.split(b"\r")
+        place += len(first) + 1
+        for piece in pieces:
+            if self._is_formula(piece.decode()):
+                yield place
+            place += len(piece) + 1
