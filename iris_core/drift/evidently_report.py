@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ import polars as pl
 from iris_core.drift.evidently_plan import SAMPLE_ROWS, EvidentlyColumn, planned, read
 from iris_core.drift.share import share_difference
 from iris_core.drift.thresholds import EVIDENTLY_ALPHA, MINIMUM_ROWS
+from iris_core.errors import IrisError
 
 ACCURACY_DROP = 0.05
+
+_DATA = re.compile(r"^ *var \w+ = [\[{].*;$", re.MULTILINE)
+"""The page's data, as JSON in a script: two lines, before anything else of JavaScript."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,22 @@ def _run(
             for frame in (current, reference)
         )
         snapshot = Report([RowCount(), *metrics], include_tests=True).run(new, old)
-        return json.loads(snapshot.json()), snapshot.get_html_str(as_iframe=False)
+        return json.loads(snapshot.json()), inert(snapshot.get_html_str(as_iframe=False))
+
+
+def inert(html: str) -> str:
+    """Evidently's page with its data unable to end the script that holds it.
+
+    Names of columns and classes come with what is uploaded, and Evidently writes them as they are.
+
+    :raises IrisError: the page is not built as Evidently 0.7 builds it.
+    """
+    safe, found = _DATA.subn(lambda line: line[0].replace("<", r"\u003c").replace(">", r"\u003e"), html, 2)
+    if found != 2:
+        raise IrisError(
+            "Evidently's page has no data where it was expected: use evidently 0.7.23 or newer 0.7."
+        )
+    return safe
 
 
 def _pandas(frame: pl.DataFrame) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from html.parser import HTMLParser
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +18,8 @@ import pytest
 from scipy import stats
 
 from iris_core.drift import EvidentlyColumn, evidently_report, judge, of_frame
-from iris_core.errors import DataRejected
+from iris_core.drift.evidently_report import inert
+from iris_core.errors import DataRejected, IrisError
 
 pytestmark = pytest.mark.unit
 
@@ -61,6 +66,74 @@ def _fetched(html: str) -> list[str]:
     styles = " ".join(re.findall(r"<style.*?</style>", html, flags=re.DOTALL))
     tags = re.findall(r"<(?:script|link|img|iframe)[^>]*\s(?:src|href)=[^>]*", html)
     return tags + re.findall(r"@import.{0,80}|url\(\s*['\"]?(?!data:|#)[^)]{0,80}", styles)
+
+
+HOSTILE = [
+    "</script><script>document.title=1337</script>",
+    "</SCRIPT ><img src=x onerror=document.title=1337>",
+    "<!-- <script>",
+    "<body>",
+    """'"`${document.title=1337}\\""",
+    "\u2028\u0000&lt;/script&gt;",
+]
+
+
+class Tags(HTMLParser):
+    """What a browser makes of a page: its tags, and the text in between."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, list[str]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, [name for name, _ in attrs]))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_names_and_values_of_the_data_are_text_in_the_page() -> None:
+    """The page has the tags that it has with plain names, and its data reads as it was given."""
+
+    def page(names: list[str]) -> Tags:
+        random = np.random.default_rng(0)
+        frames = [
+            pl.DataFrame(
+                {
+                    names[0]: random.normal(size=200),
+                    names[1]: 1.0,
+                    "prediction": random.choice(names[2:], 200),
+                    "label": random.choice([names[0], *names[3:]], 200),
+                }
+            )
+            for _ in range(2)
+        ]
+        return Tags(evidently_report(*frames, names[:2], label="label").html)
+
+    plain, hostile = page([f"plain_{number}" for number in range(len(HOSTILE))]), page(HOSTILE)
+    assert hostile.seen == plain.seen
+    assert any(f"{HOSTILE[1]} was not tested: constant" in text for text in hostile.texts)
+    [data] = [text for text in hostile.texts if text.lstrip().startswith("var ") and "_graphs_" in text]
+    read = [json.loads(line.split(" = ", 1)[1].rstrip(";")) for line in data.strip().splitlines()]
+    values = set(_strings(read))
+    for name in HOSTILE[2:]:
+        assert name in values, "the page's data has lost a value"
+
+
+def _strings(found: Any) -> Iterator[str]:
+    if isinstance(found, str):
+        yield found
+    elif isinstance(found, dict | list):
+        for each in found.values() if isinstance(found, dict) else found:
+            yield from _strings(each)
+
+
+def test_a_page_that_is_built_otherwise_is_not_let_out() -> None:
+    with pytest.raises(IrisError, match="no data where it was expected"):
+        inert("<html><script>var data = {};</script></html>")
 
 
 def test_large_samples_take_a_distance_on_a_seeded_sample() -> None:
