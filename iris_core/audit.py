@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import Actor
+from iris_core.masking import told
 from iris_core.workspace import Workspace
 
 CODE_VERSION_VARIABLE = "IRIS_CODE_VERSION"
@@ -30,7 +31,9 @@ def write(workspace: Workspace, state: str, map_index: int = -1, error: str = ""
     """Store the record of the actor's task try; returns its key. The same try writes the same key."""
     actor = workspace.actor
     now = datetime.now(UTC)
-    record = AuditRecord(by=actor, state=state, at=now, map_index=map_index, error=error[:2000])
+    record = AuditRecord(
+        by=actor, state=state, at=now, map_index=map_index, error=told(error, workspace)[:2000]
+    )
     task = f"{actor.task_id}[{map_index}]" if map_index >= 0 else actor.task_id
     key = (
         f"audit/{workspace.settings.platform_env}/{now:%Y-%m-%d}/"

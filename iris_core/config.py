@@ -106,7 +106,7 @@ class Settings(BaseModel):
     `rescore`: what a newly staged model scores again of what an earlier one scored.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     project: Project
     tracking_uri: TrackingUri
@@ -245,7 +245,8 @@ def load_settings(environ: Mapping[str, str] | None = None, project: Project | N
     try:
         return Settings.model_validate(_fields(given, project))
     except ValidationError as error:
-        raise ConfigError(_explain(error, given)) from error
+        # Not `from error`: its text quotes what was given, secrets too.
+        raise ConfigError(_explain(error, given)) from None
 
 
 def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:

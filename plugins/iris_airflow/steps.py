@@ -89,14 +89,22 @@ def noted(context: Context) -> Iterator[None]:
 
 
 def workspace(context: Context) -> Workspace:
-    """The workspace of the running task: settings from the environment, the store from the connection."""
+    """The workspace of the running task: settings from the environment, the store from the connection.
+
+    Airflow masks the settings' secrets in the task's log from here on, as it does the connection's.
+    """
+    from airflow.sdk.log import mask_secret
+
     from iris_airflow.hooks.minio import MinioHook
     from iris_core.audit import code_version
     from iris_core.config import load_settings
     from iris_core.ledger import Actor
+    from iris_core.masking import secrets_of
     from iris_core.workspace import open_workspace
 
     settings = load_settings()
+    for secret in secrets_of(settings):
+        mask_secret(secret)
     task = context["ti"]
     actor = Actor(
         owner=settings.run_owner,
