@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring lint format env clean
+.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions 
 
 bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS= LARGE= REPEAT=)
 	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS) --large $(LARGE) --repeat $(REPEAT)
+
+audit: setup  ## Ask the advisory service about every locked package (needs the network)
+	@$(BIN)/python .ci/audit.py
 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check

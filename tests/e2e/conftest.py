@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +23,12 @@ from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
 Found = TypeVar("Found")
+WEBHOOK, SLACK, DATABASE = "the webhook's token", "Slack's token", "a database's password"
+PLANTED = {
+    WEBHOOK: "planted-webhook-4f2c9a1e",
+    SLACK: "planted-slack-8b7d6c5a",
+    DATABASE: "planted-database-1a2b3c4d",
+}
 BOUND_S = 120.0
 FINISHED = {"success", "failed"}
 
@@ -97,13 +105,60 @@ class Running:
         return "; ".join(f"{r.kind} {r.outcome} {r.subject[:8]}" for r in self.workspace.ledger.recent())
 
 
+class Receiver:
+    """What alerts are posted to; it refuses the first one on Slack's path, as an error that is logged."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, int]] = []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                is_first = "slack" in self.path and not any("slack" in path for path, _ in receiver.got)
+                status = 403 if is_first else 200
+                receiver.got.append((self.path, status))
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Keep the test's output clean."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def has_both(self) -> bool:
+        """Whether each channel took an alert, and Slack's refused one before."""
+        wanted = {("slack", 403), ("slack", 200), ("hook", 200)}
+        return wanted <= {(path[1:].split("?")[0].split("/")[0], status) for path, status in self.got}
+
+
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A stack of its own, on free ports, ended with all its processes whatever happens."""
+def receiver() -> Iterator[Receiver]:
+    """A receiver of alerts on the loopback."""
+    found = Receiver()
+    thread = threading.Thread(target=found.server.serve_forever, daemon=True)
+    thread.start()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Running]:
+    """A stack of its own, on free ports, ended with all its processes whatever happens.
+
+    Its environment holds planted secrets: those of the alerts' addresses, and a password that nobody uses.
+    """
     home = Home(tmp_path_factory.mktemp("iris"))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
     loop = {"RETRAIN_ON_DRIFT": "true", "RETRAIN_COOLDOWN_HOURS": "0"}
-    stack = Stack(home, {**inherited, **loop, "RUN_OWNER": "end-to-end"})
+    planted = {
+        "DRIFT_ALERT_WEBHOOK": f"{receiver.url}/hook?token={PLANTED[WEBHOOK]}",
+        "DRIFT_ALERT_SLACK": f"{receiver.url}/slack/services/{PLANTED[SLACK]}",
+        "PGPASSWORD": PLANTED[DATABASE],
+    }
+    stack = Stack(home, {**inherited, **loop, **planted, "RUN_OWNER": "end-to-end"})
     try:
         state = stack.up()
         yield Running(stack, stack.workspace(), AirflowApi(state.endpoints["airflow"]))

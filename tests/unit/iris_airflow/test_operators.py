@@ -23,6 +23,7 @@ from iris_core.errors import (
     ConfigError,
     DataRejected,
     DecidedElsewhere,
+    ModelRefused,
     NothingOwed,
     PromotionRefused,
     StoreError,
@@ -66,6 +67,7 @@ class TestSteps:
             (DecidedElsewhere, AirflowSkipException),
             (DataRejected, AirflowFailException),
             (ConfigError, AirflowFailException),
+            (ModelRefused, AirflowFailException),
             (StoreError, StoreError),
             (ZeroDivisionError, ZeroDivisionError),
         ],
@@ -85,6 +87,18 @@ class TestSteps:
             "a_task",
             3,
         ]
+
+    def test_the_tasks_log_masks_its_secrets(
+        self, workspace: Workspace, running: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from airflow.sdk.log import _secrets_masker
+
+        monkeypatch.setenv("DRIFT_ALERT_WEBHOOK", "https://alerts.example.org/hook?token=planted")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-password")
+        with running(workspace):
+            run_step(lambda opened: None)
+        logged = _secrets_masker().redact("POST /hook?token=planted by iris:planted-password")
+        assert logged == "POST *** by iris:***"
 
     def test_results_can_be_an_xcom(self, workspace: Workspace, running: Running) -> None:
         with running(workspace):
