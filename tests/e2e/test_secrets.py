@@ -43,6 +43,7 @@ def drift_twice(running: Running) -> None:
     training, inference = split_iris(table, int(datetime.now(UTC).timestamp()))
     trained = running.decided("training", running.train(training.csv()))
     running.wait("the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained)))
+    running.decided("drift", running.score(inference.csv()))
     running.quiet()
     moved = shifted(inference, table).csv()
     for data in (moved, moved + moved.splitlines(keepends=True)[-1]):
