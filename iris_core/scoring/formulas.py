@@ -79,10 +79,9 @@ class Guard:
         if not data or not places:
             return data, np.empty(0, np.int64)
         found = scan(data)
-        ends = np.sort(np.concatenate((found.commas, found.ends))).reshape(-1, width)
-        starts = np.concatenate(([0], ends.ravel()[:-1] + 1)).reshape(-1, width)
-        chosen = list(places)
-        first, last = starts[:, chosen].ravel(), ends[:, chosen].ravel()
+        commas = found.commas.reshape(found.ends.size, width - 1)
+        first = np.column_stack([commas[:, p - 1] + 1 if p else found.starts for p in places]).ravel()
+        last = np.column_stack([commas[:, p] if p < width - 1 else found.ends for p in places]).ravel()
         doubtful = _FIRST[found.text[first]] | (b"\r" in data)
         cells = zip(first[doubtful].tolist(), last[doubtful].tolist(), strict=True)
         marks = np.fromiter(self._places(data, cells), np.int64)
