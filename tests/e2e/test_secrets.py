@@ -47,7 +47,7 @@ def drift_twice(running: Running) -> None:
     running.quiet()
     moved = shifted(inference, table).csv()
     for data in (moved, moved + moved.splitlines(keepends=True)[-1]):
-        assert running.decided("drift", running.score(data)).outcome == "high"
+        assert running.decided("drift", running.score(data)).outcome in ("medium", "high")
         running.quiet()
 
 
