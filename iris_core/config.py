@@ -70,6 +70,8 @@ EXAMPLES = {
     "TEAM_PREDICTIONS_PREFIX": "iris/predictions",
     "TEAM_DRIFT_BUCKET": "team-a-bucket",
     "TEAM_DRIFT_PREFIX": "iris/drift",
+    "TEAM_S3_LABELS_PREFIX": "iris/labels/",
+    "LABELS_HORIZON_DAYS": "90",
     "ACCURACY_THRESHOLD": "0.1",
     "PROMOTION_MARGIN": "0.02",
     "PROMOTION_APPROVAL": "auto, or manual",
@@ -104,6 +106,7 @@ class Settings(BaseModel):
     `csv_safe`: text that a spreadsheet would take for a formula is written with an apostrophe before it.
     `trusted_model_types`: full names of types that a model may hold beside those that skops deems safe.
     `rescore`: what a newly staged model scores again of what an earlier one scored.
+    `labels_prefix` ends in `/`; labels below it are joined to what was predicted in `labels_horizon_days`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -122,6 +125,8 @@ class Settings(BaseModel):
     predictions_prefix: Key
     drift_bucket: Bucket
     drift_prefix: Key
+    labels_prefix: Annotated[str, StringConstraints(min_length=2, max_length=900, pattern=r"^[^/].*/$")]
+    labels_horizon_days: int = Field(default=90, ge=1)
     accuracy_threshold: float = Field(ge=0, le=1)
     promotion_margin: float = Field(default=0.02, ge=0, le=1)
     promotion_approval: Literal["auto", "manual"] = "auto"
@@ -166,12 +171,16 @@ class Settings(BaseModel):
             "rejected rows": (self.predictions_bucket, "rejects/"),
             "manifests": (self.predictions_bucket, "manifests/"),
         }
-        for name, (bucket, key) in written.items():
-            if bucket == self.bucket and _overlap(self.test_key, key):
-                raise ValueError(
-                    f"TEAM_S3_TEST_KEY={self.test_key} overlaps with {name} ({key}). "
-                    "Give each a place of its own"
-                )
+        tests = {"TEAM_S3_TEST_KEY": (self.bucket, self.test_key)}
+        for watched, key, others in (
+            ("TEAM_S3_TEST_KEY", self.test_key, written),
+            ("TEAM_S3_LABELS_PREFIX", self.labels_prefix, written | tests),
+        ):
+            for name, (bucket, other) in others.items():
+                if bucket == self.bucket and _overlap(key, other):
+                    raise ValueError(
+                        f"{watched}={key} overlaps with {name} ({other}). Give each a place of its own"
+                    )
         return self
 
     @property
@@ -269,6 +278,8 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "predictions_prefix": given.get("TEAM_PREDICTIONS_PREFIX", f"{name}/predictions").rstrip("/"),
         "drift_bucket": given.get("TEAM_DRIFT_BUCKET", bucket),
         "drift_prefix": given.get("TEAM_DRIFT_PREFIX", f"{name}/drift").rstrip("/"),
+        "labels_prefix": given.get("TEAM_S3_LABELS_PREFIX", f"{name}/labels").rstrip("/") + "/",
+        "labels_horizon_days": given.get("LABELS_HORIZON_DAYS", "90"),
         "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
         "promotion_margin": given.get("PROMOTION_MARGIN", "0.02"),
         "promotion_approval": given.get("PROMOTION_APPROVAL", "auto"),
@@ -297,6 +308,7 @@ _VARIABLES = {
     "predictions_prefix": "TEAM_PREDICTIONS_PREFIX",
     "drift_bucket": "TEAM_DRIFT_BUCKET",
     "drift_prefix": "TEAM_DRIFT_PREFIX",
+    "labels_prefix": "TEAM_S3_LABELS_PREFIX",
 }
 
 

@@ -58,12 +58,12 @@ def log_history(workspace: Workspace, scored: Record, verdict: DriftVerdict) -> 
     points = [Metric(name, value, step * 1000, step) for name, value in metrics(verdict)]
     with tracking.told("Logging the drift history", workspace.settings):
         client = tracking.client(workspace.settings)
-        run_id = _history_run(client, workspace, ModelRef.model_validate(scored.inputs["model"]))
+        run_id = history_run(client, workspace, ModelRef.model_validate(scored.inputs["model"]))
         client.log_batch(run_id, metrics=points)
     return run_id
 
 
-def _history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
+def history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
     """The model's history run; created finished, since nothing waits for its end."""
     experiment = tracking.experiment_id(client, workspace.settings.names.drift_experiment)
     if not _found(client, experiment, model):

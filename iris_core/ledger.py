@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.storage import ObjectStore, ObjectVersion
 
-Kind = Literal["training", "promotion", "scoring", "drift", "action"]
+Kind = Literal["training", "promotion", "scoring", "performance", "drift", "action"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SUPERSEDED = "superseded"

@@ -30,7 +30,7 @@ INSUFFICIENT = "insufficient"
 
 def identity_of(moment: date, subject: str, variant: str) -> Identity:
     """The identity of the drift verdict on a scoring that was decided on the day `moment`."""
-    return Identity("drift", moment, f"{subject}-{variant}", "verdict")
+    return Identity("drift", moment, f"{subject}-{variant}", verdicts.BATCH)
 
 
 def unreported(workspace: Workspace) -> list[str]:
@@ -160,7 +160,7 @@ def _debounce(
     """N of M as far as it is known now; `verdicts` computes it anew from all records."""
     model = ModelRef.model_validate(scored.inputs["model"]).variant
     order = verdicts.order_of(scored.inputs["object"], identity.path)
-    state = verdicts.debounced_now(workspace, model, order, verdict.severity)
+    state = verdicts.debounced_now(workspace, verdicts.Series(model), order, verdict.severity)
     return state.model_dump(mode="json")
 
 
@@ -223,6 +223,7 @@ def _log(
 
 def _summary(record: Record) -> dict[str, Any]:
     return {
+        "verdict": record.identity.path,
         "scoring": record.inputs["scoring"],
         "severity": record.outcome,
         "sentence": record.reason,
@@ -232,8 +233,8 @@ def _summary(record: Record) -> dict[str, Any]:
 
 def worst(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
-    states = {record.inputs["scoring"]: state for record, state in verdicts.with_debounce(workspace)}
-    told = [{**report, **_told(states.get(str(report["scoring"])))} for report in reports]
+    states = {record.identity.path: state for record, state in verdicts.with_debounce(workspace)}
+    told = [{**report, **_told(states.get(str(report["verdict"])))} for report in reports]
     if not told:
         raise IrisError("No report was made.")
     ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))

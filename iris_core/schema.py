@@ -51,7 +51,8 @@ class Feature(BaseModel):
 class TableSchema(BaseModel):
     """Columns of a training table; an inference table needs the features only.
 
-    `min_rows` is the least a training table must hold.
+    `min_rows` is the least a training table must hold. `key` is the column by which labels that come later
+    find the predictions they belong to: inference tables that have it carry it through.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,10 +61,11 @@ class TableSchema(BaseModel):
     target: str = Field(min_length=1)
     classes: tuple[str, ...] = Field(min_length=2)
     min_rows: int = Field(default=30, ge=10)
+    key: str = Field(default="id", min_length=1)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        names = [*self.feature_names, self.target]
+        names = [*self.feature_names, self.target, self.key]
         if len(set(names)) != len(names):
             raise ValueError(f"column names must be distinct: {names}")
         if len(set(self.classes)) != len(self.classes):

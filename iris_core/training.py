@@ -13,6 +13,7 @@ from iris_core import promotion, retrain_requests, tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.holdout import labelled_frame, split
 from iris_core.ledger import Committed, Identity, Record
+from iris_core.quarantine import quarantine
 from iris_core.reconcile import Source, supersede_older
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.schema import TableSchema
@@ -47,10 +48,11 @@ class TrainingConfig(BaseModel):
     def variant(self) -> str:
         """A short identity: another configuration decides anew about the same data.
 
-        Without what is typical of a column: that judges a model, and does not change what is learned.
+        Without what is typical of a column, which judges a model, and without the key, which labels that
+        come later are joined by: neither changes what is learned.
         """
-        judging = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}}}
-        learning = self.model_dump_json(exclude=judging)
+        other: Any = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}, "key": True}}
+        learning = self.model_dump_json(exclude=other)
         return "c" + hashlib.sha256(learning.encode()).hexdigest()[:12]
 
 
@@ -142,10 +144,7 @@ def _continue(work: Work, standing: Record) -> Work:
 
 def reject(workspace: Workspace, work: Work, error: DataRejected) -> Committed:
     """Keep the refused table findable under the quarantine prefix and record why it was refused."""
-    settings = workspace.settings
-    base = f"quarantine/{settings.platform_env}/{work.object.digest}/{work.object.key.rsplit('/', 1)[-1]}"
-    copied = workspace.store.copy(work.object, settings.bucket, base)
-    workspace.store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
+    copied = quarantine(workspace, work.object, error)
     return workspace.ledger.commit(
         work.key,
         REJECTED,

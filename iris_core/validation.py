@@ -75,7 +75,7 @@ def _survey(chunks: Iterable[bytes], where: str, table: TableSchema) -> _Survey:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """The rows that one check has found in one column so far."""
 
     check: Check
@@ -120,7 +120,7 @@ class _Survey:
         self.columns: tuple[str, ...] = ()
         self.class_counts: Counter[str] = Counter(dict.fromkeys(table.classes, 0))
         self.repeats = Repeats()
-        self._tallies: dict[tuple[Check, str], _Tally] = {}
+        self._tallies: dict[tuple[Check, str], Tally] = {}
 
     @property
     def has_labels(self) -> bool:
@@ -178,7 +178,7 @@ class _Survey:
 
     def _tally(self, check: Check, column: str, expected: str, batch: Batch, mask: pl.Series) -> None:
         if mask.any():
-            self._tallies.setdefault((check, column), _Tally(check, column, expected)).add(batch, mask)
+            self._tallies.setdefault((check, column), Tally(check, column, expected)).add(batch, mask)
 
     def count(self, check: Check, column: str) -> int:
         """Rows that a check has found in a column."""

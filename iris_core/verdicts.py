@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from iris_core.config import Settings
 from iris_core.drift.debounce import Debounced, debounced
@@ -21,7 +21,23 @@ from iris_core.workspace import Workspace
 LOOKED_THROUGH = 200
 """As many of the newest verdicts are read; a window of N of M that reaches further back is cut."""
 
+BATCH = "verdict"
+PERFORMANCE = "performance"
+
 Order = tuple[str, str]
+
+
+class Series(NamedTuple):
+    """Verdicts that are counted together by N of M: of one model, on its batches or on its performance."""
+
+    model: str
+    about: str = BATCH
+
+
+def series_of(record: Record) -> Series:
+    """The series that a verdict belongs to."""
+    about = PERFORMANCE if record.variant.startswith(PERFORMANCE) else BATCH
+    return Series(model_of(record), about)
 
 
 def model_of(record: Record) -> str:
@@ -57,9 +73,9 @@ def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
 
 
 def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
-    """The newest verdicts, each with what N of M says of it and those before it of the same model."""
+    """The newest verdicts, each with what N of M says of it and those before it of the same series."""
     told: list[tuple[Record, Debounced]] = []
-    for _, group in groupby(sorted(recent(workspace), key=model_of), key=model_of):
+    for _, group in groupby(sorted(recent(workspace), key=series_of), key=series_of):
         records = list(group)
         severities = [severity_of(record) for record in records]
         told += [
@@ -69,7 +85,7 @@ def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
     return sorted(told, key=lambda item: _order(item[0]))
 
 
-def debounced_now(workspace: Workspace, model: str, order: Order, severity: Severity) -> Debounced:
+def debounced_now(workspace: Workspace, series: Series, order: Order, severity: Severity) -> Debounced:
     """What N of M says of a verdict about to be recorded, by those that are."""
-    before = [r for r in recent(workspace) if model_of(r) == model and _order(r) < order]
+    before = [r for r in recent(workspace) if series_of(r) == series and _order(r) < order]
     return judged(workspace.settings, [*(severity_of(record) for record in before), severity])

@@ -24,6 +24,7 @@ class KindName(StrEnum):
     training = "training"
     promotion = "promotion"
     scoring = "scoring"
+    performance = "performance"
     drift = "drift"
     action = "action"
 

@@ -34,6 +34,10 @@ EVIDENTLY_ALPHA = 0.005
 """The same for all of Evidently's tests in one report together."""
 
 
+PERFORMANCE_ALPHA = 0.05
+"""The same for a verdict on performance, which is a report of its own; one-sided: only a loss drifts."""
+
+
 class Thresholds(BaseModel):
     """Sizes from which a change is low, medium, high; None: this term never goes so far.
 
@@ -59,6 +63,10 @@ THRESHOLDS: dict[Term, Thresholds] = {
 }
 """mean: standard deviations of the reference. std: ln of the ratio. range: standard deviations beyond the
 reference's range; a single row can cause it, so it is never high. The others: share of rows."""
+
+
+PERFORMANCE = Thresholds(low=0.02, medium=0.05, high=0.10)
+"""Share of rows: accuracy lost against the holdout."""
 
 
 def level(change: Change, thresholds: Thresholds) -> Severity:

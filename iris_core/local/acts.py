@@ -110,7 +110,7 @@ class Director:
             names.drift_dag,
             act.began,
             lambda: self.sight.decided(
-                "drift", act.began, lambda it: it.inputs["scoring"] == scored.identity.path
+                "drift", act.began, lambda it: it.inputs.get("scoring") == scored.identity.path
             ),
         )
         act.severity = drift.outcome

@@ -13,7 +13,10 @@ from iris_core.tables import batches
 
 
 def text_frames(store: ObjectStore, version: ObjectVersion) -> Iterator[pl.DataFrame]:
-    """The rows of a table in the store, in its order and bounded memory; an empty cell is ''."""
+    """The rows of a table in the store, in its order and bounded memory; an empty cell is ''.
+
+    :raises ObjectMissing: this version is gone.
+    """
     if not version.key.endswith(".parquet"):
         yield from (batch.frame for batch in batches(store.chunks(version), version.uri))
         return

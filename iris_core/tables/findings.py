@@ -34,6 +34,7 @@ Check = Literal[
     "out_of_range",
     "absent_class",
     "small_class",
+    "conflict",
     "duplicates",
 ]
 """Every check, worst first."""
@@ -61,6 +62,7 @@ _ADVICE: dict[Check, tuple[str, str]] = {
     "out_of_range": (_CORRECT, "check the unit; a wider range belongs in project.json"),
     "absent_class": ("Add rows of every class", "a class that is gone leaves project.json"),
     "small_class": ("Add rows of every class", ""),
+    "conflict": ("Give each id one label", ""),
     "duplicates": ("Remove the repeated rows", ""),
 }
 """What to do about each, and hints how."""

@@ -119,7 +119,7 @@ def _check_predictions(found: Audit, workspace: Workspace, records: dict[Kind, l
 
 def _check_reports(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
     scored = {r.identity.path for r in records["scoring"] if r.outcome == "scored"}
-    reported = Counter(record.inputs["scoring"] for record in records["drift"])
+    reported = Counter(r.inputs["scoring"] for r in records["drift"] if "scoring" in r.inputs)
     found.lost += [f"no drift record of {path}" for path in scored - reported.keys()]
     found.orphaned += [f"a drift record of {path}, which is not there" for path in reported.keys() - scored]
     found.doubled += [f"{times} drift records of {path}" for path, times in reported.items() if times > 1]

@@ -43,6 +43,8 @@ FIELDS = {
     "TEAM_PREDICTIONS_PREFIX": "predictions_prefix",
     "TEAM_DRIFT_BUCKET": "drift_bucket",
     "TEAM_DRIFT_PREFIX": "drift_prefix",
+    "TEAM_S3_LABELS_PREFIX": "labels_prefix",
+    "LABELS_HORIZON_DAYS": "labels_horizon_days",
     "ACCURACY_THRESHOLD": "accuracy_threshold",
     "PROMOTION_MARGIN": "promotion_margin",
     "PROMOTION_APPROVAL": "promotion_approval",

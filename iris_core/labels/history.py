@@ -1,0 +1,79 @@
+"""How a model version did on labels, in MLflow: on its training run, its version and its history run.
+
+Metrics are `labels/accuracy`, `labels/rows`, `labels/precision/{class}`, `labels/recall/{class}`; a step is
+the second in which the labels landed, so that repeating it changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from iris_core import tracking
+from iris_core.drift_metrics import history_run
+from iris_core.labels.matching import ModelPerformance
+from iris_core.promotion import ModelRef
+from iris_core.storage import ObjectVersion
+from iris_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+_GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
+
+
+def metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
+    """Name and value of what a chart can show."""
+    yield "labels/accuracy", found.accuracy
+    yield "labels/rows", float(found.joined)
+    for name, one in found.per_class.items():
+        for what in ("precision", "recall"):
+            if one[what] is not None:
+                yield f"labels/{what}/{name}", float(one[what])
+
+
+def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPerformance) -> str:
+    """Show a performance at the model that it is about; returns the id of its history run.
+
+    A training run or a version that was deleted meanwhile is passed over.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    from mlflow.entities import Metric
+
+    step = int(labels.landed_at.timestamp())
+    points = [Metric(name, value, step * 1000, step) for name, value in metrics(found)]
+    model = found.model
+    with tracking.told("Logging performance on labels", workspace.settings):
+        client = tracking.client(workspace.settings)
+        run_id = history_run(client, workspace, model)
+        client.log_batch(run_id, metrics=points)
+        client.log_dict(run_id, {"rows_are_actual": found.agreement}, f"labels/{labels.digest}.json")
+        if model.run_id:
+            _unless_gone(model, lambda: client.log_batch(model.run_id, metrics=points))
+        _unless_gone(model, lambda: _tag(client, model, labels, found))
+    return run_id
+
+
+def _tag(client: MlflowClient, model: ModelRef, labels: ObjectVersion, found: ModelPerformance) -> None:
+    tags = {
+        "iris.labels.accuracy": f"{found.accuracy:.4f}",
+        "iris.labels.rows": str(found.joined),
+        "iris.labels.uri": labels.uri,
+    }
+    for name, value in tags.items():
+        client.set_model_version_tag(model.name, str(model.version), name, value)
+
+
+def _unless_gone(model: ModelRef, act: Callable[[], object]) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        act()
+    except MlflowException as error:
+        if error.error_code not in _GONE:
+            raise
+        log.warning("%s version %s is no longer in MLflow: %s", model.name, model.version, error)

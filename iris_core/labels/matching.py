@@ -1,0 +1,233 @@
+"""Labels joined to published predictions, streamed: what each model version got right.
+
+Every label counts once for each model version: of several predictions of one key by the same version (the
+table was uploaded again) the newest scoring's counts, and within a table its first row. Memory is bounded
+by the labels of one pass and the rows of one join, whatever the number of predictions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import ObjectMissing
+from iris_core.labels.table import KEY, LABEL, Share, check_share, shares, survey
+from iris_core.ledger import Record
+from iris_core.promotion import ModelRef
+from iris_core.schema import TableSchema
+from iris_core.scoring.engine import ordered
+from iris_core.scoring.inputs import Input
+from iris_core.scoring.published import text_frames
+from iris_core.scoring.quality import quality
+from iris_core.scoring.render import PREDICTION
+from iris_core.storage import ObjectStore, ObjectVersion
+from iris_core.tables import batches
+
+READERS = 8
+SMALL_BYTES = 4 << 20
+"""Smaller predictions are read ahead, several at once."""
+JOINED_AT_ONCE = 1_000_000
+PLACE = "place"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A scoring's predictions: the scoring's path, what was scored with, where they are."""
+
+    scoring: str
+    model: ModelRef
+    predictions: ObjectVersion
+
+    @classmethod
+    def of(cls, record: Record) -> Published:
+        """What a scoring's record says."""
+        return cls(
+            record.identity.path,
+            ModelRef.model_validate(record.inputs["model"]),
+            ObjectVersion.model_validate(record.outputs["predictions"]),
+        )
+
+
+class ModelPerformance(BaseModel):
+    """What the labels say of one model version: `joined` keys, of which `accuracy` were predicted right.
+
+    `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions of a key
+    were passed over for a newer one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelRef
+    joined: int
+    repeated: int
+    accuracy: float
+    agreement: dict[str, dict[str, int]]
+    per_class: dict[str, dict[str, Any]]
+
+
+class Measured(BaseModel):
+    """A file of labels against predictions.
+
+    Rows: `rows` in all, `unlabelled` without a label, `duplicate` that say the same again. Keys: `labels`
+    usable ones, `conflicting` with several labels (left out), `unmatched` that no prediction has. Tables of
+    predictions: `tables` looked through, of which `without_key` lack the key's column and `gone` are gone.
+    `scorings` are the matched ones; `models` is by model version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    labels: int
+    unlabelled: int
+    duplicate: int
+    conflicting: int
+    unmatched: int
+    tables: int
+    without_key: int
+    gone: int
+    scorings: tuple[str, ...] = ()
+    models: dict[str, ModelPerformance] = {}
+
+    @property
+    def matched(self) -> int:
+        """Labels that at least one prediction has."""
+        return self.labels - self.unmatched
+
+
+@dataclass
+class _Answers:
+    model: ModelRef
+    repeated: int = 0
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def summed(self) -> ModelPerformance:
+        agreement: dict[str, dict[str, int]] = {}
+        for (label, prediction), count in sorted(self.pairs.items()):
+            agreement.setdefault(label, {})[prediction] = count
+        found = quality(agreement)
+        assert found is not None
+        return ModelPerformance(
+            model=self.model,
+            joined=found.labelled,
+            repeated=self.repeated,
+            accuracy=found.accuracy,
+            agreement=agreement,
+            per_class={name: one.model_dump() for name, one in found.classes.items()},
+        )
+
+
+@dataclass
+class _Matching:
+    store: ObjectStore
+    table: TableSchema
+    answers: dict[str, _Answers] = field(default_factory=dict)
+    scorings: dict[str, None] = field(default_factory=dict)
+    tables: set[str] = field(default_factory=set)
+    without_key: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)
+    unmatched: int = 0
+
+    def match(self, share: Share, scored: Iterable[Published]) -> None:
+        """Join one share of the labels to all predictions; newest scoring first."""
+        labels = share.frame.with_row_index(PLACE)
+        taken: dict[str, NDArray[np.bool_]] = {}
+        for one, frames in self._tables(scored):
+            mask = taken.setdefault(one.model.variant, np.zeros(labels.height, np.bool_))
+            for frame in frames:
+                self._take(one, frame.join(labels, on=KEY, how="inner", maintain_order="left"), mask)
+        seen = np.logical_or.reduce(list(taken.values())) if taken else np.zeros(labels.height, np.bool_)
+        self.unmatched += int((~seen).sum())
+
+    def _take(self, one: Published, joined: pl.DataFrame, mask: NDArray[np.bool_]) -> None:
+        if not joined.height:
+            return
+        answers = self.answers.setdefault(one.model.variant, _Answers(one.model))
+        self.scorings[one.scoring] = None
+        first = joined.unique(PLACE, keep="first", maintain_order=True)
+        is_new = ~mask[first[PLACE].to_numpy()]
+        fresh = first.filter(pl.Series(is_new))
+        mask[fresh[PLACE].to_numpy()] = True
+        answers.repeated += joined.height - fresh.height
+        for label, prediction, count in fresh.group_by(LABEL, PREDICTION).len().iter_rows():
+            answers.pairs[label, prediction] += count
+
+    def _tables(self, scored: Iterable[Published]) -> Iterator[tuple[Published, Iterator[pl.DataFrame]]]:
+        for one, small in ordered(scored, self._read_ahead, READERS):
+            yield one, self._frames(one, small)
+
+    def _read_ahead(self, one: Published) -> bytes | None:
+        version = one.predictions
+        if version.size > SMALL_BYTES or version.key.endswith(".parquet"):
+            return None
+        try:
+            return self.store.read(version)
+        except ObjectMissing:
+            return None
+
+    def _frames(self, one: Published, small: bytes | None) -> Iterator[pl.DataFrame]:
+        self.tables.add(one.scoring)
+        version = one.predictions
+        found = text_frames(self.store, version)
+        if small is not None:
+            found = (batch.frame for batch in batches([small], version.uri))
+        try:
+            yield from _keyed(found, self.table.key)
+        except pl.exceptions.ColumnNotFoundError:
+            self.without_key.add(one.scoring)
+        except ObjectMissing:
+            self.gone.add(one.scoring)
+
+
+def _keyed(frames: Iterator[pl.DataFrame], key: str) -> Iterator[pl.DataFrame]:
+    """Key and prediction alone, in frames large enough to be worth a join."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame.select(pl.col(key).str.strip_chars().alias(KEY), pl.col(PREDICTION)))
+        if sum(part.height for part in held) >= JOINED_AT_ONCE:
+            yield pl.concat(held)
+            held = []
+    if held:
+        yield pl.concat(held)
+
+
+def measured(
+    store: ObjectStore, given: Input, table: TableSchema, scored: Sequence[Published], most_unusable: float
+) -> Measured:
+    """Join a file of labels to the predictions of these scorings.
+
+    :param scored: newest first.
+    :param most_unusable: the share of rows without a key, or with a key that has several labels, that is put
+        up with.
+    :raises DataRejected: the file cannot be used as labels; says why and what to do.
+    """
+    found = survey(given, table)
+    matching = _Matching(store, table)
+    labels = duplicate = conflicting = 0
+    conflicts: tuple[str, ...] = ()
+    for share in shares(given, table, found.passes):
+        labels += share.frame.height
+        duplicate += share.duplicate
+        conflicting += share.conflicting
+        conflicts = conflicts or share.conflicts
+        matching.match(share, scored)
+    check_share(given, found, conflicting, conflicts, most_unusable)
+    return Measured(
+        rows=found.rows,
+        labels=labels,
+        unlabelled=found.unlabelled,
+        duplicate=duplicate,
+        conflicting=conflicting,
+        unmatched=matching.unmatched,
+        tables=len(matching.tables),
+        without_key=len(matching.without_key),
+        gone=len(matching.gone),
+        scorings=tuple(matching.scorings),
+        models={name: answers.summed() for name, answers in sorted(matching.answers.items())},
+    )
