@@ -128,6 +128,7 @@ class Story:
     promotions: Sequence[Record]
     scorings: Sequence[Record]
     drifts: Sequence[Record]
+    performances: Sequence[Record]
     staged_now: Record | None
     stagings: Sequence[Record] = field(default_factory=tuple)
 
@@ -143,13 +144,14 @@ class Story:
             "promotions": [record.model_dump(mode="json") for record in self.promotions],
             "scorings": [record.model_dump(mode="json") for record in self.scorings],
             "drifts": [record.model_dump(mode="json") for record in self.drifts],
+            "performances": [record.model_dump(mode="json") for record in self.performances],
         }
 
 
 def story(ledger: Ledger, version: int) -> Story:
     """What is known about a version: from the data that it was trained on to the drift of what it scored.
 
-    The newest 200 scorings and drift verdicts are read.
+    The newest 200 scorings, drift verdicts and performance records are read.
 
     :raises PromotionRefused: nothing was ever decided about this version.
     """
@@ -166,6 +168,7 @@ def story(ledger: Ledger, version: int) -> Story:
         promotions=promotions,
         scorings=_with_variant(ledger, "scoring", variant, first.at),
         drifts=_with_variant(ledger, "drift", variant, first.at),
+        performances=_on_labels(ledger, variant, first.at),
         staged_now=staged_at(ledger, datetime.now(UTC)),
         stagings=stagings(ledger),
     )
@@ -183,6 +186,12 @@ def _with_variant(ledger: Ledger, kind: Kind, variant: str, since: datetime) -> 
     )
     distinct = dict.fromkeys(islice(mine, SCORINGS_READ))
     return [record for record in map(ledger.get, distinct) if record]
+
+
+def _on_labels(ledger: Ledger, variant: str, since: datetime) -> list[Record]:
+    """Performance records that speak of a version, newest first."""
+    found = takewhile(lambda record: record.at >= since, ledger.recent("performance", outcome="measured"))
+    return [r for r in islice(found, SCORINGS_READ) if variant in r.evidence["models"]]
 
 
 def tally(records: Iterable[Record]) -> Counter[str]:

@@ -22,6 +22,8 @@ def _sentences(story: Story) -> Iterator[str]:
         yield from _rolled_back(record) if record.outcome == ROLLED_BACK else _judged(record)
     yield _fate(story)
     yield _used(story)
+    if story.performances:
+        yield _labelled(story)
     if story.drifts:
         yield _drifted(story)
 
@@ -133,6 +135,16 @@ def _used(story: Story) -> str:
     accuracy = last.evidence.get("accuracy")
     labelled = f", with {accuracy:.1%} of the labelled rows right" if accuracy is not None else ""
     return f"It has scored {tables} ({rows} rows), last {last.object().uri} on {when(last.at)}{labelled}."
+
+
+def _labelled(story: Story) -> str:
+    last = story.performances[0]
+    files = "once" if len(story.performances) == 1 else f"{len(story.performances)} times"
+    mine = next(one for one in last.evidence["models"].values() if one["model"]["version"] == story.version)
+    return (
+        f"Labels for what it predicted came {files}, last {last.object().uri} on {when(last.at)}: "
+        f"{mine['accuracy']:.1%} of {mine['joined']} rows were right."
+    )
 
 
 def _drifted(story: Story) -> str:

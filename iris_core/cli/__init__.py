@@ -46,6 +46,7 @@ from iris_core.cli import (  # noqa: E402 - each registers its commands
     decisions,
     demo,  # noqa: F401
     drift,  # noqa: F401
+    labels,  # noqa: F401
     scoring,  # noqa: F401
     stack,  # noqa: F401
 )

@@ -20,13 +20,23 @@ class Purpose(StrEnum):
 
     train = "train"
     test = "test"
+    labels = "labels"
 
 
 @app.command()
 def upload(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A CSV file.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="A CSV file; Parquet, too, unless as train."
+        ),
+    ],
     purpose: Annotated[
-        Purpose, typer.Option("--as", help="train: a model learns from it; test: it is scored.")
+        Purpose,
+        typer.Option(
+            "--as",
+            help="train: a model learns from it; test: it is scored; labels: it tells what was right.",
+        ),
     ] = Purpose.test,
     as_json: AsJson = False,
 ) -> None:
@@ -40,6 +50,8 @@ def upload(
       iris upload iris_train.csv --as train
 
       iris upload today.csv && iris ledger --limit 3
+
+      iris upload answers.csv --as labels
     """
     from iris_core.local.uploads import upload as put
 

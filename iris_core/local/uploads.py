@@ -8,13 +8,14 @@ from iris_core.config import Settings
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
-Purpose = Literal["train", "test"]
+Purpose = Literal["train", "test", "labels"]
 
 
 def upload(workspace: Workspace, data: bytes, purpose: Purpose, name: str) -> ObjectVersion:
-    """Upload training or inference data; returns the object version it became.
+    """Upload training data, inference data or labels; returns the object version it became.
 
-    :param name: the file's name; used where inference data has a prefix (`TEAM_S3_TEST_KEY=…/`), not one key.
+    :param name: the file's name; used where there is a prefix: for labels, and for inference data with
+        `TEAM_S3_TEST_KEY=…/`.
     """
     key = key_for(workspace.settings, purpose, name)
     return workspace.store.put(workspace.settings.bucket, key, data, "text/csv")
@@ -22,5 +23,6 @@ def upload(workspace: Workspace, data: bytes, purpose: Purpose, name: str) -> Ob
 
 def key_for(settings: Settings, purpose: Purpose, name: str) -> str:
     """The key that the pipelines watch for this purpose."""
-    key = settings.train_key if purpose == "train" else settings.test_key
+    keys = {"train": settings.train_key, "test": settings.test_key, "labels": settings.labels_prefix}
+    key = keys[purpose]
     return f"{key}{name}" if key.endswith("/") else key

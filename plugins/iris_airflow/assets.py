@@ -23,6 +23,7 @@ class Assets:
     staged_model: Asset
     inference_data: Asset
     predictions: Asset
+    labels: Asset
     drift_report: Asset
     retrain_request: Asset
 
@@ -47,6 +48,7 @@ def assets(settings: Settings) -> Assets:
         predictions=_stored(
             settings, "predictions", settings.predictions_bucket, settings.predictions_prefix
         ),
+        labels=_watched(settings, "labels", settings.labels_prefix, "performance"),
         drift_report=_stored(settings, "drift_report", settings.drift_bucket, settings.drift_prefix),
         retrain_request=Asset(
             names.asset("retrain_request"),

@@ -166,7 +166,7 @@ class TestParsed:
         expected = {
             "iris_pipeline": ["retrain_request", "training_data"],
             "iris_batch_inference": ["inference_data", "staged_model"],
-            "iris_drift_pipeline": ["predictions"],
+            "iris_drift_pipeline": ["labels", "predictions"],
         }
         for name, assets in expected.items():
             dag = parsed["dags"][f"{prefix}_{name}"]
@@ -195,7 +195,7 @@ class TestParsed:
             assert first["type"] == "S3KeySensor"
             others = [task for name, task in dag["tasks"].items() if name != dag["order"][0]]
             assert dag["order"][0] not in {name for task in others for name in task["downstream"]}
-            assert len(first["downstream"]) == 1
+            assert first["downstream"]
 
 
 def chain(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
@@ -248,7 +248,8 @@ class TestInference:
 class TestDrift:
     def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
         assert chain(parsed, f"{prefix}_iris_drift_pipeline") == {
-            "wait_for_predictions": ["unreported"],
+            "wait_for_predictions": ["join_labels", "unreported"],
+            "join_labels": ["verdict"],
             "unreported": ["report"],
             "report": ["verdict"],
             "verdict": ["alert", "request_retraining"],
@@ -285,6 +286,7 @@ class TestAssets:
             f"{prefix}_inference_data": f"x-minio://{bucket}/iris/iris_test.csv",
             f"{prefix}_staged_model": f"x-mlflow://{prefix}_iris_model/staging",
             f"{prefix}_predictions": f"x-minio://{bucket}/iris/predictions",
+            f"{prefix}_labels": f"x-minio://{bucket}/iris/labels/",
             f"{prefix}_drift_report": f"x-minio://{bucket}/iris/drift",
             f"{prefix}_retrain_request": f"x-iris://{prefix}_iris_model/retrain_request",
         }
@@ -293,11 +295,12 @@ class TestAssets:
     def test_watchers(self, parsed: dict[str, Any], prefix: str, team: tuple[str, str]) -> None:
         found = {name: asset["watchers"] for name, asset in parsed["assets"].items() if asset["watchers"]}
         assert set(found) == {
-            f"{prefix}_{name}" for name in ("training_data", "inference_data", "staged_model")
+            f"{prefix}_{name}" for name in ("training_data", "inference_data", "labels", "staged_model")
         }
         for name, kind, key in (
             ("training_data", "training", "iris/iris_train.csv"),
             ("inference_data", "scoring", "iris/iris_test.csv"),
+            ("labels", "performance", "iris/labels/"),
         ):
             [[path, arguments]] = found[f"{prefix}_{name}"]
             assert path == "iris_airflow.triggers.minio.MinioObjectTrigger"

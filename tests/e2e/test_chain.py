@@ -269,6 +269,7 @@ def test_the_asset_graph_is_the_picture(running: Running) -> None:
         names.asset("staged_model"): ([names.training_dag], [names.inference_dag]),
         names.asset("inference_data"): ([], [names.inference_dag]),
         names.asset("predictions"): ([names.inference_dag], [names.drift_dag]),
+        names.asset("labels"): ([], [names.drift_dag]),
         names.asset("drift_report"): ([names.drift_dag], []),
         names.asset("retrain_request"): ([names.drift_dag], [names.training_dag]),
     }

@@ -28,7 +28,7 @@ class MinioObjectTrigger(WatchTrigger):
 
     :param bucket: the bucket to watch.
     :param key: one object's key, or a prefix ending in `/`.
-    :param kind: the ledger's kind of decision that accounts for an object: `training` or `scoring`.
+    :param kind: the ledger's kind of decision that accounts for an object, such as `training`.
     :param env: the ledger's environment.
     :param conn_id: the Airflow connection of the store.
     :param ping_s: seconds between the stream's pings; without a line for three of them it counts as deaf.

@@ -1,0 +1,81 @@
+"""`iris labels`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from iris_core.cli import app
+from iris_core.cli.decisions import open_workspace
+from iris_core.cli.screen import Screen, print_json
+from iris_core.cli.stack import AsJson
+
+if TYPE_CHECKING:
+    from iris_core.labels import Measured, ModelPerformance
+
+
+@app.command()
+def labels(
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or Parquet: an id and a label."),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Tell how right past predictions were: join a file of labels to what was published, without Airflow.
+
+    Nothing is recorded. To record it, upload the file: iris upload FILE --as labels.
+    The id is the column that table.key in project.json names; predictions have it where the scored table had.
+
+    Examples:
+
+      iris labels answers.csv
+
+      iris labels answers.csv --json | jq '.models[].accuracy'
+    """
+    from iris_core.labels import preview, told
+    from iris_core.scoring.inputs import LocalInput
+
+    workspace = open_workspace()
+    found = preview(workspace, LocalInput(file))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    for one in sorted(found.models.values(), key=lambda one: -one.model.version):
+        _print(one)
+    Screen().console.print(escape(told(workspace, found)) + _left_out(found))
+
+
+def _print(found: ModelPerformance) -> None:
+    """A model version's confusion matrix with precision and recall, as MLflow shows it."""
+    console = Screen().console
+    console.print(
+        f"[bold]version {found.model.version}[/]: accuracy {found.accuracy:.3f} on {found.joined:,} rows"
+    )
+    predicted = list(found.per_class)
+    table = Table("label", box=None, pad_edge=False)
+    for name in (*(f"→ {name}" for name in predicted), "precision", "recall"):
+        table.add_column(escape(name), justify="right")
+    for label in predicted:
+        counts = (f"{found.agreement.get(label, {}).get(name, 0):,}" for name in predicted)
+        shares = (_share(found.per_class[label][what]) for what in ("precision", "recall"))
+        table.add_row(escape(label), *counts, *shares)
+    console.print(table)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _left_out(found: Measured) -> str:
+    counts = {
+        "without a label": found.unlabelled,
+        "said twice": found.duplicate,
+        "with several labels, left out": found.conflicting,
+    }
+    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    return f" ({', '.join(told)})" if told else ""
