@@ -6,14 +6,14 @@ no event told of. What is owed is computed from bucket and ledger: one drift rec
 performance record for each file of labels.
 
 `wait → unreported → report (one task per scoring) → verdict → alert, request_retraining`
-`wait → join_labels → verdict`
+`wait → join_labels → alert, request_retraining`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_predictions | waits for predictions, deferred | |
 | unreported | lists the scorings without a drift record | nothing is owed: skipped |
 | report | compares what was scored with what the model was trained on: simple statistics (mean, std, min, max), Evidently's tests and page, one verdict | |
-| join_labels | joins labels to past predictions by their key: accuracy, precision, recall of each model version; judges the loss of accuracy against the holdout | no labels are owed: skipped; bad labels: quarantined, the task fails when no file could be used |
+| join_labels | joins labels to past predictions by their key: accuracy, precision, recall of each model version; judges the loss of accuracy against the holdout | no labels are owed: skipped; bad labels are quarantined; the task fails when no file could be used |
 | verdict | the worst severity of this run, in a sentence; whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
 | alert | delivers the alerts that are owed to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
 | request_retraining | with `RETRAIN_ON_DRIFT`, asks for a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
@@ -55,17 +55,17 @@ def iris_drift_pipeline() -> None:
 
         return run_step(monitoring.unreported)
 
-    @task(max_active_tis_per_dag=1)
+    @task(outlets=[asset.drift_report], max_active_tis_per_dag=1)
     def join_labels() -> Any:
         from iris_core import labels
 
         return run_step(labels.join)
 
     @task(outlets=[asset.drift_report], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def verdict(reports: Any, performance: Any) -> Any:
+    def verdict(reports: Any) -> Any:
         from iris_core import monitoring
 
-        return run_step(monitoring.worst, [*reports, *(performance or ())])
+        return run_step(monitoring.worst, list(reports))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, max_active_tis_per_dag=1)
     def alert() -> Any:
@@ -91,9 +91,11 @@ def iris_drift_pipeline() -> None:
     report = EvidentlyDriftReportOperator.partial(task_id="report").expand(scoring=owed)
 
     joined = join_labels()
+    actions = [alert(), request_retraining()]
 
     wait >> [owed, joined]
-    verdict(report.output, joined) >> [alert(), request_retraining()]
+    joined >> actions
+    verdict(report.output) >> actions
 
 
 iris_drift_pipeline()

@@ -249,7 +249,7 @@ class TestDrift:
     def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
         assert chain(parsed, f"{prefix}_iris_drift_pipeline") == {
             "wait_for_predictions": ["join_labels", "unreported"],
-            "join_labels": ["verdict"],
+            "join_labels": ["alert", "request_retraining"],
             "unreported": ["report"],
             "report": ["verdict"],
             "verdict": ["alert", "request_retraining"],
@@ -259,6 +259,7 @@ class TestDrift:
 
     def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
         assert outlets(parsed, f"{prefix}_iris_drift_pipeline") == {
+            "join_labels": [f"{prefix}_drift_report"],
             "verdict": [f"{prefix}_drift_report"],
             "request_retraining": [f"{prefix}_retrain_request"],
         }

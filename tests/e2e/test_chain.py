@@ -211,6 +211,35 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     running.quiet()
 
 
+def test_labels_that_come_later_are_joined(running: Running, tables: tuple[bytes, bytes]) -> None:
+    header, *rows = tables[1].decode().splitlines()
+    stamp = f"{datetime.now(UTC):%H%M%S%f}"
+    named = [f"{stamp}-{number},{row}" for number, row in enumerate(rows)]
+    running.decided("training", running.train(tables[0]))
+    running.decided("drift", running.score("\n".join([f"id,{header}", *named, ""]).encode()))
+    running.quiet()
+    answers = [f"{line.split(',')[0]},{line.split(',')[-1]}" for line in named]
+
+    landed = running.put("iris/labels/answers.csv", "\n".join(["id,species", *answers, ""]).encode())
+
+    measured = running.decided("performance", landed)
+    assert measured.outcome == "measured"
+    assert measured.evidence["unmatched"] == 0
+    assert measured.by.run_id.startswith("asset_triggered__")
+    assert running.decided("drift", landed).outcome == "none"
+    running.quiet()
+    dag_id = running.workspace.settings.names.drift_dag
+    assert running.states(dag_id, measured.by.run_id) == {
+        "wait_for_predictions": "success",
+        "unreported": "skipped",
+        "report": "skipped",
+        "verdict": "skipped",
+        "join_labels": "success",
+        "alert": "skipped",
+        "request_retraining": "skipped",
+    }
+
+
 def test_drift_asks_for_one_retraining_and_stops(running: Running, tables: tuple[bytes, bytes]) -> None:
     training_data, inference_data = tables
     landed = running.train(training_data)
