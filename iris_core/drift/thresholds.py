@@ -34,8 +34,11 @@ EVIDENTLY_ALPHA = 0.005
 """The same for all of Evidently's tests in one report together."""
 
 
-PERFORMANCE_ALPHA = 0.05
-"""The same for a verdict on performance, which is a report of its own; one-sided: only a loss drifts."""
+PERFORMANCE_ALPHA = 0.04
+"""The same for a verdict on performance, which is a report of its own; one-sided: only a loss drifts.
+
+Below 5 %, because the bound is approximate where one side has far more rows than the other.
+"""
 
 
 class Thresholds(BaseModel):

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import polars as pl
 import pytest
 
-from iris_core import alerts, labels, monitoring, promotion, scoring, tracking, training, verdicts
+from iris_core import alerts, labels, monitoring, promotion, scoring, tracking, training
+from iris_core.decisions import story
 from iris_core.errors import DataRejected, NothingOwed
-from iris_core.labels import flow
+from iris_core.explanation import paragraph
+from iris_core.labels import flow, table
 from iris_core.ledger import Record
+from iris_core.scoring.inputs import StoredInput
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 MakeWorkspace = Callable[..., Workspace]
-LABELLED = "iris/labels/today.csv"
+Scored = tuple[Workspace, list[tuple[str, str]]]
+LABELS = "iris/labels/today.csv"
+COUNTS = ("rows", "labels", "unlabelled", "duplicate", "conflicting", "unmatched", "tables")
 FEATURES = "sepal_length,sepal_width,petal_length,petal_width"
 
 
@@ -40,6 +44,10 @@ def stage(workspace: Workspace, data: bytes) -> None:
 
 def score(workspace: Workspace, data: bytes, key: str = "") -> None:
     put(workspace, key or workspace.settings.test_key, data)
+    score_again(workspace)
+
+
+def score_again(workspace: Workspace) -> None:
     scored = [
         one for shard in scoring.plan_shards(workspace) for one in scoring.score_shard(workspace, shard)
     ]
@@ -58,7 +66,7 @@ def numbered(lines: list[str], first: int = 0) -> tuple[bytes, list[tuple[str, s
     return "\n".join([f"id,{FEATURES}", *table, ""]).encode(), pairs
 
 
-def told(pairs: list[tuple[str, str]]) -> bytes:
+def csv(pairs: list[tuple[str, str]]) -> bytes:
     return "\n".join(["id,species", *(f"{key},{label}" for key, label in pairs), ""]).encode()
 
 
@@ -69,18 +77,261 @@ def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
 
 
 @pytest.fixture
-def scored(
-    staged: Workspace, iris_rows: tuple[list[str], list[str]]
-) -> tuple[Workspace, list[tuple[str, str]]]:
+def scored(staged: Workspace, iris_rows: tuple[list[str], list[str]]) -> Scored:
     data, pairs = numbered(iris_rows[1])
     score(staged, data)
     return staged, pairs
 
 
-def test_joined(scored: tuple[Workspace, list[tuple[str, str]]]) -> None:
-    workspace, pairs = scored
-    put(workspace, LABELLED, told(pairs))
-    [verdict] = labels.join(workspace)
-    print(verdict)
-    print(records(workspace)[0].model_dump_json(indent=1))
-    print(records(workspace, "drift")[0].model_dump_json(indent=1))
+class TestJoined:
+    def test_what_is_recorded_and_shown(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        wrong = [(key, "setosa") for key, _ in pairs[:3]] + pairs[3:]
+        right = sum(label == told for (_, label), (_, told) in zip(pairs, wrong, strict=True))
+        landed = put(workspace, LABELS, csv([*wrong, wrong[0], ("nobody", "setosa"), ("f5", "")]))
+
+        [verdict] = labels.join(workspace)
+
+        [record] = records(workspace)
+        assert record.outcome == "measured"
+        found = {name: record.evidence[name] for name in COUNTS}
+        assert found == dict(zip(COUNTS, (33, 31, 1, 1, 0, 1, 1), strict=True))
+        [one] = record.evidence["models"].values()
+        assert one["joined"] == 30
+        assert one["accuracy"] == pytest.approx(right / 30, abs=0.04)
+        assert sum(sum(row.values()) for row in one["agreement"].values()) == 30
+        assert "30 of 31 labels matched" in record.reason
+        [performance] = [r for r in records(workspace, "drift") if "performance" in r.inputs]
+        assert verdict["verdict"] == performance.identity.path
+        assert performance.evidence["current"] == {"rows": 30, "right": round(one["accuracy"] * 30)}
+        assert performance.evidence["reference"]["rows"] == 24
+        model = promotion.staged(workspace)
+        assert model is not None
+        client = tracking.client(workspace.settings)
+        for run_id in (model.run_id, record.outputs["history_run_ids"][0]):
+            [point] = client.get_metric_history(run_id, "labels/accuracy")
+            assert (point.value, point.step) == (one["accuracy"], int(landed.landed_at.timestamp()))
+        tags = client.get_model_version(model.name, str(model.version)).tags
+        assert tags["iris.labels.rows"] == "30"
+        told = paragraph(story(workspace.ledger, model.version))
+        assert f"{one['accuracy']:.1%} of 30 rows were right" in told
+
+    def test_once(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        put(workspace, LABELS, csv(pairs))
+        assert len(labels.join(workspace)) == 1
+        with pytest.raises(NothingOwed, match="have their record"):
+            labels.join(workspace)
+        put(workspace, LABELS, csv(pairs))
+        with pytest.raises(NothingOwed):
+            labels.join(workspace)
+        assert [record.outcome for record in records(workspace)] == ["unchanged", "measured"]
+
+    def test_a_correction_is_measured_again(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        put(workspace, LABELS, csv([(key, "setosa") for key, _ in pairs]))
+        labels.join(workspace)
+        put(workspace, LABELS, csv(pairs))
+        labels.join(workspace)
+        accuracies = [
+            one["accuracy"] for record in records(workspace) for one in record.evidence["models"].values()
+        ]
+        assert accuracies[0] > 0.9 > 0.4 > accuracies[1]
+
+    def test_each_model_version_on_its_own_and_every_label_once(
+        self, scored: Scored, iris_rows: tuple[list[str], list[str]], as_csv: Any
+    ) -> None:
+        """Rows scored again by the same version count once, by its newest scoring."""
+        workspace, pairs = scored
+        time.sleep(1.01 - time.time() % 1)
+        again, _ = numbered([*iris_rows[1][:10], "9,2,9,4,setosa"])
+        score(workspace, again)
+        stage(workspace, as_csv(iris_rows[0][:90]))
+        score_again(workspace)
+        put(workspace, LABELS, csv(pairs))
+        labels.join(workspace)
+        [record] = records(workspace)
+        found = {one["model"]["version"]: one for one in record.evidence["models"].values()}
+        assert {version: one["joined"] for version, one in found.items()} == {1: 30, 2: 11}
+        assert found[1]["repeated"] == 11
+        assert len(record.inputs["scorings"]) == 3
+        assert sum(row.get("virginica", 0) for row in found[1]["agreement"].values()) >= 1
+
+    @pytest.mark.parametrize("packed", ["gzip", "parquet"])
+    def test_other_formats_and_parquet_predictions(
+        self,
+        mlflow_db: Path,
+        make_workspace: MakeWorkspace,
+        train_csv: bytes,
+        iris_rows: tuple[list[str], list[str]],
+        packed: str,
+    ) -> None:
+        workspace = make_workspace(PREDICTIONS_FORMAT="parquet")
+        stage(workspace, train_csv)
+        data, pairs = numbered(iris_rows[1])
+        score(workspace, data)
+        if packed == "gzip":
+            put(workspace, "iris/labels/a.csv.gz", gzip.compress(csv(pairs)))
+        else:
+            out = io.BytesIO()
+            pl.DataFrame(pairs, schema=["id", "species"], orient="row").write_parquet(out)
+            put(workspace, "iris/labels/a.parquet", out.getvalue())
+        labels.join(workspace)
+        [record] = records(workspace)
+        assert record.evidence["unmatched"] == 0
+        assert next(iter(record.evidence["models"].values()))["joined"] == 30
+
+    def test_in_several_passes_as_in_one(self, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+        workspace, pairs = scored
+        given = StoredInput(workspace.store, put(workspace, "elsewhere.csv", csv([*pairs, ("x", "setosa")])))
+        once = labels.preview(workspace, given)
+        monkeypatch.setattr(table, "ROWS_AT_ONCE", 4)
+        assert labels.preview(workspace, given) == once
+        assert records(workspace) == []
+
+    def test_predictions_that_are_gone_or_older_than_the_horizon(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        [record] = records(workspace, "scoring")
+        version = ObjectVersion.model_validate(record.outputs["predictions"])
+        since = record.at + timedelta(seconds=1)
+        assert list(flow.published(workspace, since)) == []
+        workspace.store.admin.remove_object(version.bucket, version.key, version_id=version.version_id)
+        given = StoredInput(workspace.store, put(workspace, "elsewhere.csv", csv(pairs)))
+        found = labels.preview(workspace, given)
+        assert (found.tables, found.gone, found.unmatched) == (1, 1, 30)
+
+
+class TestOrder:
+    def test_labels_before_predictions(
+        self, staged: Workspace, iris_rows: tuple[list[str], list[str]]
+    ) -> None:
+        """Whichever comes first, the result is the same."""
+        data, pairs = numbered(iris_rows[1])
+        put(staged, LABELS, csv(pairs))
+        with pytest.raises(NothingOwed, match="No predictions were published"):
+            labels.join(staged)
+        score(staged, data)
+        [verdict] = labels.join(staged)
+        assert verdict["severity"] == "none"
+        assert [record.outcome for record in records(staged)] == ["measured", "unmatched"]
+        with pytest.raises(NothingOwed):
+            labels.join(staged)
+
+    def test_the_rest_of_them_when_their_predictions_come(
+        self, scored: Scored, iris_rows: tuple[list[str], list[str]]
+    ) -> None:
+        workspace, pairs = scored
+        more, others = numbered(iris_rows[0][:20], first=100)
+        put(workspace, LABELS, csv([*pairs, *others]))
+        labels.join(workspace)
+        with pytest.raises(NothingOwed):
+            labels.join(workspace)
+        score(workspace, more)
+        labels.join(workspace)
+        newer, older = records(workspace)
+        joined = [next(iter(record.evidence["models"].values()))["joined"] for record in (older, newer)]
+        assert joined == [30, 20]
+        assert not set(newer.inputs["scorings"]) & set(older.inputs["scorings"])
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            (b"", "found no bytes, expected a header and rows"),
+            (b"id,species\n", "a header that has no rows below it"),
+            (b"flower,species\n1,setosa\n", "column 'id': found no such column among 'flower', 'species'"),
+            (b"id,name\n1,setosa\n", "column 'species': found no such column"),
+            (
+                b"id,species\n1,setosa\n2,Setosa\n3,rose\n",
+                "rows 3, 4: found 'Setosa' (is it 'setosa'?), 'rose'",
+            ),
+            (b"id,species\n1,\n2,\n", "no label in any of 2 rows"),
+            (
+                b"id,species\n1,setosa\n1,virginica\n",
+                "1 id with several labels ('1' is 'setosa' and 'virginica')",
+            ),
+            (b"id,species\n,setosa\n1,setosa\n", "column 'id', row 2: found an empty cell"),
+            (b"\x89PNG\r\n", "found"),
+        ],
+    )
+    def test_with_a_sentence_and_kept(self, scored: Scored, content: bytes, sentence: str) -> None:
+        workspace, _ = scored
+        landed = put(workspace, LABELS, content)
+        with pytest.raises(DataRejected) as caught:
+            labels.join(workspace)
+        assert sentence in str(caught.value)
+        [record] = records(workspace)
+        assert (record.outcome, record.reason) == ("rejected", str(caught.value))
+        kept = f"quarantine/dev/{landed.digest}/today.csv"
+        assert workspace.store.get(workspace.settings.bucket, kept) == content
+        assert sentence in workspace.store.get(workspace.settings.bucket, f"{kept}.reason.txt").decode()
+
+    def test_a_few_conflicts_are_left_out(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        put(workspace, LABELS, csv([*pairs, ("f0", "setosa"), ("f0", "virginica")]))
+        labels.join(workspace)
+        [record] = records(workspace)
+        assert (record.evidence["conflicting"], record.evidence["labels"]) == (1, 29)
+
+    def test_a_bad_file_does_not_hold_the_others(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        put(workspace, "iris/labels/a.csv", b"nothing\n1\n")
+        put(workspace, "iris/labels/b.csv", csv(pairs))
+        assert len(labels.join(workspace)) == 1
+        assert sorted(record.outcome for record in records(workspace)) == ["measured", "rejected"]
+
+    def test_predictions_without_an_id(self, staged: Workspace, test_csv: bytes) -> None:
+        score(staged, test_csv)
+        put(staged, LABELS, b"id,species\n1,setosa\n")
+        with pytest.raises(NothingOwed, match=r"has a column 'id': give the inference data one.*table\.key"):
+            labels.join(staged)
+
+    def test_ids_that_nobody_knows(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        put(workspace, LABELS, csv([(f"x{key}", label) for key, label in pairs]))
+        with pytest.raises(NothingOwed, match=r"None of 30 labels has an id \('id'\) that was predicted"):
+            labels.join(workspace)
+        assert records(workspace)[0].outcome == "unmatched"
+
+
+class TestDrift:
+    def test_a_loss_alerts_after_n_of_m_and_apart_from_batches(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        bad = [(key, "setosa") for key, _ in pairs]
+        for name in ("a", "b"):
+            time.sleep(1.01 - time.time() % 1)
+            put(workspace, f"iris/labels/{name}.csv", csv(bad))
+            [verdict] = labels.join(workspace)
+            assert verdict["severity"] == "high"
+        assert verdict["sentence"].startswith("Accuracy fell by 62.5 points, surely by")
+        [(record, state)] = alerts.alerting(workspace)
+        assert (state.violations, state.seen) == (2, 2)
+        alert = alerts.alert_of(workspace, record, state)
+        assert alert.data.endswith("iris/labels/b.csv")
+        [path] = monitoring.unreported(workspace)
+        told = monitoring.worst(workspace, [monitoring.report(workspace, path)])
+        assert (told["alert"], told["batches"]) == (False, 1)
+
+    def test_a_killed_attempt_is_made_up_for(self, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Verdicts come before the record that commits them, so none can be missing."""
+        workspace, pairs = scored
+        put(workspace, LABELS, csv(pairs))
+        real = type(workspace.ledger).commit
+
+        def dying(self: Any, identity: Any, *args: Any, **kwargs: Any) -> Any:
+            if identity.kind == "performance":
+                raise SystemExit
+            return real(self, identity, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(type(workspace.ledger), "commit", dying)
+            with pytest.raises(SystemExit):
+                labels.join(workspace)
+        assert records(workspace) == []
+        assert len(labels.join(workspace)) == 1
+        assert len([r for r in records(workspace, "drift") if "performance" in r.inputs]) == 1
+        model = promotion.staged(workspace)
+        assert model is not None
+        history = tracking.client(workspace.settings).get_metric_history(model.run_id, "labels/accuracy")
+        assert len(history) == 1
