@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -169,12 +169,20 @@ def object_tags(version: ObjectVersion) -> dict[str, str]:
 
 def log_dataset(version: ObjectVersion, name: str, context: str) -> None:
     """Log an object version as the active run's dataset; searchable by `dataset.digest`."""
+    log_datasets([version], name, context)
+
+
+def log_datasets(versions: Sequence[ObjectVersion], name: str, context: str) -> None:
+    """Log several object versions as the active run's datasets, in one request."""
     import mlflow
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        source: Any = resolve_dataset_source(f"s3://{version.bucket}/{version.key}")
-        dataset = MetaDataset(source, name=name, digest=version.digest)  # type: ignore[abstract]
-        mlflow.log_input(dataset, context=context)
+        datasets: list[Any] = []
+        for version in versions:
+            source: Any = resolve_dataset_source(f"s3://{version.bucket}/{version.key}")
+            datasets.append(MetaDataset(source, name=name, digest=version.digest))  # type: ignore[abstract]
+        count = len(datasets)
+        mlflow.log_inputs(datasets, contexts=[context] * count, tags_list=[None] * count)

@@ -36,9 +36,9 @@ def rejects(workspace: Workspace, work: Work) -> str:
     return f"rejects/{workspace.settings.platform_env}/{name(work)}.csv"
 
 
-def manifest(workspace: Workspace, work: Work, run_id: str) -> str:
-    """What a scoring was made from; each attempt has its own."""
-    return f"manifests/{workspace.settings.platform_env}/{work.identity}/{run_id}.json"
+def manifest(workspace: Workspace, work: Work) -> str:
+    """What a scoring was made from; every attempt writes the same key."""
+    return f"manifests/{workspace.settings.platform_env}/{work.identity}.json"
 
 
 def name(work: Work) -> str:

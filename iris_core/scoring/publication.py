@@ -1,94 +1,44 @@
 """From scored parts to published predictions: all of an object in row order, or nothing of it.
 
 Predictions, rejected rows and manifest are written whole before the ledger record that commits them. A
-process that dies in between leaves objects that the next attempt writes again, under the same keys.
+process that dies in between leaves objects that the next attempt writes again, under the same keys. Many
+small objects are written side by side and share an MLflow run; each has a record of its own.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
 
 from iris_core import tracking
-from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, ObjectMissing
+from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Committed, Record
 from iris_core.reconcile import Source, supersede_older
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.quality import Quality, quality
-from iris_core.scoring.rejects import HEADER, Faults, judge
+from iris_core.scoring.rejects import HEADER, judge
+from iris_core.scoring.runs import log_run
+from iris_core.scoring.whole import Ready, Whole, wholes
 from iris_core.scoring.work import Scored, Work
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 SCORED = "scored"
 REJECTED = "rejected"
-LARGEST_ARTIFACT = 64 << 20
-"""Larger predictions are named in MLflow, not copied into it."""
-
-
-@dataclass(frozen=True)
-class Whole:
-    """All parts of one object, in row order."""
-
-    work: Work
-    parts: tuple[Scored, ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def rejected(self) -> int:
-        return sum(part.rejected for part in self.parts)
-
-    @property
-    def classes(self) -> dict[str, int]:
-        """Rows by predicted class."""
-        return dict(sum((Counter(part.classes) for part in self.parts), Counter()))
-
-    @property
-    def agreement(self) -> dict[str, dict[str, int]]:
-        """Counts by label, then by prediction."""
-        table: dict[str, Counter[str]] = {}
-        for part in self.parts:
-            for label, row in part.agreement.items():
-                table.setdefault(label, Counter()).update(row)
-        return {label: dict(row) for label, row in sorted(table.items())}
-
-    @property
-    def quality(self) -> Quality | None:
-        """How right the predictions are; None without labels."""
-        return quality(self.agreement)
-
-    def faults(self) -> Faults:
-        """What was wrong with the rejected rows."""
-        faults = Faults()
-        for part in self.parts:
-            faults.add(part.faults)
-        return faults
-
-
-def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
-    """The objects of which every part is there; others are left for another run."""
-    by_work: dict[str, list[Scored]] = {}
-    for scored in results:
-        by_work.setdefault(scored.work.identity, []).append(scored)
-    for parts in by_work.values():
-        parts.sort(key=lambda part: part.piece.index)
-        expected = parts[0].piece.count
-        if [part.piece.index for part in parts] == list(range(expected)):
-            yield Whole(parts[0].work, tuple(parts))
-        else:
-            log.warning("%s: %d of %d parts; not published.", parts[0].work.object.uri, len(parts), expected)
+TOGETHER = 250
+"""Objects that share an MLflow run; what a killed process has to do again at most."""
+WRITERS = 8
 
 
 def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[str, Any]]:
@@ -96,18 +46,22 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
 
     :raises NothingOwed: nothing is left to publish.
     :raises DataRejected: nothing could be published because too many rows could not be scored.
+    :raises StoreError: some could not be published; what could be is.
     """
-    published, refused = [], []
-    for whole in wholes(results):
-        try:
-            published.append(_summary(publish(workspace, whole)))
-        except DecidedElsewhere:
-            continue
-        except DataRejected as error:
-            log.warning("%s", error)
-            refused.append(error)
-    if refused and not published:
-        raise refused[0]
+    published: list[dict[str, Any]] = []
+    trouble: list[IrisError] = []
+    rest = wholes(results)
+    while batch := list(islice(rest, TOGETHER)):
+        for outcome in _publish_together(workspace, batch):
+            if isinstance(outcome, Record):
+                published.append(_summary(outcome))
+            elif not isinstance(outcome, DecidedElsewhere):
+                log.warning("%s", outcome)
+                trouble.append(outcome)
+    if failed := [error for error in trouble if not isinstance(error, DataRejected)]:
+        raise failed[0]
+    if trouble and not published:
+        raise trouble[0]
     if not published:
         raise NothingOwed("Nothing is left to publish: other runs decided about all of it.")
     return published
@@ -123,22 +77,58 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> Record:
     """
     if isinstance(whole, Scored):
         whole = Whole(whole.work, (whole,))
-    work = whole.work
-    standing = workspace.ledger.get(work.key)
-    if standing is None and all(part.part for part in whole.parts):
-        _judge(workspace, whole)
-        standing = _publish(workspace, whole)
-        _supersede_older(workspace, work)
-    withdraw(workspace, work, only_parts=standing is not None and standing.outcome == SCORED)
-    return _standing(work, standing)
+    [outcome] = _publish_together(workspace, [whole])
+    if isinstance(outcome, IrisError):
+        raise outcome
+    return outcome
 
 
-def _supersede_older(workspace: Workspace, work: Work) -> None:
-    """What came before and was never scored is superseded now; nothing that it left stays."""
-    settings, model = workspace.settings, work.model
-    where, inputs = Source(settings.bucket, settings.test_key), {"model": model.model_dump(mode="json")}
-    for item in supersede_older(workspace, "scoring", where, work.object, model.variant, inputs):
-        withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[Record | IrisError]:
+    """Publish several objects with one MLflow run; an object that fails does not hold the others."""
+    prepared = _side_by_side(partial(_prepare, workspace), batch)
+    ready = [one for one in prepared if isinstance(one, Ready)]
+    records = _commit_all(workspace, ready) if ready else {}
+    outcomes = [records[one.work.identity] if isinstance(one, Ready) else one for one in prepared]
+    pairs = list(zip(batch, outcomes, strict=True))
+    return _side_by_side(lambda pair: _finish(workspace, *pair), pairs)
+
+
+def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result | IrisError]:
+    """What `work` makes of each item, or how it failed; several at once."""
+
+    def tried(item: Item) -> Result | IrisError:
+        try:
+            return work(item)
+        except IrisError as error:
+            return error
+
+    if len(items) == 1:
+        return [tried(items[0])]
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="iris-publish") as pool:
+        return list(pool.map(tried, items))
+
+
+def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
+    """Write everything that a record names; or the record that stands already.
+
+    :raises DecidedElsewhere: another run has taken the parts away, but not decided.
+    :raises DataRejected: too many rows cannot be scored; recorded first.
+    """
+    standing = workspace.ledger.get(whole.work.key)
+    if standing is not None:
+        return standing
+    parts = [part.part for part in whole.parts if part.part]
+    if len(parts) < len(whole.parts):
+        raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
+    _judge(workspace, whole)
+    work, settings = whole.work, workspace.settings
+    bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
+    predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
+    rejects = _gather_rejects(workspace, work, whole.parts)
+    manifest = _manifest(workspace, whole, predictions, rejects)
+    body = manifests.as_json(manifest)
+    manifest_at = workspace.store.put(bucket, places.manifest(workspace, work), body, "application/json")
+    return Ready(whole, predictions, rejects, manifest, manifest_at)
 
 
 def _judge(workspace: Workspace, whole: Whole) -> None:
@@ -151,17 +141,42 @@ def _judge(workspace: Workspace, whole: Whole) -> None:
         raise
 
 
-def _publish(workspace: Workspace, whole: Whole) -> Record:
-    work, settings, store = whole.work, workspace.settings, workspace.store
-    parts = [part.part for part in whole.parts if part.part]
-    content_type = places.CONTENT_TYPES[settings.predictions_format]
-    bucket, key = settings.predictions_bucket, places.predictions(workspace, work)
-    predictions = store.compose(parts, bucket, key, content_type)
-    rejects = _gather_rejects(workspace, work, whole.parts)
-    run_id, manifest = _log(workspace, whole, predictions, rejects)
-    committed = _commit(workspace, whole, predictions, rejects, manifest, run_id)
-    tracking.settle(workspace, run_id, committed.won)
-    return committed.record
+def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[str, Record | IrisError]:
+    """Commit each object's record; the first one's before the others, for the run bears its identity."""
+    run_id = log_run(workspace, ready)
+    commit = partial(_commit, workspace, run_id)
+    committed = [*_side_by_side(commit, ready[:1]), *(_side_by_side(commit, ready[1:]) if ready[1:] else [])]
+    won = any(isinstance(one, Committed) and one.won for one in committed)
+    tracking.settle(workspace, run_id, won)
+    records = (one.record if isinstance(one, Committed) else one for one in committed)
+    return {one.work.identity: record for one, record in zip(ready, records, strict=True)}
+
+
+def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> Record:
+    """Take away what a decided scoring does not need, and say what stands.
+
+    :raises DecidedElsewhere: what stands is not a scoring.
+    :raises IrisError: the outcome, where it is one.
+    """
+    work = whole.work
+    if isinstance(outcome, DecidedElsewhere):
+        withdraw(workspace, work)
+    if isinstance(outcome, IrisError):
+        raise outcome
+    if outcome.outcome == SCORED:
+        _supersede_older(workspace, work)
+    withdraw(workspace, work, only_parts=outcome.outcome == SCORED)
+    if outcome.outcome != SCORED:
+        raise DecidedElsewhere(f"{work.object.uri} is {outcome.outcome}. {outcome.reason}")
+    return outcome
+
+
+def _supersede_older(workspace: Workspace, work: Work) -> None:
+    """What came before and was never scored is superseded now; nothing that it left stays."""
+    settings, model = workspace.settings, work.model
+    where, inputs = Source(settings.bucket, settings.test_key), {"model": model.model_dump(mode="json")}
+    for item in supersede_older(workspace, "scoring", where, work.object, model.variant, inputs):
+        withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
 
 
 def _gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
@@ -180,21 +195,15 @@ def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> I
             yield workspace.store.read(version, start, min(start + step, version.size))
 
 
-def _commit(
-    workspace: Workspace,
-    whole: Whole,
-    predictions: ObjectVersion,
-    rejects: ObjectVersion | None,
-    manifest: ObjectVersion,
-    run_id: str,
-) -> Committed:
+def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
+    whole = ready.whole
+    found = whole.quality
     outputs = {
-        "predictions": predictions.model_dump(mode="json"),
-        "rejects": rejects.model_dump(mode="json") if rejects else None,
-        "manifest": manifest.model_dump(mode="json"),
+        "predictions": ready.predictions.model_dump(mode="json"),
+        "rejects": ready.rejects.model_dump(mode="json") if ready.rejects else None,
+        "manifest": ready.manifest_at.model_dump(mode="json"),
         "run_id": run_id,
     }
-    found = whole.quality
     evidence = {
         "rows": whole.rows,
         "rejected": whole.rejected,
@@ -232,55 +241,20 @@ def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequenc
 
 
 def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
-    """Delete the parts of a scoring that is decided, and the predictions of one that was not to be."""
+    """Delete the parts of a scoring that is decided, and what was written of one that was not to be."""
     bucket, store = workspace.settings.predictions_bucket, workspace.store
     for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
         store.delete(bucket, key)
     if only_parts:
         return
-    for key in (places.predictions(workspace, work), places.rejects(workspace, work)):
+    for key in (
+        places.predictions(workspace, work),
+        places.rejects(workspace, work),
+        places.manifest(workspace, work),
+    ):
         with suppress(ObjectMissing):
             store.head(bucket, key)
             store.delete(bucket, key)
-
-
-def _standing(work: Work, standing: Record | None) -> Record:
-    if standing is None or standing.outcome != SCORED:
-        outcome = standing.outcome if standing else "not scored"
-        raise DecidedElsewhere(f"{work.object.uri} is {outcome}. {standing.reason if standing else ''}")
-    return standing
-
-
-def _log(
-    workspace: Workspace, whole: Whole, predictions: ObjectVersion, rejects: ObjectVersion | None
-) -> tuple[str, ObjectVersion]:
-    import mlflow
-
-    work, names = whole.work, workspace.settings.names
-    tags = {**tracking.object_tags(work.object), "iris.model_version": str(work.model.version)}
-    run_name = f"score {places.name(work)}"
-    with tracking.attempt(workspace, names.inference_experiment, run_name, work.identity, tags) as run_id:
-        mlflow.log_params({"model": work.model.name, "model_version": work.model.version})
-        mlflow.log_metrics(dict(_metrics(whole)))
-        tracking.log_dataset(work.object, "inference_data", "inference")
-        manifest = _manifest(workspace, whole, predictions, rejects)
-        mlflow.log_text(manifests.as_json(manifest).decode(), "manifest.json")
-        if whole.agreement:
-            mlflow.log_dict({"rows_are_actual": whole.agreement}, "confusion_matrix.json")
-        if predictions.size <= LARGEST_ARTIFACT:
-            with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
-                mlflow.log_artifact(workspace.store.download(predictions, folder))
-    bucket, key = workspace.settings.predictions_bucket, places.manifest(workspace, work, run_id)
-    return run_id, workspace.store.put(bucket, key, manifests.as_json(manifest), "application/json")
-
-
-def _metrics(whole: Whole) -> Iterator[tuple[str, float]]:
-    yield "rows", float(whole.rows)
-    yield "rejected", float(whole.rejected)
-    for name, count in whole.classes.items():
-        yield f"share_{name}", count / whole.rows
-    if found := whole.quality:
-        yield from found.metrics()
 
 
 def _manifest(

@@ -77,7 +77,12 @@ def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
         raise IrisError(f"{scoring} is not the record of a scoring. iris ledger --kind scoring lists them.")
     if "manifest" not in record.outputs:
         raise IrisError(f"{scoring} has no manifest: it was made by an earlier version of Iris.")
-    return parse(workspace.store.read(ObjectVersion.model_validate(record.outputs["manifest"])))
+    version = ObjectVersion.model_validate(record.outputs["manifest"])
+    try:
+        return parse(workspace.store.read(version))
+    except ObjectMissing:
+        # Without versions in the bucket a second attempt may have written it again: about the same scoring.
+        return parse(workspace.store.get(version.bucket, version.key))
 
 
 def replay(workspace: Workspace, scoring: str) -> Replay:

@@ -337,7 +337,7 @@ done = [one for shard in planned for one in scoring.score_shard(workspace, shard
 owner, name, after = {
     "before compose": (ObjectStore, "compose", False),
     "after compose": (ObjectStore, "compose", True),
-    "after the run": (publication, "_log", True),
+    "after the run": (publication, "log_run", True),
     "before commit": (Ledger, "commit", False),
     "after commit": (Ledger, "commit", True),
     "before the end": (publication, "withdraw", False),

@@ -1,0 +1,106 @@
+"""The MLflow run of what is published together: one object, or many small ones in one run.
+
+A run costs a dozen requests, whatever it is about. So a thousand small objects share a few: the run's metrics
+are those of all of them, and `objects.json` is a table with a row for each.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from iris_core import tracking
+from iris_core.scoring import manifest as manifests
+from iris_core.scoring import places
+from iris_core.scoring.whole import Ready, Whole
+from iris_core.workspace import Workspace
+
+LARGEST_ARTIFACT = 64 << 20
+"""Larger predictions are named in MLflow, not copied into it."""
+READERS = 8
+
+
+def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
+    """Log what is about to be committed; returns the run's id. Its identity is that of the first object.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    import mlflow
+
+    first = batch[0].work
+    tags = {"iris.model_version": str(first.model.version)}
+    if len(batch) == 1:
+        name, tags = f"score {places.name(first)}", {**tracking.object_tags(first.object), **tags}
+    else:
+        name = f"score {len(batch)} objects from {places.name(first)}"
+        tags["iris.objects"] = str(len(batch))
+    whole = _together([ready.whole for ready in batch])
+    experiment = workspace.settings.names.inference_experiment
+    with tracking.attempt(workspace, experiment, name, first.identity, tags) as run_id:
+        mlflow.log_params({"model": first.model.name, "model_version": first.model.version})
+        mlflow.log_metrics(dict(_metrics(whole)))
+        tracking.log_datasets([ready.work.object for ready in batch], "inference_data", "inference")
+        with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
+            _write(workspace, batch, whole, Path(folder))
+            mlflow.log_artifacts(folder)
+    return run_id
+
+
+def _together(wholes: Sequence[Whole]) -> Whole:
+    return Whole(wholes[0].work, tuple(part for whole in wholes for part in whole.parts))
+
+
+def _metrics(whole: Whole) -> Iterator[tuple[str, float]]:
+    yield "rows", float(whole.rows)
+    yield "rejected", float(whole.rejected)
+    for name, count in whole.classes.items():
+        yield f"share_{name}", count / whole.rows
+    if found := whole.quality:
+        yield from found.metrics()
+
+
+def _write(workspace: Workspace, batch: Sequence[Ready], whole: Whole, folder: Path) -> None:
+    """The run's artifacts: manifest or table of objects, confusion matrix, predictions unless too large."""
+    if whole.agreement:
+        matrix = json.dumps({"rows_are_actual": whole.agreement}, indent=1)
+        (folder / "confusion_matrix.json").write_text(matrix, encoding="utf-8")
+    is_small = sum(ready.predictions.size for ready in batch) <= LARGEST_ARTIFACT
+    if len(batch) == 1:
+        (folder / "manifest.json").write_bytes(manifests.as_json(batch[0].manifest))
+        if is_small:
+            workspace.store.download(batch[0].predictions, str(folder))
+        return
+    (folder / "objects.json").write_text(json.dumps(_table(batch)), encoding="utf-8")
+    if is_small:
+        _pack(workspace, batch, folder / "predictions.zip")
+
+
+def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
+    """As MLflow shows tables: `columns` and `data`."""
+    columns = ("scoring", "input", "rows", "rejected", "accuracy", "predictions", "manifest")
+    return {
+        "columns": [*columns],
+        "data": [
+            [
+                ready.work.identity,
+                ready.work.object.uri,
+                ready.whole.rows,
+                ready.whole.rejected,
+                ready.whole.quality.accuracy if ready.whole.quality else None,
+                ready.predictions.uri,
+                ready.manifest_at.uri,
+            ]
+            for ready in batch
+        ],
+    }
+
+
+def _pack(workspace: Workspace, batch: Sequence[Ready], path: Path) -> None:
+    with ThreadPoolExecutor(READERS) as pool, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        contents = pool.map(lambda ready: workspace.store.read(ready.predictions), batch)
+        for ready, content in zip(batch, contents, strict=True):
+            file.writestr(ready.predictions.key.rsplit("/", 1)[-1], content)
