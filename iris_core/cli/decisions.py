@@ -242,6 +242,8 @@ def _tell(record: Record) -> str:
     if record.reason:
         return record.reason.split("; ")[0]
     shown: dict[str, Any] = {
-        name: value for name, value in record.evidence.items() if isinstance(value, int | float | str)
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in record.evidence.items()
+        if isinstance(value, int | float | str)
     }
     return ", ".join(f"{name} {value}" for name, value in islice(shown.items(), 4))

@@ -47,7 +47,9 @@ def labels(
         return
     for one in sorted(found.models.values(), key=lambda one: -one.model.version):
         _print(one)
-    Screen().console.print(escape(told(workspace, found)) + _left_out(found))
+    matched = f"{found.matched:,} of {found.labels:,} labels matched a prediction"
+    summary = matched if found.models else told(workspace, found)
+    Screen().console.print(escape(summary) + _left_out(found))
 
 
 def _print(found: ModelPerformance) -> None:

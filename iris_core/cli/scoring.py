@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,10 +19,14 @@ from iris_core.cli.decisions import open_workspace
 from iris_core.cli.screen import Screen, print_json
 from iris_core.cli.stack import AsJson
 
+LINE_EVERY_S = 10.0
+
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or Parquet.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV (gzip, too) or Parquet.")
+    ],
     model: Annotated[str, typer.Option(help="A version's number, or an alias.")] = "staging",
     out: Annotated[
         Path | None, typer.Option(help="Where to; else beside FILE as FILE.predictions.csv.")
@@ -27,7 +35,9 @@ def score(
 ) -> None:
     """Score a file on this machine with a registered model: the code of the pipeline, without Airflow.
 
-    Rows that cannot be scored go to OUT.rejects.csv, with their numbers and reasons.
+    The output has the columns of FILE, then prediction, model_version and source_row. Rows that cannot be
+    scored go to OUT.rejects.csv, with their numbers and reasons. MLflow is asked for the model; nothing is
+    recorded.
 
     Examples:
 
@@ -40,18 +50,13 @@ def score(
     workspace = open_workspace()
     suffix = workspace.settings.predictions_format
     target = out or file.with_name(f"{file.name}.predictions.{suffix}")
-    with _progress() as progress:
-        task = progress.add_task(file.name, total=file.stat().st_size, rows=0, rate=0.0)
-
-        def watch(rows: int, place: int) -> None:
-            seconds = progress.tasks[task].elapsed or 1e-9
-            progress.update(task, completed=place, rows=rows, rate=rows / seconds)
-
+    with _watching(file) as watch:
         done = score_file(workspace, file, model, target, watch)
     if as_json:
         print_json(asdict(done))
         return
     told = f"{done.rows:,} rows with version {done.model_version} to {escape(str(done.out))}"
+    told += f" in {done.seconds:.1f} s ({_rate(done.rows, done.seconds)})"
     if done.rejects:
         told += f"; {done.rejected:,} rejected, see {escape(str(done.rejects))}"
     if done.accuracy is not None:
@@ -59,11 +64,50 @@ def score(
     Screen().console.print(told)
 
 
-def _progress() -> Progress:
-    columns = "{task.description} {task.fields[rows]:,} rows, {task.fields[rate]:,.0f} rows/s"
-    return Progress(
-        TextColumn(columns), BarColumn(), TimeRemainingColumn(), console=Screen().console, transient=True
-    )
+Watch = Callable[[int, int], None]
+
+
+@contextmanager
+def _watching(file: Path) -> Iterator[Watch]:
+    """A bar with rows/s and the time left on a terminal; elsewhere a line every ten seconds."""
+    console = Screen().console
+    if not console.is_terminal:
+        yield _lines(console, file)
+        return
+    text = TextColumn("{task.description}")
+    with Progress(text, BarColumn(), TimeRemainingColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(f"{escape(file.name)}: loading the model", total=None)
+        began = time.monotonic()
+
+        def watch(rows: int, place: int) -> None:
+            nonlocal began
+            if not rows:
+                began = time.monotonic()
+                progress.reset(task, total=file.stat().st_size)
+            rate = _rate(rows, time.monotonic() - began)
+            progress.update(task, completed=place, description=f"{escape(file.name)} {rows:,} rows, {rate}")
+
+        yield watch
+
+
+def _lines(console: Console, file: Path) -> Watch:
+    began = said = time.monotonic()
+
+    def watch(rows: int, place: int) -> None:
+        nonlocal began, said
+        now = time.monotonic()
+        if not rows:
+            began = said = now
+        elif now - said >= LINE_EVERY_S:
+            said = now
+            share = min(1.0, place / max(1, file.stat().st_size))
+            console.print(f"{escape(file.name)} {rows:,} rows, {share:.0%}, {_rate(rows, now - began)}")
+
+    return watch
+
+
+def _rate(rows: int, seconds: float) -> str:
+    return f"{rows / max(seconds, 1e-3):,.0f} rows/s"
 
 
 @app.command()

@@ -213,7 +213,7 @@ def _commit(workspace: Workspace, one: Owed, found: Measured) -> Joined:
         one.identity,
         MEASURED if found.models else UNMATCHED,
         workspace.actor,
-        reason=told(workspace, found),
+        reason=told(workspace, found) + ("" if found.models else " Newer predictions are tried for a day."),
         inputs={
             "object": one.object.model_dump(mode="json"),
             "scorings": list(found.scorings),
@@ -253,14 +253,17 @@ def told(workspace: Workspace, found: Measured) -> str:
         return f"No predictions were published in {days}: nothing to join {found.labels:,} labels to."
     if found.without_key == found.tables:
         return (
-            f"None of the {found.tables:,} tables of predictions of {days} has a column {key!r}: give the "
+            f"Of {_tables(found.tables)} of predictions of {days}, none has a column {key!r}: give the "
             "inference data one, which scoring carries through, or name another as table.key in project.json."
         )
     return (
         f"None of {found.labels:,} labels has an id ({key!r}) that was predicted in {days}, in "
-        f"{found.tables - found.without_key:,} tables. Check that both files name the same things alike; "
-        "newer predictions are looked at for a day."
+        f"{_tables(found.tables - found.without_key)}. Check that both files name the same things alike."
     )
+
+
+def _tables(count: int) -> str:
+    return f"{count:,} table{'' if count == 1 else 's'}"
 
 
 def _stamp(moment: datetime) -> str:

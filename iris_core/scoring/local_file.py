@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from iris_core import promotion, tracking
-from iris_core.errors import DataRejected
+from iris_core.errors import DataRejected, RegistryError
 from iris_core.promotion import ModelRef
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Sink, Tally, score_table
@@ -22,7 +23,10 @@ from iris_core.workspace import Workspace
 
 @dataclass(frozen=True)
 class FileScored:
-    """Where the predictions are, and the rejected rows (None: there are none); counts and accuracy."""
+    """Where the predictions are, and the rejected rows (None: there are none); counts and accuracy.
+
+    `seconds` is what scoring took, without loading the model.
+    """
 
     out: Path
     rejects: Path | None
@@ -31,6 +35,7 @@ class FileScored:
     rejected: int
     classes: dict[str, int]
     accuracy: float | None
+    seconds: float
 
 
 def model_version(workspace: Workspace, named: str) -> ModelRef:
@@ -38,14 +43,25 @@ def model_version(workspace: Workspace, named: str) -> ModelRef:
 
     :raises RegistryError: there is no such version.
     """
+    from mlflow.exceptions import MlflowException
+
     settings = workspace.settings
     name = settings.names.model
     with tracking.told(f"Resolving {named} of {name}", settings):
         client = tracking.client(settings)
-        if named.isdecimal():
-            found = client.get_model_version(name, named)
-        else:
-            found = client.get_model_version_by_alias(name, named)
+        try:
+            if named.isdecimal():
+                found = client.get_model_version(name, named)
+            else:
+                found = client.get_model_version_by_alias(name, named)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            what = f"version {named}" if named.isdecimal() else f"alias {named!r}"
+            raise RegistryError(
+                f"{name} has no {what} on {settings.tracking_uri}. "
+                "iris ledger --kind promotion lists the versions that were judged."
+            ) from error
     tags = found.tags
     return ModelRef(
         name=name,
@@ -61,7 +77,8 @@ def score_file(
     """Score a file into `out`; rejected rows go to `out` with `.rejects.csv` added. Both appear when whole.
 
     :param named: a model version's number, or an alias.
-    :param watch: told after each block how many rows were seen, and at which byte about.
+    :param watch: told when the model is loaded (0, 0), and after each block how many rows were seen, and at
+        which byte about.
     :raises DataRejected: the table cannot be read as one, or too many rows cannot be scored.
     :raises RegistryError: there is no such model version.
     """
@@ -69,6 +86,9 @@ def score_file(
     model = model_version(workspace, named)
     with opened(workspace, model) as found:
         decider = decider_of(workspace, found)
+    began = time.monotonic()
+    if watch:
+        watch(0, 0)
     beside = out.with_name(f"{out.name}.rejects.csv")
     unfinished, rejects = (path.with_name(f"{path.name}.unfinished") for path in (out, beside))
     try:
@@ -100,6 +120,7 @@ def score_file(
         rejected=tally.rejected,
         classes=dict(tally.classes),
         accuracy=found_quality.accuracy if found_quality else None,
+        seconds=round(time.monotonic() - began, 3),
     )
 
 

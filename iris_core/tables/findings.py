@@ -118,7 +118,8 @@ def rejection(
     clauses = [finding.clause for finding in told]
     if more := len(findings) - len(told):
         clauses.append(f"and {more} more {'finding' if more == 1 else 'findings'}")
-    message = f"{where}: {'; '.join(clauses)}. {_advice(told)} Then upload the file again."
+    again = "Then upload the file again." if where.startswith("s3://") else "Then try again."
+    message = f"{where}: {'; '.join(clauses)}. {_advice(told)} {again}"
     alone = {"findings": [finding.model_dump(mode="json") for finding in findings]}
     return DataRejected(message, evidence=alone if evidence is None else evidence)
 

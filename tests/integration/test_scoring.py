@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import polars as pl
 import pytest
 
 from iris_core import alias, promotion, scoring, training
-from iris_core.errors import DataRejected, NothingOwed
+from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import Record
 from iris_core.scoring import shards
 from iris_core.scoring.local_file import score_file
@@ -222,6 +223,43 @@ class TestPrefix:
         found = alias.unscored(poll, workspace.store, workspace.ledger, scoring.source(workspace), 0, rescore)
         return len(list(found))
 
+    def test_they_share_a_run_that_lists_them(self, incoming: MakeWorkspace, test_csv: bytes) -> None:
+        workspace = incoming()
+        for name, data in (("a", rows(3)), ("b", test_csv), ("c", rows(4))):
+            upload(workspace, data, f"in/{name}.csv")
+        run_dag(workspace)
+        found = records(workspace)
+        [run] = runs(workspace)
+        assert {record.outputs["run_id"] for record in found} == {run.info.run_id}
+        assert (run.data.metrics["rows"], run.data.tags["iris.objects"]) == (37, "3")
+        assert run.data.metrics["accuracy"] > 0.8
+        digests = {one.dataset.digest for one in run.inputs.dataset_inputs}
+        assert digests == {record.object().digest for record in found}
+        listed = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/objects.json")
+        place = listed["columns"].index("scoring")
+        assert {row[place] for row in listed["data"]} == {record.identity.path for record in found}
+        packed = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/predictions.zip")
+        with zipfile.ZipFile(packed) as file:
+            for record in found:
+                name = record.outputs["predictions"]["key"].rsplit("/", 1)[-1]
+                assert file.read(name) == read(workspace, record)
+
+    def test_one_that_cannot_be_written_does_not_hold_the_others(
+        self, incoming: MakeWorkspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace = incoming()
+        for number in range(4):
+            upload(workspace, rows(number + 1), f"in/{number}.csv")
+        [shard] = scoring.plan_shards(workspace)
+        done = scoring.score_shard(workspace, shard)
+        gone = done[1].part
+        assert gone is not None
+        workspace.store.admin.remove_object(gone.bucket, gone.key, version_id=gone.version_id)
+        with pytest.raises(ObjectMissing):
+            scoring.publish_all(workspace, done)
+        assert len(records(workspace)) == 3
+        assert len(run_dag(workspace)) == 1
+
 
 class TestReplay:
     @pytest.fixture
@@ -308,6 +346,7 @@ class TestLocalFile:
 
 DYING = """
 import os, signal, sys
+from itertools import count
 from iris_core import scoring, tracking
 from iris_core.config import load_settings
 from iris_core.ledger import Actor, Ledger
@@ -328,12 +367,31 @@ def dying(owner, name, after):
         os.kill(os.getpid(), signal.SIGKILL)
     setattr(owner, name, wrapped)
 
+def dying_at(owner, name, number):
+    real, calls = getattr(owner, name), count(1)
+    def wrapped(*args, **kwargs):
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **kwargs)
+    setattr(owner, name, wrapped)
+
 settings = load_settings()
 workspace = open_workspace(settings, access_from_settings(settings), Actor(owner="dying"))
 planned = scoring.plan_shards(workspace)
 if place == "part":
     dying(ObjectStore, "head", False)
 done = [one for shard in planned for one in scoring.score_shard(workspace, shard)]
+together = {
+    "third compose": (ObjectStore, "compose", 3),
+    "the shared run": (publication, "log_run", 1),
+    "first commit": (Ledger, "commit", 1),
+    "fourth commit": (Ledger, "commit", 4),
+    "settling": (tracking, "settle", 1),
+    "second withdrawal": (publication, "withdraw", 2),
+}
+if place in together:
+    dying_at(*together[place])
+    scoring.publish_all(workspace, done)
 owner, name, after = {
     "before compose": (ObjectStore, "compose", False),
     "after compose": (ObjectStore, "compose", True),
@@ -362,18 +420,9 @@ scoring.publish_all(workspace, done)
 def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str, tmp_path: Path) -> None:
     """What is visible is whole, and the next run finishes: predictions and records match one to one."""
     upload(staged, rows(500))
-    settings = staged.settings
-    environ = os.environ | {
-        "MLFLOW_TRACKING_URI": settings.tracking_uri,
-        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
-        "AWS_ACCESS_KEY_ID": settings.access_key_id or "",
-        "AWS_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),  # type: ignore[union-attr]
-        "TEAM": settings.team,
-    }
-    done = subprocess.run([sys.executable, "-c", DYING, place], env=environ, cwd=tmp_path, check=False)
-    assert done.returncode == -signal.SIGKILL
+    die(staged, place, tmp_path)
     for key in keys(staged, "iris/predictions"):
-        assert staged.store.get(settings.bucket, key).count(b"\n") == 501
+        assert staged.store.get(staged.settings.bucket, key).count(b"\n") == 501
     try:
         run_dag(staged)
     except NothingOwed:
@@ -381,9 +430,59 @@ def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str,
     [record] = records(staged)
     assert keys(staged, "iris/predictions") == [record.outputs["predictions"]["key"]]
     assert read(staged, record).count(b"\n") == 501
+    assert keys(staged, "manifests") == [record.outputs["manifest"]["key"]]
     assert replay(staged, record.identity.path).same
     with pytest.raises(NothingOwed):
         scoring.plan(staged)
-    experiment = mlflow.get_experiment_by_name(settings.names.inference_experiment)
-    runs = mlflow.MlflowClient().search_runs([experiment.experiment_id])
-    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    assert {run.info.status for run in runs(staged)} <= {"FINISHED", "KILLED"}
+
+
+def die(workspace: Workspace, place: str, folder: Path) -> None:
+    """A process of its own that is killed there while it publishes."""
+    settings = workspace.settings
+    environ = os.environ | {
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "AWS_ACCESS_KEY_ID": settings.access_key_id or "",
+        "AWS_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),  # type: ignore[union-attr]
+        "TEAM": settings.team,
+        "TEAM_S3_TEST_KEY": settings.test_key,
+    }
+    done = subprocess.run([sys.executable, "-c", DYING, place], env=environ, cwd=folder, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def runs(workspace: Workspace) -> list[Any]:
+    experiment = mlflow.get_experiment_by_name(workspace.settings.names.inference_experiment)
+    return list(mlflow.MlflowClient().search_runs([experiment.experiment_id]))
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["third compose", "the shared run", "first commit", "fourth commit", "settling", "second withdrawal"],
+)
+def test_killed_while_several_are_published(
+    mlflow_db: Path, make_workspace: MakeWorkspace, train_csv: bytes, place: str, tmp_path: Path
+) -> None:
+    """Each object is published whole and once, by whichever attempt; nothing else stays."""
+    workspace = make_workspace(TEAM_S3_TEST_KEY="in/")
+    stage(workspace, train_csv)
+    for number in range(6):
+        upload(workspace, rows(number + 1), f"in/{number}.csv")
+    die(workspace, place, tmp_path)
+    try:
+        run_dag(workspace)
+    except NothingOwed:
+        assert place in ("settling", "second withdrawal")
+    with pytest.raises(NothingOwed):
+        scoring.plan(workspace)
+    found = records(workspace)
+    assert sorted(record.evidence["rows"] for record in found) == [1, 2, 3, 4, 5, 6]
+    for what, folder in (("predictions", "iris/predictions"), ("manifest", "manifests")):
+        assert keys(workspace, folder) == sorted(record.outputs[what]["key"] for record in found)
+    for record in found:
+        assert read(workspace, record).count(b"\n") == record.evidence["rows"] + 1
+        assert replay(workspace, record.identity.path).same
+    by_id = {run.info.run_id: run for run in runs(workspace)}
+    assert {run.info.status for run in by_id.values()} <= {"FINISHED", "KILLED"}
+    assert {by_id[record.outputs["run_id"]].data.tags["iris.commit"] for record in found} == {"committed"}
