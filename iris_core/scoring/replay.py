@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger import Identity
 from iris_core.scoring.decide import Decider
@@ -18,6 +20,7 @@ from iris_core.storage import ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace
 
 STEP = 8 << 20
+LONGEST_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Comparing:
         self._store, self._version = store, version
         self._place = 0
         self.differs_at: int | None = None
+        self.lines: tuple[str, str] | None = None
 
     def write(self, data: bytes | memoryview, /) -> None:
         """Compare the next piece."""
@@ -47,17 +51,32 @@ class Comparing:
                 piece = bytes(given[start : start + STEP])
                 stored = self._read(min(self._place + len(piece), size))
                 if stored != piece:
-                    self.differs_at = self._place
+                    self._note(stored, piece)
                     return
                 self._place += len(piece)
 
     def _read(self, end: int) -> bytes:
         return self._store.read(self._version, self._place, end) if end > self._place else b""
 
+    def _note(self, stored: bytes, piece: bytes) -> None:
+        """Where they part, and the lines there."""
+        length = min(len(stored), len(piece))
+        apart = np.flatnonzero(
+            np.frombuffer(stored, np.uint8, length) != np.frombuffer(piece, np.uint8, length)
+        )
+        at = int(apart[0]) if apart.size else length
+        self.differs_at = self._place + at
+        self.lines = _line_at(stored, at), _line_at(piece, at)
+
     def end(self) -> None:
         """The object must not go on."""
         if self.differs_at is None and self._place != self._version.size:
             self.differs_at = self._place
+
+
+def _line_at(data: bytes, place: int) -> str:
+    start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
+    return data[start : end if end >= 0 else len(data)][:LONGEST_LINE].decode(errors="replace").strip()
 
 
 class Nowhere:
@@ -105,7 +124,7 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
         return Replay(scoring, False, 0, (f"the model cannot be loaded: {error}",))
     if sink.differs_at is None:
         return Replay(scoring, True, rows, ())
-    return Replay(scoring, False, rows, tuple(_reasons(workspace, manifest, changed, sink.differs_at)))
+    return Replay(scoring, False, rows, tuple(_reasons(workspace, manifest, changed, sink)))
 
 
 def _again(workspace: Workspace, manifest: Manifest, decider: Decider, sink: Comparing) -> int:
@@ -127,7 +146,7 @@ def _gone(workspace: Workspace, manifest: Manifest, error: ObjectMissing) -> str
     return f"the predictions are gone: {error}"
 
 
-def _reasons(workspace: Workspace, manifest: Manifest, changed: bool, place: int) -> Iterator[str]:
+def _reasons(workspace: Workspace, manifest: Manifest, changed: bool, sink: Comparing) -> Iterator[str]:
     """What differs from then; nothing of it may be the cause, so the place is told as well."""
     if changed:
         yield f"the model changed: version {manifest.model.version} has other files than when it scored"
@@ -138,7 +157,10 @@ def _reasons(workspace: Workspace, manifest: Manifest, changed: bool, place: int
         yield f"code changed: {manifest.code_version or 'unknown'} then, {workspace.actor.code_version} now"
     if _digest(workspace, manifest) != [part.sha256 for part in manifest.shards]:
         yield f"the predictions changed: {manifest.predictions.uri} is not what was written"
-    yield f"the first difference is after byte {place} of the predictions"
+    yield f"the first difference is after byte {sink.differs_at} of the predictions"
+    if sink.lines and manifest.format == "csv":
+        yield f"there then: {sink.lines[0]}"
+        yield f"there now:  {sink.lines[1]}"
 
 
 def _digest(workspace: Workspace, manifest: Manifest) -> list[str]:

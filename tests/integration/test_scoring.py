@@ -310,6 +310,13 @@ class TestReplay:
         done = replay(workspace, record.identity.path)
         assert not done.same
         assert done.reasons[0].startswith("the model changed: version 1")
+        then, now = (reason.split(":", 1)[1].strip() for reason in done.reasons[-2:])
+        assert now.split(",")[-3] == "virginica" != then.split(",")[-3]
+        stored = read(workspace, record)
+        place = int(done.reasons[-3].split()[6])
+        assert (
+            stored[:place].rpartition(b"\n")[2].decode() == then[: len(stored[:place].rpartition(b"\n")[2])]
+        )
 
     def test_a_library_changed(
         self, scored: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch
