@@ -17,6 +17,7 @@ from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def reap(mlflow_client: MlflowClient, experiment: str, identity: str) -> int:
 
 
 def reap_decided(workspace: Workspace, experiment: str) -> None:
-    """End the runs of an experiment that are RUNNING although their decision has been made.
+    """Settle the runs of an experiment whose attempt died although their decision has been made.
 
     A run whose own decision stands was killed after the commit: it is finished. The others lost.
 
@@ -104,14 +105,22 @@ def reap_decided(workspace: Workspace, experiment: str) -> None:
     with told(f"Looking for left runs of experiment {experiment}", workspace.settings):
         mlflow_client = client(workspace.settings)
         found = mlflow_client.get_experiment_by_name(experiment)
-        running = found and mlflow_client.search_runs([found.experiment_id], "attributes.status = 'RUNNING'")
-        for run in running or ():
+        if found is None:
+            return
+        unsettled = f"tags.`{COMMIT_TAG}` = 'pending'"
+        for run in mlflow_client.search_runs([found.experiment_id], unsettled):
             path = run.data.tags.get(IDENTITY_TAG)
             record = workspace.ledger.get(Identity.parse(path)) if path else None
             if record:
-                won = record.outputs.get("run_id") == run.info.run_id
-                mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else "reaped")
-                mlflow_client.set_terminated(run.info.run_id, "FINISHED" if won else "KILLED")
+                _settle_left(mlflow_client, run, record.outputs.get("run_id") == run.info.run_id)
+
+
+def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
+    died = run.info.status == "RUNNING"
+    lost = "reaped" if died else "lost"
+    mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else lost)
+    if died or not won:
+        mlflow_client.set_terminated(run.info.run_id, "FINISHED" if won else "KILLED")
 
 
 @contextmanager

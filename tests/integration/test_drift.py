@@ -121,6 +121,45 @@ def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
     return tracked
 
 
+class TestParquet:
+    """Parquet predictions are judged exactly as CSV ones."""
+
+    @pytest.fixture
+    def both(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], train_csv: bytes
+    ) -> list[Workspace]:
+        made = [make_workspace(PREDICTIONS_FORMAT=name) for name in ("csv", "parquet")]
+        for workspace in made:
+            stage(workspace, train_csv)
+        return made
+
+    @pytest.mark.parametrize("given", ["csv", "parquet"])
+    def test_the_same_verdict(self, both: list[Workspace], test_csv: bytes, given: str) -> None:
+        frame = table(shifted(test_csv)).with_columns(note=pl.lit('a "quoted", note'))
+        records = []
+        for workspace in both:
+            data = csv(frame)
+            if given == "parquet":
+                out = io.BytesIO()
+                frame.write_parquet(out)
+                data = out.getvalue()
+            records.append(batch(workspace, data))
+        from_csv, from_parquet = (record.evidence for record in records)
+        assert [record.outcome for record in records] == ["high", "high"]
+        for what in ("current", "reference", "evidently", "sentence", "columns"):
+            assert from_parquet[what] == from_csv[what], what
+
+    def test_read_in_several_batches(
+        self, both: list[Workspace], test_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from iris_core.scoring import published
+
+        monkeypatch.setattr(published, "BATCH_ROWS", 7)
+        outcomes = [batch(workspace, test_csv) for workspace in both]
+        assert outcomes[0].evidence["current"] == outcomes[1].evidence["current"]
+        assert outcomes[1].evidence["current"]["petal_length"]["count"] == 30
+
+
 class TestVerdict:
     def test_the_course_of_a_drift(self, staged: Workspace, test_csv: bytes) -> None:
         seen, records = [], []

@@ -442,6 +442,8 @@ def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str,
     with pytest.raises(NothingOwed):
         scoring.plan(staged)
     assert {run.info.status for run in runs(staged)} <= {"FINISHED", "KILLED"}
+    [mine] = [run for run in runs(staged) if run.info.run_id == record.outputs["run_id"]]
+    assert mine.data.tags["iris.commit"] == "committed"
 
 
 def die(workspace: Workspace, place: str, folder: Path) -> None:
