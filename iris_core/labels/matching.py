@@ -33,7 +33,7 @@ from iris_core.tables import batches
 READERS = 8
 SMALL_BYTES = 4 << 20
 """Smaller predictions are read ahead, several at once."""
-JOINED_AT_ONCE = 1_000_000
+JOINED_AT_ONCE = 250_000
 PLACE = "place"
 
 

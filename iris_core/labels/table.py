@@ -17,7 +17,7 @@ from iris_core.tables.frames import missing_columns
 from iris_core.validation import Tally
 
 KEY, LABEL = "key", "label"
-ROWS_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 1_000_000
 """So many labels are held at once; a longer file is joined in several passes."""
 CONFLICTS_SHOWN = 3
 
