@@ -17,7 +17,19 @@ from iris_core.workspace import Workspace
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = ("up", "down", "demo", "status", "reset", "upload", "ledger", "explain", "rollback")
+COMMANDS = (
+    "up",
+    "down",
+    "demo",
+    "status",
+    "reset",
+    "upload",
+    "ledger",
+    "explain",
+    "rollback",
+    "score",
+    "labels",
+)
 run = CliRunner().invoke
 
 
@@ -91,6 +103,25 @@ def test_upload_below_a_prefix_keeps_the_name(
     monkeypatch.setenv("TEAM_S3_TEST_KEY", "iris/incoming/")
     result = run(app, ["upload", str(table)])
     assert "iris/incoming/today.csv" in result.output
+
+
+def test_labels_are_uploaded_below_their_prefix(deployed: Workspace, table: Path) -> None:
+    result = run(app, ["upload", str(table), "--as", "labels", "--json"])
+    assert json.loads(result.stdout)["key"] == "iris/labels/today.csv"
+
+
+def test_labels_without_predictions_say_so_and_record_nothing(deployed: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("id,species\nf0,setosa\nf1,\n", encoding="utf-8")
+    result = run(app, ["labels", str(path)])
+    assert "No predictions were published in the last 90 days" in result.output
+    assert "(1 without a label)" in result.output
+    path.write_text("id,species\nf0,rose\n", encoding="utf-8")
+    refused = run(app, ["labels", str(path)])
+    assert refused.exit_code == 1
+    assert "row 2: found 'rose'" in refused.output
+    assert refused.output.strip().endswith("Then try again.")
+    assert list(deployed.ledger.recent()) == []
 
 
 def test_ledger_prints_the_newest_of_a_kind(deployed: Workspace, table: Path) -> None:

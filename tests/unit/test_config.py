@@ -223,6 +223,19 @@ class TestMalformed:
     def test_lists_are_cut_at_commas(self) -> None:
         assert loaded(TRUSTED_MODEL_TYPES="a.B, c.d.E,").trusted_model_types == ("a.B", "c.d.E")
 
+    @pytest.mark.parametrize(
+        ("prefix", "named"),
+        [
+            ("iris/", "TEAM_S3_TRAIN_KEY"),
+            ("iris/predictions/", "TEAM_PREDICTIONS_PREFIX"),
+            ("ledger/dev/", "the ledger"),
+            ("iris/incoming/labels/", "TEAM_S3_TEST_KEY"),
+        ],
+    )
+    def test_labels_need_a_place_of_their_own(self, prefix: str, named: str) -> None:
+        message = refused(TEAM_S3_LABELS_PREFIX=prefix, TEAM_S3_TEST_KEY="iris/incoming/")
+        assert message.startswith(f"TEAM_S3_LABELS_PREFIX={prefix} overlaps with {named}")
+
     def test_more_violations_than_the_window_holds(self) -> None:
         assert refused(DRIFT_WINDOW="3", DRIFT_VIOLATIONS="4").startswith(
             "DRIFT_VIOLATIONS=4 is above DRIFT_WINDOW=3"
