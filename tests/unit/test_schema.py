@@ -10,6 +10,7 @@ import pytest
 
 from iris_core.errors import ConfigError
 from iris_core.schema import PROJECT_FILE_VARIABLE, load_project
+from iris_core.training import TrainingConfig
 
 pytestmark = pytest.mark.unit
 
@@ -87,6 +88,8 @@ def test_another_project(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("table.features.1.name", "", "table.features.1.name"),
         ("table.features.1.name", "alcohol", "distinct"),
         ("table.target", "alcohol", "distinct"),
+        ("table.target", "id", "distinct"),
+        ("table.key", "", "table.key"),
         ("table.classes", ["a"], "table.classes"),
         ("table.classes", ["a", "a"], "distinct"),
         ("table.min_rows", 9, "table.min_rows"),
@@ -108,3 +111,10 @@ def test_broken_json_names_the_line(file: Path) -> None:
 @pytest.mark.parametrize("content", [[], "null", 7])
 def test_json_that_is_no_object(file: Path, content: object) -> None:
     assert "the file" in refused(file, content)
+
+
+def test_another_key_is_no_other_training() -> None:
+    """Labels are joined by it; what is learned stays the same, so nothing is trained again."""
+    table = load_project().table
+    other = table.model_copy(update={"key": "flower"})
+    assert TrainingConfig(table=other).variant == TrainingConfig(table=table).variant
