@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import ObjectMissing
-from iris_core.labels.table import KEY, LABEL, Share, check_share, shares, survey
+from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
 from iris_core.ledger import Record
 from iris_core.promotion import ModelRef
 from iris_core.schema import TableSchema
@@ -189,7 +189,7 @@ def _keyed(frames: Iterator[pl.DataFrame], key: str) -> Iterator[pl.DataFrame]:
     """Key and prediction alone, in frames large enough to be worth a join."""
     held: list[pl.DataFrame] = []
     for frame in frames:
-        held.append(frame.select(pl.col(key).str.strip_chars().alias(KEY), pl.col(PREDICTION)))
+        held.append(frame.select(keys(key), pl.col(PREDICTION)))
         if sum(part.height for part in held) >= JOINED_AT_ONCE:
             yield pl.concat(held)
             held = []

@@ -9,6 +9,7 @@ from typing import cast
 import polars as pl
 
 from iris_core.schema import TableSchema
+from iris_core.scoring.formulas import FORMULA, MARK
 from iris_core.scoring.inputs import Input, kind, ranges, unzipped
 from iris_core.scoring.parquet import BATCH_ROWS, opened
 from iris_core.tables import Batch, batches, is_missing, rejection
@@ -53,6 +54,13 @@ class Share:
     conflicts: tuple[str, ...]
 
 
+def keys(name: str) -> pl.Expr:
+    """A key column as it is joined: without blanks around it, nor the mark of `CSV_SAFE` before a formula."""
+    key = pl.col(name).str.strip_chars()
+    bare = key.str.strip_prefix(MARK)
+    return pl.when(bare.str.contains(FORMULA)).then(bare).otherwise(key).alias(KEY)
+
+
 def survey(given: Input, table: TableSchema) -> Survey:
     """Check a file of labels: columns, classes, rows.
 
@@ -87,9 +95,9 @@ def shares(given: Input, table: TableSchema, passes: int) -> Iterator[Share]:
 
 
 def _pairs(frame: pl.DataFrame, table: TableSchema, passes: int, number: int) -> pl.DataFrame:
-    pairs = frame.select(
-        pl.col(table.key).str.strip_chars().alias(KEY), pl.col(table.target).str.strip_chars().alias(LABEL)
-    ).filter((pl.col(KEY) != "") & pl.col(LABEL).is_in(table.classes))
+    pairs = frame.select(keys(table.key), pl.col(table.target).str.strip_chars().alias(LABEL)).filter(
+        (pl.col(KEY) != "") & pl.col(LABEL).is_in(table.classes)
+    )
     if passes > 1:
         pairs = pairs.filter(pl.col(KEY).hash() % passes == number)
     return pairs.with_columns(pl.col(LABEL).cast(pl.Enum(table.classes)))
@@ -174,4 +182,4 @@ def _one_of(names: tuple[str, ...]) -> str:
     return f"{', '.join(shown(name) for name in names[:-1])} or {shown(names[-1])}"
 
 
-__all__ = ["KEY", "LABEL", "Share", "Survey", "check_share", "shares", "survey"]
+__all__ = ["KEY", "LABEL", "Share", "Survey", "check_share", "keys", "shares", "survey"]

@@ -181,6 +181,26 @@ class TestJoined:
         assert record.evidence["unmatched"] == 0
         assert next(iter(record.evidence["models"].values()))["joined"] == 30
 
+    def test_ids_that_csv_safe_marks(
+        self,
+        mlflow_db: Path,
+        make_workspace: MakeWorkspace,
+        train_csv: bytes,
+        iris_rows: tuple[list[str], list[str]],
+    ) -> None:
+        workspace = make_workspace(CSV_SAFE="1")
+        stage(workspace, train_csv)
+        data, pairs = numbered(iris_rows[1])
+        score(workspace, data.replace(b"\nf", b"\n=f"))
+        [record] = records(workspace, "scoring")
+        published = workspace.store.read(ObjectVersion.model_validate(record.outputs["predictions"]))
+        assert b"\n'=f0," in published
+        given = StoredInput(
+            workspace.store,
+            put(workspace, "elsewhere.csv", csv([(f"={key}", label) for key, label in pairs])),
+        )
+        assert labels.preview(workspace, given).unmatched == 0
+
     def test_in_several_passes_as_in_one(self, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
         workspace, pairs = scored
         given = StoredInput(workspace.store, put(workspace, "elsewhere.csv", csv([*pairs, ("x", "setosa")])))
