@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from iris_core.config import load_settings
@@ -28,6 +29,10 @@ from iris_core.workspace import Workspace, access_from_settings, open_workspace
 STORE_VARIABLE = "IRIS_TEST_STORE"
 START_TIMEOUT_S = 60
 ACTOR = Actor(owner="tester", dag_id="a_dag", run_id="manual__1", task_id="a_task", code_version="test")
+
+# Speed is measured by benchmarks: a test on a busy machine is not wrong because it is slow.
+hypothesis.settings.register_profile("iris", deadline=None)
+hypothesis.settings.load_profile("iris")
 
 MakeWorkspace = Callable[..., Workspace]
 
