@@ -11,11 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from iris_core.config import EXAMPLES, Settings, load_settings
 from iris_core.local.env_file import SECRETS
+from iris_core.local.environment import stack_environment
+from iris_core.local.home import Home
 from iris_core.local.ports import VARIABLES as PORT_VARIABLES
 from iris_core.local.processes import COMPONENT_MARK, STACK_MARK
 
@@ -92,6 +95,12 @@ def references() -> dict[str, set[tuple[str, str]]]:
     return found
 
 
+@cache
+def compose_schema() -> jsonschema.Draft202012Validator:
+    text = read("tests/fixtures/compose-spec/compose-spec.json")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
 def readme_table() -> dict[str, str]:
     return {match["name"]: match["default"] or "" for match in ROW.finditer(read("README.md"))}
 
@@ -117,10 +126,47 @@ def anchors(document: Path) -> set[str]:
 
 
 class TestCompose:
+    def test_is_what_the_compose_specification_allows(self) -> None:
+        found = yaml.safe_load(composed())
+        assert [f"{error.json_path}: {error.message}" for error in compose_schema().iter_errors(found)] == []
+
+    def test_the_specification_is_asked_for_real(self) -> None:
+        found = yaml.safe_load(composed())
+        found["services"]["minio"]["healthcheck"]["tries"] = 3
+        assert not compose_schema().is_valid(found)
+
+    def test_every_service_has_limits_and_bounded_logs(self) -> None:
+        for name, service in services().items():
+            assert 0 < service["cpus"] <= 2, (name, "a machine with 2 cores refuses more")
+            assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+            assert service["pids_limit"] > 0, name
+            assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+
+    def test_root_credentials_are_minios_and_its_initialisations_alone(self) -> None:
+        knows = {
+            name: {match["name"] for match in REFERENCE.finditer(json.dumps(service))}
+            for name, service in services().items()
+        }
+        for secret, allowed in {
+            "MINIO_ROOT_PASSWORD": {"minio", "minio-init"},
+            "UPLOAD_SECRET_ACCESS_KEY": {"minio-init"},
+            "MLFLOW_S3_SECRET_ACCESS_KEY": {"minio-init", "mlflow"},
+            "MLFLOW_DB_PASSWORD": {"mlflow"},
+            "POSTGRES_PASSWORD": {"postgres"},
+            "AIRFLOW_ADMIN_PASSWORD": {"airflow-init"},
+        }.items():
+            assert {name for name, secrets in knows.items() if secret in secrets} == allowed, secret
+        for name in services():
+            is_pipeline = name.startswith("airflow-") or name == "minio-init"
+            assert ("AWS_SECRET_ACCESS_KEY" in knows[name]) is is_pipeline, name
+
     def test_waits_only_for_what_can_become_true(self) -> None:
         for name, service in services().items():
             for other, wait in service.get("depends_on", {}).items():
                 awaited = services()[other]
+                same_profile = awaited.get("profiles", []) in ([], service.get("profiles"))
+                assert same_profile or wait["required"] is False, (name, other)
                 if wait["condition"] == "service_healthy":
                     assert "healthcheck" in awaited, (name, other)
                 else:
@@ -160,7 +206,7 @@ class TestCompose:
 
     def test_images_are_pinned(self) -> None:
         images = [service["image"] for service in services().values() if "build" not in service]
-        assert len(images) == 2
+        assert len(images) == 3
         for image in images:
             match = REFERENCE.fullmatch(image)
             assert match, image
@@ -170,6 +216,16 @@ class TestCompose:
         published = [port for service in services().values() for port in service.get("ports", [])]
         assert len(published) == 4
         assert all(port.startswith("127.0.0.1:") for port in published)
+
+    def test_the_local_stack_and_this_one_tune_airflow_alike(self, tmp_path: Path) -> None:
+        ports = dict.fromkeys(PORT_VARIABLES, 1)
+        local = stack_environment(Home(tmp_path), ports, {})
+        theirs = services()["airflow-scheduler"]["environment"]
+        tuned = [
+            name for name in local if name.startswith(("AIRFLOW__SCHEDULER__", "AIRFLOW__DAG_PROCESSOR__"))
+        ]
+        assert len(tuned) == 6
+        assert {name: theirs[name] for name in tuned} == {name: local[name] for name in tuned}
 
     def test_every_setting_reaches_every_airflow_component(self) -> None:
         for name, service in services().items():
@@ -248,10 +304,11 @@ class TestImage:
 
     def test_the_database_drivers_are_locked(self) -> None:
         extras = re.findall(r"--extra (\w+)", read("Dockerfile"))
-        assert extras == ["postgres"]
-        assert "postgres" in pyproject()["project"]["optional-dependencies"]
+        assert extras == ["postgres", "celery", "fab"]
+        assert set(extras) <= pyproject()["project"]["optional-dependencies"].keys()
         names = {entry.split("==")[0] for entry in requirements()}
-        assert {"psycopg2-binary", "asyncpg"} <= names
+        assert {"psycopg2-binary", "asyncpg", "redis"} <= names
+        assert {f"apache-airflow-providers-{name}" for name in ("amazon", "celery", "fab")} <= names
 
     def test_the_base_is_the_airflow_of_the_lock(self) -> None:
         base = re.search(r"ARG BASE_IMAGE=apache/airflow:([\d.]+)-python3\.\d+\n", read("Dockerfile"))
