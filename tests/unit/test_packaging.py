@@ -57,6 +57,7 @@ FIELDS = {
     "PREDICTION_PROBABILITIES": "prediction_probabilities",
     "CSV_SAFE": "csv_safe",
     "TRUSTED_MODEL_TYPES": "trusted_model_types",
+    "SHARD_MB": "shard_mb",
     "RUN_OWNER": "run_owner",
     "DRIFT_WINDOW": "drift_window",
     "DRIFT_VIOLATIONS": "drift_violations",
