@@ -242,7 +242,8 @@ class Native:
     def _minio(self, command: Sequence[str]) -> list[str]:
         data, port = str(self.folder / "data" / "minio"), str(self.ports["minio", 9000])
         if binary := minio_binary(os.environ):
-            return [binary, *(data if one == "/data" else one for one in command), "--address", f"{LOOPBACK}:{port}"]
+            words = [data if word == "/data" else word for word in command]
+            return [binary, *words, "--address", f"{LOOPBACK}:{port}"]
         variables = self.services["minio-init"].environ
         keys = ",".join(value for name, value in variables.items() if name in ACCESS_KEYS)
         embedded = [sys.executable, "-P", "-m", "iris_core.local.embedded_s3", "--access-key", keys]
