@@ -51,7 +51,7 @@ def cut(
 def pieces(work: Work, store: ObjectStore, shard_bytes: int) -> list[Piece]:
     """A big object's pieces; one, where it cannot be cut (gzip, Parquet, a quote that is not closed)."""
     least = max(shard_bytes, work.object.size // MOST_SHARDS)
-    found = cuts(StoredInput(store, work.object), least, min(least, READ_BYTES))
+    found = cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
     if not found:
         return [Piece(object=work.object, identity=work.identity)]
     return [

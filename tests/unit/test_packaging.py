@@ -327,18 +327,21 @@ class TestImage:
         assert pyproject()["project"]["entry-points"]["airflow.plugins"]
 
     @pytest.mark.parametrize(
-        ("command", "preloads"),
+        ("command", "executor", "preloads"),
         [
-            (["airflow", "scheduler", "--skip-serve-logs"], True),
-            (["airflow", "celery", "worker"], True),
-            (["airflow", "celery", "flower"], False),
-            (["airflow", "triggerer"], False),
-            (["airflow", "api-server"], False),
+            (["airflow", "scheduler", "--skip-serve-logs"], "LocalExecutor", True),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor", False),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor,LocalExecutor", True),
+            (["airflow", "celery", "worker"], "CeleryExecutor", True),
+            (["airflow", "celery", "flower"], "CeleryExecutor", False),
+            (["airflow", "triggerer"], "LocalExecutor", False),
+            (["airflow", "api-server"], "LocalExecutor", False),
         ],
     )
     def test_only_what_forks_workers_preloads(
-        self, command: list[str], preloads: bool, monkeypatch: pytest.MonkeyPatch
+        self, command: list[str], executor: str, preloads: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
         monkeypatch.setattr(sys, "argv", command)
         monkeypatch.setitem(sys.modules, "iris_airflow.preload", None)
         tried = False
