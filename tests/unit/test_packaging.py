@@ -193,11 +193,20 @@ class TestCompose:
         assert all(mark == ":?" for name in required for mark, _ in references()[name])
 
     def test_no_container_gets_a_password_that_is_written_down(self) -> None:
-        named = re.compile(r"PASSWORD$|SECRET|FERNET|_CONN", re.IGNORECASE)
+        named = re.compile(
+            r"PASSWORD$|SECRET|FERNET|_CONN|AUTH$|BROKER_URL|RESULT_BACKEND|STORE_URI|USER$|KEY_ID"
+        )
         for name, service in services().items():
             for variable, value in service["environment"].items():
                 if named.search(variable):
                     assert ":?" in str(value), (name, variable)
+
+    def test_nor_does_a_file_hold_one(self) -> None:
+        configs = yaml.safe_load(composed())["configs"]
+        secret = re.compile(r"(?:PASSWORD|requirepass) +(?P<value>.+)")
+        found = [match["value"] for one in configs.values() for match in secret.finditer(one["content"])]
+        assert len(found) == 3
+        assert all(":?" in value for value in found)
 
     def test_no_secret_is_an_option_of_a_process(self) -> None:
         for name, service in services().items():
