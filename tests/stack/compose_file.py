@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ _REFERENCE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?:(?P<operator>:[-?])(?P<rest>[
 class Service:
     """One service; `waits` is what each service that it depends on must be: healthy or completed.
 
-    `files` are its configs, by where the container has them; `ports` are published; `memory_mb` is its limit.
+    `files` are its configs, by where the container has them; `memory_mb` is its limit.
     """
 
     name: str
@@ -26,11 +26,8 @@ class Service:
     healthcheck: tuple[str, ...]
     waits: Mapping[str, str]
     files: Mapping[str, str]
-    ports: tuple[str, ...]
-    is_ours: bool
     replicas: int
     memory_mb: int
-    content: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
 
 def load(path: Path, variables: Mapping[str, str]) -> dict[str, Service]:
@@ -82,9 +79,6 @@ def _service(name: str, content: Any, document: Any, active: Mapping[str, Any]) 
         files={
             one["target"]: document["configs"][one["source"]]["content"] for one in content.get("configs", [])
         },
-        ports=tuple(content.get("ports", ())),
-        is_ours="build" in content,
         replicas=int(content.get("deploy", {}).get("replicas", 1)),
         memory_mb=int(memory[1]) * (1024 if memory[2] == "g" else 1),
-        content=content,
     )

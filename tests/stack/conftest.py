@@ -1,4 +1,7 @@
-"""docker-compose.yml with the profile `celery`, running natively for the whole session."""
+"""docker-compose.yml with the profile `celery`, running natively for the whole session.
+
+`KEEP_STACK_LOGS=FOLDER make test-stack` leaves the containers' logs and Airflow's folder there.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from iris_core.local.composed import ADMIN, Composed, composed
 from iris_core.local.env_file import read_env, write_env
 from iris_core.workspace import Workspace
 from tests.stack import compose_file
-from tests.stack.native import ROOT, Missing, Native, check_servers, free_ports
+from tests.stack.images import Missing, check_servers
+from tests.stack.native import ROOT, Native, free_ports
 
 PUBLISHED = {
     "AIRFLOW_PORT": ("airflow-api-server", 8080),

@@ -19,9 +19,9 @@ from functools import cached_property
 from pathlib import Path
 
 from iris_core.local import processes
-from iris_core.local.components import minio_binary
 from iris_core.local.logs import tail
 from iris_core.local.ports import CHOSEN_FROM, LOOPBACK, is_free
+from tests.stack import images
 from tests.stack.compose_file import Service
 
 ROOT = Path(__file__).parents[2]
@@ -39,44 +39,12 @@ STARTED_WITHIN_S = 300.0
 CHECK_TIMEOUT_S = 20.0
 
 
-class Missing(RuntimeError):
-    """A server is not installed."""
-
-
-class Failed(RuntimeError):
-    """A service ended, or did not become healthy; quotes its log."""
-
-
 def free_ports() -> dict[tuple[str, int], int]:
     """A free port of this machine for each that a container listens on."""
     wanted = [(name, port) for name, ports in LISTENING.items() for port in ports]
     start = CHOSEN_FROM.start + os.getpid() % 4000
     free = (port for port in range(start, CHOSEN_FROM.stop) if is_free(port))
     return {key: next(free) for key in wanted}
-
-
-def postgres_folder() -> Path:
-    """Where PostgreSQL's programs are; Debian leaves most of them off the PATH.
-
-    :raises Missing: there are none.
-    """
-    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    newest = sorted(debian, key=lambda path: int(path.parts[-3]), reverse=True)
-    found = newest[0] if newest else shutil.which("initdb")
-    if not found:
-        raise Missing("PostgreSQL is not installed. `make test-stack-servers` installs it with apt.")
-    return Path(found).parent
-
-
-def check_servers() -> None:
-    """See that everything is there that containers would bring.
-
-    :raises Missing: names what is not, and how to get it.
-    """
-    postgres_folder()
-    for program in ("redis-server", "redis-cli", "curl"):
-        if not shutil.which(program):
-            raise Missing(f"{program} is not installed. `make test-stack-servers` installs it with apt.")
 
 
 @dataclass
@@ -152,7 +120,7 @@ class Native:
         :raises Failed: its exit code is not 0.
         """
         service = self.services[name]
-        run(self._localised(service, service.command), self._environ(service, name))
+        images.run(self._localised(service, service.command), self._environ(service, name))
 
     def pointing_nowhere(self) -> Native:
         """The same services at ports where nothing listens: every health check must fail."""
@@ -177,7 +145,7 @@ class Native:
         code = processes.exit_code(replica.process)
         if code is not None:
             if code or service.healthcheck:
-                raise Failed(self._told(replica, f"ended with exit code {code}"))
+                raise images.Failed(self._told(replica, f"ended with exit code {code}"))
             self.completed.add(service.name)
             del self.replicas[name]
         elif (
@@ -188,7 +156,7 @@ class Native:
             if answer.returncode == 0:
                 replica.healthy_after_s = round(seconds, 1)
             elif seconds > STARTED_WITHIN_S:
-                raise Failed(self._told(replica, f"is not healthy: {answer.stdout}{answer.stderr}"))
+                raise images.Failed(self._told(replica, f"is not healthy: {answer.stdout}{answer.stderr}"))
 
     def _told(self, replica: Replica, how: str) -> str:
         lines = "\n".join(tail(self.log(replica.name), 30))
@@ -205,49 +173,15 @@ class Native:
     def _command(self, service: Service) -> list[str]:
         command = self._localised(service, service.command)
         if service.name == "postgres":
-            return self._postgres(service)
+            scripts = [self._file(target) for target in service.files]
+            environ = self._environ(service, service.name)
+            return images.postgres(self.folder / "postgres", environ, scripts, self.ports["postgres", 5432])
         if service.name == "redis":
             return [*command, "--port", str(self.ports["redis", 6379]), "--bind", LOOPBACK]
         if service.name == "minio":
-            return self._minio(command)
+            users = self.services["minio-init"].environ
+            return images.minio(command, self.folder / "data" / "minio", users, self.ports["minio", 9000])
         return command
-
-    def _postgres(self, service: Service) -> list[str]:
-        """As its image does: a cluster with the superuser's password, the init scripts, then the server."""
-        folder = self.folder / "postgres"
-        data, password, programs = folder / "data", folder / "password", postgres_folder()
-        folder.mkdir()
-        password.write_text(service.environ["POSTGRES_PASSWORD"], encoding="utf-8")
-        scripts = [self._file(target) for target in service.files]
-        as_user: list[str] = []
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres", "postgres")
-            shutil.chown(password, "postgres", "postgres")
-            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
-        server = f"-k {folder} -c fsync=off -c full_page_writes=off -p {self.ports['postgres', 5432]}"
-        control = [*as_user, str(programs / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "init.log")]
-        init = [
-            *(*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", f"--pwfile={password}"),
-            *("--auth-local=trust", "--auth-host=scram-sha-256", "--no-sync", "--encoding=UTF8"),
-        ]
-        run(init, self._environ(service, "postgres"))
-        run([*control, "-o", f"{server} -c listen_addresses=''", "start"], self._environ(service, "postgres"))
-        for script in scripts:
-            psql = [str(programs / "psql"), "-h", str(folder), "-U", "postgres", "-v", "ON_ERROR_STOP=1"]
-            run([*psql, "-f", str(script)], self._environ(service, "postgres"))
-        run([*control, "-m", "fast", "stop"], self._environ(service, "postgres"))
-        listen = ["-c", f"listen_addresses={LOOPBACK}"]
-        return [*as_user, str(programs / "postgres"), "-D", str(data), *server.split(), *listen]
-
-    def _minio(self, command: Sequence[str]) -> list[str]:
-        data, port = str(self.folder / "data" / "minio"), str(self.ports["minio", 9000])
-        if binary := minio_binary(os.environ):
-            words = [data if word == "/data" else word for word in command]
-            return [binary, *words, "--address", f"{LOOPBACK}:{port}"]
-        variables = self.services["minio-init"].environ
-        keys = ",".join(value for name, value in variables.items() if name in ACCESS_KEYS)
-        embedded = [sys.executable, "-P", "-m", "iris_core.local.embedded_s3", "--access-key", keys]
-        return [*embedded, "--port", port, "--data", data]
 
     def _localised(self, service: Service, words: Sequence[str]) -> list[str]:
         return [self._local(service, word) for word in words]
@@ -304,7 +238,7 @@ class Native:
     @cached_property
     def _surroundings(self) -> dict[str, str]:
         """What the images set; nothing of the caller's environment."""
-        path = [Path(sys.executable).parent, postgres_folder(), os.environ.get("PATH", os.defpath)]
+        path = [Path(sys.executable).parent, images.postgres_folder(), os.environ.get("PATH", os.defpath)]
         return {
             "PATH": os.pathsep.join(map(str, path)),
             "HOME": str(self.folder),
@@ -328,16 +262,3 @@ class Native:
                 shutil.copytree(ROOT / source, there, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(ROOT / source, there)
-
-
-ACCESS_KEYS = ("MINIO_ROOT_USER", "AWS_ACCESS_KEY_ID", "MLFLOW_S3_ACCESS_KEY_ID", "UPLOAD_ACCESS_KEY_ID")
-
-
-def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Run a program to its end.
-
-    :raises Failed: its exit code is not 0; quotes what it wrote.
-    """
-    done = subprocess.run(command, env=dict(environ), cwd="/", capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
