@@ -21,6 +21,7 @@ import pytest
 from iris_core.config import load_settings
 from iris_core.errors import StackError
 from iris_core.ledger import Record
+from iris_core.local import processes
 from iris_core.local.airflow_api import AirflowApi, TaskInstance
 from iris_core.local.composed import ADMIN
 from iris_core.local.iris_tables import split_iris
@@ -193,4 +194,5 @@ def test_the_settings_are_the_files(running: Running) -> None:
 def test_z_ends_without_a_trace(running: Running) -> None:
     """The last one: what the fixture does again is looked at here."""
     running.native.down()
-    assert [port for port in running.native.ports.values() if not is_free(port)] == []
+    wait("every port", lambda: all(map(is_free, running.native.ports.values())) or None, 10)
+    assert processes.members(running.native.identity) == []
