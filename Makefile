@@ -53,7 +53,7 @@ test: test-fast  ## Run every test (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
 test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)
-	$(BIN)/python -m pytest -m stack $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m stack tests/stack $(PYTEST_ARGS)
 
 test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-stack (root, or sudo)
 	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
