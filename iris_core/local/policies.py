@@ -33,7 +33,10 @@ def pipeline_policy(settings: Settings) -> Policy:
         f"{predictions}/{settings.predictions_prefix}/*",
         f"{drift}/{settings.drift_prefix}/*",
     ]
-    withdrawn = [f"{predictions}/{prefix}/*" for prefix in ("rejects", "work", settings.predictions_prefix)]
+    withdrawn = [
+        f"{predictions}/{prefix}/*"
+        for prefix in ("manifests", "rejects", "work", settings.predictions_prefix)
+    ]
     return _policy(
         _allow([*_LOOK, "s3:ListenBucketNotification"], buckets),
         _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
@@ -45,7 +48,8 @@ def pipeline_policy(settings: Settings) -> Policy:
 def upload_policy(settings: Settings) -> Policy:
     """Data scientists write the landing keys and read what became of it, the ledger included."""
     buckets = _buckets(settings)
-    landing = [settings.train_key, settings.test_key + ("*" if settings.test_key.endswith("/") else "")]
+    places = (settings.train_key, settings.test_key, settings.labels_prefix)
+    landing = [place + "*" if place.endswith("/") else place for place in places]
     return _policy(
         _allow(_LOOK, buckets),
         _allow(_READ, [f"{bucket}/*" for bucket in buckets]),

@@ -200,11 +200,13 @@ ALLOWED: Mapping[tuple[str, str], list[Step]] = {
         multipart("team-a-bucket", "iris/predictions/1.csv"),
         delete("team-a-bucket", "work/dev/1/part.csv"),
         delete("team-a-bucket", "rejects/dev/1.csv"),
+        delete("team-a-bucket", "manifests/dev/1.json"),
         listen("team-a-bucket"),
     ],
     minio_init.UPLOADS: [
         put("team-a-bucket", "iris/iris_train.csv"),
         multipart("team-a-bucket", "iris/iris_test.csv"),
+        put("team-a-bucket", "iris/labels/monday.csv"),
         get("team-a-bucket", "ledger/dev/record.json"),
         list_versions("team-a-bucket"),
     ],
@@ -217,6 +219,7 @@ ALLOWED: Mapping[tuple[str, str], list[Step]] = {
 REFUSED: Mapping[tuple[str, str], list[Step]] = {
     minio_init.PIPELINES: [
         put("team-a-bucket", "iris/iris_train.csv"),
+        put("team-a-bucket", "iris/labels/forged.csv"),
         put("team-a-bucket", "elsewhere.csv"),
         only_delete("team-a-bucket", "ledger/dev/record.json"),
         get("mlflow", "artifacts/1/model"),
