@@ -19,7 +19,7 @@ ENV UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \
     UV_PYTHON=/opt/iris/bin/python
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --constraint requirements.lock --extra postgres -r pyproject.toml
+RUN uv pip install --constraint requirements.lock --extra postgres --extra celery --extra fab -r pyproject.toml
 
 COPY README.md LICENSE project.json ./
 COPY iris_core iris_core
@@ -36,7 +36,7 @@ COPY --from=builder /opt/iris /opt/iris
 COPY dags /opt/airflow/dags
 COPY config/airflow_local_settings.py /opt/airflow/config/airflow_local_settings.py
 # A named volume takes over the owner of the folder that it is first mounted on.
-RUN install -d -o 50000 -g 0 -m 0770 /opt/airflow/logs /opt/airflow/auth
+RUN install -d -o 50000 -g 0 -m 0770 /opt/airflow/logs
 
 ARG IRIS_CODE_VERSION=""
 ENV PATH=/opt/iris/bin:$PATH \

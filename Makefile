@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env clean
+.PHONY: help setup demo up down status reset test test-fast test-stack test-stack-servers chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,17 @@ test: test-fast  ## Run every test (under 10 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "slow and not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
+test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)
+	$(BIN)/python -m pytest -m stack tests/stack $(PYTEST_ARGS)
+
+test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-stack (root, or sudo)
+	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
+	$$sudo apt-get update --quiet=2 && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
+	  curl postgresql redis-server
+
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (under 90 seconds)
-	$(BIN)/python -m pytest -m "not e2e and not slow" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not slow and not stack" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 SEED ?= 1
 ROWS ?= 10000000
@@ -94,8 +103,24 @@ format: setup  ## Correct style and format where a tool can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-env:  ## Write .env with random secrets for docker-compose.yml (mode 600)
-	@$(PYTHON) -m iris_core.local.env_file
+ENV_FILE ?= .env
+EXECUTOR ?=
+WORKERS ?= 2
+COMPOSE := docker compose --env-file $(ENV_FILE)
+SCALED_OUT := COMPOSE_PROFILES=celery AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
+
+env:  ## Write .env with random secrets for docker-compose.yml (mode 600), or add the missing ones
+	@$(PYTHON) -m iris_core.local.env_file $(ENV_FILE)
+
+compose-up: env  ## Start docker-compose.yml (EXECUTOR=celery WORKERS=2: tasks on workers)
+	@case "$(EXECUTOR)" in ""|celery) ;; *) echo "EXECUTOR=$(EXECUTOR): celery, or nothing" >&2; exit 2;; esac
+	$(if $(filter celery,$(EXECUTOR)),$(SCALED_OUT) WORKERS=$(WORKERS) )$(COMPOSE) up --build --detach
+
+compose-demo: setup  ## The demo, on the stack of docker-compose.yml
+	@$(BIN)/iris --compose $(ENV_FILE) demo
+
+compose-down:  ## End the containers of docker-compose.yml; their volumes stay
+	$(COMPOSE) --profile celery down
 
 clean: reset  ## Delete the environment and everything generated
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

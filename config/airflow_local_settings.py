@@ -6,7 +6,10 @@ obstore break in a child whose parent has used them.
 
 import sys
 
+from airflow.configuration import conf
+
 __all__: list[str] = []
 
-if "scheduler" in sys.argv or {"celery", "worker"} <= set(sys.argv):
+forks_in_scheduler = "scheduler" in sys.argv and "LocalExecutor" in conf.get("core", "executor")
+if forks_in_scheduler or {"celery", "worker"} <= set(sys.argv):
     import iris_airflow.preload  # noqa: F401

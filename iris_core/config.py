@@ -81,6 +81,7 @@ EXAMPLES = {
     "PREDICTION_PROBABILITIES": "false",
     "CSV_SAFE": "true",
     "TRUSTED_MODEL_TYPES": "our_models.scaling.RobustScaler",
+    "SHARD_MB": "256",
     "RUN_OWNER": "jane.doe",
     "DRIFT_WINDOW": "3",
     "DRIFT_VIOLATIONS": "2",
@@ -107,6 +108,8 @@ class Settings(BaseModel):
     `trusted_model_types`: full names of types that a model may hold beside those that skops deems safe.
     `rescore`: what a newly staged model scores again of what an earlier one scored.
     `labels_prefix` ends in `/`; labels below it are joined to what was predicted in `labels_horizon_days`.
+    `shard_mb`: an inference CSV of more MiB is cut into shards of about that size; 256 take about six seconds
+    to score, which is long against a task's start and short against a retry's cost.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -136,6 +139,7 @@ class Settings(BaseModel):
     prediction_probabilities: bool = False
     csv_safe: bool = False
     trusted_model_types: TypeNames = ()
+    shard_mb: int = Field(default=256, ge=1, le=65536)
     run_owner: str = ""
     drift_window: int = Field(default=3, ge=1, le=100)
     drift_violations: int = Field(default=2, ge=1, le=100)
@@ -289,6 +293,7 @@ def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
         "prediction_probabilities": given.get("PREDICTION_PROBABILITIES", "false"),
         "csv_safe": given.get("CSV_SAFE", "false"),
         "trusted_model_types": given.get("TRUSTED_MODEL_TYPES", ""),
+        "shard_mb": given.get("SHARD_MB", "256"),
         "run_owner": given.get("RUN_OWNER", ""),
         **{name.lower(): given[name] for name in _AS_THEY_ARE if name in given},
     }

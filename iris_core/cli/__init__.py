@@ -5,7 +5,9 @@ Heavy imports stay inside the commands, so that `iris --help` answers at once.
 
 from __future__ import annotations
 
-from typing import Any
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -40,6 +42,25 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
 )
+
+_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
+
+
+@app.callback()
+def choose(
+    compose: Annotated[
+        Path | None,
+        typer.Option(help="Ask the stack of docker-compose.yml that runs with this .env, not the local one."),
+    ] = None,
+) -> None:
+    """Iris MLOps Pipelines: a CSV in the bucket becomes a model, scores and a drift verdict."""
+    _compose.set(compose)
+
+
+def chosen_compose() -> Path | None:
+    """The `.env` of `iris --compose`."""
+    return _compose.get()
+
 
 from iris_core.cli import (  # noqa: E402 - each registers its commands
     data,  # noqa: F401

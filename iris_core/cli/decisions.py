@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from iris_core.cli import chosen_compose
 from iris_core.cli.screen import Screen, coloured, print_json
 from iris_core.cli.stack import AsJson, local_stack
 
@@ -40,10 +41,14 @@ def register(app: typer.Typer) -> None:
 
 
 def open_workspace() -> Workspace:
-    """The running stack's workspace, else the environment's."""
+    """The workspace of `--compose`, else the running stack's, else the environment's."""
     from iris_core import workspace
     from iris_core.config import load_settings
 
+    if env_file := chosen_compose():
+        from iris_core.local.composed import composed
+
+        return composed(env_file).workspace()
     stack = local_stack()
     if stack.state:
         return stack.workspace()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iris_core.cli import app
+from iris_core.cli import app, chosen_compose
 from iris_core.cli.screen import Screen, coloured, print_json
 from iris_core.cli.stack import AsJson, interruptible, local_stack, start
 
@@ -23,19 +24,27 @@ def demo(
 ) -> None:
     """Upload Iris and watch it become a model, scores and a drift verdict; then shift it and see the verdict.
 
-    Starts the stack unless it runs, and leaves it running to look at. What was seen is also in
-    [bold].iris/demo.json[/]. Exit code 1, and which hop, when something does not arrive.
+    Starts the stack unless it runs, and leaves it running to look at; with --compose, plays on that one. What
+    was seen is also in [bold].iris/demo.json[/]. Exit code 1, and which hop, when something does not arrive.
 
     Examples:
 
       iris demo
 
       iris demo --json | jq '.acts[] | {name, severity}'
+
+      iris --compose .env demo   # after make compose-up
     """
     from iris_core.errors import IrisError
     from iris_core.local.demo import play
 
-    stack, screen = local_stack(), Screen()
+    screen = Screen()
+    if env_file := chosen_compose():
+        with interruptible(), screen.awaiting("waiting for Airflow"):
+            result = play(_composed_scene(env_file, hop_bound), screen, seed)
+        _conclude(result, screen, as_json, "make compose-down")
+        return
+    stack = local_stack()
     began_it = not stack.is_complete()
     if began_it:
         start(stack, screen)
@@ -50,7 +59,18 @@ def demo(
         screen.console.print("\nThe stack is left running for you to look at; end it with: make down")
         screen.links(stack.state.endpoints if stack.state else {})
         raise
-    _conclude(result, screen, as_json)
+    _conclude(result, screen, as_json, "make down")
+
+
+def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
+    from iris_core.local.airflow_api import AirflowApi
+    from iris_core.local.composed import ADMIN, composed
+    from iris_core.local.demo import Scene
+    from iris_core.local.home import find_home
+
+    there = composed(env_file)
+    airflow = AirflowApi(there.airflow, (ADMIN, there.password))
+    return Scene(find_home(), there.workspace(), airflow, there.mlflow, hop_bound)
 
 
 def _scene(stack: Stack, hop_bound: float) -> Scene:
@@ -65,14 +85,14 @@ def _scene(stack: Stack, hop_bound: float) -> Scene:
     return Scene(stack.home, stack.workspace(), airflow, state.endpoints["mlflow"], hop_bound)
 
 
-def _conclude(result: Result, screen: Screen, as_json: bool) -> None:
+def _conclude(result: Result, screen: Screen, as_json: bool, ends_it: str) -> None:
     rise = " → ".join(coloured(act.severity or "") for act in result.acts)
     screen.console.print(f"\n[bold]Drift severity {rise}[/], all in {result.seconds:.1f} s.\n")
     screen.links(result.links)
     screen.console.print(
         "\nWhere to look next: the asset graph first; then [bold]iris ledger[/] (every decision and its "
         "evidence),\n[bold]iris upload FILE --as train[/] with your own rows, [bold]iris status[/]. "
-        "The stack keeps running; [bold]make down[/] ends it."
+        f"The stack keeps running; [bold]{ends_it}[/] ends it."
     )
     if as_json:
         print_json(result.as_json())

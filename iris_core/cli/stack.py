@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iris_core.cli import app
+from iris_core.cli import app, chosen_compose
 from iris_core.cli.screen import Screen, coloured, print_json
 
 if TYPE_CHECKING:
@@ -114,10 +114,19 @@ def reset(
 
 
 def local_stack() -> Stack:
-    """The stack of this checkout, or of `$IRIS_HOME`."""
+    """The stack of this checkout, or of `$IRIS_HOME`.
+
+    :raises StackError: another one was chosen with --compose.
+    """
+    from iris_core.errors import StackError
     from iris_core.local.home import find_home
     from iris_core.local.stack import Stack
 
+    if chosen_compose():
+        raise StackError(
+            "This command is about the local stack. The one of docker-compose.yml: make compose-up, "
+            "make compose-down, docker compose ps."
+        )
     return Stack(find_home())
 
 

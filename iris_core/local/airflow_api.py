@@ -44,15 +44,24 @@ class TaskInstance(BaseModel):
 
 
 class AirflowApi:
-    """A client of the API server at `address`, where all users are admins (loopback stacks only)."""
+    """A client of the API server at `address`.
 
-    def __init__(self, address: str) -> None:
+    :param login: an account's name and password; without it all users must be admins (loopback stacks only).
+    """
+
+    def __init__(self, address: str, login: tuple[str, str] | None = None) -> None:
         self.address = address
+        self._login = login
         self._client = httpx.Client(base_url=address, trust_env=False, timeout=PATIENCE_S)
 
     @cached_property
     def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._ask('GET', '/auth/token')['access_token']}"}
+        if self._login is None:
+            answer = self._ask("GET", "/auth/token")
+        else:
+            name, password = self._login
+            answer = self._ask("POST", "/auth/token", json={"username": name, "password": password})
+        return {"Authorization": f"Bearer {answer['access_token']}"}
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON at a path below `/api/v2`.

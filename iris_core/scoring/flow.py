@@ -61,7 +61,7 @@ def plan_shards(workspace: Workspace) -> list[Shard]:
     """
     works = plan(workspace)
     is_splittable = workspace.settings.predictions_format == "csv"
-    return cut(works, workspace.store, works[0].model, is_splittable)
+    return cut(works, workspace.store, works[0].model, is_splittable, workspace.settings.shard_mb)
 
 
 def score(workspace: Workspace, work: Work) -> Scored:

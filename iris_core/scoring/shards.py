@@ -14,8 +14,8 @@ from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.storage import ObjectStore
 from iris_core.tables.blocks import blocks
 
-SHARD_BYTES = 256 << 20
-"""About six seconds of scoring: long against a task's start, short against a retry's cost."""
+MIB = 1 << 20
+READ_BYTES = 8 << 20
 MOST_SHARDS = 200
 """Of one object: Airflow maps up to 1024 tasks."""
 PACK_BYTES = 64 << 20
@@ -23,17 +23,23 @@ PACK_OBJECTS = 250
 
 
 def cut(
-    works: Sequence[Work], store: ObjectStore, model: ModelRef, is_splittable: bool = True
+    works: Sequence[Work],
+    store: ObjectStore,
+    model: ModelRef,
+    is_splittable: bool = True,
+    shard_mb: int = 256,
 ) -> list[Shard]:
     """Shards of all that is owed, in its order.
 
     :param is_splittable: whether parts of the output can be put together (CSV, not Parquet).
+    :param shard_mb: an object of more MiB is cut into shards of about that size.
     """
+    shard_bytes = shard_mb * MIB
     packs: list[list[Piece]] = [[]]
     shards: list[Shard] = []
     for work in works:
-        if is_splittable and work.object.size > SHARD_BYTES:
-            shards += [Shard(model=model, pieces=(piece,)) for piece in pieces(work, store)]
+        if is_splittable and work.object.size > shard_bytes:
+            shards += [Shard(model=model, pieces=(piece,)) for piece in pieces(work, store, shard_bytes)]
             continue
         size = sum(piece.object.size for piece in packs[-1])
         if packs[-1] and (size + work.object.size > PACK_BYTES or len(packs[-1]) >= PACK_OBJECTS):
@@ -42,9 +48,10 @@ def cut(
     return [Shard(model=model, pieces=tuple(pack)) for pack in packs if pack] + shards
 
 
-def pieces(work: Work, store: ObjectStore) -> list[Piece]:
+def pieces(work: Work, store: ObjectStore, shard_bytes: int) -> list[Piece]:
     """A big object's pieces; one, where it cannot be cut (gzip, Parquet, a quote that is not closed)."""
-    found = cuts(StoredInput(store, work.object))
+    least = max(shard_bytes, work.object.size // MOST_SHARDS)
+    found = cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
     if not found:
         return [Piece(object=work.object, identity=work.identity)]
     return [
@@ -53,15 +60,15 @@ def pieces(work: Work, store: ObjectStore) -> list[Piece]:
     ]
 
 
-def cuts(given: Input, least: int = 0, step: int = 8 << 20) -> list[Range]:
+def cuts(given: Input, least: int, step: int = READ_BYTES) -> list[Range]:
     """Ranges of a plain CSV that hold whole rows each, or none where that cannot be known.
 
     The file is read once, because only that tells which newlines are inside quotes, and how many rows
     come before a range.
 
-    :param least: bytes of a range; `SHARD_BYTES`, or more so that there are not too many.
+    :param least: bytes of a range, but for the last.
+    :param step: bytes that are read at once; ranges end where such a step ends.
     """
-    least = least or max(SHARD_BYTES, given.size // MOST_SHARDS)
     if kind(given) != "csv":
         return []
     whole = blocks(ranges(given, 0, given.size), step)

@@ -77,9 +77,7 @@ def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects over 2 kB are cut, into about 20 parts."""
-    monkeypatch.setattr(shards, "SHARD_BYTES", 2000)
-    found = shards.cuts
-    monkeypatch.setattr(shards, "cuts", lambda given: found(given, 2000, step=100))
+    monkeypatch.setattr(shards, "MIB", 8)
 
 
 class TestRejects:
@@ -361,9 +359,7 @@ from iris_core.scoring import publication, shards
 from iris_core.storage import ObjectStore
 from iris_core.workspace import access_from_settings, open_workspace
 
-shards.SHARD_BYTES = 2000
-found = shards.cuts
-shards.cuts = lambda given: found(given, 2000, step=100)
+shards.MIB = 8
 place = sys.argv[1]
 
 def dying(owner, name, after):

@@ -180,3 +180,19 @@ def test_an_error_is_one_message_without_a_traceback(
     assert result.exit_code == 1
     assert f"error {message}" in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", [["up"], ["down"], ["status"], ["reset", "--yes"]])
+def test_the_local_stacks_commands_do_not_pretend_to_be_composes(command: list[str], tmp_path: Path) -> None:
+    result = run(app, ["--compose", str(tmp_path / ".env"), *command])
+    assert result.exit_code == 1
+    assert "make compose-up" in result.output
+
+
+def test_compose_is_asked_when_it_is_chosen_and_not_the_next_time(
+    tmp_path: Path, deployed: Workspace
+) -> None:
+    refused = run(app, ["--compose", str(tmp_path / "none"), "ledger"])
+    assert refused.exit_code == 1
+    assert "There is no" in refused.output
+    assert run(app, ["ledger"]).exit_code == 0

@@ -54,6 +54,7 @@ class TestDefaults:
             ("prediction_probabilities", False),
             ("csv_safe", False),
             ("trusted_model_types", ()),
+            ("shard_mb", 256),
             ("run_owner", ""),
             ("drift_window", 3),
             ("drift_violations", 2),

@@ -11,11 +11,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from iris_core.config import EXAMPLES, Settings, load_settings
 from iris_core.local.env_file import SECRETS
+from iris_core.local.environment import stack_environment
+from iris_core.local.home import Home
 from iris_core.local.ports import VARIABLES as PORT_VARIABLES
 from iris_core.local.processes import COMPONENT_MARK, STACK_MARK
 
@@ -54,6 +57,7 @@ FIELDS = {
     "PREDICTION_PROBABILITIES": "prediction_probabilities",
     "CSV_SAFE": "csv_safe",
     "TRUSTED_MODEL_TYPES": "trusted_model_types",
+    "SHARD_MB": "shard_mb",
     "RUN_OWNER": "run_owner",
     "DRIFT_WINDOW": "drift_window",
     "DRIFT_VIOLATIONS": "drift_violations",
@@ -92,6 +96,12 @@ def references() -> dict[str, set[tuple[str, str]]]:
     return found
 
 
+@cache
+def compose_schema() -> jsonschema.Draft202012Validator:
+    text = read("tests/fixtures/compose-spec/compose-spec.json")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
 def readme_table() -> dict[str, str]:
     return {match["name"]: match["default"] or "" for match in ROW.finditer(read("README.md"))}
 
@@ -117,10 +127,47 @@ def anchors(document: Path) -> set[str]:
 
 
 class TestCompose:
+    def test_is_what_the_compose_specification_allows(self) -> None:
+        found = yaml.safe_load(composed())
+        assert [f"{error.json_path}: {error.message}" for error in compose_schema().iter_errors(found)] == []
+
+    def test_the_specification_is_asked_for_real(self) -> None:
+        found = yaml.safe_load(composed())
+        found["services"]["minio"]["healthcheck"]["tries"] = 3
+        assert not compose_schema().is_valid(found)
+
+    def test_every_service_has_limits_and_bounded_logs(self) -> None:
+        for name, service in services().items():
+            assert 0 < service["cpus"] <= 2, (name, "a machine with 2 cores refuses more")
+            assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+            assert service["pids_limit"] > 0, name
+            assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+
+    def test_root_credentials_are_minios_and_its_initialisations_alone(self) -> None:
+        knows = {
+            name: {match["name"] for match in REFERENCE.finditer(json.dumps(service))}
+            for name, service in services().items()
+        }
+        for secret, allowed in {
+            "MINIO_ROOT_PASSWORD": {"minio", "minio-init"},
+            "UPLOAD_SECRET_ACCESS_KEY": {"minio-init"},
+            "MLFLOW_S3_SECRET_ACCESS_KEY": {"minio-init", "mlflow"},
+            "MLFLOW_DB_PASSWORD": {"mlflow"},
+            "POSTGRES_PASSWORD": {"postgres"},
+            "AIRFLOW_ADMIN_PASSWORD": {"airflow-init"},
+        }.items():
+            assert {name for name, secrets in knows.items() if secret in secrets} == allowed, secret
+        for name in services():
+            is_pipeline = name.startswith("airflow-") or name == "minio-init"
+            assert ("AWS_SECRET_ACCESS_KEY" in knows[name]) is is_pipeline, name
+
     def test_waits_only_for_what_can_become_true(self) -> None:
         for name, service in services().items():
             for other, wait in service.get("depends_on", {}).items():
                 awaited = services()[other]
+                same_profile = awaited.get("profiles", []) in ([], service.get("profiles"))
+                assert same_profile or wait["required"] is False, (name, other)
                 if wait["condition"] == "service_healthy":
                     assert "healthcheck" in awaited, (name, other)
                 else:
@@ -146,11 +193,20 @@ class TestCompose:
         assert all(mark == ":?" for name in required for mark, _ in references()[name])
 
     def test_no_container_gets_a_password_that_is_written_down(self) -> None:
-        named = re.compile(r"PASSWORD$|SECRET|FERNET|_CONN", re.IGNORECASE)
+        named = re.compile(
+            r"PASSWORD$|SECRET|FERNET|_CONN|AUTH$|BROKER_URL|RESULT_BACKEND|STORE_URI|USER$|KEY_ID"
+        )
         for name, service in services().items():
             for variable, value in service["environment"].items():
                 if named.search(variable):
                     assert ":?" in str(value), (name, variable)
+
+    def test_nor_does_a_file_hold_one(self) -> None:
+        configs = yaml.safe_load(composed())["configs"]
+        secret = re.compile(r"(?:PASSWORD|requirepass) +(?P<value>.+)")
+        found = [match["value"] for one in configs.values() for match in secret.finditer(one["content"])]
+        assert len(found) == 3
+        assert all(":?" in value for value in found)
 
     def test_no_secret_is_an_option_of_a_process(self) -> None:
         for name, service in services().items():
@@ -160,7 +216,7 @@ class TestCompose:
 
     def test_images_are_pinned(self) -> None:
         images = [service["image"] for service in services().values() if "build" not in service]
-        assert len(images) == 2
+        assert len(images) == 3
         for image in images:
             match = REFERENCE.fullmatch(image)
             assert match, image
@@ -170,6 +226,16 @@ class TestCompose:
         published = [port for service in services().values() for port in service.get("ports", [])]
         assert len(published) == 4
         assert all(port.startswith("127.0.0.1:") for port in published)
+
+    def test_the_local_stack_and_this_one_tune_airflow_alike(self, tmp_path: Path) -> None:
+        ports = dict.fromkeys(PORT_VARIABLES, 1)
+        local = stack_environment(Home(tmp_path), ports, {})
+        theirs = services()["airflow-scheduler"]["environment"]
+        tuned = [
+            name for name in local if name.startswith(("AIRFLOW__SCHEDULER__", "AIRFLOW__DAG_PROCESSOR__"))
+        ]
+        assert len(tuned) == 6
+        assert {name: theirs[name] for name in tuned} == {name: local[name] for name in tuned}
 
     def test_every_setting_reaches_every_airflow_component(self) -> None:
         for name, service in services().items():
@@ -248,10 +314,11 @@ class TestImage:
 
     def test_the_database_drivers_are_locked(self) -> None:
         extras = re.findall(r"--extra (\w+)", read("Dockerfile"))
-        assert extras == ["postgres"]
-        assert "postgres" in pyproject()["project"]["optional-dependencies"]
+        assert extras == ["postgres", "celery", "fab"]
+        assert set(extras) <= pyproject()["project"]["optional-dependencies"].keys()
         names = {entry.split("==")[0] for entry in requirements()}
-        assert {"psycopg2-binary", "asyncpg"} <= names
+        assert {"psycopg2-binary", "asyncpg", "redis"} <= names
+        assert {f"apache-airflow-providers-{name}" for name in ("amazon", "celery", "fab")} <= names
 
     def test_the_base_is_the_airflow_of_the_lock(self) -> None:
         base = re.search(r"ARG BASE_IMAGE=apache/airflow:([\d.]+)-python3\.\d+\n", read("Dockerfile"))
@@ -269,18 +336,21 @@ class TestImage:
         assert pyproject()["project"]["entry-points"]["airflow.plugins"]
 
     @pytest.mark.parametrize(
-        ("command", "preloads"),
+        ("command", "executor", "preloads"),
         [
-            (["airflow", "scheduler", "--skip-serve-logs"], True),
-            (["airflow", "celery", "worker"], True),
-            (["airflow", "celery", "flower"], False),
-            (["airflow", "triggerer"], False),
-            (["airflow", "api-server"], False),
+            (["airflow", "scheduler", "--skip-serve-logs"], "LocalExecutor", True),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor", False),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor,LocalExecutor", True),
+            (["airflow", "celery", "worker"], "CeleryExecutor", True),
+            (["airflow", "celery", "flower"], "CeleryExecutor", False),
+            (["airflow", "triggerer"], "LocalExecutor", False),
+            (["airflow", "api-server"], "LocalExecutor", False),
         ],
     )
     def test_only_what_forks_workers_preloads(
-        self, command: list[str], preloads: bool, monkeypatch: pytest.MonkeyPatch
+        self, command: list[str], executor: str, preloads: bool, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
         monkeypatch.setattr(sys, "argv", command)
         monkeypatch.setitem(sys.modules, "iris_airflow.preload", None)
         tried = False

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--access-key",
         default=os.environ.get("AWS_ACCESS_KEY_ID", ""),
-        help="the one access key that is let in (default: $AWS_ACCESS_KEY_ID)",
+        help="the access keys that are let in, separated by commas (default: $AWS_ACCESS_KEY_ID)",
     )
     parser.add_argument("--verbose", action="store_true", help="log each request to stderr")
     return parser

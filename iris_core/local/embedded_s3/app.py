@@ -52,13 +52,16 @@ class Visit:
 
 
 class EmbeddedS3App:
-    """Answers requests. `inner` is moto's S3 app; `endpoint` goes into the event records."""
+    """Answers requests. `inner` is moto's S3 app; `endpoint` goes into the event records.
+
+    :param access_key: the key that is let in; several, separated by commas.
+    """
 
     def __init__(self, inner: Any, catalog: Catalog, broker: Broker, access_key: str, endpoint: str) -> None:
         self._inner = inner
         self._catalog = catalog
         self._broker = broker
-        self._access_key = access_key
+        self._access_keys = frozenset(access_key.split(","))
         self._endpoint = endpoint
         self._publisher = Publisher(catalog, broker)
         self._locks = KeyLocks()
@@ -83,8 +86,8 @@ class EmbeddedS3App:
             return self._run(visit, request_id)
 
     def _refusal(self, visit: Visit) -> Answer | None:
-        presented = access.presented_key(visit.call, visit.environ.get("HTTP_AUTHORIZATION", ""), visit.form)
-        if presented != self._access_key:
+        presented = _presented(visit)
+        if presented not in self._access_keys:
             return error("InvalidAccessKeyId" if presented else "AccessDenied", visit.resource)
         if visit.call.bucket == "moto-api":
             return error("ResourceNotFound", visit.resource)
@@ -135,7 +138,7 @@ class EmbeddedS3App:
 
     def _origin(self, visit: Visit, answer: Answer, request_id: str) -> Origin:
         return Origin(
-            principal="" if visit.call.is_form_post else self._access_key,
+            principal="" if visit.call.is_form_post else _presented(visit) or "",
             source_ip=visit.environ.get("REMOTE_ADDR", ""),
             user_agent=visit.environ.get("HTTP_USER_AGENT", ""),
             endpoint=self._endpoint,
@@ -188,6 +191,10 @@ def _presigned(call: Call) -> set[str]:
 
 
 _SIGV2_QUERY = frozenset({"AWSAccessKeyId", "Signature", "Expires", "content-type", "x-id"})
+
+
+def _presented(visit: Visit) -> str | None:
+    return access.presented_key(visit.call, visit.environ.get("HTTP_AUTHORIZATION", ""), visit.form)
 
 
 def _without_null_version(answer: Answer) -> Answer:

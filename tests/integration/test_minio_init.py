@@ -1,0 +1,272 @@
+"""docker-compose.yml's `minio-init`: buckets on every store, users and their rights on a real MinIO."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import urllib3
+from minio.error import MinioException
+
+from iris_core.config import load_settings
+from iris_core.errors import ObjectMissing, StoreError
+from iris_core.listen import Pace, follow
+from iris_core.local import minio_init
+from iris_core.local.embedded_s3 import embedded_s3
+from iris_core.local.policies import pipeline_policy
+from iris_core.local.ports import is_free
+from iris_core.storage import ObjectStore, StoreAccess
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+USERS = {
+    "MINIO_ROOT_USER": "iris-root",
+    "MINIO_ROOT_PASSWORD": "root-secret-1",
+    "AWS_ACCESS_KEY_ID": "iris-pipelines",
+    "AWS_SECRET_ACCESS_KEY": "pipelines-secret-1",
+    "MLFLOW_S3_ACCESS_KEY_ID": "iris-mlflow",
+    "MLFLOW_S3_SECRET_ACCESS_KEY": "mlflow-secret-1",
+    "UPLOAD_ACCESS_KEY_ID": "iris-uploads",
+    "UPLOAD_SECRET_ACCESS_KEY": "uploads-secret-1",
+}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, endpoint: str, **more: str) -> int:
+    for name, value in {**USERS, "MLFLOW_S3_ENDPOINT_URL": endpoint, **more}.items():
+        monkeypatch.setenv(name, value)
+    return minio_init.main()
+
+
+def store(endpoint: str, who: tuple[str, str]) -> ObjectStore:
+    return ObjectStore(StoreAccess(endpoint, USERS[who[0]], USERS[who[1]]))
+
+
+def test_creates_what_the_settings_name_and_may_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with embedded_s3(tmp_path, access_key="iris-root", secret_key="root-secret-1") as endpoint:
+        assert [run(monkeypatch, endpoint, TEAM_DRIFT_BUCKET="reports") for _ in range(2)] == [0, 0]
+        admin = store(endpoint, minio_init.ROOT).admin
+        versioned = {name: admin.get_bucket_versioning(name).status for name in ("team-a-bucket", "reports")}
+        assert versioned == {"team-a-bucket": "Enabled", "reports": "Enabled"}
+        assert {bucket.name for bucket in admin.list_buckets()} == {"team-a-bucket", "reports", "mlflow"}
+    told = capsys.readouterr().out
+    assert "no MinIO admin API" in told
+    assert "secret-1" not in told
+
+
+def test_a_store_that_does_not_answer_is_an_exit_code_and_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "http://127.0.0.1:1") == 1
+    assert "no answer from the store" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"UPLOAD_SECRET_ACCESS_KEY": ""}, "UPLOAD_SECRET_ACCESS_KEY not set: `make env`"),
+        ({"AWS_ACCESS_KEY_ID": "iris-root"}, "two of them are the same"),
+    ],
+)
+def test_missing_and_shared_credentials_are_refused(
+    variables: dict[str, str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, "http://127.0.0.1:1", **variables) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    assert "secret-1" not in repr(minio_init.users_of(load_settings({}), USERS))
+
+
+def test_the_policy_that_the_documents_show_is_the_one_that_is_made() -> None:
+    text = (ROOT / "docs/existing-airflow.md").read_text(encoding="utf-8")
+    shown = re.search(r"```json\n(\{\n  \"Version\".*?)```", text, re.DOTALL)
+    assert shown
+    assert json.loads(shown[1]) == pipeline_policy(load_settings({}))
+
+
+@pytest.fixture(scope="module")
+def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MinIO with its users, and one object where each may read."""
+    binary = os.environ.get("MINIO_BIN") or shutil.which("minio")
+    if not binary:
+        pytest.skip("no real MinIO: MINIO_BIN is not set and there is no `minio` on PATH")
+    data = tmp_path_factory.mktemp("minio")
+    ports = [port for port in range(21_300, 21_900) if is_free(port)][:2]
+    addresses = [f"127.0.0.1:{port}" for port in ports]
+    command = [binary, "server", "--address", addresses[0], "--console-address", addresses[1], str(data)]
+    environ = {"HOME": str(data), "MINIO_UPDATE": "off", **{name: USERS[name] for name in minio_init.ROOT}}
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    endpoint = f"http://{addresses[0]}"
+    try:
+        urllib3.request(
+            "GET", f"{endpoint}/minio/health/ready", retries=urllib3.Retry(30, backoff_factor=0.1)
+        )
+        for _ in range(2):
+            minio_init.provision({**USERS, "MLFLOW_S3_ENDPOINT_URL": endpoint})
+        root = store(endpoint, minio_init.ROOT)
+        for key in ("iris/iris_train.csv", "ledger/dev/record.json", "elsewhere.csv"):
+            root.put("team-a-bucket", key, b"x", "text/csv")
+        root.put("mlflow", "artifacts/1/model", b"x", "text/plain")
+        yield endpoint
+    finally:
+        process.kill()
+        process.wait()
+
+
+Step = Callable[[ObjectStore], object]
+
+
+def put(bucket: str, key: str) -> Step:
+    return lambda store: store.put(bucket, key, b"x", "text/plain")
+
+
+def get(bucket: str, key: str) -> Step:
+    return lambda store: store.get(bucket, key)
+
+
+def delete(bucket: str, key: str) -> Step:
+    return lambda store: (store.put(bucket, key, b"x", "text/plain"), store.delete(bucket, key))
+
+
+def only_delete(bucket: str, key: str) -> Step:
+    return lambda store: store.admin.remove_object(bucket, key)
+
+
+def create(bucket: str, key: str) -> Step:
+    return lambda store: store.create(bucket, key, b"x", "text/plain")
+
+
+def multipart(bucket: str, key: str) -> Step:
+    return lambda store: store.put_stream(bucket, key, iter([bytes(9 << 20)] * 2), "text/plain")
+
+
+def list_versions(bucket: str) -> Step:
+    return lambda store: list(store.versions(bucket, ""))
+
+
+def versioning(bucket: str) -> Step:
+    return lambda store: store.admin.get_bucket_versioning(bucket)
+
+
+def make_bucket(store: ObjectStore) -> None:
+    store.admin.make_bucket("another")
+
+
+def listen(bucket: str) -> Step:
+    async def first(access: StoreAccess) -> str:
+        async def asked() -> StoreAccess:
+            return access
+
+        async with aclosing(follow(asked, bucket, Pace(ping_s=1))) as signals:
+            return (await anext(signals)).kind
+
+    def look(store: ObjectStore) -> None:
+        kind = asyncio.run(first(store.access))
+        assert kind == "subscribed", f"the stream was refused: {kind}"
+
+    return look
+
+
+def add_user(store: ObjectStore) -> None:
+    users = minio_init.users_of(load_settings({}), USERS)
+    minio_init.ensure_users(store.access, users)
+
+
+ALLOWED: Mapping[tuple[str, str], list[Step]] = {
+    minio_init.PIPELINES: [
+        get("team-a-bucket", "iris/iris_train.csv"),
+        list_versions("team-a-bucket"),
+        versioning("team-a-bucket"),
+        create("team-a-bucket", "ledger/dev/new.json"),
+        put("team-a-bucket", "audit/dev/1.json"),
+        put("team-a-bucket", "quarantine/dev/1.csv"),
+        put("team-a-bucket", "manifests/dev/1.json"),
+        put("team-a-bucket", "iris/drift/1.html"),
+        multipart("team-a-bucket", "iris/predictions/1.csv"),
+        delete("team-a-bucket", "work/dev/1/part.csv"),
+        delete("team-a-bucket", "rejects/dev/1.csv"),
+        delete("team-a-bucket", "manifests/dev/1.json"),
+        listen("team-a-bucket"),
+    ],
+    minio_init.UPLOADS: [
+        put("team-a-bucket", "iris/iris_train.csv"),
+        multipart("team-a-bucket", "iris/iris_test.csv"),
+        put("team-a-bucket", "iris/labels/monday.csv"),
+        get("team-a-bucket", "ledger/dev/record.json"),
+        list_versions("team-a-bucket"),
+    ],
+    minio_init.MLFLOW: [
+        get("mlflow", "artifacts/1/model"),
+        multipart("mlflow", "artifacts/2/model"),
+        delete("mlflow", "artifacts/3/model"),
+    ],
+}
+REFUSED: Mapping[tuple[str, str], list[Step]] = {
+    minio_init.PIPELINES: [
+        put("team-a-bucket", "iris/iris_train.csv"),
+        put("team-a-bucket", "iris/labels/forged.csv"),
+        put("team-a-bucket", "elsewhere.csv"),
+        only_delete("team-a-bucket", "ledger/dev/record.json"),
+        get("mlflow", "artifacts/1/model"),
+        make_bucket,
+        add_user,
+    ],
+    minio_init.UPLOADS: [
+        create("team-a-bucket", "ledger/dev/forged.json"),
+        put("team-a-bucket", "iris/predictions/1.csv"),
+        only_delete("team-a-bucket", "iris/iris_train.csv"),
+        get("mlflow", "artifacts/1/model"),
+        listen("team-a-bucket"),
+        add_user,
+    ],
+    minio_init.MLFLOW: [
+        get("team-a-bucket", "iris/iris_train.csv"),
+        put("team-a-bucket", "iris/iris_train.csv"),
+        list_versions("team-a-bucket"),
+        make_bucket,
+        add_user,
+    ],
+}
+
+
+@pytest.mark.parametrize("who", ALLOWED, ids=lambda who: who[0])
+def test_each_user_may_do_its_work(minio: str, who: tuple[str, str]) -> None:
+    for step in ALLOWED[who]:
+        step(store(minio, who))
+
+
+@pytest.mark.parametrize("who", REFUSED, ids=lambda who: who[0])
+def test_and_nothing_else(minio: str, who: tuple[str, str]) -> None:
+    for number, step in enumerate(REFUSED[who]):
+        with pytest.raises((StoreError, MinioException, AssertionError)) as refusal:
+            step(store(minio, who))
+        assert not isinstance(refusal.value, ObjectMissing), (who, number)
+        told = str(refusal.value)
+        assert re.search(r"refused|AccessDenied|Access Denied", told), (who, number, told)
+
+
+def test_a_changed_secret_is_taken_over(minio: str) -> None:
+    changed = {**USERS, "UPLOAD_SECRET_ACCESS_KEY": "another-secret-2", "MLFLOW_S3_ENDPOINT_URL": minio}
+    try:
+        minio_init.provision(changed)
+        with pytest.raises(StoreError, match="refused the credentials"):
+            store(minio, minio_init.UPLOADS).get("team-a-bucket", "iris/iris_train.csv")
+        renewed = StoreAccess(minio, USERS["UPLOAD_ACCESS_KEY_ID"], "another-secret-2")
+        assert ObjectStore(renewed).get("team-a-bucket", "iris/iris_train.csv")
+    finally:
+        minio_init.provision({**USERS, "MLFLOW_S3_ENDPOINT_URL": minio})
