@@ -109,7 +109,9 @@ class TestSettings:
             ("core", "dags_are_paused_at_creation"),
             ("scheduler", "scheduler_idle_sleep_time"),
         ):
-            assert environment[f"AIRFLOW__{section}__{option}".upper()] == str(values["config"][section][option])
+            assert environment[f"AIRFLOW__{section}__{option}".upper()] == str(
+                values["config"][section][option]
+            )
 
     def test_task_logs_go_where_the_page_says(self, values: dict[str, Any]) -> None:
         logging = values["config"]["logging"]
@@ -158,4 +160,6 @@ class TestHardening:
         kind = "celery" if values["executor"] == "CeleryExecutor" else "kubernetes"
         parts = ["migrateDatabaseJob", "apiServer", "scheduler", "triggerer", "dagProcessor", "statsd"]
         sized = [values[part]["resources"] for part in parts] + [values["workers"][kind]["resources"]]
-        assert all(size["requests"].keys() == {"cpu", "memory"} and size["limits"]["memory"] for size in sized)
+        assert all(
+            size["requests"].keys() == {"cpu", "memory"} and size["limits"]["memory"] for size in sized
+        )

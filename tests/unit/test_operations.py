@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from iris_core import errors
+from iris_core.errors import IrisError
+
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,15 @@ def test_there_are_sentences_to_check() -> None:
 def test_a_sentence_is_one_that_the_code_says(sentence: str) -> None:
     for part in sentence.split("…"):
         assert part.strip(" .:") in literals(), part
+
+
+def test_every_error_is_explained() -> None:
+    ours = {
+        name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, IrisError)
+    }
+    explained = section("What tasks say")
+    no_task_raises = {"IrisError", "StackError"}
+    assert {name for name in ours if f"`{name}`" not in explained} == no_task_raises
 
 
 def test_a_metric_is_one_that_airflow_sends() -> None:
