@@ -1,4 +1,4 @@
-"""The values for Airflow's Helm chart: what can be checked without the chart, which is not part of this repository."""
+"""The values for Airflow's Helm chart: what can be checked without the chart, which is not ours."""
 
 from __future__ import annotations
 
