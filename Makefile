@@ -11,10 +11,10 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-stack test-stack-servers chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Create .venv with the locked packages (needs Python 3.11 to 3.13 and nothing else)
 	@:
@@ -48,8 +48,14 @@ status:  ## Show what runs, where, and the newest decisions
 reset: down  ## Delete everything the local stack stored
 	@test ! -x $(BIN)/iris || $(BIN)/iris reset --yes
 
-test: test-fast  ## Run every test (under 10 minutes on 2 cores)
+# The end-to-end tests wait for Airflow most of the time; the slow ones compute meanwhile.
+test: test-fast  ## Run every test (about 10 minutes on 2 cores)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-slow test-e2e
+
+test-slow: setup  ## Run the tests that take long and need no servers of Airflow (4 minutes)
 	$(BIN)/python -m pytest -m "slow and not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+
+test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, a short chaos (7 minutes)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
 test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)
