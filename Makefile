@@ -50,7 +50,7 @@ reset: down  ## Delete everything the local stack stored
 
 # The end-to-end tests wait for Airflow most of the time; the slow ones compute meanwhile.
 test: test-fast  ## Run every test (about 10 minutes on 2 cores)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-slow test-e2e
+	@$(MAKE) --no-print-directory --jobs=2 test-slow test-e2e
 
 test-slow: setup  ## Run the tests that take long and need no servers of Airflow (4 minutes)
 	$(BIN)/python -m pytest -m "slow and not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
