@@ -19,6 +19,7 @@ from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 HISTORY_TAG = "iris.history"
 
@@ -64,19 +65,23 @@ def log_history(workspace: Workspace, scored: Record, verdict: DriftVerdict) -> 
 
 
 def history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
-    """The model's history run; created finished, since nothing waits for its end."""
+    """The model's history run; finished at once, since nothing waits for its end."""
     experiment = tracking.experiment_id(client, workspace.settings.names.drift_experiment)
     if not _found(client, experiment, model):
-        run = client.create_run(
+        client.create_run(
             experiment,
             run_name=f"history of {model.name} version {model.version}",
             tags={HISTORY_TAG: model.variant, **tracking.provenance(workspace)},
         )
-        client.set_terminated(run.info.run_id)
-    return _found(client, experiment, model)[0]
+    found = _found(client, experiment, model)
+    # Also one that a killed task created, and did not come to finish.
+    for run in found:
+        if run.info.status == "RUNNING":
+            client.set_terminated(run.info.run_id)
+    return str(found[0].info.run_id)
 
 
-def _found(client: MlflowClient, experiment: str, model: ModelRef) -> list[str]:
+def _found(client: MlflowClient, experiment: str, model: ModelRef) -> list[Run]:
     """Two that were created at once are told apart by age: everybody takes the oldest."""
     runs = client.search_runs([experiment], f"tags.`{HISTORY_TAG}` = '{model.variant}'")
-    return [run.info.run_id for run in sorted(runs, key=lambda r: (r.info.start_time, r.info.run_id))]
+    return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))

@@ -38,11 +38,16 @@ def unreported(workspace: Workspace) -> list[str]:
 
     :raises NothingOwed: every scoring has one.
     """
-    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
+    reap(workspace)
     owed = pending(workspace)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
     return owed
+
+
+def reap(workspace: Workspace) -> None:
+    """End what killed attempts left RUNNING in the drift experiment."""
+    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
 
 
 def pending(workspace: Workspace) -> list[str]:
@@ -233,6 +238,7 @@ def _summary(record: Record) -> dict[str, Any]:
 
 def worst(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
+    reap(workspace)
     states = {record.identity.path: state for record, state in verdicts.with_debounce(workspace)}
     told = [{**report, **_told(states.get(str(report["verdict"])))} for report in reports]
     if not told:

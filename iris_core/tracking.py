@@ -98,7 +98,9 @@ def reap(mlflow_client: MlflowClient, experiment: str, identity: str) -> int:
 def reap_decided(workspace: Workspace, experiment: str) -> None:
     """Settle the runs of an experiment whose attempt died although their decision has been made.
 
-    A run whose own decision stands was killed after the commit: it is finished. The others lost.
+    A run whose own decision stands was killed after the commit: it is finished. The others lost. Called
+    before work is looked for, and again once it is done: a task that was killed comes back to find its
+    decision made by another run, and may be the last to look for a long time.
 
     :raises RegistryError: MLflow refused or did not answer.
     """

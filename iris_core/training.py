@@ -173,6 +173,7 @@ def train(workspace: Workspace, work: Work) -> Work:
     :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
     """
     if standing := workspace.ledger.get(work.key):
+        reap(workspace)
         return _continue(work, standing)
     work = _newest(workspace, work)
     names = workspace.settings.names
@@ -198,6 +199,7 @@ def train(workspace: Workspace, work: Work) -> Work:
     tracking.settle(workspace, run_id, committed.won)
     inputs = {"config": _config_record(config)}
     supersede_older(workspace, "training", source(workspace), work.object, config.variant, inputs)
+    reap(workspace)
     return _continue(work, committed.record)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iris_core import promotion, tracking
+from iris_core import promotion
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import Record
 from iris_core.promotion import ModelRef
@@ -20,6 +20,7 @@ from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.model import Loaded, opened
 from iris_core.scoring.publication import REJECTED, reject, withdraw
 from iris_core.scoring.rejects import judge
+from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import cut
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 from iris_core.storage import ObjectVersion, ObjectWriter
@@ -43,7 +44,7 @@ def plan(workspace: Workspace) -> list[Work]:
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
     inputs = {"model": model.model_dump(mode="json")}
-    tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
+    reap(workspace)
     again = workspace.settings.rescore
     found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs, again)
     for item in found.superseded:

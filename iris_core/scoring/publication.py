@@ -23,7 +23,7 @@ from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
 from iris_core.scoring.rejects import HEADER, judge
-from iris_core.scoring.runs import log_run
+from iris_core.scoring.runs import log_run, reap
 from iris_core.scoring.whole import Ready, Whole, wholes
 from iris_core.scoring.work import Scored, Work
 from iris_core.storage import ObjectVersion
@@ -58,6 +58,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
             elif not isinstance(outcome, DecidedElsewhere):
                 log.warning("%s", outcome)
                 trouble.append(outcome)
+    reap(workspace)
     if failed := [error for error in trouble if not isinstance(error, DataRejected)]:
         raise failed[0]
     if trouble and not published:

@@ -50,6 +50,11 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     return run_id
 
 
+def reap(workspace: Workspace) -> None:
+    """End what killed attempts left RUNNING in the inference experiment."""
+    tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
+
+
 def _together(wholes: Sequence[Whole]) -> Whole:
     return Whole(wholes[0].work, tuple(part for whole in wholes for part in whole.parts))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from iris_core import ledger, monitoring, promotion, scoring, training
+from iris_core import drift_metrics, ledger, monitoring, promotion, scoring, tracking, training
 from iris_core.errors import NothingOwed, RegistryError
 from iris_core.ledger import Kind
 from iris_core.workspace import Workspace
@@ -163,6 +163,69 @@ def test_a_zombie_that_comes_back_after_its_retry_committed(
         zombie.wait()
     is_accounted_for_once(landed)
     assert effects(landed) == before
+
+
+class TestRunsOfKilledAttempts:
+    """An attempt dies in its MLflow run, another decides before its retry comes, and nobody looks again."""
+
+    @staticmethod
+    def left_running(workspace: Workspace, experiment: str, identity: str) -> str:
+        client = tracking.client(workspace.settings)
+        tags = {tracking.IDENTITY_TAG: identity, tracking.COMMIT_TAG: "pending"}
+        return str(client.create_run(tracking.experiment_id(client, experiment), tags=tags).info.run_id)
+
+    @staticmethod
+    def is_reaped(workspace: Workspace, run_id: str) -> bool:
+        run = tracking.client(workspace.settings).get_run(run_id)
+        return (run.info.status, run.data.tags[tracking.COMMIT_TAG]) == ("KILLED", "reaped")
+
+    def test_of_training(self, landed: Workspace) -> None:
+        work = training.validate(landed, training.reconcile(landed))
+        training.train(landed, work)
+        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity)
+        training.train(landed, work)
+        assert self.is_reaped(landed, left)
+
+    def test_of_training_that_a_newer_version_superseded(
+        self, landed: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
+    ) -> None:
+        work = training.validate(landed, training.reconcile(landed))
+        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity)
+        newer = as_csv(iris_rows[0][1:])
+        landed.store.put(landed.settings.bucket, landed.settings.train_key, newer, "text/csv")
+        assert training.train(landed, work).identity != work.identity
+        assert self.is_reaped(landed, left)
+
+    def test_of_scoring(self, landed: Workspace) -> None:
+        train(landed)
+        promote(landed)
+        scored = [one for shard in scoring.plan_shards(landed) for one in scoring.score_shard(landed, shard)]
+        scoring.publish_all(landed, scored)
+        left = self.left_running(landed, landed.settings.names.inference_experiment, scored[0].work.identity)
+        scoring.publish_all(landed, scored)
+        assert self.is_reaped(landed, left)
+
+    def test_of_drift(self, landed: Workspace) -> None:
+        whole_chain(landed)
+        [record] = landed.ledger.recent("drift")
+        experiment = landed.settings.names.drift_experiment
+        left = self.left_running(landed, experiment, record.identity.path)
+        monitoring.worst(landed, [monitoring.report(landed, record.inputs["scoring"])])
+        assert self.is_reaped(landed, left)
+
+    def test_of_a_model_s_history(self, landed: Workspace) -> None:
+        train(landed)
+        promote(landed)
+        score(landed)
+        client = tracking.client(landed.settings)
+        experiment = tracking.experiment_id(client, landed.settings.names.drift_experiment)
+        model = promotion.staged(landed)
+        assert model
+        left = client.create_run(experiment, tags={drift_metrics.HISTORY_TAG: model.variant}).info.run_id
+        report(landed)
+        [record] = landed.ledger.recent("drift")
+        assert record.outputs["history_run_id"] == left
+        assert client.get_run(left).info.status == "FINISHED"
 
 
 def test_a_clock_that_jumps(
