@@ -114,6 +114,7 @@ class Watch:
         self._rhythm = rhythm or Rhythm()
         self._refresh = refresh
         self._said = ""
+        self._unsaved = False
 
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
         """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
@@ -127,12 +128,13 @@ class Watch:
         try:
             while True:
                 if inbox.landed:
-                    yield await self._tell("notification", list(self._taken(inbox).values()))
+                    yield self._tell("notification", list(self._taken(inbox).values()))
                 if inbox.list_now or time.monotonic() >= next_sweep:
                     inbox.list_now = False
                     if due := await self._due():
-                        yield await self._tell("listing", due)
+                        yield self._tell("listing", due)
                     next_sweep = time.monotonic() + self._pause(inbox.down)
+                await self._remember()
                 await self._wait(inbox, next_sweep)
         finally:
             pump.cancel()
@@ -198,10 +200,17 @@ class Watch:
         self._said = ""
         return due
 
-    async def _tell(self, why: str, objects: list[Announceable]) -> dict[str, Any]:
+    async def _remember(self) -> None:
+        """Store what was announced: after it was, since what a crash forgets is only announced once more."""
+        if self._unsaved:
+            await asyncio.sleep(0)
+            await self._save(self._cursor)
+            self._unsaved = False
+
+    def _tell(self, why: str, objects: list[Announceable]) -> dict[str, Any]:
         now = time.time()
         for item in objects:
             self._cursor.note(item.digest, now)
-        await self._save(self._cursor)
+        self._unsaved = True
         newest = sorted(objects, key=lambda item: item.landed_at)[-SHOWN:]
         return {"why": why, "objects": len(objects), "newest": [item.uri for item in newest]}

@@ -24,10 +24,11 @@ PARALLELISM = 4
 # PYTHONDONTWRITEBYTECODE makes every one of its processes compile what it imports again (8 s instead of 3).
 _FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW_", "AWS_", "MINIO_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 
-_PRELOAD = '''"""Written by the local stack: import the heavy libraries once, where the workers are forked.
+_LOCAL_SETTINGS = '''"""Written by the local stack, imported by Airflow in each of its processes.
 
-A task imports them in 2 to 6 seconds otherwise, every time. Only the scheduler forks workers, so only it
-pays. They are imported, never used here: polars and obstore break in a child whose parent has used them.
+The scheduler imports the heavy libraries once, where the workers are forked: a task imports them in 2 to 6
+seconds otherwise, every time. They are imported, never used here: polars and obstore break in a child whose
+parent has used them. The triggerer hands events over as they come.
 """
 
 import sys
@@ -36,6 +37,10 @@ __all__: list[str] = []
 
 if "scheduler" in sys.argv:
     import iris_airflow.preload  # noqa: F401
+if "triggerer" in sys.argv:
+    import iris_airflow.handover
+
+    iris_airflow.handover.install()
 '''
 
 
@@ -80,9 +85,9 @@ def read_environment(home: Home) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def write_preload(home: Home) -> None:
+def write_local_settings(home: Home) -> None:
     """Put Airflow's local settings where Airflow looks for them."""
-    write_file(home.airflow / "config" / "airflow_local_settings.py", _PRELOAD)
+    write_file(home.airflow / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
 
 
 def _credentials(home: Home) -> dict[str, str]:

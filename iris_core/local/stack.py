@@ -34,7 +34,7 @@ from iris_core.local.environment import (
     stack_environment,
     url_of,
     write_environment,
-    write_preload,
+    write_local_settings,
 )
 from iris_core.local.home import Home
 from iris_core.local.ports import choose_ports
@@ -174,7 +174,7 @@ class Stack:
         ports = choose_ports(self._environ, last.ports if last else None)
         write_environment(self.home, stack_environment(self.home, ports, self._environ))
         self.__dict__.pop("settings", None)
-        write_preload(self.home)
+        write_local_settings(self.home)
         self.home.mlflow.mkdir(parents=True, exist_ok=True)
         use_write_ahead_log(self.home.airflow / "airflow.db")
         state = StackState(

@@ -13,6 +13,7 @@ import yaml
 
 from iris_core.config import EXAMPLES, load_settings
 from iris_core.tracking import BOUNDS
+from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
@@ -122,7 +123,8 @@ class TestSettings:
     def test_only_celery_s_workers_preload(self) -> None:
         assert variants()["CeleryExecutor"]["airflowLocalSettings"] is None
         alone = variants()["KubernetesExecutor"]["airflowLocalSettings"]
-        assert alone.startswith("#"), "an empty value would leave the image's file in place"
+        assert done_by(alone, ["airflow", "scheduler"]) == []
+        assert done_by(alone, ["airflow", "triggerer"]) == ["handover"]
 
 
 class TestImage:

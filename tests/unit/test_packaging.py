@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -21,6 +20,7 @@ from iris_core.local.environment import stack_environment
 from iris_core.local.home import Home
 from iris_core.local.ports import VARIABLES as PORT_VARIABLES
 from iris_core.local.processes import COMPONENT_MARK, STACK_MARK
+from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
@@ -336,29 +336,22 @@ class TestImage:
         assert pyproject()["project"]["entry-points"]["airflow.plugins"]
 
     @pytest.mark.parametrize(
-        ("command", "executor", "preloads"),
+        ("command", "executor", "done"),
         [
-            (["airflow", "scheduler", "--skip-serve-logs"], "LocalExecutor", True),
-            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor", False),
-            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor,LocalExecutor", True),
-            (["airflow", "celery", "worker"], "CeleryExecutor", True),
-            (["airflow", "celery", "flower"], "CeleryExecutor", False),
-            (["airflow", "triggerer"], "LocalExecutor", False),
-            (["airflow", "api-server"], "LocalExecutor", False),
+            (["airflow", "scheduler", "--skip-serve-logs"], "LocalExecutor", ["preload"]),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor", []),
+            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor,LocalExecutor", ["preload"]),
+            (["airflow", "celery", "worker"], "CeleryExecutor", ["preload"]),
+            (["airflow", "celery", "flower"], "CeleryExecutor", []),
+            (["airflow", "triggerer"], "LocalExecutor", ["handover"]),
+            (["airflow", "api-server"], "LocalExecutor", []),
         ],
     )
-    def test_only_what_forks_workers_preloads(
-        self, command: list[str], executor: str, preloads: bool, monkeypatch: pytest.MonkeyPatch
+    def test_what_forks_workers_preloads_and_a_triggerer_hands_over(
+        self, command: list[str], executor: str, done: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
-        monkeypatch.setattr(sys, "argv", command)
-        monkeypatch.setitem(sys.modules, "iris_airflow.preload", None)
-        tried = False
-        try:
-            exec(compile(read("config/airflow_local_settings.py"), "local settings", "exec"), {})
-        except ImportError:
-            tried = True
-        assert tried is preloads
+        assert done_by(read("config/airflow_local_settings.py"), command) == done
 
 
 class TestLock:

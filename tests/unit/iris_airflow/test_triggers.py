@@ -177,6 +177,11 @@ class TestMinio:
         first.asset_state_store = second.asset_state_store = state
         async with asyncio.timeout(20), aclosing(first.run()) as events:
             await anext(events)
+            following = asyncio.ensure_future(anext(events))
+            while CURSOR_KEY not in state.state:
+                await asyncio.sleep(0.01)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         assert set(json.loads(state.state[CURSOR_KEY])) == {version.digest}
         async with aclosing(second.run()) as events:
             with pytest.raises(TimeoutError):

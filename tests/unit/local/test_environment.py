@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,10 @@ from iris_core.local.environment import (
     read_environment,
     stack_environment,
     write_environment,
-    write_preload,
+    write_local_settings,
 )
 from iris_core.local.home import Home, find_home
+from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
@@ -88,12 +88,10 @@ def test_everything_is_on_the_loopback_interface(home: Home) -> None:
     assert values["AIRFLOW__API__HOST"] == "127.0.0.1"
 
 
-def test_only_the_scheduler_preloads(home: Home) -> None:
-    write_preload(home)
+@pytest.mark.parametrize(
+    ("command", "done"), [("scheduler", ["preload"]), ("triggerer", ["handover"]), ("api-server", [])]
+)
+def test_each_process_does_what_it_needs(home: Home, command: str, done: list[str]) -> None:
+    write_local_settings(home)
     source = (home.airflow / "config" / "airflow_local_settings.py").read_text()
-    for argv, preloads in ((["airflow", "scheduler"], True), (["airflow", "triggerer"], False)):
-        program = f"import sys; sys.argv = {argv}\nsys.modules['iris_airflow'] = None\nexec({source!r})"
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False
-        )
-        assert (done.returncode != 0) is preloads, done.stderr
+    assert done_by(source, ["airflow", command]) == done
