@@ -29,8 +29,9 @@ from iris_core.scoring.rows import Block, Layout, Parsed, parse
 Format = Literal["csv", "parquet"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-WORKERS = 2
-"""Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock."""
+WORKERS = 3
+"""Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a
+small machine has cores, for the thread that writes and the waits on that lock."""
 
 
 class Sink(Protocol):

@@ -26,7 +26,7 @@ PARQUET = b"PAR1"
 READ_AHEAD = 2
 READ_BYTES = 4 << 20
 """Ranges of 4 MB, two of them under way while one is worked on."""
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 """What is worked on at once: enough for each pass to be worth its start, small enough for a core's cache."""
 
 
