@@ -73,7 +73,7 @@ test-fast: setup  ## Run the tests that are quick and need no servers of Airflow
 SEED ?= 1
 ROWS ?= 10000000
 LARGE ?= 0
-REPEAT ?= 1
+REPEAT ?= 3
 UPLOADS ?= 200
 KILLS ?= 30
 OUTAGE ?= 120

@@ -480,7 +480,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--large", type=int, default=0, help="rows of the large table; ten times as many")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the best counts")
     parser.add_argument("--folder", type=Path, default=None, help="for generated tables; deleted afterwards")
     parser.add_argument("--contend", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
