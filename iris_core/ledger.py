@@ -156,10 +156,25 @@ class Ledger:
         records = [self._read(key) for key in self._store.keys(self._bucket, prefix)]
         return sorted((record for record in records if record), key=lambda record: record.at)
 
-    def subjects_on(self, kind: Kind, day: date) -> set[str]:
-        """Subjects with at least one decision of a kind, of one day: one listing, nothing read."""
+    def decided_on(self, kind: Kind, day: date) -> dict[str, tuple[str, ...]]:
+        """Subjects with a decision of a kind, of one day, and its variants: one listing, nothing read."""
         prefix = f"{self._records}/{kind}/{day.isoformat()}"
-        return {key.rsplit("/", 2)[1] for key in self._store.keys(self._bucket, prefix)}
+        found: dict[str, tuple[str, ...]] = {}
+        alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for key in self._store.keys(self._bucket, prefix):
+            _, subject, variant = key.removesuffix(".json").rsplit("/", 2)
+            variants = (*found.get(subject, ()), variant)
+            found[subject] = alike.setdefault(variants, variants)
+        return found
+
+    def maybe_superseded(self, kind: Kind) -> set[str]:
+        """Subjects that a decision `superseded` was tried about: all of which one was made, and few others.
+
+        One listing of the kind's journal, nothing read.
+        """
+        base = f"{self._journal}/{kind}"
+        names = (key.removeprefix(f"{base}/").split("~") for key in self._store.keys(self._bucket, base))
+        return {subject for _, outcome, _, subject, _ in names if outcome == SUPERSEDED}
 
     def recent(
         self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None

@@ -52,13 +52,13 @@ def reap(workspace: Workspace) -> None:
 
 def pending(workspace: Workspace) -> list[str]:
     """The same list, also when it is empty; only reads."""
-    days: dict[date, set[str]] = {}
+    days: dict[date, dict[str, tuple[str, ...]]] = {}
     owed: list[str] = []
     for moment, outcome, identity in workspace.ledger.journal("scoring"):
         if outcome != "scored":
             continue
         day = date.fromisoformat(moment[:10])
-        reported = days.setdefault(day, workspace.ledger.subjects_on("drift", day))
+        reported = days.setdefault(day, workspace.ledger.decided_on("drift", day))
         wanted = identity_of(day, identity.subject, identity.variant)
         if wanted.subject not in reported and _stands(workspace, identity, wanted.day):
             owed.append(identity.path)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from itertools import dropwhile, groupby, islice
 from typing import Any, Literal
 
@@ -55,24 +56,42 @@ class Source:
 
 @dataclass
 class Decisions:
-    """The ledger's decisions of one kind, asked day by day as objects come up."""
+    """The ledger's decisions of one kind, asked as objects come up.
+
+    Nearly all questions are answered from listings, one a day and one of the journal: a hundred thousand
+    decided objects cost no read each. What is committed meanwhile is seen by the next look.
+    """
 
     ledger: Ledger
     kind: Kind
-    _days: dict[date, set[str]] = field(default_factory=dict)
+    _days: dict[date, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def variants(self, version: ObjectVersion) -> tuple[str, ...]:
+        """What was decided with about a version; empty when nothing was decided."""
+        day = version.landed_at.date()
+        if day not in self._days:
+            self._days[day] = self.ledger.decided_on(self.kind, day)
+        return self._days[day].get(version.digest, ())
 
     def about(self, version: ObjectVersion) -> list[Record]:
-        """Decisions about a version, oldest first; one listing a day tells which have any."""
-        if not self.any_about(version):
+        """Decisions about a version, oldest first: read only where there are any."""
+        if not self.variants(version):
             return []
         return self.ledger.of_subject(self.kind, version.landed_at.date(), version.digest)
 
-    def any_about(self, version: ObjectVersion) -> bool:
-        """Whether anything was decided about a version."""
-        day = version.landed_at.date()
-        if day not in self._days:
-            self._days[day] = self.ledger.subjects_on(self.kind, day)
-        return version.digest in self._days[day]
+    def maybe_superseded(self, version: ObjectVersion) -> bool:
+        """Whether a decision about a version may be `superseded`; those about any other stand."""
+        return version.digest in self._superseded
+
+    @cached_property
+    def _superseded(self) -> set[str]:
+        return self.ledger.maybe_superseded(self.kind)
+
+    def stands(self, version: ObjectVersion) -> bool:
+        """Whether the last decision about a version, with whatever, is another one than `superseded`."""
+        if not self.variants(version):
+            return False
+        return not self.maybe_superseded(version) or self.about(version)[-1].outcome != SUPERSEDED
 
 
 def identity_of(kind: Kind, version: ObjectVersion, variant: str) -> Identity:
@@ -85,12 +104,14 @@ def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) 
     decisions = Decisions(ledger, kind)
     for _, versions in source.by_key(store):
         for item in versions:
-            if not decisions.any_about(item.object) or _returned(item, decisions):
+            if not decisions.variants(item.object) or _returned(item, decisions):
                 yield item.object
 
 
 def _returned(item: ListedVersion, decisions: Decisions) -> bool:
-    return item.is_current and all(r.outcome == SUPERSEDED for r in decisions.about(item.object))
+    if not item.is_current or not decisions.maybe_superseded(item.object):
+        return False
+    return all(record.outcome == SUPERSEDED for record in decisions.about(item.object))
 
 
 @dataclass(frozen=True)
@@ -123,10 +144,9 @@ def reconcile(
     superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
         newest = versions[0]
-        records = decisions.about(newest.object)
-        pending = _pending(kind, newest.object, records, variant) if newest.is_current else None
+        pending = _pending(decisions, newest.object, variant) if newest.is_current else None
         if pending and not _unchanged(workspace, decisions, versions, pending, inputs):
-            decided = bool(records) and records[-1].outcome != SUPERSEDED
+            decided = decisions.stands(newest.object)
             (other if decided else owed).append(pending)
             if not decided:
                 continue
@@ -160,10 +180,10 @@ def _supersede(
     variant: str,
     inputs: Mapping[str, Any],
 ) -> Iterator[Pending]:
-    hidden = not versions[0].is_current and not decisions.any_about(versions[0].object)
+    hidden = not versions[0].is_current and not decisions.variants(versions[0].object)
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
     for item in versions if hidden else versions[1:]:
-        if decisions.any_about(item.object):
+        if decisions.variants(item.object):
             continue
         identity = identity_of(decisions.kind, item.object, variant)
         committed = workspace.ledger.commit(
@@ -177,14 +197,21 @@ def _supersede(
             yield Pending(item.object, identity)
 
 
-def _pending(kind: Kind, version: ObjectVersion, records: list[Record], variant: str) -> Pending | None:
+def _pending(decisions: Decisions, version: ObjectVersion, variant: str) -> Pending | None:
     """Owed unless decided with this variant; a superseded version that is current again is owed anew."""
-    mine = [record for record in records if record.variant.split("+")[0] == variant]
-    if not mine:
-        return Pending(version, identity_of(kind, version, variant))
+    if not any(_is(variant, decided) for decided in decisions.variants(version)):
+        return Pending(version, identity_of(decisions.kind, version, variant))
+    if not decisions.maybe_superseded(version):
+        return None
+    mine = [record for record in decisions.about(version) if _is(variant, record.variant)]
     if mine[-1].outcome != SUPERSEDED:
         return None
-    return Pending(version, identity_of(kind, version, f"{variant}+{len(mine)}"))
+    return Pending(version, identity_of(decisions.kind, version, f"{variant}+{len(mine)}"))
+
+
+def _is(variant: str, decided: str) -> bool:
+    """Whether a decision was made with a variant; a second one about the same version is `variant+1`."""
+    return decided.split("+")[0] == variant
 
 
 def _unchanged(
@@ -218,7 +245,7 @@ def _decided_before(decisions: Decisions, older: Iterable[ListedVersion], varian
     for item in older:
         records = [r for r in decisions.about(item.object) if r.outcome != SUPERSEDED]
         if records:
-            mine = [record for record in records if record.variant.split("+")[0] == variant]
+            mine = [record for record in records if _is(variant, record.variant)]
             return mine[-1] if mine else None
     return None
 
@@ -227,7 +254,7 @@ def _recorded_before(decisions: Decisions, key: str, variant: str) -> Record | N
     """The same where the bucket keeps no older versions: then only the ledger remembers them."""
     for record in islice(decisions.ledger.recent(decisions.kind), REMEMBERED):
         if record.outcome != SUPERSEDED and record.object().key == key:
-            return record if record.variant.split("+")[0] == variant else None
+            return record if _is(variant, record.variant) else None
     return None
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from iris_core.errors import StoreError
 from iris_core.ledger import KINDS, Actor, Identity, Kind, Ledger
-from iris_core.storage import ObjectStore
 from iris_core.workspace import Workspace
+from tests.counting import CountingStore
 
 pytestmark = pytest.mark.integration
 
@@ -24,18 +24,6 @@ WHO = Actor(owner="tester")
 
 def identity(subject: str = "5ab1ec7", variant: str = "v1", kind: Kind = "training") -> Identity:
     return Identity(kind, DAY, subject, variant)
-
-
-class CountingStore(ObjectStore):
-    """The real store, counting what is read."""
-
-    def __init__(self, real: ObjectStore) -> None:
-        super().__init__(real.access)
-        self.reads: list[str] = []
-
-    def get(self, bucket: str, key: str) -> bytes:
-        self.reads.append(key)
-        return super().get(bucket, key)
 
 
 class TestCommit:
@@ -109,15 +97,27 @@ class TestOfSubject:
         ]
         assert workspace.ledger.of_subject("training", date(2026, 11, 22), "5ab1ec7") == []
 
-    def test_subjects_of_a_day_without_reading(self, workspace: Workspace) -> None:
+    def test_what_was_decided_of_a_day_without_reading(self, workspace: Workspace) -> None:
         store = CountingStore(workspace.store)
         ledger = Ledger(store, workspace.settings.bucket, "dev")
         for subject in ("a", "b", "b"):
             ledger.commit(identity(subject), "trained", WHO)
         ledger.commit(identity("b", "v2"), "trained", WHO)
         store.reads.clear()
-        assert ledger.subjects_on("training", DAY) == {"a", "b"}
-        assert ledger.subjects_on("drift", DAY) == set()
+        assert ledger.decided_on("training", DAY) == {"a": ("v1",), "b": ("v1", "v2")}
+        assert ledger.decided_on("drift", DAY) == {}
+        assert store.reads == []
+
+    def test_what_may_be_superseded_without_reading(self, workspace: Workspace) -> None:
+        store = CountingStore(workspace.store)
+        ledger = Ledger(store, workspace.settings.bucket, "dev")
+        ledger.commit(identity("trained"), "trained", WHO)
+        ledger.commit(identity("gone"), "superseded", WHO)
+        ledger.commit(identity("elsewhere", kind="scoring"), "superseded", WHO)
+        assert not ledger.commit(identity("trained"), "superseded", WHO).won
+        store.reads.clear()
+        assert ledger.maybe_superseded("training") == {"gone", "trained"}
+        assert ledger.maybe_superseded("drift") == set()
         assert store.reads == []
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
 from minio.deleteobjects import DeleteObject
 
-from iris_core.ledger import Record
+from iris_core.ledger import Ledger, Record
 from iris_core.reconcile import Pending, Source, identity_of, reconcile, supersede_older, unaccounted
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
+from tests.counting import CountingStore
 
 pytestmark = pytest.mark.integration
 
@@ -327,6 +329,51 @@ class TestPrefix:
         assert set(map(str, settle(workspace, key=INBOX))) == {str(new), str(other)}
         assert owed(workspace, key=INBOX) == []
         assert record_about(workspace, old).outcome == "superseded"
+
+
+class TestManyObjects:
+    """What is decided already costs listings, and no read each."""
+
+    @pytest.fixture
+    def many(self, workspace: Workspace) -> Workspace:
+        for number in range(30):
+            put(workspace, A, f"{INBOX}{number:02}.csv")
+        settle(workspace, key=INBOX)
+        store = CountingStore(workspace.store)
+        ledger = Ledger(store, workspace.settings.bucket, workspace.settings.platform_env)
+        return replace(workspace, store=store, ledger=ledger)
+
+    @staticmethod
+    def reads(workspace: Workspace) -> list[str]:
+        assert isinstance(workspace.store, CountingStore)
+        return workspace.store.reads
+
+    def test_a_look_at_decided_objects_reads_none(self, many: Workspace) -> None:
+        assert owed(many, key=INBOX) == []
+        assert unaccounted_now(many, INBOX) == []
+        assert self.reads(many) == []
+
+    def test_nor_does_one_with_a_new_variant(self, many: Workspace) -> None:
+        assert len(owed(many, "c2", INBOX)) == 1
+        assert self.reads(many) == []
+
+    def test_one_that_returned_is_read_alone(self, many: Workspace) -> None:
+        newest = put(many, B, f"{INBOX}00.csv")
+        again = put(many, A, f"{INBOX}00.csv")
+        settle(many, key=INBOX)
+        assert record_about(many, newest).outcome == "superseded"
+        self.reads(many).clear()
+        remove = DeleteObject(again.key, again.version_id)
+        assert list(many.store.admin.remove_objects(again.bucket, [remove])) == []
+        assert unaccounted_now(many, INBOX) == [newest]
+        assert owed_objects(many, key=INBOX) == [newest]
+        assert {key.split("/")[4] for key in self.reads(many)} <= {newest.digest, *self.older(many)}
+        assert len(self.reads(many)) < 10
+
+    @staticmethod
+    def older(many: Workspace) -> set[str]:
+        listed = many.store.versions(many.settings.bucket, f"{INBOX}00.csv")
+        return {item.object.digest for item in listed}
 
 
 class TestUnversioned:
