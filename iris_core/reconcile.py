@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from itertools import dropwhile, groupby, islice
 from typing import Any, Literal
@@ -140,7 +140,7 @@ def reconcile(
     decisions = Decisions(workspace.ledger, kind)
     owed: list[Pending] = []
     other: list[Pending] = []
-    done: list[Pending] = []
+    last_done: datetime | None = None
     superseded: list[Pending] = []
     for _, versions in source.by_key(workspace.store):
         newest = versions[0]
@@ -151,9 +151,9 @@ def reconcile(
             if not decided:
                 continue
         elif newest.is_current:
-            done.append(Pending(newest.object, identity_of(kind, newest.object, variant)))
+            last_done = max(last_done or newest.object.landed_at, newest.object.landed_at)
         superseded += _supersede(workspace, decisions, versions, variant, inputs)
-    owed = sorted([*owed, *_again(owed, other, done, again)], key=lambda item: item.object.landed_at)
+    owed = sorted([*owed, *_again(owed, other, last_done, again)], key=lambda item: item.object.landed_at)
     return Reconciled(owed, superseded)
 
 
@@ -258,12 +258,17 @@ def _recorded_before(decisions: Decisions, key: str, variant: str) -> Record | N
     return None
 
 
-def _again(owed: list[Pending], other: list[Pending], done: list[Pending], which: Rescore) -> list[Pending]:
-    """Of what was decided with another variant only: the newest object if none is newer, all, or none."""
+def _again(
+    owed: list[Pending], other: list[Pending], last_done: datetime | None, which: Rescore
+) -> list[Pending]:
+    """Of what was decided with another variant only: the newest object if none is newer, all, or none.
+
+    :param last_done: when the newest object landed that is decided with this variant.
+    """
     if which != "newest":
         return other if which == "all" else []
     if not other:
         return []
     newest = max(other, key=lambda item: item.object.landed_at)
-    is_outdone = any(item.object.landed_at > newest.object.landed_at for item in [*owed, *done])
-    return [] if is_outdone else [newest]
+    landed = [item.object.landed_at for item in owed] + ([last_done] if last_done else [])
+    return [] if any(moment > newest.object.landed_at for moment in landed) else [newest]

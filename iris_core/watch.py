@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -120,26 +121,33 @@ class Watch:
         """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
 
         Every `subscribed` is followed by a listing, so nothing falls between two connections. It also lists
-        at once, because a watcher that joins a shared stream late has missed its `subscribed`.
+        at once, because a watcher that joins a shared stream late has missed its `subscribed`. A listing may
+        take long; what the stream says meanwhile does not wait for it.
         """
         inbox = _Inbox(list_now=False)
         pump = asyncio.create_task(self._pump(signals, inbox))
+        sweep: asyncio.Task[list[Announceable]] | None = None
         next_sweep = time.monotonic()
         try:
             while True:
                 if inbox.landed:
                     yield self._tell("notification", list(self._taken(inbox).values()))
-                if inbox.list_now or time.monotonic() >= next_sweep:
+                if sweep is None and (inbox.list_now or time.monotonic() >= next_sweep):
                     inbox.list_now = False
-                    if due := await self._due():
+                    sweep = asyncio.create_task(self._due())
+                    sweep.add_done_callback(lambda _: inbox.wake.set())
+                if sweep and sweep.done():
+                    if due := self._still_due(sweep.result()):
                         yield self._tell("listing", due)
-                    next_sweep = time.monotonic() + self._pause(inbox.down)
+                    sweep, next_sweep = None, time.monotonic() + self._pause(inbox.down)
+                    continue
                 await self._remember()
-                await self._wait(inbox, next_sweep)
+                await self._wait(inbox, math.inf if sweep else next_sweep)
         finally:
-            pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pump
+            tasks = [pump, sweep] if sweep else [pump]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _pause(self, down: bool) -> float:
         """Seconds to the next sweep: short while the stream is down, or the last listing failed."""
@@ -156,8 +164,10 @@ class Watch:
     async def _wait(inbox: _Inbox, until: float) -> None:
         if inbox.ended:
             raise inbox.ended
+        # Not wait_for: that of Python 3.11 swallows a cancellation that comes together with the wake.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(inbox.wake.wait(), max(0.0, until - time.monotonic()))
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await inbox.wake.wait()
         inbox.wake.clear()
 
     async def _pump(self, signals: AsyncIterator[Signal], inbox: _Inbox) -> None:
@@ -188,8 +198,7 @@ class Watch:
             listing = self._unaccounted()
             due: list[Announceable] = []
             while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):
-                now = time.time()
-                due += [item for item in page if self._cursor.is_due(item.digest, now, self._rhythm)]
+                due += self._still_due(page)
                 if len(due) >= PAGE:
                     break
         except IrisError as error:
@@ -199,6 +208,11 @@ class Watch:
             return []
         self._said = ""
         return due
+
+    def _still_due(self, objects: list[Announceable]) -> list[Announceable]:
+        """Those that are to be announced (again): a notification may have been first."""
+        now = time.time()
+        return [item for item in objects if self._cursor.is_due(item.digest, now, self._rhythm)]
 
     async def _remember(self) -> None:
         """Store what was announced: after it was, since what a crash forgets is only announced once more."""

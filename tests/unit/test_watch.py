@@ -193,6 +193,51 @@ class TestNothingIsLost:
                 beats += 1
         assert beats >= 10
 
+    async def test_a_long_listing_does_not_hold_up_a_notification(self) -> None:
+        world, release = World(), threading.Event()
+
+        def long() -> Iterator[ObjectVersion]:
+            release.wait(10)
+            yield from (version(1), version(2))
+
+        world.listing = long
+        async with world.watched() as announcements, running(announcements) as seen:
+            await world.until(lambda: bool(world.listings))
+            world.send(landed(1))
+            await world.until(lambda: bool(seen))
+            assert [announcement["why"] for announcement in seen] == ["notification"]
+            release.set()
+            await world.until(lambda: len(seen) == 2)
+        assert seen[1] == {"why": "listing", "objects": 1, "newest": [version(2).uri]}
+
+    async def test_an_end_in_the_midst_of_a_listing_is_clean(self) -> None:
+        world, release = World(), threading.Event()
+
+        def long() -> Iterator[ObjectVersion]:
+            release.wait(10)
+            yield version(1)
+
+        world.listing = long
+        async with world.watched() as announcements, running(announcements):
+            await world.until(lambda: bool(world.listings))
+        release.set()
+        assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+    @pytest.mark.parametrize("steps", range(10))
+    async def test_an_end_that_comes_together_with_a_signal(self, steps: int) -> None:
+        world = World()
+        async with world.watched() as announcements:
+            consumer = asyncio.ensure_future(anext(announcements))
+            await world.until(lambda: bool(world.listings))
+            await asyncio.sleep(0.05)
+            world.send(Signal("subscribed"))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            consumer.cancel()
+            done, _ = await asyncio.wait([consumer], timeout=5)
+            assert done == {consumer}
+            assert consumer.cancelled()
+
 
 class TestNothingIsSaidTooOften:
     async def test_a_burst_is_one_announcement(self) -> None:
