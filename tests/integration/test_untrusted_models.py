@@ -18,20 +18,11 @@ from iris_core.errors import ModelRefused
 from iris_core.promotion.registry import ALIAS
 from iris_core.scoring.replay import replay
 from iris_core.workspace import Workspace
+from tests.touching import Touching
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 MakeWorkspace = Callable[..., Workspace]
-
-
-class Touching:
-    """Unpickling it touches a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.path,))
 
 
 @pytest.fixture

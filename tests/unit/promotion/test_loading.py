@@ -20,20 +20,11 @@ from sklearn.preprocessing import FunctionTransformer
 from iris_core.errors import ModelRefused
 from iris_core.promotion.loading import check_place, estimator_of
 from iris_core.tracking import quiet
+from tests.touching import Touching
 
 pytestmark = pytest.mark.unit
 
 URI = "models:/m/1"
-
-
-class Touching:
-    """Unpickling it touches a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.path,))
 
 
 @pytest.fixture
