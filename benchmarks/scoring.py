@@ -169,8 +169,9 @@ def _decider(given: Given) -> Any:
 
 
 def ours_local(given: Given) -> int:
-    from iris_core.scoring.engine import Options, score_table
+    from iris_core.scoring.engine import score_table
     from iris_core.scoring.inputs import LocalInput
+    from iris_core.scoring.options import Options
 
     source, table = LocalInput(Path(given["source"])), load_project().table
     with Path(given["out"]).open("wb") as out:
@@ -178,8 +179,9 @@ def ours_local(given: Given) -> int:
 
 
 def ours_store(given: Given) -> int:
-    from iris_core.scoring.engine import Options, Range, score_table
+    from iris_core.scoring.engine import score_table
     from iris_core.scoring.inputs import StoredInput
+    from iris_core.scoring.options import Options, Range
 
     store, version = stored(given)
     rows = Range(**given["range"]) if given.get("range") else None

@@ -133,13 +133,10 @@ class Story:
     stagings: Sequence[Record] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
-        """The records, and the paragraph that tells them."""
-        from iris_core.explanation import paragraph
-
+        """The records."""
         return {
             "version": self.version,
             "model": self.model,
-            "text": paragraph(self),
             "training": self.training.model_dump(mode="json") if self.training else None,
             "promotions": [record.model_dump(mode="json") for record in self.promotions],
             "scorings": [record.model_dump(mode="json") for record in self.scorings],

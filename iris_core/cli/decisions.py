@@ -160,7 +160,7 @@ def explain(
 
     told = story(open_workspace().ledger, version)
     if as_json:
-        print_json(told.as_json())
+        print_json({"text": paragraph(told), **told.as_json()})
     else:
         typer.echo(paragraph(told))
 

@@ -24,8 +24,8 @@ from iris_core.ledger import UNCHANGED, Identity, Record
 from iris_core.quarantine import quarantine
 from iris_core.reconcile import Source, reconcile, supersede_older
 from iris_core.schema import TableSchema
-from iris_core.scoring.engine import ordered
 from iris_core.scoring.inputs import Input, StoredInput
+from iris_core.scoring.ordered import ordered
 from iris_core.scoring.publication import SCORED
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace

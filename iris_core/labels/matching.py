@@ -22,8 +22,8 @@ from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares,
 from iris_core.ledger import Record
 from iris_core.promotion import ModelRef
 from iris_core.schema import TableSchema
-from iris_core.scoring.engine import ordered
 from iris_core.scoring.inputs import Input
+from iris_core.scoring.ordered import ordered
 from iris_core.scoring.published import text_frames
 from iris_core.scoring.quality import quality
 from iris_core.scoring.render import PREDICTION

@@ -8,11 +8,9 @@ the ledger.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,48 +19,16 @@ from iris_core.schema import TableSchema
 from iris_core.scoring import parquet
 from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.inputs import Csv, Input, kind, layout, open_csv, open_range
+from iris_core.scoring.inputs import Input, kind, layout, open_csv, open_range
+from iris_core.scoring.options import Options, Range, Sink
+from iris_core.scoring.ordered import ordered
 from iris_core.scoring.rejects import HEADER, Fault, Faults, as_csv
 from iris_core.scoring.render import CsvRenderer, added_columns, csv_line
 from iris_core.scoring.rows import Block, Layout, Parsed, parse
 
-Format = Literal["csv", "parquet"]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 WORKERS = 3
 """Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a
 small machine has cores, for the thread that writes and the waits on that lock."""
-
-
-class Sink(Protocol):
-    """Where a part is written, piece by piece."""
-
-    def write(self, data: bytes | memoryview, /) -> object:
-        """Take the next piece."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How predictions are written; every field changes the output's bytes.
-
-    `model_version` is what the column of this name holds. `csv_safe` defuses formulas in CSV, also in that of
-    the rejects.
-    """
-
-    model_version: str
-    probabilities: bool = False
-    format: Format = "csv"
-    csv_safe: bool = False
-
-
-@dataclass(frozen=True)
-class Range:
-    """Whole rows of a plain CSV: bytes [start, end), the first row's number, and where the header ends."""
-
-    head: int
-    start: int
-    end: int
-    first_row: int
 
 
 @dataclass
@@ -212,25 +178,3 @@ def _work(
     decided = decider.decide(parsed.rows.features) if decider else None
     rows = guard.rows(parsed.rows, found) if guard else parsed.rows
     return _Done(parsed, decided, renderer.rows(rows, decided))
-
-
-def ordered(
-    items: Iterable[Item], work: Callable[[Item], Result], workers: int
-) -> Iterator[tuple[Item, Result]]:
-    """Each item with what `work` makes of it, in order; at most `workers` + 1 are under way."""
-    under_way: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="iris-score") as pool:
-        try:
-            for item in items:
-                under_way.append((item, pool.submit(work, item)))
-                if len(under_way) > workers:
-                    done, future = under_way.popleft()
-                    yield done, future.result()
-            while under_way:
-                done, future = under_way.popleft()
-                yield done, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-__all__ = ["Csv", "Format", "Options", "Range", "Sink", "Tally", "ordered", "score_table"]

@@ -15,9 +15,10 @@ from iris_core.reconcile import Source
 from iris_core.reconcile import reconcile as reconcile_objects
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Options, Sink, Tally, score_table
+from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.model import Loaded, opened
+from iris_core.scoring.options import Options, Sink
 from iris_core.scoring.publication import REJECTED, reject, withdraw
 from iris_core.scoring.rejects import judge
 from iris_core.scoring.runs import reap

@@ -12,10 +12,11 @@ from iris_core import promotion, tracking
 from iris_core.errors import DataRejected, RegistryError
 from iris_core.promotion import ModelRef
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Sink, Tally, score_table
+from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.flow import decider_of, options_of
 from iris_core.scoring.inputs import LocalInput
 from iris_core.scoring.model import opened
+from iris_core.scoring.options import Sink
 from iris_core.scoring.quality import quality
 from iris_core.scoring.rejects import judge
 from iris_core.workspace import Workspace

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.promotion import ModelRef
-from iris_core.scoring.engine import Format, Range
+from iris_core.scoring.options import Format, Range
 from iris_core.scoring.work import Scored
 from iris_core.storage import ObjectVersion
 

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from iris_core.schema import TableSchema
 from iris_core.scoring.formulas import Guard
 from iris_core.scoring.inputs import Input, RangeFile, layout, open_csv
+from iris_core.scoring.options import Options, Sink
+from iris_core.scoring.ordered import ordered
 from iris_core.scoring.rejects import SCHEMA, SOURCE_ROW
 from iris_core.scoring.render import MODEL_VERSION, PREDICTION, added_columns, probability_names
 from iris_core.scoring.rows import Block, Layout, Parsed, Rows, _faults, parse
@@ -21,7 +23,6 @@ from iris_core.tables.findings import Finding, rejection
 
 if TYPE_CHECKING:
     from iris_core.scoring.decide import Decided, Decider
-    from iris_core.scoring.engine import Options, Sink
 
 BATCH_ROWS = 200_000
 Scored = Iterator[tuple[Parsed, "Decided | None", int]]
@@ -66,8 +67,6 @@ def converted(
     workers: int,
 ) -> Scored:
     """Score a CSV into Parquet: features as numbers, other columns as text."""
-    from iris_core.scoring.engine import ordered
-
     opened = open_csv(given)
     names = decider.classes if decider else ()
     found = layout(opened.header.columns, table, given.where, added_columns(names, options.probabilities))

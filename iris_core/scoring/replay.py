@@ -11,10 +11,11 @@ import numpy as np
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger import Identity
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Options, score_table
+from iris_core.scoring.engine import score_table
 from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.manifest import Manifest, libraries, parse
 from iris_core.scoring.model import opened
+from iris_core.scoring.options import Options
 from iris_core.scoring.publication import SCORED
 from iris_core.storage import ObjectStore, ObjectVersion
 from iris_core.workspace import Workspace

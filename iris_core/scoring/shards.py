@@ -7,8 +7,8 @@ from itertools import chain
 
 from iris_core.errors import DataRejected
 from iris_core.promotion import ModelRef
-from iris_core.scoring.engine import Range
 from iris_core.scoring.inputs import Input, StoredInput, kind, ranges, read_header
+from iris_core.scoring.options import Range
 from iris_core.scoring.rows import count_rows
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.storage import ObjectStore

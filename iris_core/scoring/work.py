@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import Identity
 from iris_core.promotion import ModelRef
-from iris_core.scoring.engine import Range
+from iris_core.scoring.options import Range
 from iris_core.scoring.rejects import Fault
 from iris_core.storage import ObjectVersion
 

@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_core.schema import TableSchema, load_project
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Options, Range, Tally, score_table
+from iris_core.scoring.engine import Tally, score_table
+from iris_core.scoring.options import Options, Range
 
 TABLE: TableSchema = load_project().table
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Options
+from iris_core.scoring.options import Options
 from iris_core.scoring.shards import cuts
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
 
