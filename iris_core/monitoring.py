@@ -58,9 +58,10 @@ def pending(workspace: Workspace) -> list[str]:
         if outcome != "scored":
             continue
         day = date.fromisoformat(moment[:10])
-        reported = days.setdefault(day, workspace.ledger.decided_on("drift", day))
+        if day not in days:
+            days[day] = workspace.ledger.decided_on("drift", day)
         wanted = identity_of(day, identity.subject, identity.variant)
-        if wanted.subject not in reported and _stands(workspace, identity, wanted.day):
+        if wanted.subject not in days[day] and _stands(workspace, identity, wanted.day):
             owed.append(identity.path)
     return owed[::-1]
 

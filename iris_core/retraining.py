@@ -18,9 +18,15 @@ from iris_core.retrain_requests import REQUESTED, STOPPED, identity_for, newest,
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
 
+TOLD_AGAIN_AFTER = timedelta(minutes=1)
+"""So long an asset event may take to start its run."""
+
 
 def request(workspace: Workspace) -> dict[str, Any]:
-    """Ask for a retraining when the staged model's last batches alert; a request that waits is told again.
+    """Ask for a retraining when the staged model's last batches alert.
+
+    A request that still waits is told again, since its event may be lost: by a retry of the run that made it,
+    and by any other once it has waited for `TOLD_AGAIN_AFTER`.
 
     :returns: what to train on and why.
     :raises NothingOwed: it is switched off, nothing alerts, or it must not be now; the message says why.
@@ -29,7 +35,7 @@ def request(workspace: Workspace) -> dict[str, Any]:
         raise NothingOwed("RETRAIN_ON_DRIFT is off.")
     variant, source = training.configuration(workspace).variant, training.source(workspace)
     if retrain_requests.owed(workspace, source, variant):
-        return _summary(next(requests(workspace)))
+        return _told_again(workspace, next(requests(workspace)))
     verdict = _alerting(workspace)
     standing = workspace.ledger.get(identity_for(verdict))
     if standing:
@@ -43,6 +49,17 @@ def request(workspace: Workspace) -> dict[str, Any]:
     if record.outcome != REQUESTED:
         raise NothingOwed(f"{record.outcome}: {record.reason}")
     return _summary(record)
+
+
+def _told_again(workspace: Workspace, waiting: Record) -> dict[str, Any]:
+    """What to train on; drift runs side by side do not each wake a training for the same request.
+
+    :raises NothingOwed: another run has just asked.
+    """
+    is_mine = waiting.by.run_id == workspace.actor.run_id
+    if not is_mine and timedelta(0) <= datetime.now(UTC) - waiting.at < TOLD_AGAIN_AFTER:
+        raise NothingOwed(f"A retraining on {waiting.object().uri} was asked for by run {waiting.by.run_id}.")
+    return _summary(waiting)
 
 
 def _alerting(workspace: Workspace) -> Record:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from iris_core import (
 )
 from iris_core.alerts import Alert
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
-from iris_core.ledger import Identity, Record
+from iris_core.ledger import Identity, Ledger, Record
 from iris_core.storage import ObjectVersion
 from iris_core.workspace import Workspace
+from tests.counting import CountingStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -119,6 +121,23 @@ class Channel:
 def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
     stage(tracked, train_csv)
     return tracked
+
+
+class TestPending:
+    def test_many_reported_scorings_cost_listings_of_their_days_only(self, workspace: Workspace) -> None:
+        today = datetime.now(UTC).date()
+        for number in range(12):
+            scored = Identity("scoring", today, f"object{number}", "v1-abc")
+            record = workspace.ledger.commit(scored, "scored", workspace.actor).record
+            drift = monitoring.identity_of(record.at.date(), scored.subject, scored.variant)
+            workspace.ledger.commit(drift, "none", workspace.actor, inputs={"scoring": scored.path})
+        store = CountingStore(workspace.store)
+        looked = replace(workspace, store=store, ledger=Ledger(store, workspace.settings.bucket, "dev"))
+        assert monitoring.pending(looked) == []
+        assert store.reads == []
+        assert (
+            2 <= len(store.listings) <= 4
+        )  # the journal and the drift records, of a day or, at midnight, two
 
 
 class TestParquet:
@@ -293,6 +312,15 @@ class TestRetraining:
             training.reconcile(looping)
         outcomes = [record.outcome for record in looping.ledger.recent("action")]
         assert outcomes == ["stopped", "requested"]
+
+    def test_runs_side_by_side_ask_once(self, looping: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.drifts(looping, 1)
+        asked = retraining.request(looping)
+        beside = replace(looping, actor=looping.actor.model_copy(update={"run_id": "manual__2"}))
+        with pytest.raises(NothingOwed, match=f"was asked for by run {looping.actor.run_id}"):
+            retraining.request(beside)
+        monkeypatch.setattr(retraining, "TOLD_AGAIN_AFTER", timedelta(0))
+        assert retraining.request(beside) == asked  # the event seems to be lost
 
     @staticmethod
     def train_again(workspace: Workspace) -> list[Record]:
