@@ -129,7 +129,7 @@ def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
     result.acts.append(clean)
     director.clean(clean, training.csv(), inference.csv())
 
-    show.act("shifted", "upload the same flowers with petals 2 cm longer")
+    show.act("shifted", "upload the same flowers with petals 3 cm longer")
     drifted = Act("shifted", show.hop)
     result.acts.append(drifted)
     director.shifted(drifted, shifted(inference, schema).csv())
@@ -143,7 +143,7 @@ def _idle(show: Show) -> Callable[[HopName, float], None]:
 def _check_rise(before: str | None, after: str | None) -> None:
     levels: Sequence[str | None] = SEVERITIES
     if levels.index(after) <= levels.index(before):
-        message = f"petals 2 cm longer should raise the severity, but {before} became {after}."
+        message = f"petals 3 cm longer should raise the severity, but {before} became {after}."
         raise HopMissing("drift", message)
 
 

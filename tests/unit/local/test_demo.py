@@ -246,7 +246,7 @@ def test_a_second_demo_tells_of_its_own_upload(scene: Scene, pipelines: Pipeline
 
 def test_a_severity_that_does_not_rise_is_a_failure(scene: Scene, pipelines: Pipelines) -> None:
     pipelines.severities = {"clean": "medium", "shifted": "medium"}
-    with pytest.raises(HopMissing, match=r"drift: petals 2 cm longer .* but medium became medium"):
+    with pytest.raises(HopMissing, match=r"drift: petals 3 cm longer .* but medium became medium"):
         demo.play(scene, Silent())
     assert json.loads(scene.home.demo.read_text())["ok"] is False
 
