@@ -217,6 +217,7 @@ class Watch:
     async def _remember(self) -> None:
         """Store what was announced: after it was, since what a crash forgets is only announced once more."""
         if self._unsaved:
+            # Whoever waits for the announcement has its turn first: storing asks the same supervisor.
             await asyncio.sleep(0)
             await self._save(self._cursor)
             self._unsaved = False

@@ -40,16 +40,21 @@ def found(trigger_id: int) -> TriggerEventEntry:
 
 
 @pytest.fixture
-async def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
+async def unconnected(monkeypatch: pytest.MonkeyPatch) -> Any:
     async def connected(self: TriggerRunner) -> None:
         self.comms_decoder = Supervisor()
 
     monkeypatch.setattr(TriggerRunner, "init_comms", connected)
-    runner = PromptTriggerRunner()
-    await runner.init_comms()
+    runner: Any = PromptTriggerRunner()
     yield runner
     runner._handing_over.cancel()
     await asyncio.gather(runner._handing_over, return_exceptions=True)
+
+
+@pytest.fixture
+async def runner(unconnected: Any) -> Any:
+    await unconnected.init_comms()
+    return unconnected
 
 
 async def test_an_event_does_not_wait_for_the_round(runner: Any) -> None:
@@ -75,17 +80,11 @@ async def test_a_burst_goes_together(runner: Any) -> None:
     assert runner.comms_decoder.heard == [list(range(200))]
 
 
-async def test_what_came_before_it_was_connected_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def connected(self: TriggerRunner) -> None:
-        self.comms_decoder = Supervisor()
-
-    monkeypatch.setattr(TriggerRunner, "init_comms", connected)
-    runner: Any = PromptTriggerRunner()
-    runner.events.append(found(1))
-    await runner.init_comms()
-    await runner.comms_decoder.hears(1)
-    runner._handing_over.cancel()
-    assert runner.comms_decoder.heard == [[1]]
+async def test_what_came_before_it_was_connected_is_not_forgotten(unconnected: Any) -> None:
+    unconnected.events.append(found(1))
+    await unconnected.init_comms()
+    await unconnected.comms_decoder.hears(1)
+    assert unconnected.comms_decoder.heard == [[1]]
 
 
 def test_the_triggerer_runs_it_once_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
