@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -122,9 +122,7 @@ def test_an_event_that_was_lost_is_found_by_a_manual_run(
     running.quiet()
 
 
-def test_a_run_cleared_in_the_middle_and_a_backfill_have_one_effect(
-    running: Running, tables: tuple[bytes, bytes]
-) -> None:
+def test_a_run_cleared_in_the_middle_has_one_effect(running: Running, tables: tuple[bytes, bytes]) -> None:
     dag_id = running.workspace.settings.names.training_dag
     running.quiet()
     since = datetime.now(UTC)
@@ -135,15 +133,6 @@ def test_a_run_cleared_in_the_middle_and_a_backfill_have_one_effect(
 
     assert running.decided("training", landed).outcome == "trained"
     running.quiet()
-    before = running.shown()
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = {"from_date": (today - timedelta(days=3)).isoformat(), "to_date": today.isoformat()}
-    running.airflow.post("/backfills", {"dag_id": dag_id, **days})
-    running.quiet()
-    backfilled = running.airflow.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", limit=10)["dag_runs"]
-    assert [run["state"] for run in backfilled] == ["success"] * len(backfilled)
-    assert len(backfilled) >= 3
-    assert running.shown() == before
     found = audit(running.workspace, {})
     assert found.doubled == []
 

@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import polars as pl
@@ -28,6 +28,7 @@ from iris_core.local.iris_tables import split_iris
 from iris_core.local.ports import is_free
 from iris_core.local.uploads import upload
 from iris_core.storage import ObjectVersion
+from tests.chaos.audit import audit
 from tests.stack.conftest import Running
 from tests.stack.native import ROOT, Replica
 
@@ -140,6 +141,33 @@ def test_the_drift_of_it_is_judged_over_all_rows(
     recent = running.workspace.ledger.recent
     drift = wait("the drift", lambda: next((d for d in recent("drift") if d.inputs["scoring"] == path), None))
     assert drift.outcome in ("none", "low", "medium", "high")
+
+
+def test_a_backfill_has_no_second_effect(
+    running: Running, sharded: tuple[Record, list[TaskInstance]]
+) -> None:
+    """Here and not on the local stack: Airflow does not support the making of backfills on SQLite."""
+    quiet(running)
+    before = [record.identity.path for record in running.workspace.ledger.recent()]
+    dag_id = running.workspace.settings.names.training_dag
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = {"from_date": (today - timedelta(days=3)).isoformat(), "to_date": today.isoformat()}
+    running.airflow.post("/backfills", {"dag_id": dag_id, **days})
+    quiet(running)
+    runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", run_type="backfill", limit=10)["dag_runs"]
+    assert [run["state"] for run in runs] == ["success"] * len(runs)
+    assert len(runs) >= 3
+    assert [record.identity.path for record in running.workspace.ledger.recent()] == before
+    assert audit(running.workspace, {}).doubled == []
+
+
+def quiet(running: Running) -> None:
+    """Wait until no run is under way."""
+    busy: dict[str, Any] = {"state": ["queued", "running"], "limit": 1}
+    wait(
+        "the end of all runs",
+        lambda: running.airflow.get("/dags/~/dagRuns", **busy)["total_entries"] == 0 or None,
+    )
 
 
 def test_nobody_gets_into_airflow_without_the_password(running: Running) -> None:
