@@ -24,6 +24,7 @@ RUN uv pip install --constraint requirements.lock --extra postgres --extra celer
 
 COPY README.md LICENSE project.json ./
 COPY iris_core iris_core
+COPY devstack devstack
 COPY plugins plugins
 RUN uv build --wheel --build-constraints requirements.lock --out-dir /dist . \
     && uv pip install --no-deps /dist/*.whl \
@@ -35,6 +36,7 @@ COPY --from=builder /opt/iris /opt/iris
 # plugins/ is not copied: the wheel's entry point registers the plugin, and Airflow's loader would run every file
 # of that folder as a top-level module.
 COPY dags /opt/airflow/dags
+COPY deploy/*.py /opt/airflow/deploy/
 COPY config/airflow_local_settings.py /opt/airflow/config/airflow_local_settings.py
 # A named volume takes over the owner of the folder that it is first mounted on.
 RUN install -d -o 50000 -g 0 -m 0770 /opt/airflow/logs

@@ -116,7 +116,7 @@ COMPOSE := docker compose --env-file $(ENV_FILE)
 SCALED_OUT := COMPOSE_PROFILES=celery AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
 
 env:  ## Write .env with random secrets for docker-compose.yml (mode 600), or add the missing ones
-	@$(PYTHON) -m iris_core.local.env_file $(ENV_FILE)
+	@$(PYTHON) -m deploy.env_file $(ENV_FILE)
 
 compose-up: env  ## Start docker-compose.yml (EXECUTOR=celery WORKERS=2: tasks on workers)
 	@case "$(EXECUTOR)" in ""|celery) ;; *) echo "EXECUTOR=$(EXECUTOR): celery, or nothing" >&2; exit 2;; esac

@@ -13,12 +13,12 @@ from typing import Annotated
 
 import typer
 
+from devstack.figures import Figure, write_figures
+from devstack.home import find_home
 from iris_core.cli.drift import print_cells
-from iris_core.drift.backtest import Case, Cell, Options, run
-from iris_core.drift.populations import built_in
-from iris_core.drift.shifts import NO_DRIFT, Shift
-from iris_core.local.figures import Figure, write_figures
-from iris_core.local.home import find_home
+from iris_core.drift.backtest.populations import built_in
+from iris_core.drift.backtest.rates import Case, Cell, Options, run
+from iris_core.drift.backtest.shifts import NO_DRIFT, Shift
 
 REFERENCES = (120, 500, 5_000)
 CURRENTS = (30, 100, 300, 1_000, 100_000)

@@ -18,8 +18,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from iris_core.local.figures import Figure, write_figures
-from iris_core.local.home import find_home
+from devstack.figures import Figure, write_figures
+from devstack.home import find_home
 
 SHARE_GOAL, TIMES_GOAL, PEAK_GOAL = 0.7, 6.0, 500.0
 CLASSES = ("setosa", "versicolor", "virginica")
@@ -31,7 +31,7 @@ def parse(files: list[Path]) -> Callable[[], Any]:
     """polars parses the features' columns of a CSV."""
     import polars as pl
 
-    from iris_core.schema import load_project
+    from iris_core.settings.project import load_project
 
     names = load_project().table.feature_names
     scan = pl.scan_csv(files[0], schema_overrides=dict.fromkeys(names, pl.Float64))
@@ -40,9 +40,9 @@ def parse(files: list[Path]) -> Callable[[], Any]:
 
 def statistics(files: list[Path]) -> Callable[[], Any]:
     """Exact statistics of the same columns, read as a report reads them."""
-    from iris_core.comparison import file_chunks
+    from iris_core.drift.sides import file_chunks
     from iris_core.drift.statistics import merge_tables, of_batches, of_frame
-    from iris_core.schema import load_project
+    from iris_core.settings.project import load_project
     from iris_core.tables.numeric import numeric_batches
 
     names = load_project().table.feature_names
@@ -68,8 +68,8 @@ def report(files: list[Path]) -> Callable[[], Any]:
     import evidently.metrics  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    from iris_core.comparison import file_chunks, judged, read_side
-    from iris_core.schema import load_project
+    from iris_core.drift.sides import file_chunks, judged, read_side
+    from iris_core.settings.project import load_project
 
     table = load_project().table
 
@@ -87,7 +87,7 @@ def evidently(files: list[Path]) -> Callable[[], Any]:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    from iris_core.schema import load_project
+    from iris_core.settings.project import load_project
 
     names = list(load_project().table.feature_names)
 
@@ -130,7 +130,7 @@ def write_table(path: Path, rows: int, seed: int) -> Path:
     """Normal features with two decimals, and a class."""
     import polars as pl
 
-    from iris_core.schema import load_project
+    from iris_core.settings.project import load_project
 
     names, rng = load_project().table.feature_names, np.random.default_rng(seed)
     with path.open("wb") as file:

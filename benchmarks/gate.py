@@ -26,17 +26,18 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from iris_core import promotion, tracking, training
-from iris_core.config import load_settings
+from devstack.figures import Figure, write_figures
+from devstack.home import find_home
+from devstack.iris_tables import split_iris
+from iris_core import promotion, training
 from iris_core.errors import RegistryError
-from iris_core.ledger import Record
-from iris_core.local.figures import Figure, write_figures
-from iris_core.local.home import find_home
-from iris_core.local.iris_tables import split_iris
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.models import runs as tracking
 from iris_core.promotion.measurement import Limits
 from iris_core.promotion.trial import Outcome, Trial
-from iris_core.storage import StoreAccess
-from iris_core.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.settings.variables import load_settings
+from iris_core.store.objects import StoreAccess
 
 AT_ONCE = 4
 ATTEMPTS = 7
@@ -72,7 +73,7 @@ def planted(rows: int, seeds: int) -> list[Outcome]:
 def store() -> Iterator[StoreAccess]:
     """The embedded store in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="iris-store-") as folder:
-        command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--port", "0"]
+        command = [sys.executable, "-m", "devstack.embedded_s3", "--port", "0"]
         command += ["--access-key", "bench", "--data", folder]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -30,14 +30,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from devstack.airflow_api import AirflowApi
+from devstack.figures import Figure, write_figures
+from devstack.home import Home, find_home
+from devstack.iris_tables import split_iris
+from devstack.ports import choose_ports
+from devstack.stack import Stack
 from iris_core.errors import IrisError, StackError
-from iris_core.local.airflow_api import AirflowApi
-from iris_core.local.figures import Figure, write_figures
-from iris_core.local.home import Home, find_home
-from iris_core.local.iris_tables import split_iris
-from iris_core.local.ports import choose_ports
-from iris_core.local.stack import Stack
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
 
 Found = TypeVar("Found")
 console = Console()

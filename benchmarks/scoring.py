@@ -29,7 +29,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from iris_core.schema import load_project
+from iris_core.settings.project import load_project
 
 COLUMNS = load_project().table.feature_names
 BUCKET = "bench"
@@ -93,7 +93,7 @@ def prepare(given: Given) -> None:
         model_of(given)
     if given["contender"].startswith("ours"):
         import iris_core.scoring.engine
-        import iris_core.storage  # noqa: F401
+        import iris_core.store.objects  # noqa: F401
     elif given["contender"].startswith("polars"):
         import polars  # noqa: F401
 
@@ -155,7 +155,7 @@ def _ranged(store: Any, version: Any) -> Iterator[bytes]:
 
 
 def stored(given: Given) -> tuple[Any, Any]:
-    from iris_core.storage import ObjectStore, StoreAccess
+    from iris_core.store.objects import ObjectStore, StoreAccess
 
     store = ObjectStore(StoreAccess(*given["access"]))
     return store, store.head(BUCKET, given["object"])
@@ -170,8 +170,8 @@ def _decider(given: Given) -> Any:
 
 def ours_local(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.inputs import LocalInput
     from iris_core.scoring.options import Options
+    from iris_core.tables.inputs import LocalInput
 
     source, table = LocalInput(Path(given["source"])), load_project().table
     with Path(given["out"]).open("wb") as out:
@@ -180,8 +180,8 @@ def ours_local(given: Given) -> int:
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.inputs import StoredInput
     from iris_core.scoring.options import Options, Range
+    from iris_core.tables.inputs import StoredInput
 
     store, version = stored(given)
     rows = Range(**given["range"]) if given.get("range") else None
@@ -192,8 +192,8 @@ def ours_store(given: Given) -> int:
 
 def ours_shards(given: Given) -> int:
     """Cut, scored by two processes as Airflow's workers would, put together."""
-    from iris_core.scoring.inputs import StoredInput
     from iris_core.scoring.shards import cuts
+    from iris_core.tables.inputs import StoredInput
 
     store, version = stored(given)
     least = max(version.size // given["shards"], 1)
@@ -281,7 +281,7 @@ def object_store(folder: Path) -> Iterator[tuple[str, tuple[str, str, str]]]:
         command = [binary, "server", "--quiet", "--address", f"127.0.0.1:{port}", str(folder)]
         name, access = "MinIO", (endpoint, user, secret)
     else:
-        command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--port", str(port)]
+        command = [sys.executable, "-m", "devstack.embedded_s3", "--port", str(port)]
         command += ["--access-key", user, "--data", str(folder)]
         name, access = "embedded", (endpoint, user, f"{user}-secret")
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -314,7 +314,7 @@ def _await(endpoint: str) -> None:
 
 def put(access: tuple[str, str, str], path: Path, key: str) -> None:
     """Upload a file."""
-    from iris_core.storage import ObjectStore, StoreAccess
+    from iris_core.store.objects import ObjectStore, StoreAccess
 
     store = ObjectStore(StoreAccess(*access))
     store.ensure_bucket(BUCKET, versioned=False)
@@ -324,7 +324,7 @@ def put(access: tuple[str, str, str], path: Path, key: str) -> None:
 
 def same_bytes(access: tuple[str, str, str], keys: Sequence[str]) -> bool:
     """Whether objects hold the same bytes."""
-    from iris_core.storage import ObjectStore, StoreAccess
+    from iris_core.store.objects import ObjectStore, StoreAccess
 
     store = ObjectStore(StoreAccess(*access))
     found = set()
@@ -386,8 +386,8 @@ class Bench:
 
 def bench(rows: int, large: int, repeat: int, folder: Path) -> None:
     """Measure everything; `large` rows tell whether rate and memory depend on the size."""
-    from iris_core.local.figures import write_figures
-    from iris_core.local.home import find_home
+    from devstack.figures import write_figures
+    from devstack.home import find_home
 
     fit(folder / "model.pickle")
     small_file, large_file = folder / "rows.csv", folder / "large.csv"
@@ -442,7 +442,7 @@ def _stores(contest: Bench, source: Path, rows: int) -> None:
 
 
 def _figures(contest: Bench, wrong: int, rows: int, large: int) -> list[Any]:
-    from iris_core.local.figures import Figure
+    from devstack.figures import Figure
 
     sizes = f"measured at {large:,} and {rows:,} rows"
 

@@ -29,7 +29,7 @@ from airflow.sdk import TriggerRule, dag, task
 from iris_airflow.assets import assets, daily_or
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, run_step
-from iris_core.config import load_settings
+from iris_core.settings.variables import load_settings
 
 settings = load_settings()
 asset = assets(settings)

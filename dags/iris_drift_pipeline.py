@@ -33,7 +33,7 @@ from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, run_step
-from iris_core.config import load_settings
+from iris_core.settings.variables import load_settings
 
 settings = load_settings()
 asset = assets(settings)
@@ -57,9 +57,9 @@ def iris_drift_pipeline() -> None:
 
     @task(outlets=[asset.drift_report], max_active_tis_per_dag=1)
     def join_labels() -> Any:
-        from iris_core import labels
+        from iris_core import monitoring
 
-        return run_step(labels.join)
+        return run_step(monitoring.join_labels)
 
     @task(outlets=[asset.drift_report], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def verdict(reports: Any) -> Any:
@@ -77,7 +77,7 @@ def iris_drift_pipeline() -> None:
         max_active_tis_per_dag=1,
     )
     def request_retraining() -> Any:
-        from iris_core import retraining
+        from iris_core.monitoring import retraining
 
         return run_step(retraining.request)
 

@@ -35,7 +35,7 @@ from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOper
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, run_step
 from iris_airflow.tasks.approval import ask_human
-from iris_core.config import load_settings
+from iris_core.settings.variables import load_settings
 
 settings = load_settings()
 asset = assets(settings)

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from iris_core.config import load_settings
-from iris_core.ledger import Actor
-from iris_core.storage import StoreAccess
-from iris_core.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.ledger.ledger import Actor
+from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.settings.variables import load_settings
+from iris_core.store.objects import StoreAccess
 
 STORE_VARIABLE = "IRIS_TEST_STORE"
 START_TIMEOUT_S = 60
@@ -44,7 +44,7 @@ def store_access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreAcce
         url = urlsplit(named)
         yield StoreAccess(f"{url.scheme}://{url.hostname}:{url.port}", url.username or "", url.password or "")
         return
-    command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--port", "0", "--access-key", "iristest"]
+    command = [sys.executable, "-m", "devstack.embedded_s3", "--port", "0", "--access-key", "iristest"]
     process = subprocess.Popen(
         [*command, "--data", str(tmp_path_factory.mktemp("store"))], stdout=subprocess.PIPE, text=True
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from iris_core.storage import ObjectStore
+from iris_core.store.objects import ObjectStore
 
 
 class CountingStore(ObjectStore):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mlflow import MlflowClient
 
-from iris_core import tracking, training
-from iris_core.ledger import Record
-from iris_core.workspace import Workspace
+from iris_core import training
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
 
 
 def client(workspace: Workspace) -> MlflowClient:

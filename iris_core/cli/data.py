@@ -53,7 +53,7 @@ def upload(
 
       iris upload answers.csv --as labels
     """
-    from iris_core.local.uploads import upload as put
+    from devstack.uploads import upload as put
 
     version = put(open_workspace(), file.read_bytes(), purpose.value, file.name)
     if as_json:

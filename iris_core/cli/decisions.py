@@ -15,8 +15,8 @@ from iris_core.cli.screen import Screen, coloured, print_json
 from iris_core.cli.stack import AsJson, local_stack
 
 if TYPE_CHECKING:
-    from iris_core.ledger import Record
-    from iris_core.workspace import Workspace
+    from iris_core.ledger.ledger import Record
+    from iris_core.ledger.workspace import Workspace
 
 
 class KindName(StrEnum):
@@ -42,11 +42,11 @@ def register(app: typer.Typer) -> None:
 
 def open_workspace() -> Workspace:
     """The workspace of `--compose`, else the running stack's, else the environment's."""
-    from iris_core import workspace
-    from iris_core.config import load_settings
+    from iris_core.ledger import workspace
+    from iris_core.settings.variables import load_settings
 
     if env_file := chosen_compose():
-        from iris_core.local.composed import composed
+        from devstack.composed import composed
 
         return composed(env_file).workspace()
     stack = local_stack()
@@ -100,8 +100,8 @@ def ledger(
     """
     if context.invoked_subcommand:
         return
-    from iris_core.decisions import Question, matching
-    from iris_core.ledger import KINDS
+    from iris_core.history.queries import Question, matching
+    from iris_core.ledger.ledger import KINDS
 
     wanted = {chosen.value for chosen in kind or []}
     kinds = tuple(name for name in KINDS if name in wanted)
@@ -126,8 +126,8 @@ def at(
 
       iris ledger at 2026-11-01T12:00
     """
-    from iris_core.decisions import staged_at
-    from iris_core.explanation import when
+    from iris_core.history.queries import staged_at
+    from iris_core.history.story import when
 
     asked = _time(moment)
     assert asked is not None
@@ -155,8 +155,8 @@ def explain(
 
       iris explain 3 --json | jq .promotions[0].evidence.champion
     """
-    from iris_core.decisions import story
-    from iris_core.explanation import paragraph
+    from iris_core.history.queries import story
+    from iris_core.history.story import paragraph
 
     told = story(open_workspace().ledger, version)
     if as_json:
@@ -186,8 +186,8 @@ def rollback(
     from datetime import UTC
 
     from iris_core import promotion
-    from iris_core.decisions import staged_before
     from iris_core.errors import PromotionRefused
+    from iris_core.history.queries import staged_before
 
     workspace = _in_person(open_workspace())
     if version is None:
@@ -210,8 +210,8 @@ def _in_person(workspace: Workspace) -> Workspace:
     """In the name of RUN_OWNER, else of who is logged in."""
     from getpass import getuser
 
-    from iris_core.audit import code_version
-    from iris_core.ledger import Actor
+    from iris_core.ledger.audit import code_version
+    from iris_core.ledger.ledger import Actor
 
     owner = workspace.settings.run_owner or getuser()
     return workspace.acting_as(Actor(owner=owner, code_version=code_version()))
@@ -233,7 +233,7 @@ def _print_records(records: list[Record]) -> None:
 
 
 def _row(record: Record) -> tuple[str, str, str, str, str]:
-    from iris_core.decisions import model_version
+    from iris_core.history.queries import model_version
 
     about = record.inputs.get("object") or record.inputs.get("current") or {}
     version = model_version(record)

@@ -12,8 +12,8 @@ from iris_core.cli.screen import Screen, coloured, print_json
 from iris_core.cli.stack import AsJson, interruptible, local_stack, start
 
 if TYPE_CHECKING:
-    from iris_core.local.demo import Result, Scene
-    from iris_core.local.stack import Stack
+    from devstack.demo import Result, Scene
+    from devstack.stack import Stack
 
 
 @app.command()
@@ -35,8 +35,9 @@ def demo(
 
       iris --compose .env demo   # after make compose-up
     """
+    from devstack.demo import play
+
     from iris_core.errors import IrisError
-    from iris_core.local.demo import play
 
     screen = Screen()
     if env_file := chosen_compose():
@@ -63,10 +64,10 @@ def demo(
 
 
 def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
-    from iris_core.local.airflow_api import AirflowApi
-    from iris_core.local.composed import ADMIN, composed
-    from iris_core.local.demo import Scene
-    from iris_core.local.home import find_home
+    from devstack.airflow_api import AirflowApi
+    from devstack.composed import ADMIN, composed
+    from devstack.demo import Scene
+    from devstack.home import find_home
 
     there = composed(env_file)
     airflow = AirflowApi(there.airflow, (ADMIN, there.password))
@@ -74,9 +75,10 @@ def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
 
 
 def _scene(stack: Stack, hop_bound: float) -> Scene:
+    from devstack.airflow_api import AirflowApi
+    from devstack.demo import Scene
+
     from iris_core.errors import StackError
-    from iris_core.local.airflow_api import AirflowApi
-    from iris_core.local.demo import Scene
 
     state = stack.state
     if not state:

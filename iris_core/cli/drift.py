@@ -17,11 +17,11 @@ from iris_core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from iris_core.comparison import Side
-    from iris_core.drift.backtest import Case, Cell, Rate
-    from iris_core.drift.populations import Population
+    from iris_core.drift.backtest.populations import Population
+    from iris_core.drift.backtest.rates import Case, Cell, Rate
+    from iris_core.drift.sides import Side
     from iris_core.drift.verdict import DriftVerdict
-    from iris_core.schema import TableSchema
+    from iris_core.settings.project import TableSchema
 
 WIDTH = 124
 
@@ -46,8 +46,8 @@ def report(
 
       iris drift report s3://team-a-bucket/iris/iris_test.csv --reference iris_train.csv --json | jq .sentence
     """
-    from iris_core.comparison import judged
-    from iris_core.schema import load_project
+    from iris_core.drift.sides import judged
+    from iris_core.settings.project import load_project
 
     table = load_project().table
     verdict, tested = judged(_side(reference, table), _side(current, table), table)
@@ -89,9 +89,9 @@ def backtest(
 
       iris drift backtest --reference normal --references 500,5000 --sizes 100 --rounds 1000 --plot rates.png
     """
-    from iris_core.config import load_settings
-    from iris_core.drift.backtest import Options, run
-    from iris_core.drift.backtest_plot import picture
+    from iris_core.drift.backtest.plot import picture
+    from iris_core.drift.backtest.rates import Options, run
+    from iris_core.settings.variables import load_settings
 
     settings = load_settings()
     options = Options(
@@ -127,8 +127,8 @@ def _sizes(option: str, given: str) -> list[int]:
 
 
 def _cases(references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
-    from iris_core.drift.backtest import Case
-    from iris_core.drift.shifts import NO_DRIFT, STANDARD
+    from iris_core.drift.backtest.rates import Case
+    from iris_core.drift.backtest.shifts import NO_DRIFT, STANDARD
 
     for shift in (NO_DRIFT, *STANDARD):
         for rows in references:
@@ -136,8 +136,8 @@ def _cases(references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
 
 
 def _population(reference: str) -> Population:
-    from iris_core.drift.populations import BUILT_IN, built_in, of_table
-    from iris_core.schema import load_project
+    from iris_core.drift.backtest.populations import BUILT_IN, built_in, of_table
+    from iris_core.settings.project import load_project
 
     if reference in BUILT_IN:
         return built_in(reference)
@@ -146,12 +146,12 @@ def _population(reference: str) -> Population:
 
 
 def _side(place: str, table: TableSchema) -> Side:
-    from iris_core.comparison import file_chunks, read_side
+    from iris_core.drift.sides import file_chunks, read_side
 
     if not place.startswith("s3://"):
         return read_side(file_chunks(Path(place)), place, table)
     from iris_core.cli.decisions import open_workspace
-    from iris_core.storage import parse_uri
+    from iris_core.store.objects import parse_uri
 
     store = open_workspace().store
     return read_side(store.chunks(parse_uri(store, place)), place, table)

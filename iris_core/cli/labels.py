@@ -38,7 +38,7 @@ def labels(
       iris labels answers.csv --json | jq '.models[].accuracy'
     """
     from iris_core.labels import preview, told
-    from iris_core.scoring.inputs import LocalInput
+    from iris_core.tables.inputs import LocalInput
 
     workspace = open_workspace()
     found = preview(workspace, LocalInput(file))

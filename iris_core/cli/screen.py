@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.status import Status
 
 if TYPE_CHECKING:
-    from iris_core.local.hops import Hop
-    from iris_core.local.startup import Phase
+    from devstack.hops import Hop
+    from devstack.startup import Phase
 
 _SEVERITY_COLOURS = {"none": "green", "low": "yellow", "medium": "dark_orange", "high": "bold red"}
 

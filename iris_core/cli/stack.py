@@ -14,8 +14,8 @@ from iris_core.cli import app, chosen_compose
 from iris_core.cli.screen import Screen, coloured, print_json
 
 if TYPE_CHECKING:
-    from iris_core.local.stack import Stack
-    from iris_core.local.state import StackState
+    from devstack.stack import Stack
+    from devstack.state import StackState
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
@@ -118,9 +118,10 @@ def local_stack() -> Stack:
 
     :raises StackError: another one was chosen with --compose.
     """
+    from devstack.home import find_home
+    from devstack.stack import Stack
+
     from iris_core.errors import StackError
-    from iris_core.local.home import find_home
-    from iris_core.local.stack import Stack
 
     if chosen_compose():
         raise StackError(

@@ -6,16 +6,16 @@ owed and records it once, `verdict` judges performance drift, `history` shows it
 
 from __future__ import annotations
 
-from iris_core.labels.flow import MEASURED, REJECTED, UNMATCHED, join, measure, owed, preview, source, told
+from iris_core.labels.flow import MEASURED, REJECTED, UNMATCHED, Joined, measure, owed, preview, source, told
 from iris_core.labels.matching import Measured, ModelPerformance
 
 __all__ = [
     "MEASURED",
     "REJECTED",
     "UNMATCHED",
+    "Joined",
     "Measured",
     "ModelPerformance",
-    "join",
     "measure",
     "owed",
     "preview",

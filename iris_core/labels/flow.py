@@ -10,25 +10,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
+from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.labels.history import log_performance
-from iris_core.labels.matching import Measured, Published, measured
-from iris_core.labels.verdict import judge, summary
-from iris_core.ledger import UNCHANGED, Identity, Record
-from iris_core.quarantine import quarantine
-from iris_core.reconcile import Source, reconcile, supersede_older
-from iris_core.schema import TableSchema
-from iris_core.scoring.inputs import Input, StoredInput
-from iris_core.scoring.ordered import ordered
+from iris_core.labels.matching import Measured, ModelPerformance, Published, measured
+from iris_core.ledger.ledger import UNCHANGED, Identity, Record
+from iris_core.ledger.quarantine import quarantine
+from iris_core.ledger.reconcile import Source, reconcile, supersede_older
+from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.publication import SCORED
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.settings.project import TableSchema
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.inputs import Input, StoredInput
+from iris_core.tables.ordered import ordered
 
 log = logging.getLogger(__name__)
 
@@ -130,32 +129,7 @@ def published(workspace: Workspace, since: datetime) -> Iterator[Published]:
             yield Published.of(record)
 
 
-def join(workspace: Workspace) -> list[dict[str, Any]]:
-    """Join all labels that are owed, and judge what they say; a bad file does not hold the others.
-
-    :returns: the verdicts on performance that were recorded: severity, sentence, record.
-    :raises NothingOwed: there is nothing to judge; the message says why.
-    :raises DataRejected: no file could be used; each is recorded and quarantined first.
-    """
-    trouble: list[DataRejected] = []
-    done: list[Joined] = []
-    for one in owed(workspace):
-        try:
-            joined = measure(workspace, one)
-        except ObjectMissing as error:
-            log.warning("%s", error)
-        except DataRejected as error:
-            log.warning("%s", error)
-            trouble.append(error)
-        else:
-            done += [joined] if joined else []
-    if trouble and not done:
-        raise trouble[0]
-    verdicts = [summary(record) for joined in done for record in joined.verdicts]
-    if not verdicts:
-        where = f"s3://{workspace.settings.bucket}/{workspace.settings.labels_prefix}"
-        raise NothingOwed(done[-1].record.reason if done else f"All labels at {where} have their record.")
-    return verdicts
+Judge = Callable[[Workspace, Identity, ObjectVersion, ModelPerformance], Record]
 
 
 @dataclass(frozen=True)
@@ -166,9 +140,10 @@ class Joined:
     verdicts: tuple[Record, ...]
 
 
-def measure(workspace: Workspace, one: Owed) -> Joined | None:
+def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
     """Join one object's labels to published predictions, and record what they say of each model version.
 
+    :param judge: records the verdict on one model version; it is committed before the record that names it.
     :returns: None when another run has done it, or newer predictions match nothing: nothing new is known.
     :raises DataRejected: the file cannot be used; recorded and quarantined first.
     :raises ObjectMissing: this version is gone.
@@ -186,7 +161,7 @@ def measure(workspace: Workspace, one: Owed) -> Joined | None:
         raise
     if is_again and not found.models:
         return None
-    joined = _commit(workspace, one, found)
+    joined = _commit(workspace, one, found, judge)
     where, config = source(workspace), _config(workspace)
     supersede_older(workspace, "performance", where, one.object, variant(table), config)
     return joined
@@ -205,7 +180,7 @@ def _reject(workspace: Workspace, one: Owed, error: DataRejected) -> None:
     )
 
 
-def _commit(workspace: Workspace, one: Owed, found: Measured) -> Joined:
+def _commit(workspace: Workspace, one: Owed, found: Measured, judge: Judge) -> Joined:
     runs = [log_performance(workspace, one.object, each) for each in found.models.values()]
     verdicts = [judge(workspace, one.identity, one.object, each) for each in found.models.values()]
     content = found.model_dump(mode="json", exclude={"scorings"})

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from iris_core import tracking
-from iris_core.drift_metrics import history_run
 from iris_core.labels.matching import ModelPerformance
-from iris_core.promotion import ModelRef
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.history import history_run
+from iris_core.models.registry import ModelRef
+from iris_core.store.objects import ObjectVersion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

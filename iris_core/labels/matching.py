@@ -19,16 +19,16 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import ObjectMissing
 from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
-from iris_core.ledger import Record
-from iris_core.promotion import ModelRef
-from iris_core.schema import TableSchema
-from iris_core.scoring.inputs import Input
-from iris_core.scoring.ordered import ordered
-from iris_core.scoring.published import text_frames
+from iris_core.ledger.ledger import Record
+from iris_core.models.registry import ModelRef
 from iris_core.scoring.quality import quality
 from iris_core.scoring.render import PREDICTION
-from iris_core.storage import ObjectStore, ObjectVersion
+from iris_core.settings.project import TableSchema
+from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import batches
+from iris_core.tables.inputs import Input
+from iris_core.tables.ordered import ordered
+from iris_core.tables.published import text_frames
 
 READERS = 8
 SMALL_BYTES = 4 << 20

@@ -8,14 +8,14 @@ from typing import cast
 
 import polars as pl
 
-from iris_core.schema import TableSchema
 from iris_core.scoring.formulas import FORMULA, MARK
-from iris_core.scoring.inputs import Input, kind, ranges, unzipped
-from iris_core.scoring.parquet import BATCH_ROWS, opened
+from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, batches, is_missing, rejection
 from iris_core.tables.findings import Finding, shown
 from iris_core.tables.frames import missing_columns
-from iris_core.validation import Tally
+from iris_core.tables.inputs import Input, kind, ranges, unzipped
+from iris_core.tables.parquet import BATCH_ROWS, opened
+from iris_core.tables.tallies import Tally
 
 KEY, LABEL = "key", "label"
 ROWS_AT_ONCE = 1_000_000

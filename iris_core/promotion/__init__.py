@@ -4,9 +4,8 @@ The ledger's promotion record is the decision; the registry's alias and stage ar
 repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
 """
 
-from iris_core.promotion.judgement import Approval, decide, drawn, identity_of
-from iris_core.promotion.loading import loaded
-from iris_core.promotion.registry import (
+from iris_core.models.loading import loaded
+from iris_core.models.registry import (
     ALIAS,
     APPLIED_TAG,
     PROMOTED,
@@ -17,11 +16,11 @@ from iris_core.promotion.registry import (
     VERDICT_AT_TAG,
     VERDICT_TAG,
     ModelRef,
-    register,
-    stage,
     staged,
 )
+from iris_core.promotion.judgement import Approval, decide, drawn, identity_of
 from iris_core.promotion.rollback import ROLLED_BACK, rollback
+from iris_core.promotion.staging import register, stage
 from iris_core.promotion.steps import APPROVE, REJECT, assess_step, promote, register_step, unfinished
 
 __all__ = [

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core import tracking
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
-from iris_core.holdout import Part, Split, labelled_frame, split
-from iris_core.ledger import Identity, Record
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.holdout import Part, Split, labelled_frame, split
+from iris_core.models.loading import loaded
+from iris_core.models.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged
 from iris_core.promotion.evidence import Evidence, Holdout, Verdict
 from iris_core.promotion.gate import judge
-from iris_core.promotion.loading import loaded
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
-from iris_core.promotion.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged
-from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np

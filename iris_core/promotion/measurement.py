@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from iris_core.holdout import Part, Split
+from iris_core.models.holdout import Part, Split
 from iris_core.promotion.evidence import (
     Champion,
     ClassSlice,
@@ -20,7 +20,7 @@ from iris_core.promotion.evidence import (
     Pairs,
 )
 from iris_core.promotion.paired import detectable_loss, exact_p_value, score_interval, wilson_interval
-from iris_core.schema import Feature, TableSchema
+from iris_core.settings.project import Feature, TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from iris_core import tracking
 from iris_core.errors import PromotionRefused
-from iris_core.ledger import Identity, Record
-from iris_core.promotion import registry
-from iris_core.promotion.registry import ALIAS, STAGE, ModelRef, RolledBack
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import registry
+from iris_core.models import runs as tracking
+from iris_core.models.registry import ALIAS, STAGE, ModelRef
+from iris_core.promotion import staging
+from iris_core.promotion.staging import RolledBack
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -89,7 +91,7 @@ def finish_rollback(workspace: Workspace) -> None:
     if last is None or last.outcome != ROLLED_BACK:
         return
     with tracking.told("Finishing a rollback", workspace.settings):
-        kept = registry.last_rollback(tracking.client(workspace.settings), last.inputs["model"])
+        kept = staging.last_rollback(tracking.client(workspace.settings), last.inputs["model"])
         if kept is None or kept.at < last.at:
             _carry_out(workspace, last)
 
@@ -97,5 +99,5 @@ def finish_rollback(workspace: Workspace) -> None:
 def _carry_out(workspace: Workspace, record: Record) -> None:
     mlflow_client, name = tracking.client(workspace.settings), record.inputs["model"]
     kept = RolledBack(version=int(record.inputs["version"]), at=record.at)
-    registry.keep_rollback(mlflow_client, name, kept)
-    registry.stage(mlflow_client, name)
+    staging.keep_rollback(mlflow_client, name, kept)
+    staging.stage(mlflow_client, name)

@@ -7,14 +7,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from iris_core import tracking
 from iris_core.errors import PromotionRefused
-from iris_core.ledger import Identity, Record
-from iris_core.promotion import judgement, registry
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import registry
+from iris_core.models import runs as tracking
+from iris_core.models.registry import APPLIED_TAG, REFUSED
+from iris_core.promotion import judgement, staging
 from iris_core.promotion.judgement import Approval, identity_of
-from iris_core.promotion.registry import APPLIED_TAG, REFUSED
 from iris_core.promotion.rollback import finish_rollback
-from iris_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -70,7 +71,7 @@ def promote(workspace: Workspace, training: Record, approval: Approval | None = 
     :raises RegistryError: MLflow does not answer.
     """
     with tracking.told("Registering the model", workspace.settings):
-        version = registry.register(tracking.client(workspace.settings), workspace, training)
+        version = staging.register(tracking.client(workspace.settings), workspace, training)
         verdict = judgement.decide(workspace, training, version, approval)
         _carry_out(workspace, version, verdict)
     return verdict
@@ -78,7 +79,7 @@ def promote(workspace: Workspace, training: Record, approval: Approval | None = 
 
 def _carry_out(workspace: Workspace, version: ModelVersion, verdict: Record) -> None:
     if APPLIED_TAG not in version.tags:
-        registry.carry_out(tracking.client(workspace.settings), version, verdict)
+        staging.carry_out(tracking.client(workspace.settings), version, verdict)
     if verdict.outcome == REFUSED:
         raise PromotionRefused(verdict.reason)
 
@@ -128,7 +129,7 @@ def assess_step(workspace: Workspace, training: str, asked_for: timedelta) -> di
     record = _trained(workspace, training)
     with tracking.told("Registering the model", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
-        version = registry.register(mlflow_client, workspace, record)
+        version = staging.register(mlflow_client, workspace, record)
         standing = workspace.ledger.get(identity_of(record))
         if standing is None:
             assessed = judgement.assess(workspace, record, version)

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from iris_core.schema import TableSchema
 from iris_core.scoring import parquet
 from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.inputs import Input, kind, layout, open_csv, open_range
 from iris_core.scoring.options import Options, Range, Sink
-from iris_core.scoring.ordered import ordered
-from iris_core.scoring.rejects import HEADER, Fault, Faults, as_csv
 from iris_core.scoring.render import CsvRenderer, added_columns, csv_line
-from iris_core.scoring.rows import Block, Layout, Parsed, parse
+from iris_core.settings.project import TableSchema
+from iris_core.tables.inputs import Input, kind, layout, open_csv, open_range
+from iris_core.tables.ordered import ordered
+from iris_core.tables.rejects import HEADER, Fault, Faults, as_csv
+from iris_core.tables.rows import Block, Layout, Parsed, parse
 
 WORKERS = 3
 """Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a

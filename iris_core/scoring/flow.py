@@ -9,23 +9,23 @@ from contextlib import contextmanager
 
 from iris_core import promotion
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
-from iris_core.ledger import Record
-from iris_core.promotion import ModelRef
-from iris_core.reconcile import Source
-from iris_core.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.reconcile import Source
+from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.workspace import Workspace
+from iris_core.models.loading import Loaded, opened
+from iris_core.models.registry import ModelRef
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
-from iris_core.scoring.inputs import StoredInput
-from iris_core.scoring.model import Loaded, opened
 from iris_core.scoring.options import Options, Sink
 from iris_core.scoring.publication import REJECTED, reject, withdraw
-from iris_core.scoring.rejects import judge
 from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import cut
 from iris_core.scoring.work import Piece, Scored, Shard, Work
-from iris_core.storage import ObjectVersion, ObjectWriter
-from iris_core.workspace import Workspace
+from iris_core.store.objects import ObjectVersion, ObjectWriter
+from iris_core.tables.inputs import StoredInput
+from iris_core.tables.rejects import judge
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from iris_core.schema import TableSchema
-from iris_core.scoring.rows import Layout, Rows
+from iris_core.settings.project import TableSchema
 from iris_core.tables.records import scan
+from iris_core.tables.rows import Layout, Rows
 
 MARK = "'"
 FORMULA = r"^(?:[\t\r\n]|[\x00-\x20\u{a0}\u{200b}\u{3000}\u{feff}]*[=+\-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}])"

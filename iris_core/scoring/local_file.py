@@ -8,18 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iris_core import promotion, tracking
+from iris_core import promotion
 from iris_core.errors import DataRejected, RegistryError
-from iris_core.promotion import ModelRef
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.loading import opened
+from iris_core.models.registry import ModelRef
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.flow import decider_of, options_of
-from iris_core.scoring.inputs import LocalInput
-from iris_core.scoring.model import opened
 from iris_core.scoring.options import Sink
 from iris_core.scoring.quality import quality
-from iris_core.scoring.rejects import judge
-from iris_core.workspace import Workspace
+from iris_core.tables.inputs import LocalInput
+from iris_core.tables.rejects import judge
 
 
 @dataclass(frozen=True)

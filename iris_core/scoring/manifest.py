@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.promotion import ModelRef
+from iris_core.models.registry import ModelRef
 from iris_core.scoring.options import Format, Range
 from iris_core.scoring.work import Scored
-from iris_core.storage import ObjectVersion
+from iris_core.store.objects import ObjectVersion
 
 LIBRARIES = ("numpy", "pandas", "polars", "pyarrow", "scikit-learn", "scipy")
 

@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from iris_core.schema import TableSchema
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.inputs import Input, RangeFile, layout, open_csv
 from iris_core.scoring.options import Options, Sink
-from iris_core.scoring.ordered import ordered
-from iris_core.scoring.rejects import SCHEMA, SOURCE_ROW
 from iris_core.scoring.render import MODEL_VERSION, PREDICTION, added_columns, probability_names
-from iris_core.scoring.rows import Block, Layout, Parsed, Rows, _faults, parse
-from iris_core.tables.findings import Finding, rejection
+from iris_core.settings.project import TableSchema
+from iris_core.tables.inputs import Input, layout, open_csv
+from iris_core.tables.ordered import ordered
+from iris_core.tables.parquet import BATCH_ROWS, opened
+from iris_core.tables.rejects import SCHEMA, SOURCE_ROW
+from iris_core.tables.rows import Block, Layout, Parsed, Rows, _faults, parse
 
 if TYPE_CHECKING:
     from iris_core.scoring.decide import Decided, Decider
 
-BATCH_ROWS = 200_000
 Scored = Iterator[tuple[Parsed, "Decided | None", int]]
 
 
@@ -87,19 +85,6 @@ def converted(
     if not written:
         writer.write(_empty(found, names, options))
     writer.close()
-
-
-def opened(given: Input) -> pq.ParquetFile:
-    """A Parquet file that is read by range.
-
-    :raises DataRejected: it is damaged.
-    """
-    try:
-        return pq.ParquetFile(pa.PythonFile(io.BufferedReader(RangeFile(given), 1 << 20), mode="r"))
-    except (pa.ArrowInvalid, OSError) as error:
-        told = f"a damaged Parquet file ({str(error).splitlines()[0][:120]})"
-        finding = Finding(check="format", count=1, found=told, expected="a whole one")
-        raise rejection(given.where, [finding]) from error
 
 
 def _checked(frame: pl.DataFrame, row: int, found: Layout) -> tuple[Parsed, pl.DataFrame]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.work import Piece, Work
-from iris_core.workspace import Workspace
 
 CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 

@@ -15,19 +15,19 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from iris_core import tracking
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Committed, Record
-from iris_core.reconcile import Source, supersede_older
+from iris_core.ledger.ledger import Committed, Record
+from iris_core.ledger.reconcile import Source, supersede_older
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.rejects import HEADER, judge
 from iris_core.scoring.runs import log_run, reap
 from iris_core.scoring.whole import Ready, Whole, wholes
 from iris_core.scoring.work import Scored, Work
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.rejects import HEADER, judge
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from iris_core.scoring.decide import Decided
-from iris_core.scoring.rejects import SOURCE_ROW
-from iris_core.scoring.rows import Rows
+from iris_core.tables.rejects import SOURCE_ROW
+from iris_core.tables.rows import Rows
 
 PREDICTION = "prediction"
 MODEL_VERSION = "model_version"

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
-from iris_core.ledger import Identity
+from iris_core.ledger.ledger import Identity
+from iris_core.ledger.workspace import Workspace
+from iris_core.models.loading import opened
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.inputs import StoredInput
 from iris_core.scoring.manifest import Manifest, libraries, parse
-from iris_core.scoring.model import opened
 from iris_core.scoring.options import Options
 from iris_core.scoring.publication import SCORED
-from iris_core.storage import ObjectStore, ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.store.objects import ObjectStore, ObjectVersion
+from iris_core.tables.inputs import StoredInput
 
 STEP = 8 << 20
 LONGEST_LINE = 200

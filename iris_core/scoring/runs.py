@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from iris_core import tracking
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.whole import Ready, Whole
-from iris_core.workspace import Workspace
 
 LARGEST_ARTIFACT = 64 << 20
 """Larger predictions are named in MLflow, not copied into it."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import chain
 
 from iris_core.errors import DataRejected
-from iris_core.promotion import ModelRef
-from iris_core.scoring.inputs import Input, StoredInput, kind, ranges, read_header
+from iris_core.models.registry import ModelRef
 from iris_core.scoring.options import Range
-from iris_core.scoring.rows import count_rows
 from iris_core.scoring.work import Piece, Shard, Work
-from iris_core.storage import ObjectStore
+from iris_core.store.objects import ObjectStore
 from iris_core.tables.blocks import blocks
+from iris_core.tables.inputs import Input, StoredInput, kind, ranges, read_header
+from iris_core.tables.rows import count_rows
 
 MIB = 1 << 20
 READ_BYTES = 8 << 20

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from iris_core.scoring.manifest import Manifest
 from iris_core.scoring.quality import Quality, quality
-from iris_core.scoring.rejects import Faults
 from iris_core.scoring.work import Scored, Work
-from iris_core.storage import ObjectVersion
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.rejects import Faults
 
 log = logging.getLogger(__name__)
 

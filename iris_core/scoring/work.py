@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger import Identity
-from iris_core.promotion import ModelRef
+from iris_core.ledger.ledger import Identity
+from iris_core.models.registry import ModelRef
 from iris_core.scoring.options import Range
-from iris_core.scoring.rejects import Fault
-from iris_core.storage import ObjectVersion
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.rejects import Fault
 
 
 class Work(BaseModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from iris_core.schema import TableSchema
+from iris_core.settings.project import TableSchema
 from iris_core.tables import header, records
 from iris_core.tables.blocks import BLOCK_BYTES, LONGEST_ROW_BYTES, blocks
 from iris_core.tables.cells import labels, numbers

@@ -10,7 +10,7 @@ from airflow.sdk.definitions.asset import BaseAsset
 
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.mlflow_alias import MlflowAliasTrigger
-from iris_core.config import Settings
+from iris_core.settings.variables import Settings
 
 ALIAS = "staging"
 

@@ -26,13 +26,13 @@ MODULES = (
     "sklearn.metrics",
     "sklearn.pipeline",
     "skops.io",
-    "iris_core.audit",
+    "iris_core.ledger.audit",
     "iris_core.drift",
     "iris_core.monitoring",
-    "iris_core.retraining",
+    "iris_core.monitoring.retraining",
     "iris_core.scoring",
     "iris_core.training",
-    "iris_core.validation",
+    "iris_core.training.validation",
 )
 
 with warnings.catch_warnings():

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from iris_core.workspace import Workspace
+    from iris_core.ledger.workspace import Workspace
 
 Rest = ParamSpec("Rest")
 
@@ -96,11 +96,11 @@ def workspace(context: Context) -> Workspace:
     from airflow.sdk.log import mask_secret
 
     from iris_airflow.hooks.minio import MinioHook
-    from iris_core.audit import code_version
-    from iris_core.config import load_settings
-    from iris_core.ledger import Actor
-    from iris_core.masking import secrets_of
-    from iris_core.workspace import open_workspace
+    from iris_core.ledger.audit import code_version
+    from iris_core.ledger.ledger import Actor
+    from iris_core.ledger.workspace import open_workspace
+    from iris_core.settings.masking import secrets_of
+    from iris_core.settings.variables import load_settings
 
     settings = load_settings()
     for secret in secrets_of(settings):
@@ -120,7 +120,7 @@ def workspace(context: Context) -> Workspace:
 def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
     """Deliver the alerts that are owed to the channels that are configured."""
     from iris_airflow.notifiers.channels import channels
-    from iris_core import alerts
+    from iris_core.monitoring import alerts
 
     return alerts.deliver_owed(opened, channels(opened.settings))
 

@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from iris_core.local.components import minio_binary
-from iris_core.local.figures import Figure, write_figures
-from iris_core.local.home import Home, find_home
-from iris_core.local.stack import Stack
+from devstack.components import minio_binary
+from devstack.figures import Figure, write_figures
+from devstack.home import Home, find_home
+from devstack.stack import Stack
 from tests.chaos.harness import Outcome, Parameters, embedded_only, run
 
 console = Console()

@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from iris_core import monitoring, promotion, tracking
-from iris_core.ledger import KINDS, Kind, Record
-from iris_core.reconcile import Source
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core import monitoring, promotion
+from iris_core.ledger.ledger import KINDS, Kind, Record
+from iris_core.ledger.reconcile import Source
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.store.objects import ObjectVersion
 
 EFFECTS = {"training": {"trained", "rejected"}, "scoring": {"scored", "rejected"}}
 
@@ -146,7 +147,7 @@ def _check_runs(found: Audit, workspace: Workspace) -> None:
 
 def owed(workspace: Workspace) -> str:
     """What is not done yet, in a few words; empty when nothing is."""
-    from iris_core.reconcile import unaccounted
+    from iris_core.ledger.reconcile import unaccounted
 
     settings = workspace.settings
     for kind, key in (("training", settings.train_key), ("scoring", settings.test_key)):

@@ -9,9 +9,9 @@ import time
 
 import psutil
 
+from devstack.airflow_api import AirflowApi
+from devstack.stack import Stack
 from iris_core.errors import StackError
-from iris_core.local.airflow_api import AirflowApi
-from iris_core.local.stack import Stack
 from tests.chaos.script import Fault
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from devstack.airflow_api import AirflowApi
+from devstack.stack import Stack
+from devstack.uploads import key_for
 from iris_core.errors import IrisError
-from iris_core.local.airflow_api import AirflowApi
-from iris_core.local.stack import Stack
-from iris_core.local.uploads import key_for
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
 from tests.chaos import breaking, script
 from tests.chaos.audit import Audit, audit, owed
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from iris_core.local.iris_tables import split_iris
-from iris_core.schema import TableSchema
+from devstack.iris_tables import split_iris
+from iris_core.settings.project import TableSchema
 
 Purpose = Literal["train", "test"]
 FaultKind = Literal["kill", "stop", "kill_task", "pause"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from iris_core.local.home import Home
-from iris_core.local.stack import Stack
+from devstack.home import Home
+from devstack.stack import Stack
 from tests.chaos.harness import Parameters, embedded_only, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(580)]

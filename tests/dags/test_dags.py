@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from iris_core.schema import load_project
+from iris_core.settings.project import load_project
 
 pytestmark = pytest.mark.dags
 

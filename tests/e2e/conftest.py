@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from iris_core.ledger import Kind, Record
-from iris_core.local.airflow_api import AirflowApi, DagRun
-from iris_core.local.home import Home
-from iris_core.local.iris_tables import split_iris
-from iris_core.local.stack import Stack
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from devstack.airflow_api import AirflowApi, DagRun
+from devstack.home import Home
+from devstack.iris_tables import split_iris
+from devstack.stack import Stack
+from iris_core.ledger.ledger import Kind, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.store.objects import ObjectVersion
 
 Found = TypeVar("Found")
 WEBHOOK, SLACK, DATABASE = "the webhook's token", "Slack's token", "a database's password"

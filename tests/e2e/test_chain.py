@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from devstack.airflow_api import TaskInstance
 from iris_core import promotion
-from iris_core.alerts import ALERTED
-from iris_core.ledger import Record
-from iris_core.local.airflow_api import TaskInstance
-from iris_core.storage import ObjectVersion
+from iris_core.ledger.ledger import Record
+from iris_core.monitoring.alerts import ALERTED
+from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
 
@@ -178,7 +178,7 @@ def test_a_bad_table_is_refused_with_a_sentence_and_its_correction_starts_by_its
 
 
 def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[bytes, bytes]) -> None:
-    from iris_core import tracking
+    from iris_core.models import runs as tracking
 
     training_data, inference_data = tables
     trained = running.decided("training", running.train(training_data))

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from minio import Minio
 
+from devstack.environment import read_environment
+from devstack.iris_tables import shifted, split_iris
+from devstack.processes import members
 from iris_core import promotion
 from iris_core.errors import StackError
-from iris_core.local.environment import read_environment
-from iris_core.local.iris_tables import shifted, split_iris
-from iris_core.local.processes import members
 from tests.e2e.conftest import PLANTED, Receiver, Running
 from tests.leaks import Commands, Search
 

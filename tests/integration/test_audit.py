@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from iris_core.audit import AuditRecord, write
-from iris_core.ledger import Actor
-from iris_core.workspace import Workspace
+from iris_core.ledger.audit import AuditRecord, write
+from iris_core.ledger.ledger import Actor
+from iris_core.ledger.workspace import Workspace
 
 pytestmark = pytest.mark.integration
 
@@ -62,3 +62,10 @@ def test_a_long_error_is_cut(workspace: Workspace) -> None:
 def test_the_environment_is_part_of_the_key(make_workspace: object) -> None:
     workspace: Workspace = make_workspace(PLATFORM_ENV="prod")  # type: ignore[operator]
     assert write(workspace, "success").startswith("audit/prod/")
+
+
+def test_an_error_is_stored_without_the_stores_secret(workspace: Workspace) -> None:
+    secret = workspace.store.access.secret_access_key
+    assert secret
+    error = stored(workspace, write(workspace, "failed", error=f"refused {secret} and {secret[:3]}.")).error
+    assert error == f"refused *** and {secret[:3]}."

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from iris_core import drift_metrics, ledger, monitoring, promotion, scoring, tracking, training
+from iris_core import ledger, monitoring, promotion, scoring, training
 from iris_core.errors import NothingOwed, RegistryError
-from iris_core.ledger import Kind
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Kind
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.monitoring import metrics as drift_metrics
 from tests.chaos.audit import audit, owed
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -26,9 +28,9 @@ STEPS = ("train", "promote", "score", "report")
 
 CHILD = """
 import sys
-from iris_core.config import load_settings
+from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor
-from iris_core.workspace import access_from_settings, open_workspace
+from iris_core.ledger.workspace import access_from_settings, open_workspace
 from tests.integration import test_concurrency as runs
 
 settings = load_settings()

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 
 from iris_core import promotion, scoring, training
 from iris_core.cli import app
-from iris_core.decisions import Question, matching, staged_at, stagings, story
 from iris_core.errors import PromotionRefused
-from iris_core.explanation import paragraph
-from iris_core.ledger import Identity, Record
-from iris_core.workspace import Workspace
+from iris_core.history.queries import Question, matching, staged_at, stagings, story
+from iris_core.history.story import paragraph
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

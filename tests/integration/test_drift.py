@@ -15,22 +15,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from iris_core import (
-    alerts,
-    monitoring,
-    promotion,
-    retrain_requests,
-    retraining,
-    scoring,
-    tracking,
-    training,
-    verdicts,
-)
-from iris_core.alerts import Alert
+from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
-from iris_core.ledger import Identity, Ledger, Record
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Identity, Ledger, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.monitoring import alerts, retraining, verdicts
+from iris_core.monitoring.alerts import Alert
+from iris_core.store.objects import ObjectVersion
+from iris_core.training import requests as retrain_requests
 from tests.counting import CountingStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -171,7 +164,7 @@ class TestParquet:
     def test_read_in_several_batches(
         self, both: list[Workspace], test_csv: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from iris_core.scoring import published
+        from iris_core.tables import published
 
         monkeypatch.setattr(published, "BATCH_ROWS", 7)
         outcomes = [batch(workspace, test_csv) for workspace in both]

@@ -40,9 +40,9 @@ from minio.versioningconfig import VersioningConfig
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
+from devstack.embedded_s3 import EmbeddedS3, embedded_s3
+from devstack.embedded_s3.__main__ import main
 from iris_core.errors import ConfigError, StackError
-from iris_core.local.embedded_s3 import EmbeddedS3, embedded_s3
-from iris_core.local.embedded_s3.__main__ import main
 
 pytestmark = pytest.mark.integration
 
@@ -156,7 +156,7 @@ def bucket(store: EmbeddedS3, request: pytest.FixtureRequest) -> str:
 @contextmanager
 def child(data: Path, port: int = 0, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The store as a process; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--data", str(data), "--port", str(port)]
+    command = [sys.executable, "-m", "devstack.embedded_s3", "--data", str(data), "--port", str(port)]
     environment = os.environ | {"AWS_ACCESS_KEY_ID": KEY} | env
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -488,7 +488,7 @@ def test_command_line_refuses(store: EmbeddedS3, tmp_path: Path) -> None:
         f"127.0.0.1:{taken}": ["--data", str(tmp_path), "--port", taken],
         f"{in_use} is in use": ["--data", in_use, "--port", "0"],
     }
-    command = [sys.executable, "-m", "iris_core.local.embedded_s3", "--access-key", KEY]
+    command = [sys.executable, "-m", "devstack.embedded_s3", "--access-key", KEY]
     started = {
         message: subprocess.Popen(command + arguments, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for message, arguments in refused.items()
@@ -813,7 +813,7 @@ def _load_body(key: str) -> bytes:
 
 TWICE = """
 import pathlib, sys, urllib3
-from iris_core.local.embedded_s3 import embedded_s3
+from devstack.embedded_s3 import embedded_s3
 pool = urllib3.PoolManager()
 for number in range(2):
     with embedded_s3(pathlib.Path(sys.argv[1]), access_key="iris", secret_key="x") as url:

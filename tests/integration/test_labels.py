@@ -13,15 +13,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from iris_core import alerts, labels, monitoring, promotion, scoring, tracking, training
-from iris_core.decisions import story
+from iris_core import labels, monitoring, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed
-from iris_core.explanation import paragraph
+from iris_core.history.queries import story
+from iris_core.history.story import paragraph
 from iris_core.labels import flow, table
-from iris_core.ledger import Record
-from iris_core.scoring.inputs import StoredInput
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.monitoring import alerts
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.inputs import StoredInput
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -90,7 +92,7 @@ class TestJoined:
         right = sum(label == told for (_, label), (_, told) in zip(pairs, wrong, strict=True))
         landed = put(workspace, LABELS, csv([*wrong, wrong[0], ("nobody", "setosa"), ("f5", "")]))
 
-        [verdict] = labels.join(workspace)
+        [verdict] = monitoring.join_labels(workspace)
 
         [record] = records(workspace)
         assert record.outcome == "measured"
@@ -119,20 +121,20 @@ class TestJoined:
     def test_once(self, scored: Scored) -> None:
         workspace, pairs = scored
         put(workspace, LABELS, csv(pairs))
-        assert len(labels.join(workspace)) == 1
+        assert len(monitoring.join_labels(workspace)) == 1
         with pytest.raises(NothingOwed, match="have their record"):
-            labels.join(workspace)
+            monitoring.join_labels(workspace)
         put(workspace, LABELS, csv(pairs))
         with pytest.raises(NothingOwed):
-            labels.join(workspace)
+            monitoring.join_labels(workspace)
         assert [record.outcome for record in records(workspace)] == ["unchanged", "measured"]
 
     def test_a_correction_is_measured_again(self, scored: Scored) -> None:
         workspace, pairs = scored
         put(workspace, LABELS, csv([(key, "setosa") for key, _ in pairs]))
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         put(workspace, LABELS, csv(pairs))
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         accuracies = [
             one["accuracy"] for record in records(workspace) for one in record.evidence["models"].values()
         ]
@@ -149,7 +151,7 @@ class TestJoined:
         stage(workspace, as_csv(iris_rows[0][:90]))
         score_again(workspace)
         put(workspace, LABELS, csv(pairs))
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         [record] = records(workspace)
         found = {one["model"]["version"]: one for one in record.evidence["models"].values()}
         assert {version: one["joined"] for version, one in found.items()} == {1: 30, 2: 11}
@@ -176,7 +178,7 @@ class TestJoined:
             out = io.BytesIO()
             pl.DataFrame(pairs, schema=["id", "species"], orient="row").write_parquet(out)
             put(workspace, "iris/labels/a.parquet", out.getvalue())
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         [record] = records(workspace)
         assert record.evidence["unmatched"] == 0
         assert next(iter(record.evidence["models"].values()))["joined"] == 30
@@ -229,13 +231,13 @@ class TestOrder:
         data, pairs = numbered(iris_rows[1])
         put(staged, LABELS, csv(pairs))
         with pytest.raises(NothingOwed, match="No predictions were published"):
-            labels.join(staged)
+            monitoring.join_labels(staged)
         score(staged, data)
-        [verdict] = labels.join(staged)
+        [verdict] = monitoring.join_labels(staged)
         assert verdict["severity"] == "none"
         assert [record.outcome for record in records(staged)] == ["measured", "unmatched"]
         with pytest.raises(NothingOwed):
-            labels.join(staged)
+            monitoring.join_labels(staged)
 
     def test_the_rest_of_them_when_their_predictions_come(
         self, scored: Scored, iris_rows: tuple[list[str], list[str]]
@@ -243,11 +245,11 @@ class TestOrder:
         workspace, pairs = scored
         more, others = numbered(iris_rows[0][:20], first=100)
         put(workspace, LABELS, csv([*pairs, *others]))
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         with pytest.raises(NothingOwed):
-            labels.join(workspace)
+            monitoring.join_labels(workspace)
         score(workspace, more)
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         newer, older = records(workspace)
         joined = [next(iter(record.evidence["models"].values()))["joined"] for record in (older, newer)]
         assert joined == [30, 20]
@@ -279,7 +281,7 @@ class TestRefused:
         workspace, _ = scored
         landed = put(workspace, LABELS, content)
         with pytest.raises(DataRejected) as caught:
-            labels.join(workspace)
+            monitoring.join_labels(workspace)
         assert sentence in str(caught.value)
         [record] = records(workspace)
         assert (record.outcome, record.reason) == ("rejected", str(caught.value))
@@ -290,7 +292,7 @@ class TestRefused:
     def test_a_few_conflicts_are_left_out(self, scored: Scored) -> None:
         workspace, pairs = scored
         put(workspace, LABELS, csv([*pairs, ("f0", "setosa"), ("f0", "virginica")]))
-        labels.join(workspace)
+        monitoring.join_labels(workspace)
         [record] = records(workspace)
         assert (record.evidence["conflicting"], record.evidence["labels"]) == (1, 29)
 
@@ -298,20 +300,20 @@ class TestRefused:
         workspace, pairs = scored
         put(workspace, "iris/labels/a.csv", b"nothing\n1\n")
         put(workspace, "iris/labels/b.csv", csv(pairs))
-        assert len(labels.join(workspace)) == 1
+        assert len(monitoring.join_labels(workspace)) == 1
         assert sorted(record.outcome for record in records(workspace)) == ["measured", "rejected"]
 
     def test_predictions_without_an_id(self, staged: Workspace, test_csv: bytes) -> None:
         score(staged, test_csv)
         put(staged, LABELS, b"id,species\n1,setosa\n")
         with pytest.raises(NothingOwed, match=r"has a column 'id': give the inference data one.*table\.key"):
-            labels.join(staged)
+            monitoring.join_labels(staged)
 
     def test_ids_that_nobody_knows(self, scored: Scored) -> None:
         workspace, pairs = scored
         put(workspace, LABELS, csv([(f"x{key}", label) for key, label in pairs]))
         with pytest.raises(NothingOwed, match=r"None of 30 labels has an id \('id'\) that was predicted"):
-            labels.join(workspace)
+            monitoring.join_labels(workspace)
         assert records(workspace)[0].outcome == "unmatched"
 
 
@@ -322,7 +324,7 @@ class TestDrift:
         for name in ("a", "b"):
             time.sleep(1.01 - time.time() % 1)
             put(workspace, f"iris/labels/{name}.csv", csv(bad))
-            [verdict] = labels.join(workspace)
+            [verdict] = monitoring.join_labels(workspace)
             assert verdict["severity"] == "high"
         assert verdict["sentence"].startswith("Accuracy fell by 62.5 points, surely by")
         [(record, state)] = alerts.alerting(workspace)
@@ -347,9 +349,9 @@ class TestDrift:
         with monkeypatch.context() as patch:
             patch.setattr(type(workspace.ledger), "commit", dying)
             with pytest.raises(SystemExit):
-                labels.join(workspace)
+                monitoring.join_labels(workspace)
         assert records(workspace) == []
-        assert len(labels.join(workspace)) == 1
+        assert len(monitoring.join_labels(workspace)) == 1
         assert len([r for r in records(workspace, "drift") if "performance" in r.inputs]) == 1
         model = promotion.staged(workspace)
         assert model is not None

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_core.errors import StoreError
-from iris_core.ledger import KINDS, Actor, Identity, Kind, Ledger
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import KINDS, Actor, Identity, Kind, Ledger
+from iris_core.ledger.workspace import Workspace
 from tests.counting import CountingStore
 
 pytestmark = pytest.mark.integration

@@ -16,14 +16,14 @@ import pytest
 import urllib3
 from minio.error import MinioException
 
-from iris_core.config import load_settings
+from deploy import minio_init
+from deploy.policies import pipeline_policy
+from devstack.embedded_s3 import embedded_s3
+from devstack.ports import is_free
 from iris_core.errors import ObjectMissing, StoreError
-from iris_core.listen import Pace, follow
-from iris_core.local import minio_init
-from iris_core.local.embedded_s3 import embedded_s3
-from iris_core.local.policies import pipeline_policy
-from iris_core.local.ports import is_free
-from iris_core.storage import ObjectStore, StoreAccess
+from iris_core.events.stream import Pace, follow
+from iris_core.settings.variables import load_settings
+from iris_core.store.objects import ObjectStore, StoreAccess
 
 pytestmark = pytest.mark.integration
 

@@ -12,11 +12,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from iris_core import promotion, scoring, tracking, training
+from iris_core import promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
-from iris_core.ledger import Actor, Committed, Identity, Ledger, Record
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Actor, Committed, Identity, Ledger, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.store.objects import ObjectVersion
 
 pytestmark = pytest.mark.integration
 

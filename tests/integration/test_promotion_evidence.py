@@ -14,10 +14,10 @@ import pytest
 
 from iris_core import promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
-from iris_core.ledger import Identity, Record
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.evidence import Evidence
 from iris_core.promotion.gate import judge
-from iris_core.workspace import Workspace
 from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

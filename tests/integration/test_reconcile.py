@@ -11,10 +11,10 @@ from threading import Barrier
 import pytest
 from minio.deleteobjects import DeleteObject
 
-from iris_core.ledger import Ledger, Record
-from iris_core.reconcile import Pending, Source, identity_of, reconcile, supersede_older, unaccounted
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.ledger.ledger import Ledger, Record
+from iris_core.ledger.reconcile import Pending, Source, identity_of, reconcile, supersede_older, unaccounted
+from iris_core.ledger.workspace import Workspace
+from iris_core.store.objects import ObjectVersion
 from tests.counting import CountingStore
 
 pytestmark = pytest.mark.integration

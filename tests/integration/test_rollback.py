@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from iris_core import promotion, training
-from iris_core.decisions import staged_at, staged_before
 from iris_core.errors import PromotionRefused, RegistryError
-from iris_core.ledger import Record
-from iris_core.promotion import registry
+from iris_core.history.queries import staged_at, staged_before
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.promotion import staging as registry
 from iris_core.promotion.rollback import finish_rollback
-from iris_core.workspace import Workspace
 from tests.registry import client
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.slow]
@@ -139,7 +139,7 @@ class TestRollback:
             raise RegistryError("MLflow is away")
 
         with monkeypatch.context() as patch:
-            patch.setattr("iris_core.promotion.registry.keep_rollback", dies)
+            patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
             with pytest.raises(RegistryError):
                 back(tracked, 1)
         assert staging(tracked) == ([2], 2)

@@ -17,14 +17,15 @@ import mlflow
 import polars as pl
 import pytest
 
-from iris_core import alias, promotion, scoring, training
+from iris_core import promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
-from iris_core.ledger import Record
+from iris_core.events import alias
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import shards
 from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
-from iris_core.storage import ObjectVersion
-from iris_core.workspace import Workspace
+from iris_core.store.objects import ObjectVersion
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -353,11 +354,11 @@ DYING = """
 import os, signal, sys
 from itertools import count
 from iris_core import scoring, tracking
-from iris_core.config import load_settings
+from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor, Ledger
 from iris_core.scoring import publication, shards
-from iris_core.storage import ObjectStore
-from iris_core.workspace import access_from_settings, open_workspace
+from iris_core.store.objects import ObjectStore
+from iris_core.ledger.workspace import access_from_settings, open_workspace
 
 shards.MIB = 8
 place = sys.argv[1]

@@ -14,8 +14,8 @@ from threading import Barrier
 import pytest
 
 from iris_core.errors import ObjectMissing, StoreError
-from iris_core.storage import ObjectStore, ObjectVersion, StoreAccess
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
+from iris_core.store.objects import ObjectStore, ObjectVersion, StoreAccess
 
 pytestmark = pytest.mark.integration
 

@@ -13,11 +13,12 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from iris_core import promotion, scoring, tracking, training
+from iris_core import promotion, scoring, training
 from iris_core.errors import ModelRefused
-from iris_core.promotion.registry import ALIAS
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.registry import ALIAS
 from iris_core.scoring.replay import replay
-from iris_core.workspace import Workspace
 from tests.touching import Touching
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from iris_core.local.airflow_api import AirflowApi
-from iris_core.local.composed import ADMIN, Composed, composed
-from iris_core.local.env_file import read_env, write_env
-from iris_core.workspace import Workspace
+from deploy.env_file import read_env, write_env
+from devstack.airflow_api import AirflowApi
+from devstack.composed import ADMIN, Composed, composed
+from iris_core.ledger.workspace import Workspace
 from tests.stack import compose_file
 from tests.stack.images import Missing, check_servers
 from tests.stack.native import ROOT, Native, free_ports

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from iris_core.local.components import minio_binary
-from iris_core.local.ports import LOOPBACK
+from devstack.components import minio_binary
+from devstack.ports import LOOPBACK
 
 ACCESS_KEYS = ("MINIO_ROOT_USER", "AWS_ACCESS_KEY_ID", "MLFLOW_S3_ACCESS_KEY_ID", "UPLOAD_ACCESS_KEY_ID")
 """Whom the embedded store lets in; it has no users."""
@@ -83,7 +83,7 @@ def minio(command: Sequence[str], data: Path, users: Mapping[str, str], port: in
         words = [str(data) if word == "/data" else word for word in command]
         return [binary, *words, "--address", f"{LOOPBACK}:{port}"]
     keys = ",".join(users[name] for name in ACCESS_KEYS)
-    embedded = [sys.executable, "-P", "-m", "iris_core.local.embedded_s3", "--access-key", keys]
+    embedded = [sys.executable, "-P", "-m", "devstack.embedded_s3", "--access-key", keys]
     return [*embedded, "--port", str(port), "--data", str(data)]
 
 

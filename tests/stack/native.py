@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from iris_core.local import processes
-from iris_core.local.logs import tail
-from iris_core.local.ports import CHOSEN_FROM, LOOPBACK, is_free
+from devstack import processes
+from devstack.logs import tail
+from devstack.ports import CHOSEN_FROM, LOOPBACK, is_free
 from tests.stack import images
 from tests.stack.compose_file import Service
 

@@ -18,16 +18,16 @@ import httpx
 import polars as pl
 import pytest
 
-from iris_core.config import load_settings
+from devstack import processes
+from devstack.airflow_api import AirflowApi, TaskInstance
+from devstack.composed import ADMIN
+from devstack.iris_tables import split_iris
+from devstack.ports import is_free
+from devstack.uploads import upload
 from iris_core.errors import StackError
-from iris_core.ledger import Record
-from iris_core.local import processes
-from iris_core.local.airflow_api import AirflowApi, TaskInstance
-from iris_core.local.composed import ADMIN
-from iris_core.local.iris_tables import split_iris
-from iris_core.local.ports import is_free
-from iris_core.local.uploads import upload
-from iris_core.storage import ObjectVersion
+from iris_core.ledger.ledger import Record
+from iris_core.settings.variables import load_settings
+from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
 from tests.stack.conftest import Running
 from tests.stack.native import ROOT, Replica

@@ -28,7 +28,9 @@ def section(title: str) -> str:
 @cache
 def literals() -> str:
     """Every string of the code; what is filled in ends a line."""
-    files = [file for package in ("iris_core", "plugins") for file in (ROOT / package).rglob("*.py")]
+    files = [
+        file for package in ("iris_core", "plugins", "devstack") for file in (ROOT / package).rglob("*.py")
+    ]
     nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     return re.sub(r"%[sd]", "\n", "\n".join(texts))

@@ -14,12 +14,12 @@ import jsonschema
 import pytest
 import yaml
 
-from iris_core.config import EXAMPLES, Settings, load_settings
-from iris_core.local.env_file import SECRETS
-from iris_core.local.environment import stack_environment
-from iris_core.local.home import Home
-from iris_core.local.ports import VARIABLES as PORT_VARIABLES
-from iris_core.local.processes import COMPONENT_MARK, STACK_MARK
+from deploy.env_file import SECRETS
+from devstack.environment import stack_environment
+from devstack.home import Home
+from devstack.ports import VARIABLES as PORT_VARIABLES
+from devstack.processes import COMPONENT_MARK, STACK_MARK
+from iris_core.settings.variables import EXAMPLES, Settings, load_settings
 from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
@@ -288,7 +288,8 @@ class TestVariables:
             assert {rest for _, rest in references()[name]} == {shown[name]}, name
 
     def test_every_variable_of_the_code_has_a_row(self) -> None:
-        sources = [*(ROOT / "iris_core").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+        packages = ("iris_core", "plugins", "devstack", "deploy")
+        sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
         text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
         ours = set(re.findall(r'"(IRIS_[A-Z_]+|MINIO_BIN)"', text)) - {STACK_MARK, COMPONENT_MARK}
         assert ours >= {"IRIS_PROJECT_FILE", "MINIO_BIN", *PORT_VARIABLES.values()}

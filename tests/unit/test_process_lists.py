@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iris_core.local.components import describe_stack
-from iris_core.local.env_file import SECRETS
-from iris_core.local.home import Home
+from deploy.env_file import SECRETS
+from devstack.components import describe_stack
+from devstack.home import Home
 
 pytestmark = pytest.mark.unit
 

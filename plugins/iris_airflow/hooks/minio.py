@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
-    from iris_core.storage import StoreAccess
+    from iris_core.store.objects import StoreAccess
 
 CONN_ID = "minio_default"
 _EXAMPLE = (
@@ -59,7 +59,7 @@ def _named(conn_id: str) -> Iterator[None]:
 
 def _access(connection: Any) -> StoreAccess:
     from iris_core.errors import ConfigError
-    from iris_core.storage import StoreAccess
+    from iris_core.store.objects import StoreAccess
 
     extra = connection.extra_dejson
     endpoint = extra.get("endpoint_url")

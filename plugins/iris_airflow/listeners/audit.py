@@ -30,8 +30,8 @@ class AuditListener:
 
 
 def _record(task_instance: Any, state: str, error: str = "") -> None:
-    from iris_core.audit import write
-    from iris_core.config import load_settings
+    from iris_core.ledger.audit import write
+    from iris_core.settings.variables import load_settings
 
     names = load_settings().names
     if task_instance.dag_id in (names.training_dag, names.inference_dag, names.drift_dag):

@@ -11,8 +11,8 @@ from iris_airflow.notifiers.webhook import WebhookNotifier
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from iris_core.alerts import Alert, Deliver
-    from iris_core.config import Settings
+    from iris_core.monitoring.alerts import Alert, Deliver
+    from iris_core.settings.variables import Settings
 
 SMTP_CONN_ID = "smtp_default"
 

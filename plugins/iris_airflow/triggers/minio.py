@@ -11,11 +11,11 @@ from iris_airflow.triggers.watch import WatchTrigger
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
-    from iris_core.ledger import Ledger
-    from iris_core.listen import Signal
-    from iris_core.reconcile import Source
-    from iris_core.storage import ObjectStore
-    from iris_core.watch import Announceable
+    from iris_core.events.stream import Signal
+    from iris_core.events.watch import Announceable
+    from iris_core.ledger.ledger import Ledger
+    from iris_core.ledger.reconcile import Source
+    from iris_core.store.objects import ObjectStore
 
 
 class MinioObjectTrigger(WatchTrigger):
@@ -67,7 +67,7 @@ class MinioObjectTrigger(WatchTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Signal]:
         """Signals of the bucket, for ever."""
-        from iris_core.listen import Pace, follow
+        from iris_core.events.stream import Pace, follow
 
         hook = MinioHook(conn_id=kwargs["conn_id"])
         async for signal in follow(hook.aaccess, kwargs["bucket"], Pace(ping_s=kwargs["ping_s"])):
@@ -79,6 +79,6 @@ class MinioObjectTrigger(WatchTrigger):
             yield event
 
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
-        from iris_core.reconcile import unaccounted
+        from iris_core.ledger.reconcile import unaccounted
 
         return unaccounted(store, ledger, self.kind, source)  # type: ignore[arg-type]

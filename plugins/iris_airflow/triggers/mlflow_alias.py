@@ -11,11 +11,11 @@ from iris_airflow.triggers.watch import WatchTrigger
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
-    from iris_core.alias import AliasPoll
-    from iris_core.ledger import Ledger
-    from iris_core.reconcile import Source
-    from iris_core.storage import ObjectStore
-    from iris_core.watch import Announceable
+    from iris_core.events.alias import AliasPoll
+    from iris_core.events.watch import Announceable
+    from iris_core.ledger.ledger import Ledger
+    from iris_core.ledger.reconcile import Source
+    from iris_core.store.objects import ObjectStore
 
 
 class MlflowAliasTrigger(WatchTrigger):
@@ -70,14 +70,14 @@ class MlflowAliasTrigger(WatchTrigger):
             yield event
 
     def _polled(self) -> AliasPoll:
-        from iris_core.alias import AliasPoll
-        from iris_core.config import load_settings
+        from iris_core.events.alias import AliasPoll
+        from iris_core.settings.variables import load_settings
 
         if self._poll is None:
             self._poll = AliasPoll(load_settings().tracking_uri, self.model, self.poll_s)
         return self._poll
 
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
-        from iris_core.alias import unscored
+        from iris_core.events.alias import unscored
 
         return unscored(self._polled(), store, ledger, source, self.grace_s, self.rescore)

@@ -11,11 +11,11 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from iris_airflow.hooks.minio import MinioHook
 
 if TYPE_CHECKING:
-    from iris_core.ledger import Ledger
-    from iris_core.listen import Signal
-    from iris_core.reconcile import Source
-    from iris_core.storage import ObjectStore, StoreAccess
-    from iris_core.watch import Announceable, Cursor, Watch
+    from iris_core.events.stream import Signal
+    from iris_core.events.watch import Announceable, Cursor, Watch
+    from iris_core.ledger.ledger import Ledger
+    from iris_core.ledger.reconcile import Source
+    from iris_core.store.objects import ObjectStore, StoreAccess
 
 CURSOR_KEY = "iris.announced"
 
@@ -31,8 +31,8 @@ class _Opened:
         self._access: StoreAccess | None = None
 
     async def refresh(self) -> None:
-        from iris_core.ledger import Ledger
-        from iris_core.storage import ObjectStore
+        from iris_core.ledger.ledger import Ledger
+        from iris_core.store.objects import ObjectStore
 
         access = await MinioHook(conn_id=self._trigger.conn_id).aaccess()
         if access != self._access:
@@ -70,8 +70,8 @@ class WatchTrigger(BaseEventTrigger):
         """What is to be announced now; runs in a thread."""
 
     async def _watch(self) -> Watch:
-        from iris_core.reconcile import Source
-        from iris_core.watch import Rhythm, Watch
+        from iris_core.events.watch import Rhythm, Watch
+        from iris_core.ledger.reconcile import Source
 
         source = Source(self.bucket, self.key)
         opened = _Opened(self)
@@ -85,7 +85,7 @@ class WatchTrigger(BaseEventTrigger):
         )
 
     async def _load(self) -> Cursor:
-        from iris_core.watch import Cursor
+        from iris_core.events.watch import Cursor
 
         if self.asset_state_store is None:
             return Cursor()

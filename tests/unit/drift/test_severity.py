@@ -16,9 +16,9 @@ from iris_core.drift import (
     table_evidence,
     table_severity,
 )
-from iris_core.drift.backtest import ALARMING, Case, pairs
-from iris_core.drift.populations import built_in
-from iris_core.drift.shifts import Shift
+from iris_core.drift.backtest.populations import built_in
+from iris_core.drift.backtest.rates import ALARMING, Case, pairs
+from iris_core.drift.backtest.shifts import Shift
 from iris_core.errors import DataRejected
 
 pytestmark = pytest.mark.unit

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from iris_core.storage import StoreAccess
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
+from iris_core.store.objects import StoreAccess
 
 
 @pytest.fixture

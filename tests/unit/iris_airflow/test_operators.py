@@ -28,7 +28,7 @@ from iris_core.errors import (
     PromotionRefused,
     StoreError,
 )
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
 
 pytestmark = [
     pytest.mark.integration,

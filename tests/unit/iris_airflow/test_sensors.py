@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_core.workspace import Workspace
+from iris_core.ledger.workspace import Workspace
 
 pytestmark = pytest.mark.integration
 

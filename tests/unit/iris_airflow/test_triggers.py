@@ -16,8 +16,8 @@ from airflow.triggers.base import BaseEventTrigger
 import iris_airflow.triggers as triggers
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.watch import CURSOR_KEY
-from iris_core.reconcile import Source, identity_of, reconcile
-from iris_core.workspace import Workspace
+from iris_core.ledger.reconcile import Source, identity_of, reconcile
+from iris_core.ledger.workspace import Workspace
 
 pytestmark = pytest.mark.unit
 

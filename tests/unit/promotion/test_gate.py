@@ -10,11 +10,11 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
-from iris_core.holdout import Part, Split
+from iris_core.models.holdout import Part, Split
 from iris_core.promotion.evidence import Evidence, Holdout, Verdict
 from iris_core.promotion.gate import judge
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
-from iris_core.schema import Feature, TableSchema
+from iris_core.settings.project import Feature, TableSchema
 
 pytestmark = pytest.mark.unit
 

@@ -6,8 +6,8 @@ import pytest
 
 from iris_core.promotion.measurement import Limits
 from iris_core.promotion.trial import CONSTANT, POISONS, READINGS, Trial
-from iris_core.schema import load_project
-from iris_core.training import TrainingConfig, recipe
+from iris_core.settings.project import load_project
+from iris_core.training.flow import TrainingConfig, recipe
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 

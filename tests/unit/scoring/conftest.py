@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from iris_core.schema import TableSchema, load_project
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.options import Options, Range
+from iris_core.settings.project import TableSchema, load_project
 
 TABLE: TableSchema = load_project().table
 

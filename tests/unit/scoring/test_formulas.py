@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iris_core.schema import TableSchema
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.formulas import Guard
 from iris_core.scoring.options import Options
 from iris_core.scoring.shards import cuts
+from iris_core.settings.project import TableSchema
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
 
 pytestmark = pytest.mark.unit

@@ -1,0 +1,20 @@
+"""The buckets that a deployment needs."""
+
+from __future__ import annotations
+
+from iris_core.settings.variables import Settings
+from iris_core.store.objects import ObjectStore
+
+ARTIFACT_BUCKET = "mlflow"
+
+
+def ensure_buckets(store: ObjectStore, settings: Settings) -> list[str]:
+    """Make sure of the settings' buckets, versioned, and of MLflow's, which never overwrites; returns names.
+
+    :raises StoreError: the store does not answer, or refuses.
+    """
+    buckets = sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
+    for bucket in buckets:
+        store.ensure_bucket(bucket)
+    store.ensure_bucket(ARTIFACT_BUCKET, versioned=False)
+    return [*buckets, ARTIFACT_BUCKET]

@@ -1,0 +1,146 @@
+"""Make a fresh MinIO ready: `python -m deploy.minio_init`, repeatable.
+
+Creates the buckets, and a user with least privilege for each of the pipelines, MLflow and data scientists.
+Only this and MinIO itself know the root credentials, `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import urllib3
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from minio.minioadmin import MinioAdmin
+
+from deploy.buckets import ARTIFACT_BUCKET, ensure_buckets
+from deploy.policies import Policy, artifact_policy, pipeline_policy, upload_policy
+from iris_core.errors import ConfigError, IrisError, StoreError
+from iris_core.settings.variables import Settings, load_settings
+from iris_core.store.objects import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, ObjectStore, StoreAccess
+
+ROOT = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
+PIPELINES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+MLFLOW = ("MLFLOW_S3_ACCESS_KEY_ID", "MLFLOW_S3_SECRET_ACCESS_KEY")
+UPLOADS = ("UPLOAD_ACCESS_KEY_ID", "UPLOAD_SECRET_ACCESS_KEY")
+
+_NO_ADMIN_API = {"404", "405", "501"}
+
+
+class NoAdminApi(StoreError):
+    """The store is not a MinIO: its users are made with its own tools."""
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of the object store; `policy_name` is what MinIO's console shows."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    policy_name: str
+    policy: Policy
+
+
+def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
+    """The three users that the variables name, each with the policy that the settings ask for.
+
+    :raises ConfigError: a variable is missing, or two users share a name.
+    """
+    policies = {
+        "pipelines": (PIPELINES, pipeline_policy(settings)),
+        "mlflow": (MLFLOW, artifact_policy(ARTIFACT_BUCKET)),
+        "uploads": (UPLOADS, upload_policy(settings)),
+    }
+    prefix = f"{settings.team}-{settings.platform_env}"
+    users = [
+        User(*_pair(environ, names), f"{prefix}-{part}", policy) for part, (names, policy) in policies.items()
+    ]
+    if len({_pair(environ, ROOT)[0], *(user.access_key for user in users)}) != len(users) + 1:
+        ids = ", ".join(names[0] for names in (ROOT, PIPELINES, MLFLOW, UPLOADS))
+        raise ConfigError(
+            f"{ids}: two of them are the same. Each is a user of its own: `make env` makes them."
+        )
+    return users
+
+
+def ensure_users(root: StoreAccess, users: Iterable[User]) -> None:
+    """Create or correct each user: its secret, its policy, and nothing but its policy.
+
+    :raises NoAdminApi: the store has no users that can be made here.
+    :raises StoreError: it does not answer, or refuses.
+    """
+    url = urlsplit(root.endpoint_url)
+    admin = MinioAdmin(
+        endpoint=url.netloc,
+        credentials=StaticProvider(root.access_key_id, root.secret_access_key),
+        region=root.region,
+        secure=url.scheme == "https",
+        http_client=urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+            retries=urllib3.Retry(total=RETRIES, backoff_factor=0.2),
+        ),
+    )
+    with _told(root.endpoint_url):
+        for user in users:
+            admin.policy_add(user.policy_name, policy=dict(user.policy))
+            admin.user_add(user.access_key, user.secret_key)
+            admin.policy_set(user.policy_name, user=user.access_key)
+
+
+def provision(environ: Mapping[str, str]) -> str:
+    """Buckets and users of the environment's settings; returns what there is now.
+
+    :raises IrisError: a variable is missing, or the store does not answer or refuses.
+    """
+    settings = load_settings(environ)
+    root = StoreAccess(settings.s3_endpoint_url, *_pair(environ, ROOT))
+    users = users_of(settings, environ)
+    told = f"{root.endpoint_url}: buckets {', '.join(ensure_buckets(ObjectStore(root), settings))}"
+    try:
+        ensure_users(root, users)
+    except NoAdminApi as error:
+        return f"{told}; no users: {error}"
+    return f"{told}; users {', '.join(f'{user.access_key} ({user.policy_name})' for user in users)}"
+
+
+def _pair(environ: Mapping[str, str], names: tuple[str, str]) -> tuple[str, str]:
+    missing = [name for name in names if not environ.get(name)]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} not set: `make env` writes random ones into .env.")
+    return environ[names[0]], environ[names[1]]
+
+
+@contextmanager
+def _told(endpoint: str) -> Iterator[None]:
+    try:
+        yield
+    except MinioAdminException as error:
+        if error._code in _NO_ADMIN_API:
+            message = f"{endpoint} has no MinIO admin API. Make them with the store's own tools."
+            raise NoAdminApi(message) from error
+        raise StoreError(
+            f"{endpoint}: making users was refused ({error}). "
+            "MINIO_ROOT_USER and MINIO_ROOT_PASSWORD must be the server's own."
+        ) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise StoreError(f"{endpoint}: no answer from the store ({str(error)[:200]}).") from error
+
+
+def main() -> int:
+    """Provision the environment's store; the exit code says whether it is ready."""
+    try:
+        told = provision(os.environ)
+    except IrisError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{told}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Who may do what in the object store: the policies of the pipelines, of MLflow and of data scientists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from iris_core.settings.variables import Settings
+
+Policy = Mapping[str, Any]
+
+_LOOK = (
+    "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+)
+_READ = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging")
+_WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
+
+
+def pipeline_policy(settings: Settings) -> Policy:
+    """The pipelines read their buckets, hear of what lands, and write where they keep what they made.
+
+    They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions.
+    """
+    data, predictions, drift = settings.bucket, settings.predictions_bucket, settings.drift_bucket
+    buckets = _buckets(settings)
+    written = [
+        *(f"{data}/{prefix}/*" for prefix in ("audit", "ledger", "quarantine")),
+        *(f"{predictions}/{prefix}/*" for prefix in ("manifests", "rejects", "work")),
+        f"{predictions}/{settings.predictions_prefix}/*",
+        f"{drift}/{settings.drift_prefix}/*",
+    ]
+    withdrawn = [
+        f"{predictions}/{prefix}/*"
+        for prefix in ("manifests", "rejects", "work", settings.predictions_prefix)
+    ]
+    return _policy(
+        _allow([*_LOOK, "s3:ListenBucketNotification"], buckets),
+        _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
+        _allow(_WRITE, written),
+        _allow(["s3:DeleteObject"], withdrawn),
+    )
+
+
+def upload_policy(settings: Settings) -> Policy:
+    """Data scientists write the landing keys and read what became of it, the ledger included."""
+    buckets = _buckets(settings)
+    places = (settings.train_key, settings.test_key, settings.labels_prefix)
+    landing = [place + "*" if place.endswith("/") else place for place in places]
+    return _policy(
+        _allow(_LOOK, buckets),
+        _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
+        _allow(_WRITE, [f"{settings.bucket}/{key}" for key in landing]),
+    )
+
+
+def artifact_policy(bucket: str) -> Policy:
+    """MLflow's server keeps its artifacts in a bucket of its own, and may delete them there."""
+    return _policy(
+        _allow(_LOOK, [bucket]),
+        _allow([*_READ, *_WRITE, "s3:DeleteObject", "s3:DeleteObjectVersion"], [f"{bucket}/*"]),
+    )
+
+
+def _buckets(settings: Settings) -> list[str]:
+    return sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
+
+
+def _allow(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    return {
+        "Effect": "Allow",
+        "Action": sorted(actions),
+        "Resource": sorted({f"arn:aws:s3:::{resource}" for resource in resources}),
+    }
+
+
+def _policy(*statements: dict[str, Any]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

@@ -1,0 +1,143 @@
+"""The demo's two acts: a new model from a new upload, then a shifted upload that raises the severity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from devstack.hops import Hop, HopMissing, HopName, Sight, is_about, seconds_between
+from devstack.uploads import Purpose, upload
+from iris_core.ledger.ledger import Kind, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.store.objects import ObjectVersion
+
+ActName = Literal["clean", "shifted"]
+
+
+@dataclass
+class Act:
+    """One upload's way, hop by hop, as far as it came; `told` hears of each hop as it is seen."""
+
+    name: ActName
+    told: Callable[[Hop], None] = lambda _: None
+    severity: str | None = None
+    hops: list[Hop] = field(default_factory=list)
+    report_uri: str = ""
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def saw(self, name: HopName, at: datetime, **facts: Any) -> None:
+        """Note a hop that happened at this time."""
+        hop = Hop(name, seconds_between(self.began, at), facts)
+        self.hops.append(hop)
+        self.told(hop)
+
+
+@dataclass(frozen=True)
+class Director:
+    """Plays acts in one workspace, and looks for their hops."""
+
+    workspace: Workspace
+    sight: Sight
+
+    def clean(self, act: Act, training: bytes, inference: bytes) -> None:
+        """Upload both tables: a model is trained and staged, and the inference table scored with it.
+
+        :raises HopMissing: a hop did not arrive, or was refused.
+        """
+        names = self.workspace.settings.names
+        act.began = datetime.now(UTC)
+        version = self._upload(act, training, "train")
+        scored_version = upload(self.workspace, inference, "test", "iris_test.csv")
+        self._run_started(act, names.training_dag)
+        self._validated(act, names.training_dag)
+        trained = self._decided(act, "trained", names.training_dag, "training", version, {"trained"})
+        accuracy, rows = trained.evidence.get("accuracy"), trained.evidence.get("rows")
+        act.saw("trained", trained.at, accuracy=accuracy, rows=rows, run_id=trained.outputs.get("run_id"))
+        run_id = self._staged(act, version)
+        self._scored_and_judged(act, scored_version, run_id)
+
+    def shifted(self, act: Act, inference: bytes) -> None:
+        """Upload a shifted inference table: it is scored with the staged model, and the drift is seen.
+
+        :raises HopMissing: a hop did not arrive, or was refused.
+        """
+        act.began = datetime.now(UTC)
+        version = self._upload(act, inference, "test")
+        self._run_started(act, self.workspace.settings.names.inference_dag)
+        self._scored_and_judged(act, version, None)
+
+    def _upload(self, act: Act, data: bytes, purpose: Purpose) -> ObjectVersion:
+        version = upload(self.workspace, data, purpose, f"iris_{purpose}.csv")
+        act.saw("landed", datetime.now(UTC), object=version.uri, bytes=version.size)
+        return version
+
+    def _run_started(self, act: Act, dag_id: str) -> None:
+        run = self.sight.wait_for(
+            "run_started", dag_id, act.began, lambda: self.sight.run_started(dag_id, act.began)
+        )
+        at = run.pop("at")
+        act.saw("run_started", at, **run)
+
+    def _validated(self, act: Act, dag_id: str) -> None:
+        task = self.sight.wait_for(
+            "validated", dag_id, act.began, lambda: self.sight.task_done(dag_id, "validate", act.began)
+        )
+        act.saw("validated", task.end_date or datetime.now(UTC), run=task.dag_run_id)
+
+    def _staged(self, act: Act, training: ObjectVersion) -> str | None:
+        """The run of the model that is staged now; none when the gate kept the one that was."""
+        dag_id = self.workspace.settings.names.training_dag
+        verdict = self._decided(act, "staged", dag_id, "promotion", training, {"promoted", "refused"})
+        facts = {"model": verdict.inputs.get("model"), "version": verdict.inputs.get("version")}
+        if verdict.outcome == "refused":
+            act.saw("staged", verdict.at, **facts, refused=verdict.reason)
+            return None
+        act.saw("staged", verdict.at, **facts)
+        run_id: str | None = verdict.inputs.get("run_id")
+        return run_id
+
+    def _scored_and_judged(self, act: Act, version: ObjectVersion, model_run: str | None) -> None:
+        names = self.workspace.settings.names
+        scored = self._decided(act, "scored", names.inference_dag, "scoring", version, {"scored"}, model_run)
+        model = scored.inputs["model"]
+        facts = {name: scored.evidence.get(name) for name in ("rows", "accuracy")}
+        facts["object"] = scored.object().uri
+        act.saw("scored", scored.at, **facts, model=model["name"], model_version=str(model["version"]))
+        drift = self.sight.wait_for(
+            "drift",
+            names.drift_dag,
+            act.began,
+            lambda: self.sight.decided(
+                "drift", act.began, lambda it: it.inputs.get("scoring") == scored.identity.path
+            ),
+        )
+        act.severity = drift.outcome
+        act.report_uri = drift.outputs.get("report_html", "")
+        sentence = drift.evidence.get("sentence") or drift.reason
+        act.saw("drift", drift.at, severity=drift.outcome, sentence=sentence, report=act.report_uri)
+
+    def _decided(
+        self,
+        act: Act,
+        hop: HopName,
+        dag_id: str,
+        kind: Kind,
+        version: ObjectVersion,
+        wanted: set[str],
+        model_run: str | None = None,
+    ) -> Record:
+        """Wait for the decision about an object version, made with the model of a run when one is given."""
+        about = is_about(version)
+
+        def matches(record: Record) -> bool:
+            same_model = model_run is None or record.inputs.get("model", {}).get("run_id") == model_run
+            return about(record) and same_model and record.outcome != "superseded"
+
+        record = self.sight.wait_for(
+            hop, dag_id, act.began, lambda: self.sight.decided(kind, act.began, matches)
+        )
+        if record.outcome not in wanted:
+            raise HopMissing(hop, f"the ledger says {record.outcome}: {record.reason}")
+        return record

@@ -1,0 +1,188 @@
+"""The parts of the local stack: how each is started, and when it counts as healthy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from deploy.buckets import ARTIFACT_BUCKET
+from devstack.environment import url_of
+from devstack.health import airflow_job_beats, answers
+from devstack.home import Home
+from devstack.ports import LOOPBACK
+from iris_core.errors import StackError
+
+STORE = "store"
+MLFLOW = "mlflow"
+MIGRATION = "airflow-db"
+API_SERVER = "api-server"
+SCHEDULER = "scheduler"
+TRIGGERER = "triggerer"
+DAG_PROCESSOR = "dag-processor"
+
+RUNNERS = (SCHEDULER, TRIGGERER, DAG_PROCESSOR, MIGRATION)
+"""What runs tasks, triggers and DAG files; ended before the servers that these report to."""
+
+SERVERS = (STORE, MLFLOW, API_SERVER)
+
+NAMES = (*SERVERS, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
+"""Every long-running component."""
+
+Probe = Callable[[datetime], bool]
+
+
+@dataclass(frozen=True)
+class Component:
+    """One process. `healthy` is asked with the process's start until it is true, at most `bound_s` seconds.
+
+    A `once` component is healthy when it has exited with 0. `after` names what must be healthy before it
+    starts; `needed` false leaves it out this time.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    bound_s: float
+    healthy: Probe = lambda _: True
+    environ: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    once: bool = False
+    when_healthy: Callable[[], None] | None = None
+    needed: bool = True
+
+
+def describe_stack(
+    home: Home, ports: Mapping[str, int], environ: Mapping[str, str], prepare_store: Callable[[], None]
+) -> list[Component]:
+    """Every component, in the order of starting.
+
+    :param prepare_store: called once the object store answers.
+    :raises StackError: a tool is missing; names it and how to get it.
+    """
+    _require("airflow", "mlflow")
+    airflow = url_of(ports["airflow"])
+    return [
+        _store(home, ports, environ, prepare_store),
+        _migration(home),
+        _mlflow(home, ports),
+        _airflow(API_SERVER, lambda _: answers(f"{airflow}/api/v2/monitor/health")),
+        _airflow(SCHEDULER, partial(airflow_job_beats, airflow, "scheduler"), "--skip-serve-logs"),
+        _airflow(DAG_PROCESSOR, partial(airflow_job_beats, airflow, "dag_processor")),
+        _airflow(TRIGGERER, partial(airflow_job_beats, airflow, "triggerer"), "--skip-serve-logs"),
+    ]
+
+
+def minio_binary(environ: Mapping[str, str]) -> str | None:
+    """A real MinIO: `$MINIO_BIN`, else `minio` on the PATH.
+
+    :raises StackError: `MINIO_BIN` names nothing that can be run.
+    """
+    named = environ.get("MINIO_BIN")
+    if not named:
+        return shutil.which("minio", path=environ.get("PATH"))
+    found = shutil.which(named, path=environ.get("PATH"))
+    if not found:
+        raise StackError(
+            f"store: MINIO_BIN={named} cannot be run. "
+            "Name MinIO's binary, or unset MINIO_BIN for the embedded store."
+        )
+    return found
+
+
+def _store(
+    home: Home, ports: Mapping[str, int], environ: Mapping[str, str], prepare: Callable[[], None]
+) -> Component:
+    binary = minio_binary(environ)
+    if not binary:
+        _require("moto")
+    alive = f"{url_of(ports['store'])}/minio/health/live"
+    return Component(
+        name=STORE,
+        command=_minio(binary, home, ports) if binary else _embedded(home, ports),
+        environ=_minio_environ(environ) if binary else {},
+        bound_s=60,
+        healthy=lambda _: answers(alive),
+        when_healthy=prepare,
+    )
+
+
+def _minio(binary: str, home: Home, ports: Mapping[str, int]) -> tuple[str, ...]:
+    listen = ("--address", f"{LOOPBACK}:{ports['store']}")
+    console = ("--console-address", f"{LOOPBACK}:{ports['store-console']}")
+    return (binary, "server", *listen, *console, str(home.store / "minio"))
+
+
+def _minio_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "MINIO_ROOT_USER": environ["AWS_ACCESS_KEY_ID"],
+        "MINIO_ROOT_PASSWORD": environ["AWS_SECRET_ACCESS_KEY"],
+        "MINIO_UPDATE": "off",
+    }
+
+
+def _embedded(home: Home, ports: Mapping[str, int]) -> tuple[str, ...]:
+    listen = ("--host", LOOPBACK, "--port", str(ports["store"]))
+    return _python("devstack.embedded_s3", *listen, "--data", str(home.store / "embedded"))
+
+
+def _mlflow(home: Home, ports: Mapping[str, int]) -> Component:
+    command = _python(
+        "mlflow",
+        "server",
+        *("--host", LOOPBACK, "--port", str(ports["mlflow"]), "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{home.mlflow / 'mlflow.db'}"),
+        *("--artifacts-destination", f"s3://{ARTIFACT_BUCKET}/artifacts"),
+        *("--allowed-hosts", f"localhost:*,{LOOPBACK}:*"),
+    )
+    health = f"{url_of(ports['mlflow'])}/health"
+    return Component(name=MLFLOW, command=command, bound_s=180, healthy=lambda _: answers(health))
+
+
+def _migration(home: Home) -> Component:
+    stamp = home.airflow / "migrated-to"
+    current = version("apache-airflow")
+    done = stamp.exists() and stamp.read_text(encoding="utf-8") == current
+
+    def remember() -> None:
+        stamp.write_text(current, encoding="utf-8")
+
+    return Component(
+        name=MIGRATION,
+        command=_python("airflow", "db", "migrate"),
+        bound_s=180,
+        once=True,
+        when_healthy=remember,
+        needed=not (done and (home.airflow / "airflow.db").exists()),
+    )
+
+
+def _airflow(name: str, healthy: Probe, *options: str) -> Component:
+    """Logs are read from the shared disk: Airflow's log servers would listen on every interface."""
+    command = _python("airflow", name, *options)
+    return Component(name=name, command=command, bound_s=180, healthy=healthy, after=(MIGRATION,))
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    # -P: what lies in the working directory is not importable.
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def _require(*modules: str) -> None:
+    for module in modules:
+        if not find_spec(module):
+            raise StackError(
+                f"{module} is not installed in {Path(sys.prefix)}. Run `make setup`, "
+                "or install this project with its extra `local`."
+            )
+
+
+def tool_path() -> str:
+    """The PATH with this environment's own commands first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -1,0 +1,194 @@
+"""`make demo`: Iris travels through all three pipelines, then its petals grow and the verdict changes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from devstack.acts import Act, ActName, Director
+from devstack.airflow_api import AirflowApi
+from devstack.figures import Figure, write_figures
+from devstack.home import Home, write_json
+from devstack.hops import Hop, HopMissing, HopName, Sight
+from devstack.iris_tables import shifted, split_iris
+from iris_core.drift.thresholds import SEVERITIES
+from iris_core.errors import IrisError, StackError, StoreError
+from iris_core.ledger.workspace import Workspace
+
+HOP_BOUND_S = 120.0
+DAGS_BOUND_S = 90.0
+GOAL_S = 180.0
+
+
+class Show(Protocol):
+    """Whoever watches the demo."""
+
+    def act(self, name: ActName, what: str) -> None:
+        """An act begins."""
+
+    def hop(self, hop: Hop) -> None:
+        """A hop was seen."""
+
+    def waiting(self, what: str, seconds: float) -> None:
+        """Something is awaited, for so long already."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where the demo plays: a workspace, its Airflow and MLflow, and the home for what it writes."""
+
+    home: Home
+    workspace: Workspace
+    airflow: AirflowApi
+    tracking_uri: str
+    hop_bound_s: float = HOP_BOUND_S
+
+
+@dataclass
+class Result:
+    """What was seen. `error` is empty when everything arrived and the severity rose."""
+
+    acts: list[Act] = field(default_factory=list)
+    seconds: float = 0.0
+    links: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of `.iris/demo.json`."""
+        return {
+            "ok": not self.error,
+            "seconds": round(self.seconds, 2),
+            "acts": [
+                {"name": act.name, "severity": act.severity, "hops": [asdict(hop) for hop in act.hops]}
+                for act in self.acts
+            ],
+            "links": self.links,
+            **({"error": self.error} if self.error else {}),
+        }
+
+
+def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
+    """Play both acts and write what was seen, also when something did not arrive.
+
+    :param seed: which flowers are trained on and which are scored; another one each time by default.
+    :raises HopMissing: a hop did not arrive within its bound, or the severity did not rise.
+    :raises StackError: Airflow does not know the DAGs, or does not answer.
+    """
+    result = Result()
+    began = time.monotonic()
+    try:
+        await_dags(scene, show)
+        began = time.monotonic()
+        _play_acts(scene, show, result, secrets.randbelow(2**31) if seed is None else seed)
+    except IrisError as error:
+        result.error = str(error)
+        raise
+    finally:
+        result.seconds = time.monotonic() - began
+        result.links = links(scene, result.acts)
+        write_json(scene.home.demo, result.as_json())
+        write_figures(scene.home, "demo", figures(result))
+    return result
+
+
+def await_dags(scene: Scene, show: Show, bound_s: float = DAGS_BOUND_S) -> None:
+    """Wait until Airflow has parsed the three DAGs.
+
+    :raises StackError: they do not appear; names the file that cannot be imported and why.
+    """
+    names = scene.workspace.settings.names
+    wanted = {names.training_dag, names.inference_dag, names.drift_dag}
+    began = time.monotonic()
+    while missing := wanted - scene.airflow.dag_ids():
+        seconds = time.monotonic() - began
+        show.waiting("Airflow to parse the DAGs", seconds)
+        if seconds > bound_s:
+            raise StackError(_missing_dags(scene.airflow, sorted(missing), bound_s))
+        time.sleep(0.5)
+
+
+def _missing_dags(airflow: AirflowApi, missing: Sequence[str], bound_s: float) -> str:
+    message = f"Airflow does not know {', '.join(missing)} after {bound_s:.0f} s."
+    for file, trace in airflow.import_errors().items():
+        message += f"\n{file}: {trace.strip().splitlines()[-1]}"
+    return message
+
+
+def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
+    schema = scene.workspace.settings.project.table
+    training, inference = split_iris(schema, seed)
+    sight = Sight(scene.workspace.ledger, scene.airflow, scene.hop_bound_s, _idle(show))
+    director = Director(scene.workspace, sight)
+
+    show.act("clean", f"upload {len(training.rows)} rows to train on and {len(inference.rows)} to score")
+    clean = Act("clean", show.hop)
+    result.acts.append(clean)
+    director.clean(clean, training.csv(), inference.csv())
+
+    show.act("shifted", "upload the same flowers with petals 3 cm longer")
+    drifted = Act("shifted", show.hop)
+    result.acts.append(drifted)
+    director.shifted(drifted, shifted(inference, schema).csv())
+    _check_rise(clean.severity, drifted.severity)
+
+
+def _idle(show: Show) -> Callable[[HopName, float], None]:
+    return lambda hop, seconds: show.waiting(hop, seconds)
+
+
+def _check_rise(before: str | None, after: str | None) -> None:
+    levels: Sequence[str | None] = SEVERITIES
+    if levels.index(after) <= levels.index(before):
+        message = f"petals 3 cm longer should raise the severity, but {before} became {after}."
+        raise HopMissing("drift", message)
+
+
+def links(scene: Scene, acts: Sequence[Act]) -> dict[str, str]:
+    """Where to look: pages of Airflow and MLflow; drift reports, fetched so that a browser opens them."""
+    names = scene.workspace.settings.names
+    found = {
+        "airflow": scene.airflow.address,
+        "airflow_asset_graph": _asset_graph(scene.airflow, names.asset("staged_model")),
+        "mlflow_model": f"{scene.tracking_uri}/#/models/{quote(names.model)}",
+    }
+    for act in acts:
+        if act.report_uri:
+            found[f"drift_report_{act.name}"] = _fetch_report(scene, act)
+            found[f"drift_report_{act.name}_s3"] = act.report_uri
+    return found
+
+
+def _asset_graph(airflow: AirflowApi, asset: str) -> str:
+    try:
+        number = airflow.asset_id(asset)
+    except StackError:
+        number = None
+    return f"{airflow.address}/assets" + (f"/{number}" if number else "")
+
+
+def _fetch_report(scene: Scene, act: Act) -> str:
+    bucket, key = act.report_uri.removeprefix("s3://").partition("?")[0].split("/", 1)
+    path = scene.home.reports / f"drift_{act.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.write_bytes(scene.workspace.store.get(bucket, key))
+    except StoreError:
+        return act.report_uri
+    return path.as_uri()
+
+
+def figures(result: Result) -> list[Figure]:
+    """The demo's figures: how long it took, and each act from its upload to its verdict."""
+    total = Figure(name="demo_s", value=round(result.seconds, 2), unit="s", goal=GOAL_S, reason=result.error)
+    return [total, *(_to_verdict(name, result) for name in ("clean", "shifted"))]
+
+
+def _to_verdict(name: str, result: Result) -> Figure:
+    hops = [hop for act in result.acts if act.name == name for hop in act.hops if hop.name == "drift"]
+    value = hops[0].seconds_since_upload if hops else None
+    reason = "" if hops else result.error
+    return Figure(name=f"{name}_upload_to_verdict_s", value=value, unit="s", reason=reason)

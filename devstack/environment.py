@@ -1,0 +1,164 @@
+"""The environment that the stack's components run in, and the credentials it generates once."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import json
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.home import Home, project_folder, write_file
+from devstack.ports import LOOPBACK
+from iris_core.models.runs import BOUNDS
+from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file
+from iris_core.settings.variables import EXAMPLES, load_settings
+
+PARALLELISM = 4
+
+# Settings of another Airflow, MLflow or cloud account in the user's shell would bend this stack, and a
+# PYTHONDONTWRITEBYTECODE makes every one of its processes compile what it imports again (8 s instead of 3).
+_FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW_", "AWS_", "MINIO_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+
+_LOCAL_SETTINGS = '''"""Written by the local stack, imported by Airflow in each of its processes.
+
+The scheduler imports the heavy libraries once, where the workers are forked: a task imports them in 2 to 6
+seconds otherwise, every time. They are imported, never used here: polars and obstore break in a child whose
+parent has used them. The triggerer hands events over as they come.
+"""
+
+import sys
+
+__all__: list[str] = []
+
+if "scheduler" in sys.argv:
+    import iris_airflow.preload  # noqa: F401
+if "triggerer" in sys.argv:
+    import iris_airflow.handover
+
+    iris_airflow.handover.install()
+'''
+
+
+def url_of(port: int) -> str:
+    """A loopback server's address."""
+    return f"http://{LOOPBACK}:{port}"
+
+
+def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
+    """What `stack.env` holds: the settings, endpoints and credentials of this stack, nothing inherited."""
+    values = {name: environ[name] for name in EXAMPLES if environ.get(name)}
+    values.setdefault("RUN_OWNER", getpass.getuser())
+    values |= _credentials(home)
+    values |= _endpoints(ports)
+    load_settings(values)
+    return values | _mlflow() | _airflow(home, ports, values)
+
+
+def component_environment(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """A component's whole environment: the user's without what belongs to other stacks, and this one's."""
+    inherited = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
+    local = {
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": ",".join(filter(None, [LOOPBACK, "localhost", environ.get("NO_PROXY", "")])),
+        # A process title must not overwrite the environment, by which our processes are found again.
+        "SPT_NOENV": "1",
+    }
+    return inherited | local | dict(values)
+
+
+def write_environment(home: Home, values: Mapping[str, str]) -> None:
+    """Store the environment for the user's shell and for the next start, readable by its owner only."""
+    lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(values.items())]
+    write_file(home.environment, "\n".join(lines) + "\n", mode=0o600)
+
+
+def read_environment(home: Home) -> dict[str, str]:
+    """What `write_environment` stored; empty when there is none."""
+    if not home.environment.exists():
+        return {}
+    words = shlex.split(home.environment.read_text(encoding="utf-8"))
+    return dict(word.split("=", 1) for word in words)
+
+
+def write_local_settings(home: Home) -> None:
+    """Put Airflow's local settings where Airflow looks for them."""
+    write_file(home.airflow / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
+
+
+def _credentials(home: Home) -> dict[str, str]:
+    """This home's own, generated at its first start."""
+    known = read_environment(home)
+    fresh = {
+        "AWS_ACCESS_KEY_ID": f"iris-{secrets.token_hex(4)}",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
+        "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    }
+    return {name: known.get(name, value) for name, value in fresh.items()}
+
+
+def _endpoints(ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "MLFLOW_TRACKING_URI": url_of(ports["mlflow"]),
+        "MLFLOW_S3_ENDPOINT_URL": url_of(ports["store"]),
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _mlflow() -> dict[str, str]:
+    return {**BOUNDS, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) -> dict[str, str]:
+    address = url_of(ports["airflow"])
+    return {
+        "AIRFLOW_HOME": str(home.airflow),
+        # sqlite gives up on a locked database after 5 s; the triggerer dies of that on a busy machine.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
+        PROJECT_FILE_VARIABLE: str(project_file().resolve()),
+        "AIRFLOW_CONN_MINIO_DEFAULT": _connection(values),
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dag_folder()),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(home.airflow / "no-plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__API__HOST": LOOPBACK,
+        "AIRFLOW__API__PORT": str(ports["airflow"]),
+        "AIRFLOW__API__BASE_URL": address,
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        # A task whose process vanished is noticed after a minute, not after five to ten.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
+    }
+
+
+def _connection(values: Mapping[str, str]) -> str:
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": values["AWS_ACCESS_KEY_ID"],
+            "password": values["AWS_SECRET_ACCESS_KEY"],
+            "extra": {
+                "endpoint_url": values["MLFLOW_S3_ENDPOINT_URL"],
+                "region_name": values["AWS_DEFAULT_REGION"],
+            },
+        }
+    )
+
+
+def dag_folder() -> Path:
+    """The folder that `project.json` names, in the project's folder."""
+    return project_folder() / load_project().dag_directory

@@ -1,0 +1,108 @@
+"""Where the local stack lives: one ignored folder, `.iris/`, or the one that `IRIS_HOME` names."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import iris_core
+from iris_core.settings.project import project_file
+
+HOME_VARIABLE = "IRIS_HOME"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths below the stack's folder; nothing is created by naming them."""
+
+    root: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def mlflow(self) -> Path:
+        return self.root / "mlflow"
+
+    @property
+    def airflow(self) -> Path:
+        return self.root / "airflow"
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def state(self) -> Path:
+        """Endpoints and processes of the stack that runs, or ran last."""
+        return self.root / "stack.json"
+
+    @property
+    def environment(self) -> Path:
+        """Credentials and endpoints, for `set -a; . .iris/stack.env`."""
+        return self.root / "stack.env"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "stack.lock"
+
+    @property
+    def demo(self) -> Path:
+        return self.root / "demo.json"
+
+    def log(self, component: str) -> Path:
+        return self.logs / f"{component}.log"
+
+    def identity(self) -> str:
+        """The marker that every process of this home's stack carries; made once, kept over down and up."""
+        path = self.root / "stack.id"
+        if path.exists():
+            return path.read_text(encoding="utf-8").strip()
+        identity = secrets.token_hex(8)
+        write_file(path, identity + "\n")
+        return identity
+
+
+def find_home(environ: Mapping[str, str] | None = None) -> Home:
+    """`$IRIS_HOME`, else `.iris` in the project's folder."""
+    environ = os.environ if environ is None else environ
+    if named := environ.get(HOME_VARIABLE):
+        return Home(Path(named).expanduser().resolve())
+    return Home(project_folder() / ".iris")
+
+
+def project_folder() -> Path:
+    """The checkout that `project.json` lies in; the current folder when it came with an installed package."""
+    folder = project_file().resolve().parent
+    installed = folder == Path(iris_core.__file__).resolve().parent
+    return Path.cwd() if installed else folder
+
+
+def write_file(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file at once, so that a reader or a crash never meets half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace a JSON file at once; dates become ISO 8601."""
+    write_file(path, json.dumps(content, indent=1, default=str) + "\n")

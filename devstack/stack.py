@@ -1,0 +1,262 @@
+"""The local stack: an object store, MLflow and Airflow as processes of this machine.
+
+    stack = Stack(find_home())
+    stack.up()
+    stack.restart("scheduler")
+    stack.down()
+
+It runs in the background and outlives the process that started it; `Stack` finds it again by `.iris/`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+
+import psutil
+
+from deploy.buckets import ensure_buckets
+from devstack import components as parts
+from devstack import processes
+from devstack.environment import (
+    component_environment,
+    read_environment,
+    stack_environment,
+    url_of,
+    write_environment,
+    write_local_settings,
+)
+from devstack.home import Home
+from devstack.ports import choose_ports
+from devstack.startup import Report, Startup, tell_nobody, use_write_ahead_log
+from devstack.state import StackState, load_state, save_state
+from iris_core.errors import StackError
+from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.settings.variables import Settings, load_settings
+from iris_core.store.objects import ObjectStore
+
+PATIENCE_S = 3.0
+"""How long components may take to end before they are killed: nothing they do then is worth a wait.
+
+Airflow's idle for five seconds after their work is done; decisions are safe whenever a process ends.
+"""
+
+LOCK_PATIENCE_S = 15.0
+
+
+@dataclass(frozen=True)
+class ComponentStatus:
+    """One component as it is now; `pid` is None when it does not run."""
+
+    name: str
+    up: bool
+    pid: int | None
+    started_at: datetime | None
+    healthy_after_s: float | None
+    log: str
+
+
+class Stack:
+    """The stack of one home. `environ` (default: this process's) gives settings, ports and `MINIO_BIN`."""
+
+    def __init__(self, home: Home, environ: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self._environ = dict(os.environ if environ is None else environ)
+
+    @property
+    def state(self) -> StackState | None:
+        """The running stack; none when nothing of it lives."""
+        state = load_state(self.home)
+        return state if state and state.alive() else None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings that the running stack was started with.
+
+        :raises StackError: it was never started.
+        """
+        values = read_environment(self.home)
+        if not values:
+            raise StackError(f"There is no stack in {self.home.root}. Start one with `make up`.")
+        return load_settings(values)
+
+    def workspace(self) -> Workspace:
+        """The running stack's store and ledger."""
+        return open_workspace(self.settings, access_from_settings(self.settings))
+
+    def is_complete(self) -> bool:
+        """Whether every component's process lives."""
+        state = self.state
+        return state is not None and set(state.alive()) >= set(parts.NAMES)
+
+    def status(self) -> list[ComponentStatus]:
+        """Every component, whether it runs or not."""
+        state = self.state
+        return [self._status_of(name, state) for name in parts.NAMES]
+
+    def _status_of(self, name: str, state: StackState | None) -> ComponentStatus:
+        component = state.components.get(name) if state else None
+        up = bool(component and component.leader.process())
+        return ComponentStatus(
+            name=name,
+            up=up,
+            pid=component.leader.pid if component and up else None,
+            started_at=component.started_at if component else None,
+            healthy_after_s=component.healthy_after_s if component else None,
+            log=str(self.home.log(name)),
+        )
+
+    def up(self, report: Report = tell_nobody) -> StackState:
+        """Start what does not run and wait until all is healthy; whatever goes wrong, what was started ends.
+
+        :raises StackError: a port is taken, a tool is missing, a component died or is not healthy in time.
+        """
+        with self._locked("up"):
+            running = self.state
+            state = running or self._fresh()
+            self._end(set(parts.NAMES) - set(state.alive()), state)
+            try:
+                self._startup(state, report).bring_up(self._components(state))
+            except BaseException:
+                if not running:
+                    self._end_all(report)
+                raise
+            return state
+
+    def down(self, report: Report = tell_nobody) -> list[str]:
+        """End every process of the stack, also after a crash; data stays. Names what had to be killed."""
+        with self._locked("down"):
+            return self._end_all(report)
+
+    def kill(self, component: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a component's main process only, as a crash would; its children are on their own.
+
+        :raises StackError: it does not run.
+        """
+        self._leader(component).send_signal(number)
+
+    def restart(self, component: str, report: Report = tell_nobody) -> None:
+        """End a component with all its descendants, start it again and wait until it is healthy."""
+        with self._locked("restart"):
+            state = self.state
+            if not state:
+                raise StackError(f"The stack in {self.home.root} does not run. Start it with `make up`.")
+            self._end([component], state)
+            state.components.pop(component, None)
+            self._startup(state, report).bring_up(
+                [part for part in self._components(state) if part.name == component]
+            )
+
+    def reset(self) -> None:
+        """Delete everything the stack ever stored.
+
+        :raises StackError: it runs.
+        """
+        if self.state:
+            raise StackError(f"The stack in {self.home.root} runs. End it with `make down` first.")
+        if self.home.root.exists():
+            with self._locked("reset"):
+                self._end_all(tell_nobody)
+            shutil.rmtree(self.home.root)
+
+    def _fresh(self) -> StackState:
+        """A stack that has nothing running yet: leftovers ended, ports chosen, files written."""
+        self._sweep()
+        last = load_state(self.home)
+        ports = choose_ports(self._environ, last.ports if last else None)
+        write_environment(self.home, stack_environment(self.home, ports, self._environ))
+        self.__dict__.pop("settings", None)
+        write_local_settings(self.home)
+        self.home.mlflow.mkdir(parents=True, exist_ok=True)
+        use_write_ahead_log(self.home.airflow / "airflow.db")
+        state = StackState(
+            id=self.home.identity(),
+            started_at=datetime.now(UTC),
+            ports=ports,
+            endpoints={name: url_of(ports[name]) for name in ("airflow", "mlflow", "store")},
+        )
+        save_state(self.home, state)
+        return state
+
+    def _components(self, state: StackState) -> list[parts.Component]:
+        environ = {**self._environ, **read_environment(self.home)}
+        return parts.describe_stack(self.home, state.ports, environ, self._prepare_store)
+
+    def _prepare_store(self) -> None:
+        ensure_buckets(ObjectStore(access_from_settings(self.settings)), self.settings)
+
+    def _startup(self, state: StackState, report: Report) -> Startup:
+        environ = component_environment(read_environment(self.home), self._environ)
+        return Startup(self.home, state, {**environ, "PATH": parts.tool_path()}, report)
+
+    def _leader(self, component: str) -> psutil.Process:
+        state = self.state
+        running = state.components.get(component) if state else None
+        process = running.leader.process() if running else None
+        if process is None:
+            raise StackError(f"{component} does not run; its log is {self.home.log(component)}")
+        return process
+
+    def _end_all(self, report: Report) -> list[str]:
+        """First what runs tasks, then the servers they report to, then whatever is left with our mark."""
+        state = load_state(self.home)
+        killed: list[str] = []
+        for wave in (parts.RUNNERS, parts.SERVERS):
+            killed += self._end(wave, state, report)
+        self._sweep()
+        if state:
+            state.components.clear()
+            save_state(self.home, state)
+        return killed
+
+    def _end(self, names: Iterable[str], state: StackState | None, report: Report = tell_nobody) -> list[str]:
+        """End some components side by side."""
+        began = time.monotonic()
+        owners: dict[int, str] = {}
+        found: dict[int, psutil.Process] = {}
+        for name in names:
+            component = state.components.get(name) if state else None
+            leader = component.leader if component else None
+            for process in processes.members(self.home.identity(), name, leader):
+                found[process.pid] = process
+                owners[process.pid] = name
+        for name in sorted(set(owners.values())):
+            report(name, "stopping", 0.0)
+        stubborn = processes.end(found.values(), PATIENCE_S)
+        for name in sorted(set(owners.values())):
+            report(name, "stopped", time.monotonic() - began)
+        return sorted({owners[pid] for pid in stubborn})
+
+    def _sweep(self) -> None:
+        """End everything that carries this stack's mark, whatever it calls itself."""
+        if self.home.root.exists():
+            processes.end(processes.members(self.home.identity()), 1.0)
+
+    @contextmanager
+    def _locked(self, purpose: str) -> Iterator[None]:
+        """One change of the stack at a time."""
+        self.home.root.mkdir(parents=True, exist_ok=True)
+        with self.home.lock.open("a") as file:
+            _lock(file.fileno(), f"iris {purpose}: another iris command is changing {self.home.root}.")
+            yield
+
+
+def _lock(descriptor: int, refusal: str) -> None:
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise StackError(f"{refusal} Wait for it, or end it with Ctrl-C.") from error
+            time.sleep(0.1)
+        else:
+            return

@@ -1,0 +1,53 @@
+"""What is known about the stack that runs, or ran last: `.iris/stack.json`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from devstack.home import Home, write_file
+from devstack.processes import ProcessRef
+
+
+class ComponentState(BaseModel):
+    """One component's process, which leads its own process group (and session) of the same number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    leader: ProcessRef
+    process_group: int
+    started_at: datetime
+    healthy_after_s: float | None = None
+
+
+class StackState(BaseModel):
+    """The stack's ports, addresses and processes; `id` marks everything that belongs to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    started_at: datetime
+    ports: dict[str, int]
+    endpoints: dict[str, str]
+    components: dict[str, ComponentState] = {}
+
+    def alive(self) -> list[str]:
+        """Names of the components whose process lives."""
+        return [name for name, component in self.components.items() if component.leader.process()]
+
+
+def load_state(home: Home) -> StackState | None:
+    """The state as last written; none when there is none that can be read.
+
+    Unreadable counts as none: processes are found by their mark, so nothing is lost with the file.
+    """
+    try:
+        return StackState.model_validate_json(home.state.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def save_state(home: Home, state: StackState) -> None:
+    """Write the state, at once."""
+    write_file(home.state, state.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""How often is the drift verdict wrong? Its false alarms and detections on drawn tables."""

@@ -1,0 +1,1 @@
+"""What has just landed, or been staged? Signals that wake; they decide nothing."""

@@ -1,0 +1,147 @@
+"""The registry's alias, polled: a model staged by hand starts inference like one staged by the training DAG.
+
+MLflow's registry webhooks can lose an event for good; a poll costs 12 ms and cannot. It speaks MLflow's REST
+API through aiohttp, because a triggerer must neither block nor import MLflow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+
+from iris_core.errors import IrisError, RegistryError
+from iris_core.events.stream import Pace, Signal
+from iris_core.ledger.ledger import Ledger
+from iris_core.ledger.reconcile import Source, identity_of
+from iris_core.models.registry import ALIAS, APPLIED_TAG, TRAINING_TAG, VERDICT_TAG, ModelRef
+from iris_core.store.objects import ObjectStore, ObjectVersion
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The version that the alias names, and when the pipeline itself staged it (None: it did not)."""
+
+    model: ModelRef
+    promoted_at: datetime | None = None
+
+    def announced_by_pipeline(self, grace_s: float) -> bool:
+        """Whether the training DAG staged this just now, and so announces it itself."""
+        if self.promoted_at is None:
+            return False
+        return datetime.now(UTC) - self.promoted_at < timedelta(seconds=grace_s)
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """An object that the staged version has not scored yet, as a watch announces it."""
+
+    digest: str
+    uri: str
+    landed_at: datetime
+
+
+class AliasPoll:
+    """Polls one alias of one model; remembers the last answer.
+
+    :param tracking_uri: MLflow's address, `http(s)://…`.
+    :param poll_s: seconds between two looks.
+    """
+
+    def __init__(self, tracking_uri: str, model: str, poll_s: float) -> None:
+        self._url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
+        self._model = model
+        self._poll_s = poll_s
+        self.staged: Staged | None = None
+
+    async def signals(self) -> AsyncIterator[Signal]:
+        """Signals for ever: `subscribed` when the alias names another version than before, `down` when MLflow
+        does not answer. Each kind of trouble is logged once, until MLflow answers again."""
+        pace, failures, said, known = Pace(first_pause_s=self._poll_s), 0, "", object()
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as session:
+            while True:
+                try:
+                    self.staged = await self._ask(session)
+                except (aiohttp.ClientError, OSError, ValueError, KeyError, IrisError) as error:
+                    trouble = str(error) or type(error).__name__
+                    if trouble != said:
+                        log.warning("The alias %s of %s: %s. Trying again.", ALIAS, self._model, trouble)
+                    said, failures = trouble, failures + 1
+                    yield Signal("down")
+                    await asyncio.sleep(pace.pause(failures))
+                    continue
+                failures, said = 0, ""
+                named = self.staged.model if self.staged else None
+                yield Signal("subscribed" if named != known else "tick")
+                known = named
+                await asyncio.sleep(self._poll_s)
+
+    async def _ask(self, session: aiohttp.ClientSession) -> Staged | None:
+        query = {"name": self._model, "alias": ALIAS}
+        async with session.get(self._url, params=query, auth=_auth()) as response:
+            answer = await response.json(content_type=None)
+            if response.status == 200:
+                return _staged(answer["model_version"])
+            if answer.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise RegistryError(f"MLflow answered {response.status} {answer.get('error_code', '')}".strip())
+
+
+def _auth() -> aiohttp.BasicAuth | None:
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    return aiohttp.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
+
+
+def _staged(version: dict[str, object]) -> Staged:
+    listed = version.get("tags") or []
+    tags = {str(tag["key"]): str(tag["value"]) for tag in listed}  # type: ignore[attr-defined]
+    model = ModelRef(
+        name=str(version["name"]),
+        version=int(str(version["version"])),
+        run_id=str(version.get("run_id") or ""),
+        training=tags.get(TRAINING_TAG, ""),
+    )
+    if tags.get(VERDICT_TAG) != "promoted":
+        return Staged(model)
+    applied = tags.get(APPLIED_TAG)
+    return Staged(model, datetime.fromisoformat(applied) if applied else datetime.now(UTC))
+
+
+def unscored(
+    poll: AliasPoll,
+    store: ObjectStore,
+    ledger: Ledger,
+    source: Source,
+    grace_s: float,
+    rescore: str = "newest",
+) -> Iterator[Unscored]:
+    """What a staged version scores again (`RESCORE`) and has not yet: newest object, all or none. Only reads.
+
+    A version that the training DAG staged within the last `grace_s` seconds is left to its own asset event.
+    """
+    staged = poll.staged
+    if staged is None or staged.announced_by_pipeline(grace_s):
+        return
+    variant = staged.model.variant
+    for version in _scored_again(store, source, rescore):
+        if ledger.get(identity_of("scoring", version, variant)) is None:
+            yield Unscored(f"{version.digest}-{variant}", version.uri, version.landed_at)
+
+
+def _scored_again(store: ObjectStore, source: Source, rescore: str) -> Iterator[ObjectVersion]:
+    if rescore == "none":
+        return
+    current = (versions[0].object for _, versions in source.by_key(store) if versions[0].is_current)
+    if rescore == "all":
+        yield from current
+    elif newest := max(current, key=lambda version: version.landed_at, default=None):
+        yield newest

@@ -1,0 +1,59 @@
+"""Audit records: one small JSON object per task try, saying who did what, when, and how it ended."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.ledger.ledger import Actor
+from iris_core.ledger.workspace import Workspace
+from iris_core.settings.masking import masked, secrets_of
+
+CODE_VERSION_VARIABLE = "IRIS_CODE_VERSION"
+
+
+class AuditRecord(BaseModel):
+    """How one try of one task ended, in whose name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Actor
+    state: str
+    at: datetime
+    map_index: int = -1
+    error: str = ""
+
+
+def write(workspace: Workspace, state: str, map_index: int = -1, error: str = "") -> str:
+    """Store the record of the actor's task try; returns its key. The same try writes the same key."""
+    actor = workspace.actor
+    now = datetime.now(UTC)
+    record = AuditRecord(
+        by=actor, state=state, at=now, map_index=map_index, error=_without_secrets(error, workspace)[:2000]
+    )
+    task = f"{actor.task_id}[{map_index}]" if map_index >= 0 else actor.task_id
+    key = (
+        f"audit/{workspace.settings.platform_env}/{now:%Y-%m-%d}/"
+        f"{actor.dag_id}/{actor.run_id}/{task}-try{actor.try_number}-{state}.json"
+    )
+    body = record.model_dump_json(indent=1).encode()
+    workspace.store.put(workspace.settings.bucket, key, body, "application/json")
+    return key
+
+
+def _without_secrets(text: str, workspace: Workspace) -> str:
+    secrets = (workspace.store.access.secret_access_key, *secrets_of(workspace.settings))
+    return masked(text, secrets)
+
+
+def code_version() -> str:
+    """`$IRIS_CODE_VERSION` (an image or commit), else the installed package's version."""
+    if named := os.environ.get(CODE_VERSION_VARIABLE):
+        return named
+    try:
+        return version("iris-mlops-pipelines")
+    except PackageNotFoundError:
+        return "unknown"

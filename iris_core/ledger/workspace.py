@@ -1,0 +1,48 @@
+"""What a step needs from outside, opened once at the edge and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from iris_core.errors import ConfigError
+from iris_core.ledger.ledger import Actor, Ledger
+from iris_core.settings.variables import Settings
+from iris_core.store.objects import ObjectStore, StoreAccess
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Settings, store, ledger and the actor in whose name decisions are made."""
+
+    settings: Settings
+    store: ObjectStore
+    ledger: Ledger
+    actor: Actor = field(default_factory=Actor)
+
+    def acting_as(self, actor: Actor) -> Workspace:
+        """The same workspace in somebody else's name."""
+        return replace(self, actor=actor)
+
+
+def open_workspace(settings: Settings, access: StoreAccess, actor: Actor | None = None) -> Workspace:
+    """Open the store and the ledger of the settings' team and environment."""
+    store = ObjectStore(access)
+    ledger = Ledger(store, settings.bucket, settings.platform_env)
+    return Workspace(settings, store, ledger, actor or Actor(owner=settings.run_owner))
+
+
+def access_from_settings(settings: Settings) -> StoreAccess:
+    """The store as the environment names it, for use outside Airflow.
+
+    :raises ConfigError: a credential is missing.
+    """
+    if not settings.access_key_id or not settings.secret_access_key:
+        raise ConfigError(
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: the object store needs both. "
+            "The local stack writes its own to .iris/stack.env."
+        )
+    return StoreAccess(
+        endpoint_url=settings.s3_endpoint_url,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key.get_secret_value(),
+    )

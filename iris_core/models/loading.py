@@ -1,0 +1,205 @@
+"""A registered model becomes an object without any of its code being run.
+
+MLflow loads whatever a model's files say: pickles, code folders, and skops files together with the list of
+types that these files themselves ask to be trusted. So the files are fetched by MLflow and read here: only
+skops, only its safe types and those that the deployment names in TRUSTED_MODEL_TYPES.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from zipfile import BadZipFile
+
+from iris_core.errors import ModelRefused
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.registry import ModelRef
+from iris_core.settings.variables import TYPE_NAME
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from sklearn.base import ClassifierMixin
+
+SKOPS = "skops"
+LOGGED = "models:/"
+PROXIED = "mlflow-artifacts"
+STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
+"""Where a registry may keep files, beside its own server: a folder, or a bucket of the deployment's."""
+NAMED = 5
+LOG_AGAIN = (
+    "Log the model again with mlflow.sklearn.log_model(…, serialization_format='skops') and stage that."
+)
+
+
+@contextmanager
+def unpacked(workspace: Workspace, model: ModelRef) -> Iterator[tuple[ClassifierMixin, Path]]:
+    """The scikit-learn model of a registered version, and its files' folder, which is gone afterwards.
+
+    :raises RegistryError: MLflow does not answer, or has no such version.
+    :raises ModelRefused: it cannot be loaded without running what its files say.
+    """
+    uri = f"models:/{model.name}/{model.version}"
+    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
+        with tracking.told(f"Loading {uri}", workspace.settings):
+            flavors = _fetch(workspace, model, uri, folder)
+        with tracking.quiet():
+            estimator = estimator_of(Path(folder), flavors, uri, workspace.settings.trusted_model_types)
+        yield estimator, Path(folder)
+
+
+@contextmanager
+def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
+    """The scikit-learn model of a registered version; raises as `unpacked`."""
+    with unpacked(workspace, model) as (estimator, _):
+        yield estimator
+
+
+def _fetch(workspace: Workspace, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
+    """Download a version's files; returns the flavours that its MLmodel file lists."""
+    from mlflow.models import Model
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    settings = workspace.settings
+    place = _place(tracking.client(settings), model)
+    check_place(place, uri, settings.tracking_uri)
+    files: Any = get_artifact_repository(place, tracking_uri=settings.tracking_uri)
+    files.download_artifacts("", folder)
+    return dict(Model.load(folder).flavors)
+
+
+def _place(mlflow_client: MlflowClient, model: ModelRef) -> str:
+    """Where the files are, looked up once: what is checked is what is fetched."""
+    place = mlflow_client.get_model_version_download_uri(model.name, str(model.version))
+    logged = place.removeprefix(LOGGED)
+    if place.startswith(LOGGED) and "/" not in logged:
+        return str(mlflow_client.get_logged_model(logged).artifact_location)
+    return place
+
+
+def check_place(place: str, uri: str, tracking_uri: str) -> None:
+    """Refuse files that lie on somebody else's server.
+
+    :raises ModelRefused: neither the tracking server's artifacts nor a bucket or folder.
+    """
+    url, server = urlsplit(place), urlsplit(tracking_uri)
+    if url.scheme in STORES or (url.scheme == PROXIED and url.netloc in ("", server.netloc)):
+        return
+    where = f"{url.scheme}://{url.hostname or ''}"
+    raise ModelRefused(
+        f"{uri} is refused: its files are at {where!r}, not with the registry {tracking_uri}. "
+        "Register the model from a run of this registry, and stage that version."
+    )
+
+
+def estimator_of(
+    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = ()
+) -> ClassifierMixin:
+    """The estimator in a model's folder.
+
+    :param flavors: of its MLmodel file; what it says about trusted types and code is not heeded.
+    :param trusted: full names of types that may be loaded beside those that skops deems safe.
+    :raises ModelRefused: no skops file, or one with other types.
+    """
+    flavor = flavors.get("sklearn")
+    if not isinstance(flavor, dict):
+        found = ", ".join(sorted(map(str, flavors))[:NAMED]) or "none"
+        raise ModelRefused(
+            f"{uri} is refused: it is no scikit-learn model (flavours: {found!r}). Only those can be loaded "
+            f"without running code from the registry. {LOG_AGAIN}"
+        )
+    written = flavor.get("serialization_format", "pickle")
+    if written != SKOPS:
+        raise ModelRefused(
+            f"{uri} is refused: its file is in the format {str(written)[:40]!r}, which runs code when it is "
+            f"loaded. {LOG_AGAIN}"
+        )
+    return _read(_file(folder, flavor, uri), uri, trusted)
+
+
+def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
+    named = str(flavor.get("pickled_model", ""))
+    path = (folder / named).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise ModelRefused(
+            f"{uri} is refused: its MLmodel file names {named[:80]!r}, which is no file of it. {LOG_AGAIN}"
+        )
+    return path
+
+
+def _read(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin:
+    """Types are looked at before any object is made."""
+    import skops.io
+
+    try:
+        strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
+        if strange:
+            raise ModelRefused(_untrusted(uri, strange))
+        estimator: ClassifierMixin = skops.io.load(path, trusted=list(trusted))
+    except (
+        BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RecursionError,
+    ) as error:
+        raise ModelRefused(
+            f"{uri} is refused: {path.name} cannot be read as a skops file ({type(error).__name__}: "
+            f"{str(error)[:200]!r}). {LOG_AGAIN}"
+        ) from error
+    return estimator
+
+
+def _untrusted(uri: str, strange: Sequence[str]) -> str:
+    """The names come from the file: only what can be a type's name is offered for copying."""
+    shown = ", ".join(repr(name[:100]) for name in strange[:NAMED])
+    more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
+    known = [name for name in strange if re.fullmatch(TYPE_NAME, name)]
+    fix = f"add them to TRUSTED_MODEL_TYPES={','.join(known)}" if known else "log it again without them"
+    return (
+        f"{uri} is refused: it holds types that are not known to be safe to load: {shown}{more}. "
+        f"If you know who wrote this model and what each of these types does, {fix}; "
+        "if not, stage another version (iris rollback)."
+    )
+
+
+REGISTRY_FILE = "registered_model_meta"
+"""Written on download: the same model has another one under another version."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model, and the SHA-256 of its files' names and contents."""
+
+    estimator: ClassifierMixin
+    digest: str
+
+
+@contextmanager
+def opened(workspace: Workspace, model: ModelRef) -> Iterator[Loaded]:
+    """The scikit-learn model of a registered version, in a folder that is gone afterwards.
+
+    :raises RegistryError: MLflow does not answer, or has no such version.
+    :raises ModelRefused: it cannot be loaded without running what its files say.
+    """
+    with unpacked(workspace, model) as (estimator, folder):
+        yield Loaded(estimator, digest_of(folder))
+
+
+def digest_of(folder: Path) -> str:
+    """The SHA-256 of the files below a folder, by name and content."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != REGISTRY_FILE):
+        name = path.relative_to(folder).as_posix().encode()
+        content = hashlib.sha256(path.read_bytes()).hexdigest().encode()
+        whole.update(name + b"\0" + content + b"\n")
+    return whole.hexdigest()

@@ -1,0 +1,199 @@
+"""MLflow runs and the registry's client, with bounded waits. The one seam to MLflow's tracking side."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from iris_core.errors import RegistryError
+from iris_core.ledger.ledger import Identity
+from iris_core.ledger.workspace import Workspace
+from iris_core.settings.variables import Settings
+from iris_core.store.objects import ObjectVersion
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+log = logging.getLogger(__name__)
+
+IDENTITY_TAG = "iris.identity"
+COMMIT_TAG = "iris.commit"
+BOUNDS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "7",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+"""MLflow's own defaults block for four minutes when its server is down."""
+
+
+def client(settings: Settings) -> MlflowClient:
+    """A client of the settings' tracking server and registry."""
+    for name, value in BOUNDS.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    return mlflow.MlflowClient(settings.tracking_uri, settings.tracking_uri)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the deprecation warnings that skops provokes by looking through every loaded module."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def told(what: str, settings: Settings) -> Iterator[None]:
+    """Turn MLflow's errors into ours: what was asked, of which server, what came back.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    import requests
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, requests.RequestException) as error:
+        first = str(error).splitlines()[0][:300]
+        raise RegistryError(f"{what} failed on {settings.tracking_uri}: {first}") from error
+
+
+def experiment_id(mlflow_client: MlflowClient, name: str) -> str:
+    """The experiment of this name; created when it is new, also when two processes do so at once."""
+    from mlflow.exceptions import MlflowException
+
+    found = mlflow_client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(mlflow_client.create_experiment(name))
+        except MlflowException:
+            found = mlflow_client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+def reap(mlflow_client: MlflowClient, experiment: str, identity: str) -> int:
+    """End the runs that killed attempts at the same decision left RUNNING; returns how many."""
+    left = mlflow_client.search_runs(
+        [experiment],
+        f"attributes.status = 'RUNNING' and tags.`{IDENTITY_TAG}` = '{identity}'",
+    )
+    for run in left:
+        mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "reaped")
+        mlflow_client.set_terminated(run.info.run_id, "KILLED")
+        log.warning("Reaped MLflow run %s: an attempt at %s died.", run.info.run_id, identity)
+    return len(left)
+
+
+def reap_decided(workspace: Workspace, experiment: str) -> None:
+    """Settle the runs of an experiment whose attempt died although their decision has been made.
+
+    A run whose own decision stands was killed after the commit: it is finished. The others lost. Called
+    before work is looked for, and again once it is done: a task that was killed comes back to find its
+    decision made by another run, and may be the last to look for a long time.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    with told(f"Looking for left runs of experiment {experiment}", workspace.settings):
+        mlflow_client = client(workspace.settings)
+        found = mlflow_client.get_experiment_by_name(experiment)
+        if found is None:
+            return
+        unsettled = f"tags.`{COMMIT_TAG}` = 'pending'"
+        for run in mlflow_client.search_runs([found.experiment_id], unsettled):
+            path = run.data.tags.get(IDENTITY_TAG)
+            record = workspace.ledger.get(Identity.parse(path)) if path else None
+            if record:
+                _settle_left(mlflow_client, run, record.outputs.get("run_id") == run.info.run_id)
+
+
+def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
+    died = run.info.status == "RUNNING"
+    lost = "reaped" if died else "lost"
+    mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else lost)
+    if died or not won:
+        mlflow_client.set_terminated(run.info.run_id, "FINISHED" if won else "KILLED")
+
+
+@contextmanager
+def attempt(
+    workspace: Workspace, experiment: str, name: str, identity: str, tags: Mapping[str, str]
+) -> Iterator[str]:
+    """One attempt at a decision as an MLflow run; yields the run id.
+
+    The run is tagged with the decision's identity, so that what a killed attempt left is found and ended.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    import mlflow
+
+    with told(f"Logging a run to experiment {experiment}", workspace.settings):
+        mlflow_client = client(workspace.settings)
+        found = experiment_id(mlflow_client, experiment)
+        reap(mlflow_client, found, identity)
+        with mlflow.start_run(
+            experiment_id=found,
+            run_name=name,
+            tags={IDENTITY_TAG: identity, COMMIT_TAG: "pending", **provenance(workspace), **tags},
+        ) as run:
+            yield str(run.info.run_id)
+
+
+def settle(workspace: Workspace, run_id: str, won: bool) -> None:
+    """Mark a run by whether its decision was committed, or somebody else's stands."""
+    mlflow_client = client(workspace.settings)
+    mlflow_client.set_tag(run_id, COMMIT_TAG, "committed" if won else "lost")
+    if not won:
+        mlflow_client.set_terminated(run_id, "KILLED")
+
+
+def provenance(workspace: Workspace) -> dict[str, str]:
+    """Tags that lead from a run back to who ran what."""
+    actor = workspace.actor
+    return {
+        "iris.owner": actor.owner,
+        "iris.dag_id": actor.dag_id,
+        "iris.dag_run_id": actor.run_id,
+        "iris.task_id": actor.task_id,
+        "iris.code_version": actor.code_version,
+    }
+
+
+def object_tags(version: ObjectVersion) -> dict[str, str]:
+    """Tags that lead from a run or model back to the object version it was made from."""
+    return {
+        "iris.object.uri": version.uri,
+        "iris.object.digest": version.digest,
+        "iris.object.etag": version.etag,
+    }
+
+
+def log_dataset(version: ObjectVersion, name: str, context: str) -> None:
+    """Log an object version as the active run's dataset; searchable by `dataset.digest`."""
+    log_datasets([version], name, context)
+
+
+def log_datasets(versions: Sequence[ObjectVersion], name: str, context: str) -> None:
+    """Log several object versions as the active run's datasets, in one request."""
+    import mlflow
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.meta_dataset import MetaDataset
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        datasets: list[Any] = []
+        for version in versions:
+            source: Any = resolve_dataset_source(f"s3://{version.bucket}/{version.key}")
+            datasets.append(MetaDataset(source, name=name, digest=version.digest))  # type: ignore[abstract]
+        count = len(datasets)
+        mlflow.log_inputs(datasets, contexts=[context] * count, tags_list=[None] * count)

@@ -1,0 +1,62 @@
+"""A verdict as MLflow metrics: in its own run, and in the model's history run, whose charts show the course.
+
+Names are stable: `severity` (0 none to 3 high, -1 insufficient), `current/{column}/mean` and so on,
+`reference/…`, `severity/{column}`, `missing_share/{column}`, `evidently/{column}`. In the history run a step
+is the second in which the batch landed, so that repeating a report changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from iris_core.drift.thresholds import Severity, rank
+from iris_core.drift.verdict import DriftVerdict
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.history import history_run
+from iris_core.models.registry import ModelRef
+
+if TYPE_CHECKING:
+    pass
+
+
+def metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
+    """Name and value of everything that a chart can show."""
+    yield "severity", number(verdict.severity)
+    for column in verdict.evidence:
+        yield f"severity/{column.column}", number(column.severity)
+    for test in verdict.evidently:
+        if test.value is not None:
+            yield f"evidently/{test.column}", float(test.value)
+    for side, statistics in (("reference", verdict.reference), ("current", verdict.current)):
+        for name, known in statistics.items():
+            if side == "current" and known.rows:
+                yield f"missing_share/{name}", known.missing / known.rows
+            for what in ("mean", "std", "min", "max"):
+                value = getattr(known, what)
+                if value is not None:
+                    yield f"{side}/{name}/{what}", float(value)
+
+
+def number(severity: Severity) -> float:
+    """-1 insufficient, 0 none, 1 low, 2 medium, 3 high."""
+    return float(rank(severity) - rank("none"))
+
+
+def log_history(workspace: Workspace, scored: Record, verdict: DriftVerdict) -> str:
+    """Add a verdict to the history run of its model; returns the run's id.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    from mlflow.entities import Metric
+
+    landed = scored.object().landed_at
+    step = int(landed.timestamp())
+    points = [Metric(name, value, step * 1000, step) for name, value in metrics(verdict)]
+    with tracking.told("Logging the drift history", workspace.settings):
+        client = tracking.client(workspace.settings)
+        run_id = history_run(client, workspace, ModelRef.model_validate(scored.inputs["model"]))
+        client.log_batch(run_id, metrics=points)
+    return run_id

@@ -1,0 +1,256 @@
+"""From a scoring to a drift verdict: compare what was scored with what the model was trained on, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date
+from typing import TYPE_CHECKING, Any
+
+from iris_core.drift.debounce import Debounced
+from iris_core.drift.sides import Side, judged, read_side
+from iris_core.drift.thresholds import SEVERITIES
+from iris_core.drift.verdict import DriftVerdict
+from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
+from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.loading import loaded
+from iris_core.models.registry import ModelRef
+from iris_core.monitoring import verdicts
+from iris_core.monitoring.metrics import log_history, metrics
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables.published import text_frames
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+    from iris_core.drift.evidently_report import EvidentlyReport
+
+INSUFFICIENT = "insufficient"
+
+
+def identity_of(moment: date, subject: str, variant: str) -> Identity:
+    """The identity of the drift verdict on a scoring that was decided on the day `moment`."""
+    return Identity("drift", moment, f"{subject}-{variant}", verdicts.BATCH)
+
+
+def unreported(workspace: Workspace) -> list[str]:
+    """Paths of the scorings without a drift record, oldest first.
+
+    :raises NothingOwed: every scoring has one.
+    """
+    reap(workspace)
+    owed = pending(workspace)
+    if not owed:
+        raise NothingOwed("Every scoring has its drift record.")
+    return owed
+
+
+def reap(workspace: Workspace) -> None:
+    """End what killed attempts left RUNNING in the drift experiment."""
+    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
+
+
+def pending(workspace: Workspace) -> list[str]:
+    """The same list, also when it is empty; only reads."""
+    days: dict[date, dict[str, tuple[str, ...]]] = {}
+    owed: list[str] = []
+    for moment, outcome, identity in workspace.ledger.journal("scoring"):
+        if outcome != "scored":
+            continue
+        day = date.fromisoformat(moment[:10])
+        if day not in days:
+            days[day] = workspace.ledger.decided_on("drift", day)
+        wanted = identity_of(day, identity.subject, identity.variant)
+        if wanted.subject not in days[day] and _stands(workspace, identity, wanted.day):
+            owed.append(identity.path)
+    return owed[::-1]
+
+
+def _stands(workspace: Workspace, identity: Identity, day: date) -> bool:
+    record = workspace.ledger.get(identity)
+    return record is not None and record.outcome == "scored" and record.at.date() == day
+
+
+def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
+    """Report on one scoring: statistics, Evidently's JSON and HTML, MLflow run, ledger record.
+
+    :returns: severity, sentence, and where the report lies.
+    :raises DecidedElsewhere: there is no such scoring.
+    """
+    scored = workspace.ledger.get(Identity.parse(scoring))
+    if scored is None or scored.outcome != "scored":
+        raise DecidedElsewhere(f"{scoring} is not the record of a scoring.")
+    identity = identity_of(scored.at.astimezone(UTC).date(), scored.subject, scored.variant)
+    standing = workspace.ledger.get(identity)
+    return _summary(standing or _decide(workspace, scored, identity))
+
+
+def _decide(workspace: Workspace, scored: Record, identity: Identity) -> Record:
+    reference = _reference(workspace, scored)
+    if isinstance(reference, str):
+        return _undecidable(workspace, scored, identity, reference)
+    try:
+        return _compare(workspace, scored, identity, reference)
+    except (ObjectMissing, DataRejected) as error:
+        return _undecidable(workspace, scored, identity, f"Nothing to compare. {error}")
+
+
+def _reference(workspace: Workspace, scored: Record) -> ObjectVersion | str:
+    """What the scored model was trained on, or why that is not known."""
+    model = ModelRef.model_validate(scored.inputs["model"])
+    if not model.training:
+        return f"{model.name} version {model.version} was registered by hand: its training data is unknown."
+    training = workspace.ledger.get(Identity.parse(model.training))
+    return training.object() if training else f"The training record {model.training} is gone."
+
+
+def _undecidable(workspace: Workspace, scored: Record, identity: Identity, why: str) -> Record:
+    """Nothing to compare, or nothing to compare with: insufficient, never an alarm."""
+    return workspace.ledger.commit(
+        identity,
+        INSUFFICIENT,
+        workspace.actor,
+        reason=why,
+        inputs={
+            "scoring": scored.identity.path,
+            "current": scored.inputs["object"],
+            "model": scored.inputs["model"],
+        },
+        evidence={"sentence": why},
+    ).record
+
+
+def _compare(workspace: Workspace, scored: Record, identity: Identity, reference: ObjectVersion) -> Record:
+    predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
+    table = workspace.settings.project.table
+    after = _side(workspace, predictions)
+    with loaded(workspace, ModelRef.model_validate(scored.inputs["model"])) as model:
+        before = _side(workspace, reference).predicted_by(model, table)
+        weights = feature_weights(model, table.feature_names)
+    verdict, tested = judged(before, after, table, weights)
+    base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
+    files = _files(verdict, tested)
+    uris = {name: _store(workspace, f"{base}/{name}", body) for name, body in files.items()}
+    run_id = _log(workspace, scored, identity, verdict, files)
+    history = log_history(workspace, scored, verdict)
+    committed = workspace.ledger.commit(
+        identity,
+        verdict.severity,
+        workspace.actor,
+        reason=verdict.sentence,
+        inputs={
+            "scoring": scored.identity.path,
+            "reference": reference.model_dump(mode="json"),
+            "current": scored.inputs["object"],
+            "model": scored.inputs["model"],
+        },
+        outputs={
+            "report_html": uris["report.html"],
+            "report_json": uris["report.json"],
+            "statistics": uris["statistics.json"],
+            "run_id": run_id,
+            "history_run_id": history,
+        },
+        evidence={
+            **verdict.model_dump(mode="json"),
+            "debounce": _debounce(workspace, scored, identity, verdict),
+        },
+    )
+    tracking.settle(workspace, run_id, committed.won)
+    return committed.record
+
+
+def _debounce(
+    workspace: Workspace, scored: Record, identity: Identity, verdict: DriftVerdict
+) -> dict[str, Any]:
+    """N of M as far as it is known now; `verdicts` computes it anew from all records."""
+    model = ModelRef.model_validate(scored.inputs["model"]).variant
+    order = verdicts.order_of(scored.inputs["object"], identity.path)
+    state = verdicts.debounced_now(workspace, verdicts.Series(model), order, verdict.severity)
+    return state.model_dump(mode="json")
+
+
+def _side(workspace: Workspace, version: ObjectVersion) -> Side:
+    chunks = workspace.store.chunks(version)
+    if version.key.endswith(".parquet"):
+        frames = enumerate(text_frames(workspace.store, version))
+        chunks = (frame.write_csv(include_header=number == 0).encode() for number, frame in frames)
+    return read_side(chunks, version.uri, workspace.settings.project.table)
+
+
+def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
+    """How much each feature moves a linear model: the mean of its coefficients' absolute values.
+
+    None for a model without coefficients. After a scaler they are comparable between features.
+    """
+    last = model[-1] if hasattr(model, "steps") else model
+    coefficients = getattr(last, "coef_", None)
+    if coefficients is None or coefficients.shape[1] != len(names):
+        return None
+    return dict(zip(names, abs(coefficients).mean(axis=0).tolist(), strict=True))
+
+
+def _files(verdict: DriftVerdict, tested: EvidentlyReport) -> dict[str, bytes]:
+    statistics = verdict.model_dump(mode="json", include={"severity", "sentence", "reference", "current"})
+    return {
+        "report.html": tested.html.encode(),
+        "report.json": json.dumps(tested.json).encode(),
+        "statistics.json": json.dumps(statistics, indent=1).encode(),
+    }
+
+
+def _store(workspace: Workspace, key: str, body: bytes) -> str:
+    content_type = "text/html; charset=utf-8" if key.endswith(".html") else "application/json"
+    return workspace.store.put(workspace.settings.drift_bucket, key, body, content_type).uri
+
+
+def _name(scored: Record) -> str:
+    return f"{scored.at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scored.subject[:8]}-{scored.variant}"
+
+
+def _log(
+    workspace: Workspace,
+    scored: Record,
+    identity: Identity,
+    verdict: DriftVerdict,
+    files: Mapping[str, bytes],
+) -> str:
+    import mlflow
+
+    name = workspace.settings.names.drift_experiment
+    tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
+    with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity.path, tags) as run_id:
+        mlflow.log_metrics(dict(metrics(verdict)))
+        mlflow.set_tag("mlflow.note.content", verdict.sentence)
+        for file, body in files.items():
+            mlflow.log_text(body.decode(), file)
+    return run_id
+
+
+def _summary(record: Record) -> dict[str, Any]:
+    return {
+        "verdict": record.identity.path,
+        "scoring": record.inputs["scoring"],
+        "severity": record.outcome,
+        "sentence": record.reason,
+        "report": record.outputs.get("report_html", ""),
+    }
+
+
+def worst(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
+    reap(workspace)
+    states = {record.identity.path: state for record, state in verdicts.with_debounce(workspace)}
+    told = [{**report, **_told(states.get(str(report["verdict"])))} for report in reports]
+    if not told:
+        raise IrisError("No report was made.")
+    ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))
+    return {**ranked[-1], "reports": len(ranked), "owner": workspace.actor.owner}
+
+
+def _told(state: Debounced | None) -> dict[str, Any]:
+    if state is None:
+        return {"alert": False, "violations": 0, "batches": 0}
+    return {"alert": state.alert, "violations": state.violations, "batches": state.seen}

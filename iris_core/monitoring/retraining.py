@@ -1,0 +1,124 @@
+"""From an alert to a retraining, once: `RETRAIN_ON_DRIFT`.
+
+The request is a ledger record of kind `action`; the training DAG finds it there, whether or not the asset
+event about it arrives. The new model must win at the gate like any other. No loop can start: one request for
+each version of the training data, a cooldown, and a daily budget (`drift.retrain_policy`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from iris_core import promotion, training
+from iris_core.errors import NothingOwed
+from iris_core.ledger.ledger import SUPERSEDED, Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.monitoring import alerts, verdicts
+from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
+from iris_core.store.objects import ObjectVersion
+from iris_core.training import requests as retrain_requests
+from iris_core.training.requests import REQUESTED, STOPPED, identity_for, newest, requests
+
+TOLD_AGAIN_AFTER = timedelta(minutes=1)
+"""So long an asset event may take to start its run."""
+
+
+def request(workspace: Workspace) -> dict[str, Any]:
+    """Ask for a retraining when the staged model's last batches alert.
+
+    A request that still waits is told again, since its event may be lost: by a retry of the run that made it,
+    and by any other once it has waited for `TOLD_AGAIN_AFTER`.
+
+    :returns: what to train on and why.
+    :raises NothingOwed: it is switched off, nothing alerts, or it must not be now; the message says why.
+    """
+    if not workspace.settings.retrain_on_drift:
+        raise NothingOwed("RETRAIN_ON_DRIFT is off.")
+    variant, source = training.configuration(workspace).variant, training.source(workspace)
+    if retrain_requests.owed(workspace, source, variant):
+        return _told_again(workspace, next(requests(workspace)))
+    verdict = _alerting(workspace)
+    standing = workspace.ledger.get(identity_for(verdict))
+    if standing:
+        raise NothingOwed(f"{standing.outcome}: {standing.reason}")
+    data = _trainable(workspace)
+    decision = _decided(workspace, data)
+    if not decision.is_allowed and not decision.is_final:
+        raise NothingOwed(f"No retraining now: {decision.reason}.")
+    outcome = REQUESTED if decision.is_allowed else STOPPED
+    record = _commit(workspace, verdict, data, outcome, decision)
+    if record.outcome != REQUESTED:
+        raise NothingOwed(f"{record.outcome}: {record.reason}")
+    return _summary(record)
+
+
+def _told_again(workspace: Workspace, waiting: Record) -> dict[str, Any]:
+    """What to train on; drift runs side by side do not each wake a training for the same request.
+
+    :raises NothingOwed: another run has just asked.
+    """
+    is_mine = waiting.by.run_id == workspace.actor.run_id
+    if not is_mine and timedelta(0) <= datetime.now(UTC) - waiting.at < TOLD_AGAIN_AFTER:
+        raise NothingOwed(f"A retraining on {waiting.object().uri} was asked for by run {waiting.by.run_id}.")
+    return _summary(waiting)
+
+
+def _alerting(workspace: Workspace) -> Record:
+    """The newest alerting verdict about the model that is staged."""
+    staged = promotion.staged(workspace)
+    found = [
+        record
+        for record, _ in alerts.alerting(workspace)
+        if staged and verdicts.model_of(record) == staged.variant
+    ]
+    if not found:
+        raise NothingOwed("No alert about the staged model: nothing to retrain for.")
+    return found[-1]
+
+
+def _trainable(workspace: Workspace) -> ObjectVersion:
+    """The newest training data, when it has been trained on and so can be again."""
+    source = training.source(workspace)
+    data = newest(workspace.store, source)
+    if data is None:
+        raise NothingOwed(f"There is no training data at s3://{source.bucket}/{source.key} to train on.")
+    records = workspace.ledger.of_subject("training", data.landed_at.date(), data.digest)
+    last = records[-1] if records else None
+    if last is None or last.outcome == SUPERSEDED:
+        raise NothingOwed(f"{data.uri} has not been trained on yet: that comes first.")
+    if last.outcome == training.REJECTED:
+        raise NothingOwed(f"{data.uri} was rejected: correct it and upload it again. {last.reason}")
+    return data
+
+
+def _decided(workspace: Workspace, data: ObjectVersion) -> Decision:
+    past = [Past(record.at, record.object().digest) for record in requests(workspace)]
+    settings = workspace.settings
+    policy = Policy(timedelta(hours=settings.retrain_cooldown_hours), settings.retrain_budget)
+    return decide(past, data.digest, datetime.now(UTC), policy)
+
+
+def _commit(
+    workspace: Workspace, verdict: Record, data: ObjectVersion, outcome: str, decision: Decision
+) -> Record:
+    return workspace.ledger.commit(
+        identity_for(verdict),
+        outcome,
+        workspace.actor,
+        reason=f"{data.uri}: {decision.reason}. {verdict.reason}",
+        inputs={
+            "verdict": verdict.identity.path,
+            "model": verdict.inputs["model"],
+            "object": data.model_dump(mode="json"),
+        },
+        evidence={
+            "severity": verdict.outcome,
+            "cooldown_hours": workspace.settings.retrain_cooldown_hours,
+            "budget": workspace.settings.retrain_budget,
+        },
+    ).record
+
+
+def _summary(record: Record) -> dict[str, Any]:
+    return {"request": record.identity.path, "data": record.object().uri, "reason": record.reason}

@@ -1,0 +1,213 @@
+"""The registry: versions, the alias that is the authority, and the stage that mirrors it.
+
+Everything here is derived from the ledger's promotion records and can be done again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import RegistryError
+from iris_core.ledger.ledger import Record
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import runs as tracking
+from iris_core.models.registry import (
+    ALIAS,
+    APPLIED_TAG,
+    LANDED_AT_TAG,
+    PROMOTED,
+    REASON_TAG,
+    STAGE,
+    TRAINED_AT_TAG,
+    TRAINING_TAG,
+    VERDICT_AT_TAG,
+    VERDICT_TAG,
+    _by_alias,
+    find,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+ROLLBACK_TAG = "iris.rollback"
+ROUNDS = 10
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+class RolledBack(BaseModel):
+    """The last rollback, as the model's tag keeps it: what was approved before it no longer counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    at: datetime
+
+
+def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record) -> ModelVersion:
+    """The one version registered from a training run; repeating it gives the same version."""
+    import mlflow
+
+    name = workspace.settings.names.model
+    run_id = training.outputs["run_id"]
+    if not _registered(mlflow_client, name, run_id):
+        _create_model(mlflow_client, name)
+        mlflow.register_model(training.outputs["model_uri"], name, tags=_tags(workspace, training))
+    first, *doubles = _registered(mlflow_client, name, run_id)
+    for double in doubles:
+        _delete(mlflow_client, double)
+        log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
+    return first
+
+
+def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
+    """From a version back to what it was trained on, with what configuration, and by whom."""
+    return {
+        TRAINING_TAG: training.identity.path,
+        TRAINED_AT_TAG: training.at.isoformat(),
+        LANDED_AT_TAG: training.object().landed_at.isoformat(),
+        "iris.config": training.inputs.get("config", {}).get("variant", ""),
+        **tracking.provenance(workspace),
+        **tracking.object_tags(training.object()),
+    }
+
+
+def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
+    """Somebody who registered the same at the same moment may have deleted it first."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.delete_model_version(version.name, version.version)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def _create_model(mlflow_client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.create_registered_model(name)
+    except MlflowException:
+        mlflow_client.get_registered_model(name)
+
+
+def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[ModelVersion]:
+    found = mlflow_client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return sorted(found, key=lambda version: int(version.version))
+
+
+def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: Record) -> None:
+    """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
+    tags = {
+        REASON_TAG: verdict.reason[:4900],
+        VERDICT_AT_TAG: verdict.at.isoformat(),
+        VERDICT_TAG: verdict.outcome,
+    }
+    for key, value in tags.items():
+        mlflow_client.set_model_version_tag(version.name, version.version, key, value)
+    if verdict.outcome == PROMOTED:
+        stage(mlflow_client, version.name)
+    mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
+
+
+def stage(mlflow_client: MlflowClient, name: str) -> int:
+    """Make alias and stage name the version that the decisions want; archive the others that are staged.
+
+    That is the approved version whose data landed last (of the same data: that was trained last), of those
+    approved since the last rollback and the one rolled back to. The store's clock orders them, because those
+    of the hosts may differ. Whoever changes something looks again afterwards, so that concurrent promotions
+    converge.
+
+    :returns: the version that is staged.
+    """
+    for _ in range(ROUNDS):
+        wanted = _wanted(mlflow_client, name)
+        others = [version for version in _staged_versions(mlflow_client, name) if version != wanted]
+        if _is_staged(mlflow_client, name, wanted) and not others:
+            return wanted
+        _restage(mlflow_client, name, wanted, others)
+    raise RegistryError(f"Staging {name} did not settle in {ROUNDS} rounds: something else moves it too.")
+
+
+def _wanted(mlflow_client: MlflowClient, name: str) -> int:
+    since = last_rollback(mlflow_client, name)
+    approved = mlflow_client.search_model_versions(f"name = '{name}' and tags.`{VERDICT_TAG}` = '{PROMOTED}'")
+    standing = [each for each in approved if since is None or _time(each, VERDICT_AT_TAG) > since.at]
+    if since:
+        returned_to = find(mlflow_client, name, since.version)
+        standing += [returned_to] if returned_to else []
+    if not standing:
+        raise RegistryError(f"{name} has no approved version to stage: the one rolled back to is gone.")
+    return int(max(standing, key=_age).version)
+
+
+def _age(version: ModelVersion) -> tuple[datetime, datetime, int]:
+    return _time(version, LANDED_AT_TAG), _time(version, TRAINED_AT_TAG), int(version.version)
+
+
+def _time(version: ModelVersion, tag: str) -> datetime:
+    stamped = version.tags.get(tag)
+    return datetime.fromisoformat(stamped) if stamped else BEGINNING
+
+
+def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
+    """The rollback that stands for a model, if there was one."""
+    kept = mlflow_client.get_registered_model(name).tags.get(ROLLBACK_TAG)
+    return RolledBack.model_validate_json(kept) if kept else None
+
+
+def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
+    """Let a rollback stand, unless a later one does."""
+    standing = last_rollback(mlflow_client, name)
+    if standing is None or standing.at < rolled_back.at:
+        kept = json.dumps(rolled_back.model_dump(mode="json"))
+        mlflow_client.set_registered_model_tag(name, ROLLBACK_TAG, kept)
+
+
+def _staged_versions(mlflow_client: MlflowClient, name: str) -> list[int]:
+    versions = mlflow_client.search_model_versions(f"name = '{name}'")
+    return [int(version.version) for version in versions if version.current_stage == STAGE]
+
+
+def _is_staged(mlflow_client: MlflowClient, name: str, version: int) -> bool:
+    named = _by_alias(mlflow_client, name)
+    return named is not None and int(named.version) == version and named.current_stage == STAGE
+
+
+def _restage(mlflow_client: MlflowClient, name: str, wanted: int, others: list[int]) -> None:
+    with _stages():
+        mlflow_client.transition_model_version_stage(name, str(wanted), STAGE)
+        for version in others:
+            mlflow_client.transition_model_version_stage(name, str(version), "Archived")
+    _set_alias(mlflow_client, name, wanted)
+
+
+def _set_alias(mlflow_client: MlflowClient, name: str, version: int) -> None:
+    """Two that set an alias for the first time at once insert the same row: one fails, and tries again."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow_client.set_registered_model_alias(name, ALIAS, str(version))
+    except MlflowException as error:
+        if "UNIQUE constraint" not in str(error) and "duplicate key" not in str(error):
+            raise
+        mlflow_client.set_registered_model_alias(name, ALIAS, str(version))
+
+
+@contextmanager
+def _stages() -> Iterator[None]:
+    """MLflow deprecates stages since 2.9; they are kept for whoever still reads them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield

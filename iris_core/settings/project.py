@@ -1,0 +1,119 @@
+"""`project.json`: the project's name, and the table that its models learn from.
+
+Another dataset is a change of that file, not of code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from iris_core.errors import ConfigError
+
+PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
+
+
+class Feature(BaseModel):
+    """A numeric column that the model sees; `min` and `max` bound what is plausible, in `unit`.
+
+    `typical_min` and `typical_max` bound the mean of a training table's column, every class weighing the
+    same: a swapped column or another unit can be plausible row by row and still be told by its mean.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    type: Literal["number"] = "number"
+    unit: str = ""
+    min: float
+    max: float
+    typical_min: float | None = None
+    typical_max: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min < self.max:
+            raise ValueError(f"feature {self.name!r}: min {self.min} is not below max {self.max}")
+        low = self.min if self.typical_min is None else self.typical_min
+        high = self.max if self.typical_max is None else self.typical_max
+        if not self.min <= low < high <= self.max:
+            raise ValueError(
+                f"feature {self.name!r}: typical_min {low} and typical_max {high} do not lie in this order "
+                f"between min {self.min} and max {self.max}"
+            )
+        return self
+
+
+class TableSchema(BaseModel):
+    """Columns of a training table; an inference table needs the features only.
+
+    `min_rows` is the least a training table must hold. `key` is the column by which labels that come later
+    find the predictions they belong to: inference tables that have it carry it through.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[Feature, ...] = Field(min_length=1)
+    target: str = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=2)
+    min_rows: int = Field(default=30, ge=10)
+    key: str = Field(default="id", min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [*self.feature_names, self.target, self.key]
+        if len(set(names)) != len(names):
+            raise ValueError(f"column names must be distinct: {names}")
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes must be distinct: {list(self.classes)}")
+        return self
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The features' column names, in the model's order."""
+        return tuple(feature.name for feature in self.features)
+
+
+class Project(BaseModel):
+    """The content of `project.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    default_team: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    dag_directory: str = "dags"
+    tags: tuple[str, ...] = ()
+    table: TableSchema
+
+
+def project_file() -> Path:
+    """`$IRIS_PROJECT_FILE`, else the file shipped with the package, else the checkout's."""
+    if named := os.environ.get(PROJECT_FILE_VARIABLE):
+        return Path(named)
+    packaged = Path(__file__).parents[1] / "project.json"
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "project.json"
+
+
+def load_project(path: Path | None = None) -> Project:
+    """Read `project.json`.
+
+    :raises ConfigError: the file is missing, not JSON, or a field is wrong; names file and field.
+    """
+    path = path or project_file()
+    try:
+        return Project.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} is missing: it names the project and its table. "
+            f"Point {PROJECT_FILE_VARIABLE} at one, or restore the repository's project.json."
+        ) from error
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigError(f"{path}: {where}: {first['msg']}.") from error

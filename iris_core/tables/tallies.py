@@ -1,0 +1,50 @@
+"""What one check finds in one column while a table passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from iris_core.tables.findings import ROWS_NAMED, Check, Finding, near_match, shown
+from iris_core.tables.frames import Batch
+
+VALUES_NAMED = 5
+
+
+@dataclass
+class Tally:
+    """The rows that one check has found in one column so far."""
+
+    check: Check
+    column: str
+    expected: str
+    count: int = 0
+    rows: list[int] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+
+    def add(self, batch: Batch, mask: pl.Series) -> None:
+        """Count the rows under a mask; keep the first rows' numbers and the first distinct values."""
+        self.count += int(mask.sum())
+        self.rows += batch.rows(mask, ROWS_NAMED - len(self.rows))
+        if len(self.values) < VALUES_NAMED:
+            news = batch.frame[self.column].filter(mask).unique(maintain_order=True).head(VALUES_NAMED)
+            self.values = list(dict.fromkeys([*self.values, *news]))[:VALUES_NAMED]
+
+    def finding(self, classes: Sequence[str]) -> Finding:
+        """This tally as a finding; unknown classes with the one that was probably meant."""
+        known = classes if self.check == "unknown_class" else ()
+        return Finding(
+            check=self.check,
+            column=self.column,
+            rows=tuple(self.rows),
+            count=self.count,
+            found=", ".join(_with_hint(value, known) for value in self.values),
+            expected=self.expected,
+        )
+
+
+def _with_hint(value: str, known: Sequence[str]) -> str:
+    meant = near_match(value, known)
+    return f"{shown(value)} (is it {shown(meant)}?)" if meant else shown(value)

@@ -1,0 +1,97 @@
+"""The components' environment: complete, private, and free of what belongs to other stacks."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from devstack.environment import (
+    component_environment,
+    read_environment,
+    stack_environment,
+    write_environment,
+    write_local_settings,
+)
+from devstack.home import Home, find_home
+from iris_core.errors import ConfigError
+from tests.local_settings import done_by
+
+pytestmark = pytest.mark.unit
+
+PORTS = {"store": 20001, "store-console": 20002, "mlflow": 20003, "airflow": 20004}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / ".iris")
+
+
+def test_credentials_are_generated_once_and_private(home: Home) -> None:
+    first = stack_environment(home, PORTS, {})
+    write_environment(home, first)
+    assert home.environment.stat().st_mode & 0o777 == 0o600
+    assert stack_environment(home, PORTS, {}) == first
+    other = stack_environment(Home(home.root / "other"), PORTS, {})
+    assert other["AWS_SECRET_ACCESS_KEY"] != first["AWS_SECRET_ACCESS_KEY"]
+
+
+def test_a_shell_reads_what_was_written(home: Home) -> None:
+    values = {**stack_environment(home, PORTS, {"RUN_OWNER": "jane o'doe $HOME"}), "ODD": 'a "b" \\ c'}
+    write_environment(home, values)
+    assert read_environment(home) == values
+    script = f"set -a; . {shlex.quote(str(home.environment))}; env -0"
+    shell = subprocess.run(["sh", "-c", script], env={}, capture_output=True, check=True, text=True)
+    seen = dict(line.split("=", 1) for line in shell.stdout.split("\0") if line)
+    assert values.items() <= seen.items()
+
+
+def test_a_home_is_named_by_the_variable(tmp_path: Path) -> None:
+    assert find_home({"IRIS_HOME": str(tmp_path)}).root == tmp_path
+    assert find_home({}).root.name == ".iris"
+
+
+def test_settings_of_the_user_are_kept_and_checked(home: Home) -> None:
+    values = stack_environment(home, PORTS, {"TEAM": "team_b", "PLATFORM_ENV": "prod"})
+    assert (values["TEAM"], values["PLATFORM_ENV"]) == ("team_b", "prod")
+    with pytest.raises(ConfigError, match="ACCURACY_THRESHOLD"):
+        stack_environment(home, PORTS, {"ACCURACY_THRESHOLD": "much"})
+
+
+def test_what_belongs_to_other_stacks_is_left_out(home: Home) -> None:
+    foreign = {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW_CONN_OTHER": "x",
+        "AWS_PROFILE": "work",
+        "MLFLOW_TRACKING_TOKEN": "t",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MY_OWN": "kept",
+    }
+    environ = component_environment(stack_environment(home, PORTS, foreign), foreign)
+    assert environ["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert environ["MY_OWN"] == "kept"
+    assert environ.keys().isdisjoint(
+        {"AIRFLOW_CONN_OTHER", "AWS_PROFILE", "MLFLOW_TRACKING_TOKEN", "PYTHONDONTWRITEBYTECODE"}
+    )
+
+
+def test_everything_is_on_the_loopback_interface(home: Home) -> None:
+    values = stack_environment(home, PORTS, {})
+    connection = json.loads(values["AIRFLOW_CONN_MINIO_DEFAULT"])
+    assert connection["extra"]["endpoint_url"] == values["MLFLOW_S3_ENDPOINT_URL"] == "http://127.0.0.1:20001"
+    assert connection["password"] == values["AWS_SECRET_ACCESS_KEY"]
+    assert values["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:20003"
+    assert values["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:20004/execution/"
+    assert values["AIRFLOW__API__HOST"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("command", "done"), [("scheduler", ["preload"]), ("triggerer", ["handover"]), ("api-server", [])]
+)
+def test_each_process_does_what_it_needs(home: Home, command: str, done: list[str]) -> None:
+    write_local_settings(home)
+    source = (home.airflow / "config" / "airflow_local_settings.py").read_text()
+    assert done_by(source, ["airflow", command]) == done

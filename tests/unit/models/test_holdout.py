@@ -1,0 +1,48 @@
+"""The split is a function of its inputs, and its digest tells one holdout from another."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from iris_core.models.holdout import Part, split
+from iris_core.settings.project import load_project
+
+pytestmark = pytest.mark.unit
+
+TABLE = load_project().table
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    from sklearn.datasets import load_iris
+
+    iris = load_iris()
+    drawn = pd.DataFrame(iris.data, columns=list(TABLE.feature_names))
+    drawn[TABLE.target] = [str(iris.target_names[number]) for number in iris.target]
+    return drawn
+
+
+def test_drawn_again_it_is_the_same(frame: pd.DataFrame) -> None:
+    first, again = split(frame, TABLE, 0.2, 42), split(frame.copy(), TABLE, 0.2, 42)
+    assert len(first.holdout) == 30
+    assert first.holdout.labels.value_counts().to_list() == [10, 10, 10]
+    assert first.holdout.digest() == again.holdout.digest()
+    assert first.holdout.digest() != split(frame, TABLE, 0.2, 43).holdout.digest()
+    assert set(first.learned.features.index).isdisjoint(first.holdout.features.index)
+
+
+def test_the_digest_is_one_that_anybody_can_compute() -> None:
+    part = Part(pd.DataFrame({"x": [1.0], "y": [2.5]}), pd.Series(["ü"]))
+    import hashlib
+    import struct
+
+    expected = hashlib.sha256(b"x\ny\n" + struct.pack("<2d", 1.0, 2.5) + "ü".encode()).hexdigest()
+    assert part.digest() == expected
+
+
+def test_equal_rows_have_equal_keys_and_others_do_not() -> None:
+    features = pd.DataFrame({"x": [1.0, 1.0, 1.0, 2.0]}, index=[9, 8, 7, 6])
+    keys = Part(features, pd.Series(["a", "a", "b", "a"], index=features.index)).row_keys()
+    assert keys[0] == keys[1]
+    assert len(set(keys.tolist())) == 3
