@@ -33,7 +33,7 @@ from iris_core import promotion, training
 from iris_core.errors import RegistryError
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.promotion.measurement import Limits
 from iris_core.promotion.trial import Outcome, Trial
 from iris_core.settings.variables import load_settings

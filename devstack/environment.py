@@ -13,7 +13,7 @@ from pathlib import Path
 
 from devstack.home import Home, project_folder, write_file
 from devstack.ports import LOOPBACK
-from iris_core.models.runs import BOUNDS
+from iris_core.models.tracking import BOUNDS
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file
 from iris_core.settings.variables import EXAMPLES, load_settings
 

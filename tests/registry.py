@@ -7,7 +7,7 @@ from mlflow import MlflowClient
 from iris_core import training
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 
 
 def client(workspace: Workspace) -> MlflowClient:

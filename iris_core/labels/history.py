@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from iris_core.labels.matching import ModelPerformance
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.history import history_run
 from iris_core.models.registry import ModelRef
 from iris_core.store.objects import ObjectVersion

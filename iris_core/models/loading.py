@@ -20,7 +20,7 @@ from zipfile import BadZipFile
 
 from iris_core.errors import ModelRefused
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.registry import ModelRef
 from iris_core.settings.variables import TYPE_NAME
 

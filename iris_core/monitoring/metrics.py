@@ -14,7 +14,7 @@ from iris_core.drift.thresholds import Severity, rank
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.history import history_run
 from iris_core.models.registry import ModelRef
 

@@ -14,7 +14,7 @@ from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.loading import loaded
 from iris_core.models.registry import ModelRef
 from iris_core.monitoring import verdicts

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, labelled_frame, split
 from iris_core.models.loading import loaded
 from iris_core.models.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged

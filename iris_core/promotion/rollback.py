@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from iris_core.errors import PromotionRefused
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import registry
-from iris_core.models import runs as tracking
+from iris_core.models import registry, tracking
 from iris_core.models.registry import ALIAS, STAGE, ModelRef
 from iris_core.promotion import staging
 from iris_core.promotion.staging import RolledBack

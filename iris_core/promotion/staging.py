@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.errors import RegistryError
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.registry import (
     ALIAS,
     APPLIED_TAG,

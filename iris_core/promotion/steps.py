@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from iris_core.errors import PromotionRefused
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import registry
-from iris_core.models import runs as tracking
+from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG, REFUSED
 from iris_core.promotion import judgement, staging
 from iris_core.promotion.judgement import Approval, identity_of

@@ -11,7 +11,7 @@ from pathlib import Path
 from iris_core import promotion
 from iris_core.errors import DataRejected, RegistryError
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.loading import opened
 from iris_core.models.registry import ModelRef
 from iris_core.scoring.decide import Decider

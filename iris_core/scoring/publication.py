@@ -19,7 +19,7 @@ from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingO
 from iris_core.ledger.ledger import Committed, Record
 from iris_core.ledger.reconcile import Source, supersede_older
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.whole import Ready, Whole

@@ -16,7 +16,7 @@ from iris_core.ledger.quarantine import quarantine
 from iris_core.ledger.reconcile import Source, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.holdout import labelled_frame, split
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion

@@ -10,7 +10,7 @@ from iris_core import monitoring, promotion
 from iris_core.ledger.ledger import KINDS, Kind, Record
 from iris_core.ledger.reconcile import Source
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
 
 EFFECTS = {"training": {"trained", "rejected"}, "scoring": {"scored", "rejected"}}

@@ -178,7 +178,7 @@ def test_a_bad_table_is_refused_with_a_sentence_and_its_correction_starts_by_its
 
 
 def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[bytes, bytes]) -> None:
-    from iris_core.models import runs as tracking
+    from iris_core.models import tracking
 
     training_data, inference_data = tables
     trained = running.decided("training", running.train(training_data))

@@ -18,7 +18,7 @@ from iris_core import ledger, monitoring, promotion, scoring, training
 from iris_core.errors import NothingOwed, RegistryError
 from iris_core.ledger.ledger import Kind
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.monitoring import metrics as drift_metrics
 from tests.chaos.audit import audit, owed
 

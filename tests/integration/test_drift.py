@@ -19,7 +19,7 @@ from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
 from iris_core.ledger.ledger import Identity, Ledger, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.monitoring import alerts, retraining, verdicts
 from iris_core.monitoring.alerts import Alert
 from iris_core.store.objects import ObjectVersion

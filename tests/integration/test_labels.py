@@ -20,7 +20,7 @@ from iris_core.history.story import paragraph
 from iris_core.labels import flow, table
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.monitoring import alerts
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables.inputs import StoredInput

@@ -16,7 +16,7 @@ from iris_core import promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
 from iris_core.ledger.ledger import Actor, Committed, Identity, Ledger, Record
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
 
 pytestmark = pytest.mark.integration

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from iris_core import promotion, scoring, training
 from iris_core.errors import ModelRefused
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.models.registry import ALIAS
 from iris_core.scoring.replay import replay
 from tests.touching import Touching

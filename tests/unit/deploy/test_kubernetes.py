@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from iris_core.models.runs import BOUNDS
+from iris_core.models.tracking import BOUNDS
 from iris_core.settings.variables import EXAMPLES, load_settings
 from tests.local_settings import done_by
 

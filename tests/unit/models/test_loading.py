@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from iris_core.errors import ModelRefused
 from iris_core.models.loading import check_place, estimator_of
-from iris_core.models.runs import quiet
+from iris_core.models.tracking import quiet
 from tests.touching import Touching
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ import pytest
 
 from iris_core.errors import ConfigError, IrisError
 from iris_core.ledger.workspace import access_from_settings, open_workspace
-from iris_core.models import runs as tracking
+from iris_core.models import tracking
 from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.variables import Settings, load_settings
 from iris_core.store.objects import ObjectStore
