@@ -2,7 +2,7 @@
 
     python -m benchmarks.gate --seeds 200 --rows 120 --rounds 25
 
-Each seed plants every poison both ways it can come (see iris_core.promotion.trial), as the very first model
+Each seed plants every poison both ways it can come (see benchmarks.trial), as the very first model
 and before a sound champion; one model equal to its champion, one truly better, one sound first model. Each
 round promotes four models at once, against a sqlite MLflow and the embedded object store.
 """
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.trial import Outcome, Trial
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
 from devstack.iris_tables import split_iris
@@ -35,7 +36,6 @@ from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.models import tracking
 from iris_core.promotion.measurement import Limits
-from iris_core.promotion.trial import Outcome, Trial
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import StoreAccess
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.trial import CONSTANT, POISONS, READINGS, Trial
 from iris_core.promotion.measurement import Limits
-from iris_core.promotion.trial import CONSTANT, POISONS, READINGS, Trial
 from iris_core.settings.project import load_project
 from iris_core.training.flow import TrainingConfig, recipe
 
