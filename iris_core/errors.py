@@ -36,6 +36,10 @@ class DataRejected(IrisError):
         self.evidence: dict[str, Any] = dict(evidence or {})
 
 
+class KeyUnreadable(DataRejected):
+    """An object's key is such that its bytes cannot be asked for; the message says what to do."""
+
+
 class NothingOwed(IrisError):
     """State says that nothing is left to do; the message says why. Not a failure."""
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from iris_core.errors import IrisError
 from iris_core.events.stream import Signal
 from iris_core.ledger.reconcile import Source
+from iris_core.store.versions import ObjectVersion
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +181,7 @@ class Watch:
         inbox.wake.set()
 
     def _receive(self, signal: Signal, inbox: _Inbox) -> None:
-        if signal.kind == "landed" and signal.object and self._source.matches(signal.object.key):
+        if signal.kind == "landed" and signal.object and self._is_watched(signal.object):
             inbox.landed[signal.object.digest] = signal.object
         elif signal.kind == "subscribed":
             inbox.list_now, inbox.down = True, False
@@ -189,6 +190,9 @@ class Watch:
         else:
             return
         inbox.wake.set()
+
+    def _is_watched(self, version: ObjectVersion) -> bool:
+        return self._source.matches(version.key, version.size)
 
     async def _due(self) -> list[Announceable]:
         """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""

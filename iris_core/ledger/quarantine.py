@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from iris_core.errors import DataRejected
+from iris_core.errors import DataRejected, KeyUnreadable
 from iris_core.ledger.workspace import Workspace
-from iris_core.store.objects import ObjectVersion
+from iris_core.store.versions import ObjectVersion
 
 
 def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected) -> ObjectVersion:
-    """Copy exactly this version to the quarantine prefix; `….reason.txt` beside it says what to do."""
-    settings = workspace.settings
-    base = f"quarantine/{settings.platform_env}/{version.digest}/{version.key.rsplit('/', 1)[-1]}"
-    copied = workspace.store.copy(version, settings.bucket, base)
-    workspace.store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
-    return copied
+    """Copy exactly this version to the quarantine prefix; `….reason.txt` beside it says what to do.
+
+    :returns: the copy; the reason where the key is such that nothing can be copied.
+    """
+    settings, store = workspace.settings, workspace.store
+    base = f"quarantine/{settings.platform_env}/{version.digest}/{version.file_name}"
+    reason = store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
+    if isinstance(error, KeyUnreadable):
+        return reason
+    return store.copy(version, settings.bucket, base)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from iris_core.ledger.ledger import SUPERSEDED, UNCHANGED, Identity, Kind, Ledger, Record
 from iris_core.ledger.workspace import Workspace
+from iris_core.store.markers import is_marker
 from iris_core.store.objects import ListedVersion, ObjectStore, ObjectVersion
 
 Rescore = Literal["newest", "all", "none"]
@@ -41,15 +42,16 @@ class Source:
     bucket: str
     key: str
 
-    def matches(self, key: str) -> bool:
-        """Whether an object of this name belongs here; folder markers never do."""
+    def matches(self, key: str, size: int | None = None) -> bool:
+        """Whether an object of this name belongs here; below a prefix, markers and hidden files never do."""
         if self.key.endswith("/"):
-            return key.startswith(self.key) and not key.endswith("/")
+            return key.startswith(self.key) and not is_marker(key.removeprefix(self.key), size)
         return key == self.key
 
     def by_key(self, store: ObjectStore) -> Iterator[tuple[str, list[ListedVersion]]]:
         """Each key with its versions, newest first; one key's versions are held at a time."""
-        listed = (item for item in store.versions(self.bucket, self.key) if self.matches(item.object.key))
+        versions = store.versions(self.bucket, self.key)
+        listed = (item for item in versions if self.matches(item.object.key, item.object.size))
         for key, versions in groupby(listed, key=lambda item: item.object.key):
             yield key, list(versions)
 

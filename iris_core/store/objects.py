@@ -6,18 +6,16 @@ before a fork (it may be imported): open an `ObjectStore` in the process that us
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
 
 import obstore
 import urllib3
@@ -27,12 +25,12 @@ from minio.error import MinioException, S3Error
 from minio.versioningconfig import VersioningConfig
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
 from obstore.store import S3Store
-from pydantic import BaseModel, ConfigDict
 
-from iris_core.errors import ObjectMissing, StoreError
+from iris_core.errors import KeyUnreadable, ObjectMissing, StoreError
+from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, GetResult
+    from obstore import GetOptions
     from obstore.store import ClientConfig, RetryConfig
 
 CONNECT_TIMEOUT_S = 4
@@ -48,7 +46,9 @@ LEAST_PART_BYTES = 5 << 20
 COPY_BYTES = 128 << 20
 """The store copies as much within one call, well inside its timeout."""
 
+_ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "PreconditionFailed"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")
 """obstore has no error of its own for a refused listing, nor for a refused writer."""
 
@@ -66,47 +66,6 @@ _RETRY: RetryConfig = {
         "base": 2,
     },
 }
-
-
-class ObjectVersion(BaseModel):
-    """One landed version of an object: what every decision is about.
-
-    `version_id` is None in an unversioned bucket; `landed_at` is in whole seconds (a HEAD has no more);
-    `etag` is unquoted; `size` in bytes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bucket: str
-    key: str
-    version_id: str | None
-    etag: str
-    size: int
-    landed_at: datetime
-
-    @property
-    def digest(self) -> str:
-        """32 hex characters that identify this version everywhere (MLflow allows a digest 36)."""
-        identity = [self.bucket, self.key]
-        if self.version_id:
-            identity.append(self.version_id)
-        else:
-            identity += [self.etag, self.landed_at.isoformat()]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
-
-    @property
-    def uri(self) -> str:
-        """`s3://bucket/key`, with `?versionId=` where there is one."""
-        suffix = f"?versionId={self.version_id}" if self.version_id else ""
-        return f"s3://{self.bucket}/{self.key}{suffix}"
-
-
-@dataclass(frozen=True)
-class ListedVersion:
-    """A version in a listing; `is_current` is false under a newer version or a delete marker."""
-
-    object: ObjectVersion
-    is_current: bool
 
 
 @dataclass(frozen=True)
@@ -157,21 +116,38 @@ class ObjectStore:
             ),
         )
 
-    def head(self, bucket: str, key: str) -> ObjectVersion:
-        """The current version of an object.
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+        """A version of an object: the current one where none is named.
 
         :raises ObjectMissing: there is none.
+        :raises KeyUnreadable: no client can ask for this key.
         """
         with _told(bucket, key):
-            return _described(bucket, obstore.head(self._bucket(bucket), key))
+            if not _is_plain(key):
+                _check_readable(bucket, key)
+                return _listed(bucket, self.admin.stat_object(bucket, key, version_id=version_id))
+            if version_id is None:
+                return _described(bucket, obstore.head(self._bucket(bucket), key))
+            options: GetOptions = {"head": True, "version": version_id}
+            return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def read(self, version: ObjectVersion, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of exactly this version, or its half-open range [start, end).
 
         :raises ObjectMissing: this version is gone, or overwritten in an unversioned bucket.
+        :raises KeyUnreadable: no client can ask for this key.
         """
+        if start is not None and start == end:
+            return b""
+        read = self._read_plain if _is_plain(version.key) else self._read_odd
         with _told(version.bucket, version.key):
-            return bytes(self._get(version, start, end).bytes())
+            try:
+                return read(version, version.version_id, start, end)
+            except (FileNotFoundError, PreconditionError, S3Error):
+                if version.version_id is not None:
+                    raise
+                # It may be from before versioning was switched on: then it is kept as the version `null`.
+                return read(version, "null", start, end)
 
     def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
         """The bytes of exactly this version in pieces of `size`, read as they are consumed.
@@ -183,13 +159,34 @@ class ObjectStore:
         for start in range(0, version.size, size):
             yield self.read(version, start, min(start + size, version.size))
 
-    def _get(self, version: ObjectVersion, start: int | None, end: int | None) -> GetResult:
-        options: dict[str, Any] = {"if_match": f'"{version.etag}"'}
-        if version.version_id:
-            options["version"] = version.version_id
+    def _read_plain(
+        self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
+    ) -> bytes:
+        options: GetOptions = {"if_match": f'"{version.etag}"'}
+        if version_id:
+            options["version"] = version_id
         if start is not None and end is not None:
             options["range"] = (start, end)
-        return obstore.get(self._bucket(version.bucket), version.key, options=options)  # type: ignore[arg-type]
+        return bytes(obstore.get(self._bucket(version.bucket), version.key, options=options).bytes())
+
+    def _read_odd(
+        self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
+    ) -> bytes:
+        """The same through minio-py, for keys that obstore refuses to send."""
+        _check_readable(version.bucket, version.key)
+        response = self.admin.get_object(
+            version.bucket,
+            version.key,
+            offset=0 if start is None else start,
+            length=0 if start is None or end is None else end - start,
+            request_headers={"If-Match": f'"{version.etag}"'},
+            version_id=version_id,
+        )
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> ObjectVersion:
         """Write an object and describe the version it became."""
@@ -253,7 +250,7 @@ class ObjectStore:
 
     def download(self, version: ObjectVersion, folder: str) -> str:
         """Write exactly this version to a file named like it in a folder; returns the path."""
-        path = Path(folder) / version.key.rsplit("/", 1)[-1]
+        path = Path(folder) / version.file_name
         with path.open("wb") as file:
             file.writelines(self.chunks(version))
         return str(path)
@@ -363,16 +360,29 @@ def _pieces(version: ObjectVersion) -> list[_Piece]:
 
 
 def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
-    """The object version that `s3://bucket/key` names: the current one; `?versionId=` must be that one.
+    """The object version that an address names; the current one where it names no version.
 
-    :raises ObjectMissing: there is none, or the version named is not the current one.
+    :raises ObjectMissing: there is none, or the address is none.
     """
-    parts = urlsplit(uri)
-    version = store.head(parts.netloc, unquote(parts.path.lstrip("/")))
-    wanted = dict(parse_qsl(parts.query)).get("versionId", version.version_id)
-    if wanted != version.version_id:
-        raise ObjectMissing(f"{uri} is not the current version, which is {version.uri}. Name that one.")
-    return version
+    address = parse_address(uri)
+    return store.head(address.bucket, address.key, address.version_id)
+
+
+def _is_plain(key: str) -> bool:
+    """Whether obstore sends this key as it is: no control characters, no empty segment, no `.` or `..`."""
+    return _ODD_KEY.search(key) is None
+
+
+def _check_readable(bucket: str, key: str) -> None:
+    """Refuse a key that HTTP clients rewrite before they send it.
+
+    :raises KeyUnreadable: it has a segment `.` or `..`.
+    """
+    if dots := [segment for segment in key.split("/") if segment in (".", "..")]:
+        raise KeyUnreadable(
+            f"s3://{bucket}/{key}: the key has a segment {dots[0]!r}, which clients resolve like a "
+            "folder's, so the object cannot be read. Copy it to a key without one, and delete this one."
+        )
 
 
 def _version_id(raw: str | None) -> str | None:
@@ -423,7 +433,7 @@ def _told(bucket: str, key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _REFUSALS:
             raise StoreError(_refused(where)) from error
-        kind = ObjectMissing if error.code in ("NoSuchKey", "NoSuchBucket") else StoreError
+        kind = ObjectMissing if error.code in _GONE else StoreError
         raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
     except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
         if isinstance(error, PermissionDeniedError) or _FORBIDDEN.search(str(error)):
@@ -440,3 +450,16 @@ def _refused(where: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0][:200]
+
+
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "READ_TIMEOUT_S",
+    "RETRIES",
+    "ListedVersion",
+    "ObjectStore",
+    "ObjectVersion",
+    "ObjectWriter",
+    "StoreAccess",
+    "parse_uri",
+]

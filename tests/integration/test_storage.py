@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Barrier
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from iris_core.errors import ObjectMissing, StoreError
+from iris_core.errors import KeyUnreadable, ObjectMissing, StoreError
 from iris_core.ledger.workspace import Workspace
-from iris_core.store.objects import ObjectStore, ObjectVersion, StoreAccess
+from iris_core.store.objects import ObjectStore, StoreAccess, parse_uri
+from iris_core.store.versions import ObjectVersion, parse_address
 
 pytestmark = pytest.mark.integration
 
@@ -293,3 +297,74 @@ class TestErrors:
     def test_the_secret_is_not_in_a_repr(self, store: ObjectStore) -> None:
         assert store.access.secret_access_key not in repr(store.access)
         assert store.access.secret_access_key not in str(vars(store)["access"])
+
+
+class TestOddKeys:
+    """Keys that S3 allows and that one client or another refuses to send."""
+
+    @pytest.mark.parametrize("key", ["in/tab\tx.csv", "in//x.csv", "in/del\x7f.csv", "in/end .csv "])
+    def test_is_described_and_read(self, store: ObjectStore, bucket: str, key: str) -> None:
+        written = store.admin.put_object(bucket, key, io.BytesIO(b"0123456789"), 10)
+        found = store.head(bucket, key)
+        assert (found.key, found.version_id, found.size) == (key, written.version_id, 10)
+        assert store.read(found) == b"0123456789"
+        assert store.read(found, 2, 5) == b"234"
+        assert b"".join(store.chunks(found, 4)) == b"0123456789"
+        assert store.read(found, 3, 3) == b""
+        assert parse_uri(store, found.uri) == found
+
+    def test_an_overwritten_version_of_one(self, store: ObjectStore, bucket: str) -> None:
+        key = "in/tab\tx.csv"
+        store.admin.put_object(bucket, key, io.BytesIO(b"first"), 5)
+        first = store.head(bucket, key)
+        store.admin.put_object(bucket, key, io.BytesIO(b"second"), 6)
+        assert store.read(first) == b"first"
+        assert parse_uri(store, first.uri) == first
+        with pytest.raises(ObjectMissing):
+            store.read(first.model_copy(update={"version_id": "00000000-0000-0000-0000-000000000000"}))
+
+    @pytest.mark.parametrize("key", ["in/../x.csv", "./x.csv", "in/."])
+    def test_a_segment_of_dots_is_refused_with_what_to_do(self, store: ObjectStore, key: str) -> None:
+        version = ObjectVersion(
+            bucket="b", key=key, version_id=None, etag="e", size=1, landed_at=datetime.now(UTC)
+        )
+        for call in (lambda: store.read(version), lambda: store.head("b", key)):
+            with pytest.raises(KeyUnreadable, match=r"has a segment '\.\.?'.*Copy it to a key without one"):
+                call()
+
+
+def test_what_was_there_before_versioning_is_still_read(store: ObjectStore, plain_bucket: str) -> None:
+    before = put(store, plain_bucket, "k.csv", b"before")
+    store.ensure_bucket(plain_bucket, versioned=True)
+    assert store.read(before) == b"before"
+    after = put(store, plain_bucket, "k.csv", b"after")
+    assert (before.version_id, bool(after.version_id)) == (None, True)
+    assert store.read(before) == b"before"
+    assert store.read(before, 1, 3) == b"ef"
+    listed = [item.object for item in store.versions(plain_bucket, "k.csv")]
+    assert listed == [after, before]
+
+
+class TestAddresses:
+    @pytest.mark.parametrize(
+        "key", [*ODD_KEYS, "a\tb", " c ", "d\u00a0", "e\ufeff", "f\u2028g", "🌼/%2F?x=1#y"]
+    )
+    def test_what_is_printed_can_be_typed_back(self, key: str) -> None:
+        version = ObjectVersion(
+            bucket="b", key=key, version_id="v1", etag="e", size=1, landed_at=datetime.now(UTC)
+        )
+        assert parse_address(version.uri) == ("b", key, "v1")
+        assert parse_address(version.model_copy(update={"version_id": None}).uri) == ("b", key, None)
+        assert version.uri.isprintable()
+
+    @given(st.text(min_size=1, max_size=40), st.sampled_from([None, "v1"]))
+    def test_any_key_at_all(self, key: str, version_id: str | None) -> None:
+        version = ObjectVersion(
+            bucket="b", key=key, version_id=version_id, etag="e", size=1, landed_at=datetime.now(UTC)
+        )
+        assert parse_address(version.uri) == ("b", key, version_id)
+
+    @pytest.mark.parametrize("typed", ["s3://b", "s3://b/", "b/k", "http://b/k", ""])
+    def test_what_names_no_object_is_refused(self, typed: str) -> None:
+        with pytest.raises(ObjectMissing, match="names no object"):
+            parse_address(typed)
