@@ -103,7 +103,7 @@ audit: setup  ## Ask the advisory service about every locked package (needs the 
 lint: setup  ## Check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/lint-imports --contract rooms
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: setup  ## Correct style and format where a tool can

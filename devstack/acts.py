@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from devstack.hops import Hop, HopMissing, HopName, Sight, is_about, seconds_between
-from devstack.uploads import Purpose, upload
 from iris_core.ledger.ledger import Kind, Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from iris_core.store.uploads import Purpose, upload
 
 ActName = Literal["clean", "shifted"]
 
@@ -49,7 +49,7 @@ class Director:
         names = self.workspace.settings.names
         act.began = datetime.now(UTC)
         version = self._upload(act, training, "train")
-        scored_version = upload(self.workspace, inference, "test", "iris_test.csv")
+        scored_version = self._put(inference, "test")
         self._run_started(act, names.training_dag)
         self._validated(act, names.training_dag)
         trained = self._decided(act, "trained", names.training_dag, "training", version, {"trained"})
@@ -69,9 +69,13 @@ class Director:
         self._scored_and_judged(act, version, None)
 
     def _upload(self, act: Act, data: bytes, purpose: Purpose) -> ObjectVersion:
-        version = upload(self.workspace, data, purpose, f"iris_{purpose}.csv")
+        version = self._put(data, purpose)
         act.saw("landed", datetime.now(UTC), object=version.uri, bytes=version.size)
         return version
+
+    def _put(self, data: bytes, purpose: Purpose) -> ObjectVersion:
+        workspace = self.workspace
+        return upload(workspace.store, workspace.settings, data, purpose, f"iris_{purpose}.csv")
 
     def _run_started(self, act: Act, dag_id: str) -> None:
         run = self.sight.wait_for(

@@ -1,11 +1,10 @@
-"""`iris`: the local stack, the demo, uploads and the ledger on the command line.
+"""`iris`: uploads, the ledger, scores and verdicts on the command line, and what other packages add to it.
 
 Heavy imports stay inside the commands, so that `iris --help` answers at once.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
+from iris_core.cli import data, decisions, drift, labels, scoring
+from iris_core.cli.deployment import chosen_compose
+from iris_core.cli.extensions import add_commands
 from iris_core.errors import IrisError
 
 _EPILOG = "Start with: iris demo, then open the links it prints; iris down ends everything."
@@ -43,8 +45,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
-
 
 @app.callback()
 def choose(
@@ -54,22 +54,18 @@ def choose(
     ] = None,
 ) -> None:
     """Iris MLOps Pipelines: a CSV in the bucket becomes a model, scores and a drift verdict."""
-    _compose.set(compose)
+    chosen_compose.set(compose)
 
 
-def chosen_compose() -> Path | None:
-    """The `.env` of `iris --compose`."""
-    return _compose.get()
-
-
-from iris_core.cli import (  # noqa: E402 - each registers its commands
-    data,  # noqa: F401
-    decisions,
-    demo,  # noqa: F401
-    drift,  # noqa: F401
-    labels,  # noqa: F401
-    scoring,  # noqa: F401
-    stack,  # noqa: F401
-)
-
-decisions.register(app)
+add_commands(app)
+for command in (
+    data.upload,
+    labels.labels,
+    scoring.score,
+    scoring.replay,
+    decisions.explain,
+    decisions.rollback,
+):
+    app.command()(command)
+app.add_typer(drift.drift, name="drift")
+app.add_typer(decisions.ledger_app, name="ledger")

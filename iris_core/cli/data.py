@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from iris_core.cli import app
-from iris_core.cli.decisions import open_workspace
-from iris_core.cli.screen import Screen, print_json
-from iris_core.cli.stack import AsJson
+from iris_core.cli.deployment import open_workspace
+from iris_core.cli.screen import AsJson, Screen, print_json
 
 
 class Purpose(StrEnum):
@@ -23,7 +21,6 @@ class Purpose(StrEnum):
     labels = "labels"
 
 
-@app.command()
 def upload(
     file: Annotated[
         Path,
@@ -53,9 +50,10 @@ def upload(
 
       iris upload answers.csv --as labels
     """
-    from devstack.uploads import upload as put
+    from iris_core.store import uploads
 
-    version = put(open_workspace(), file.read_bytes(), purpose.value, file.name)
+    workspace = open_workspace()
+    version = uploads.upload(workspace.store, workspace.settings, file.read_bytes(), purpose.value, file.name)
     if as_json:
         print_json({**version.model_dump(mode="json"), "uri": version.uri, "digest": version.digest})
     else:

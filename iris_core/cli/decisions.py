@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from iris_core.cli import chosen_compose
-from iris_core.cli.screen import Screen, coloured, print_json
-from iris_core.cli.stack import AsJson, local_stack
+from iris_core.cli.deployment import open_workspace
+from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 
 if TYPE_CHECKING:
     from iris_core.ledger.ledger import Record
@@ -31,29 +30,6 @@ class KindName(StrEnum):
 
 
 ledger_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(ledger_app, name="ledger")
-    app.command()(explain)
-    app.command()(rollback)
-
-
-def open_workspace() -> Workspace:
-    """The workspace of `--compose`, else the running stack's, else the environment's."""
-    from iris_core.ledger import workspace
-    from iris_core.settings.variables import load_settings
-
-    if env_file := chosen_compose():
-        from devstack.composed import composed
-
-        return composed(env_file).workspace()
-    stack = local_stack()
-    if stack.state:
-        return stack.workspace()
-    settings = load_settings()
-    return workspace.open_workspace(settings, workspace.access_from_settings(settings))
 
 
 def _time(text: str | None) -> datetime | None:

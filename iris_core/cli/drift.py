@@ -9,9 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from iris_core.cli import app
-from iris_core.cli.screen import Screen, coloured, print_json
-from iris_core.cli.stack import AsJson
+from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 from iris_core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 WIDTH = 124
 
 drift = typer.Typer(help="Drift verdicts: how right they are, and one without Airflow.", no_args_is_help=True)
-app.add_typer(drift, name="drift")
 
 
 @drift.command()
@@ -106,7 +103,7 @@ def backtest(
     rows = _sizes("--references", references) if references else [population.rows or 500]
     cases, screen = list(_cases(rows, _sizes("--sizes", sizes))), Screen()
     with screen.awaiting(f"{len(cases)} cases"):
-        cells = run(population, cases, options, lambda cell: screen.waiting(_told(cell), cell.rounds))
+        cells = run(population, cases, options, lambda cell: screen.say(_told(cell)))
     if plot:
         picture(cells, plot, population.name)
     if as_json:
@@ -150,7 +147,7 @@ def _side(place: str, table: TableSchema) -> Side:
 
     if not place.startswith("s3://"):
         return read_side(file_chunks(Path(place)), place, table)
-    from iris_core.cli.decisions import open_workspace
+    from iris_core.cli.deployment import open_workspace
     from iris_core.store.objects import parse_uri
 
     store = open_workspace().store

@@ -9,16 +9,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from iris_core.cli import app
-from iris_core.cli.decisions import open_workspace
-from iris_core.cli.screen import Screen, print_json
-from iris_core.cli.stack import AsJson
+from iris_core.cli.deployment import open_workspace
+from iris_core.cli.screen import AsJson, Screen, print_json
 
 if TYPE_CHECKING:
     from iris_core.labels import Measured, ModelPerformance
 
 
-@app.command()
 def labels(
     file: Annotated[
         Path,

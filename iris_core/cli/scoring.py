@@ -14,15 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from iris_core.cli import app
-from iris_core.cli.decisions import open_workspace
-from iris_core.cli.screen import Screen, print_json
-from iris_core.cli.stack import AsJson
+from iris_core.cli.deployment import open_workspace
+from iris_core.cli.screen import AsJson, Screen, print_json
 
 LINE_EVERY_S = 10.0
 
 
-@app.command()
 def score(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV (gzip, too) or Parquet.")
@@ -110,7 +107,6 @@ def _rate(rows: int, seconds: float) -> str:
     return f"{rows / max(seconds, 1e-3):,.0f} rows/s"
 
 
-@app.command()
 def replay(
     scoring: Annotated[str, typer.Argument(help="A scoring record's path, scoring/DAY/OBJECT/MODEL.")],
     as_json: AsJson = False,
@@ -119,7 +115,7 @@ def replay(
 
     Exit code 1 when it differs, with what explains it: input gone, model or library changed.
 
-    Example:
+    Examples:
 
       iris replay scoring/2026-11-23/0a1b2c3d4e5f60718293a4b5c6d7e8f9/v3-1a2b3c4d
     """

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from devstack.airflow_api import AirflowApi
 from devstack.stack import Stack
-from devstack.uploads import key_for
 from iris_core.errors import IrisError
 from iris_core.ledger.workspace import Workspace
+from iris_core.store.uploads import landing_key
 from tests.chaos import breaking, script
 from tests.chaos.audit import Audit, audit, owed
 
@@ -85,7 +85,7 @@ class Uploader:
 
     def _put(self, upload: script.Upload) -> None:
         settings, store = self.workspace.settings, self.workspace.store
-        key = key_for(settings, upload.purpose, "chaos.csv")
+        key = landing_key(settings, upload.purpose, "chaos.csv")
         while True:
             try:
                 if upload.data is None:

@@ -18,8 +18,8 @@ import pytest
 
 from deploy.env_file import read_env, write_env
 from devstack.airflow_api import AirflowApi
-from devstack.composed import ADMIN, Composed, composed
-from iris_core.ledger.workspace import Workspace
+from iris_core.cli.composed import ADMIN, Composed, composed
+from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from tests.stack import compose_file
 from tests.stack.images import Missing, check_servers
 from tests.stack.native import ROOT, Native, free_ports
@@ -75,7 +75,8 @@ def running() -> Iterator[Running]:
         print(f"\nup after {time.monotonic() - began:.0f} s:", _healthy(native))
         there = composed(env_file, {})
         airflow = AirflowApi(there.airflow, (ADMIN, there.password))
-        yield Running(native, env_file, there, there.workspace(), airflow)
+        workspace = open_workspace(there.settings, access_from_settings(there.settings))
+        yield Running(native, env_file, there, workspace, airflow)
     finally:
         native.down()
         if keep := os.environ.get("KEEP_STACK_LOGS"):

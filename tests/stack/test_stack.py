@@ -20,14 +20,14 @@ import pytest
 
 from devstack import processes
 from devstack.airflow_api import AirflowApi, TaskInstance
-from devstack.composed import ADMIN
 from devstack.iris_tables import split_iris
 from devstack.ports import is_free
-from devstack.uploads import upload
+from iris_core.cli.composed import ADMIN
 from iris_core.errors import StackError
 from iris_core.ledger.ledger import Record
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion
+from iris_core.store.uploads import upload
 from tests.chaos.audit import audit
 from tests.stack.conftest import Running
 from tests.stack.native import ROOT, Replica
@@ -81,7 +81,8 @@ def sharded(running: Running) -> tuple[Record, list[TaskInstance]]:
     table = split_iris(running.workspace.settings.project.table, 7)[1].csv()
     head, *lines = table.splitlines(keepends=True)
     since = datetime.now(UTC)
-    landed = upload(running.workspace, head + b"".join(lines) * (ROWS // len(lines)), "test", "big.csv")
+    workspace, data = running.workspace, head + b"".join(lines) * (ROWS // len(lines))
+    landed = upload(workspace.store, workspace.settings, data, "test", "big.csv")
     scored = wait("the scoring", lambda: _scoring(running, landed))
     tasks = running.airflow.tasks(scored.by.dag_id, since, ["success"])
     return scored, [task for task in tasks if task.dag_run_id == scored.by.run_id]

@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from iris_core.cli import app, chosen_compose
-from iris_core.cli.screen import Screen, coloured, print_json
+from devstack.cli.screen import Stage
+from iris_core.cli.deployment import chosen_compose
+from iris_core.cli.screen import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
     from devstack.stack import Stack
     from devstack.state import StackState
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
-
 NEWEST = 8
 
 
-@app.command()
 def up() -> None:
     """Start the local stack and leave it running: object store, MLflow, Airflow.
 
@@ -40,7 +38,7 @@ def up() -> None:
       set -a; . .iris/stack.env; set +a   # the stack's environment in your shell
     """
     stack = local_stack()
-    screen = Screen()
+    screen = Stage()
     if stack.is_complete():
         screen.console.print(f"The stack in {stack.home.root} already runs.")
     else:
@@ -51,7 +49,6 @@ def up() -> None:
     screen.console.print("Next: [bold]iris demo[/], iris upload FILE, iris ledger; iris down ends it.")
 
 
-@app.command()
 def down() -> None:
     """End every process of the local stack, also after a crash; data stays for the next up.
 
@@ -61,13 +58,12 @@ def down() -> None:
 
       iris down && iris reset --yes   # and forget everything
     """
-    screen = Screen()
+    screen = Stage()
     with screen.awaiting("ending the stack"):
         local_stack().down(screen.component)
     screen.console.print("Nothing of the stack runs.")
 
 
-@app.command()
 def status(as_json: AsJson = False) -> None:
     """Show what runs, where, and the newest decisions. Exit code 3 when not everything runs.
 
@@ -87,7 +83,6 @@ def status(as_json: AsJson = False) -> None:
     raise typer.Exit(0 if facts["up"] else 3)
 
 
-@app.command()
 def reset(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do it; without it, only say what would go.")
@@ -103,7 +98,7 @@ def reset(
       iris reset --yes --force   # also when it runs
     """
     stack = local_stack()
-    screen = Screen()
+    screen = Stage()
     if not yes:
         screen.console.print(f"Would delete {stack.home.root}. Do it with: iris reset --yes")
         raise typer.Exit(2)
@@ -120,10 +115,9 @@ def local_stack() -> Stack:
     """
     from devstack.home import find_home
     from devstack.stack import Stack
-
     from iris_core.errors import StackError
 
-    if chosen_compose():
+    if chosen_compose.get():
         raise StackError(
             "This command is about the local stack. The one of docker-compose.yml: make compose-up, "
             "make compose-down, docker compose ps."
@@ -131,7 +125,7 @@ def local_stack() -> Stack:
     return Stack(find_home())
 
 
-def start(stack: Stack, screen: Screen) -> None:
+def start(stack: Stack, screen: Stage) -> None:
     """Start the stack and show how; Ctrl-C or a TERM ends what was started."""
     with interruptible(), screen.awaiting("starting the stack"):
         state = stack.up(screen.component)
@@ -191,14 +185,15 @@ def _row(component: dict[str, Any]) -> tuple[str, str, str, str]:
 def _print_status(facts: dict[str, Any], state: StackState | None) -> None:
     from rich.table import Table
 
-    console = Screen().console
+    screen = Stage()
     table = Table("component", "", "pid", "since", "healthy after", "log", box=None, padding=(0, 2, 0, 0))
     for it in facts["components"]:
         table.add_row(it["name"], *_row(it), it["log"])
-    console.print(table)
+    screen.console.print(table)
     if not state:
-        console.print("Start it with: iris up")
+        screen.console.print("Start it with: iris up")
         return
-    Screen().links(state.endpoints)
+    screen.links(state.endpoints)
     for decision in facts["newest_decisions"]:
-        console.print(f"  {decision['at'][:19]}  {decision['kind']:<10} {coloured(decision['outcome'])}")
+        told = f"{decision['kind']:<10} {coloured(decision['outcome'])}"
+        screen.console.print(f"  {decision['at'][:19]}  {told}")

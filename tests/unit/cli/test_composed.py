@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.env_file import read_env, write_env
-from devstack import composed as module
-from devstack.composed import composed
+from iris_core.cli import composed as module
+from iris_core.cli.composed import composed
 from iris_core.errors import ConfigError
+from iris_core.ledger.workspace import access_from_settings
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +30,7 @@ def test_published_ports_and_the_user_who_uploads(env_file: Path) -> None:
     env_file.write_text(env_file.read_text() + "AIRFLOW_PORT=18080\nTEAM=team_b\n")
     there = composed(env_file, {"MINIO_PORT": "19000"})
     assert (there.airflow, there.mlflow) == ("http://127.0.0.1:18080", "http://127.0.0.1:5000")
-    access = there.workspace().store.access
+    access = access_from_settings(there.settings)
     assert access.endpoint_url == "http://127.0.0.1:19000"
     assert access.access_key_id == written["UPLOAD_ACCESS_KEY_ID"]
     assert access.secret_access_key == written["UPLOAD_SECRET_ACCESS_KEY"]

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from iris_core.cli import app, chosen_compose
-from iris_core.cli.screen import Screen, coloured, print_json
-from iris_core.cli.stack import AsJson, interruptible, local_stack, start
+from devstack.cli.screen import Stage
+from devstack.cli.stack import interruptible, local_stack, start
+from iris_core.cli.deployment import chosen_compose, open_workspace
+from iris_core.cli.screen import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
     from devstack.demo import Result, Scene
     from devstack.stack import Stack
 
 
-@app.command()
 def demo(
     seed: Annotated[int | None, typer.Option(help="Which flowers to train on; another each time.")] = None,
     hop_bound: Annotated[float, typer.Option(min=1, help="Seconds to wait for each hop.")] = 120.0,
@@ -36,11 +36,10 @@ def demo(
       iris --compose .env demo   # after make compose-up
     """
     from devstack.demo import play
-
     from iris_core.errors import IrisError
 
-    screen = Screen()
-    if env_file := chosen_compose():
+    screen = Stage()
+    if env_file := chosen_compose.get():
         with interruptible(), screen.awaiting("waiting for Airflow"):
             result = play(_composed_scene(env_file, hop_bound), screen, seed)
         _conclude(result, screen, as_json, "make compose-down")
@@ -65,19 +64,18 @@ def demo(
 
 def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
     from devstack.airflow_api import AirflowApi
-    from devstack.composed import ADMIN, composed
     from devstack.demo import Scene
     from devstack.home import find_home
+    from iris_core.cli.composed import ADMIN, composed
 
     there = composed(env_file)
     airflow = AirflowApi(there.airflow, (ADMIN, there.password))
-    return Scene(find_home(), there.workspace(), airflow, there.mlflow, hop_bound)
+    return Scene(find_home(), open_workspace(), airflow, there.mlflow, hop_bound)
 
 
 def _scene(stack: Stack, hop_bound: float) -> Scene:
     from devstack.airflow_api import AirflowApi
     from devstack.demo import Scene
-
     from iris_core.errors import StackError
 
     state = stack.state
@@ -87,7 +85,7 @@ def _scene(stack: Stack, hop_bound: float) -> Scene:
     return Scene(stack.home, stack.workspace(), airflow, state.endpoints["mlflow"], hop_bound)
 
 
-def _conclude(result: Result, screen: Screen, as_json: bool, ends_it: str) -> None:
+def _conclude(result: Result, screen: Stage, as_json: bool, ends_it: str) -> None:
     rise = " → ".join(coloured(act.severity or "") for act in result.acts)
     screen.console.print(f"\n[bold]Drift severity {rise}[/], all in {result.seconds:.1f} s.\n")
     screen.links(result.links)

@@ -1,0 +1,32 @@
+"""Which deployment a command asks: `--compose`, else the running local stack, else the environment's."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iris_core.ledger.workspace import Workspace
+    from iris_core.settings.variables import Settings
+
+chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
+"""The `.env` of `iris --compose`."""
+
+
+def open_workspace() -> Workspace:
+    """The store and the ledger of the deployment that is asked."""
+    from iris_core.ledger import workspace
+
+    settings = _settings()
+    return workspace.open_workspace(settings, workspace.access_from_settings(settings))
+
+
+def _settings() -> Settings:
+    from iris_core.cli.composed import composed
+    from iris_core.cli.extensions import running_environment
+    from iris_core.settings.variables import load_settings
+
+    if env_file := chosen_compose.get():
+        return composed(env_file).settings
+    return load_settings(running_environment())

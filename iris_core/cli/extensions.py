@@ -1,0 +1,54 @@
+"""What other packages add to `iris`, by entry points; the local stack does. The core imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import NoReturn
+
+import typer
+from rich.markup import escape
+
+from iris_core.errors import StackError
+
+COMMANDS = "iris.commands"
+"""Each entry's name is a command, its object the function."""
+
+ENVIRONMENTS = "iris.environments"
+"""Each entry's object returns the variables of a deployment that runs on this machine, or None."""
+
+INSTALL = "pip install 'iris-mlops-pipelines[local]'"
+
+_ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands; one whose packages are not installed says what to install."""
+    for entry in entry_points(group=COMMANDS):
+        try:
+            app.command(entry.name)(entry.load())
+        except ModuleNotFoundError as error:
+            app.command(entry.name, context_settings=_ANY_ARGUMENTS)(_refusal(entry, str(error.name)))
+
+
+def running_environment() -> Mapping[str, str] | None:
+    """The variables of what runs on this machine; None when nothing does."""
+    for entry in entry_points(group=ENVIRONMENTS):
+        try:
+            environ: Mapping[str, str] | None = entry.load()()
+        except ModuleNotFoundError:
+            continue
+        if environ is not None:
+            return environ
+    return None
+
+
+def _refusal(entry: EntryPoint, lacking: str) -> Callable[[], NoReturn]:
+    def refuse() -> NoReturn:
+        raise StackError(
+            f"iris {entry.name} needs {lacking}, which this installation does not have. "
+            f"On your own machine: {INSTALL}"
+        )
+
+    refuse.__doc__ = escape(f"Not in this installation. On your own machine: {INSTALL}")
+    return refuse
