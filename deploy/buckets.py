@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from iris_core.settings.places import ARTIFACT_BUCKET
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectStore
-
-ARTIFACT_BUCKET = "mlflow"
 
 
 def ensure_buckets(store: ObjectStore, settings: Settings) -> list[str]:

@@ -18,9 +18,10 @@ from minio.credentials.providers import StaticProvider
 from minio.error import MinioAdminException
 from minio.minioadmin import MinioAdmin
 
-from deploy.buckets import ARTIFACT_BUCKET, ensure_buckets
+from deploy.buckets import ensure_buckets
 from deploy.policies import Policy, artifact_policy, pipeline_policy, upload_policy
 from iris_core.errors import ConfigError, IrisError, StoreError
+from iris_core.settings.places import ARTIFACT_BUCKET
 from iris_core.settings.variables import Settings, load_settings
 from iris_core.store.objects import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, ObjectStore, StoreAccess
 

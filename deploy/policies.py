@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from iris_core.settings.places import Place, watched, written
 from iris_core.settings.variables import Settings
 
 Policy = Mapping[str, Any]
@@ -25,35 +26,22 @@ def pipeline_policy(settings: Settings) -> Policy:
 
     They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions.
     """
-    data, predictions, drift = settings.bucket, settings.predictions_bucket, settings.drift_bucket
-    buckets = _buckets(settings)
-    written = [
-        *(f"{data}/{prefix}/*" for prefix in ("audit", "ledger", "quarantine")),
-        *(f"{predictions}/{prefix}/*" for prefix in ("manifests", "rejects", "work")),
-        f"{predictions}/{settings.predictions_prefix}/*",
-        f"{drift}/{settings.drift_prefix}/*",
-    ]
-    withdrawn = [
-        f"{predictions}/{prefix}/*"
-        for prefix in ("manifests", "rejects", "work", settings.predictions_prefix)
-    ]
+    buckets, places = _buckets(settings), written(settings)
     return _policy(
         _allow([*_LOOK, "s3:ListenBucketNotification"], buckets),
         _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
-        _allow(_WRITE, written),
-        _allow(["s3:DeleteObject"], withdrawn),
+        _allow(_WRITE, map(_below, places)),
+        _allow(["s3:DeleteObject"], (_below(place) for place in places if place.cleared)),
     )
 
 
 def upload_policy(settings: Settings) -> Policy:
     """Data scientists write the landing keys and read what became of it, the ledger included."""
     buckets = _buckets(settings)
-    places = (settings.train_key, settings.test_key, settings.labels_prefix)
-    landing = [place + "*" if place.endswith("/") else place for place in places]
     return _policy(
         _allow(_LOOK, buckets),
         _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
-        _allow(_WRITE, [f"{settings.bucket}/{key}" for key in landing]),
+        _allow(_WRITE, map(_below, watched(settings))),
     )
 
 
@@ -63,6 +51,10 @@ def artifact_policy(bucket: str) -> Policy:
         _allow(_LOOK, [bucket]),
         _allow([*_READ, *_WRITE, "s3:DeleteObject", "s3:DeleteObjectVersion"], [f"{bucket}/*"]),
     )
+
+
+def _below(place: Place) -> str:
+    return f"{place.bucket}/{place.key}{'*' if place.key.endswith('/') else ''}"
 
 
 def _buckets(settings: Settings) -> list[str]:

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from deploy.buckets import ARTIFACT_BUCKET
 from devstack.environment import url_of
 from devstack.health import airflow_job_beats, answers
 from devstack.home import Home
 from devstack.ports import LOOPBACK
 from iris_core.errors import StackError
+from iris_core.settings.places import ARTIFACT_BUCKET
 
 STORE = "store"
 MLFLOW = "mlflow"

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.ledger.ledger import Actor
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.masking import masked, secrets_of
+from iris_core.settings.places import AUDIT
 
 CODE_VERSION_VARIABLE = "IRIS_CODE_VERSION"
 
@@ -36,7 +37,7 @@ def write(workspace: Workspace, state: str, map_index: int = -1, error: str = ""
     )
     task = f"{actor.task_id}[{map_index}]" if map_index >= 0 else actor.task_id
     key = (
-        f"audit/{workspace.settings.platform_env}/{now:%Y-%m-%d}/"
+        f"{AUDIT}{workspace.settings.platform_env}/{now:%Y-%m-%d}/"
         f"{actor.dag_id}/{actor.run_id}/{task}-try{actor.try_number}-{state}.json"
     )
     body = record.model_dump_json(indent=1).encode()

@@ -26,6 +26,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iris_core.errors import ObjectMissing, StoreError
+from iris_core.settings.places import LEDGER
 from iris_core.store.objects import ObjectStore, ObjectVersion
 
 Kind = Literal["training", "promotion", "scoring", "performance", "drift", "action"]
@@ -118,8 +119,8 @@ class Ledger:
     def __init__(self, store: ObjectStore, bucket: str, env: str) -> None:
         self._store = store
         self._bucket = bucket
-        self._records = f"ledger/{env}"
-        self._journal = f"ledger/{env}/journal"
+        self._records = f"{LEDGER}{env}"
+        self._journal = f"{LEDGER}{env}/journal"
 
     def commit(self, identity: Identity, outcome: str, by: Actor, **content: Any) -> Committed:
         """Decide, once: whoever comes first writes the record, everybody gets the one that stands.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iris_core.errors import DataRejected, KeyUnreadable
 from iris_core.ledger.workspace import Workspace
+from iris_core.settings.places import QUARANTINE
 from iris_core.store.versions import ObjectVersion
 
 
@@ -13,7 +14,7 @@ def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected
     :returns: the copy; the reason where the key is such that nothing can be copied.
     """
     settings, store = workspace.settings, workspace.store
-    base = f"quarantine/{settings.platform_env}/{version.digest}/{version.file_name}"
+    base = f"{QUARANTINE}{settings.platform_env}/{version.digest}/{version.file_name}"
     reason = store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
     if isinstance(error, KeyUnreadable):
         return reason

@@ -6,6 +6,7 @@ from datetime import UTC
 
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.work import Piece, Work
+from iris_core.settings.places import MANIFESTS, REJECTS, WORK
 
 CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
@@ -18,7 +19,7 @@ def part(workspace: Workspace, piece: Piece) -> str:
 
 def parts(workspace: Workspace, identity: str) -> str:
     """The folder of a scoring's parts."""
-    return f"work/{workspace.settings.platform_env}/{identity}"
+    return f"{WORK}{workspace.settings.platform_env}/{identity}"
 
 
 def part_rejects(workspace: Workspace, piece: Piece) -> str:
@@ -33,12 +34,12 @@ def predictions(workspace: Workspace, work: Work) -> str:
 
 def rejects(workspace: Workspace, work: Work) -> str:
     """The rows of an object that could not be scored."""
-    return f"rejects/{workspace.settings.platform_env}/{name(work)}.csv"
+    return f"{REJECTS}{workspace.settings.platform_env}/{name(work)}.csv"
 
 
 def manifest(workspace: Workspace, work: Work) -> str:
     """What a scoring was made from; every attempt writes the same key."""
-    return f"manifests/{workspace.settings.platform_env}/{work.identity}.json"
+    return f"{MANIFESTS}{workspace.settings.platform_env}/{work.identity}.json"
 
 
 def name(work: Work) -> str:

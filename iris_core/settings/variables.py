@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +20,8 @@ from pydantic import (
 )
 
 from iris_core.errors import ConfigError
+from iris_core.settings.names import Names
+from iris_core.settings.places import check_apart
 from iris_core.settings.project import Project, load_project
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
@@ -165,86 +166,13 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        """What the pipelines write must not be what they watch, or they would feed themselves."""
-        written = {
-            "TEAM_S3_TRAIN_KEY": (self.bucket, self.train_key),
-            "TEAM_PREDICTIONS_PREFIX": (self.predictions_bucket, f"{self.predictions_prefix}/"),
-            "TEAM_DRIFT_PREFIX": (self.drift_bucket, f"{self.drift_prefix}/"),
-            "the ledger": (self.bucket, "ledger/"),
-            "unfinished predictions": (self.predictions_bucket, "work/"),
-            "rejected rows": (self.predictions_bucket, "rejects/"),
-            "manifests": (self.predictions_bucket, "manifests/"),
-        }
-        tests = {"TEAM_S3_TEST_KEY": (self.bucket, self.test_key)}
-        for watched, key, others in (
-            ("TEAM_S3_TEST_KEY", self.test_key, written),
-            ("TEAM_S3_LABELS_PREFIX", self.labels_prefix, written | tests),
-        ):
-            for name, (bucket, other) in others.items():
-                if bucket == self.bucket and _overlap(key, other):
-                    raise ValueError(
-                        f"{watched}={key} overlaps with {name} ({other}). Give each a place of its own"
-                    )
+        check_apart(self)
         return self
 
     @property
     def names(self) -> Names:
         """Ids of DAGs, experiments, model and assets."""
         return Names(self.team, self.platform_env, self.project.name)
-
-
-def _overlap(watched: str, written: str) -> bool:
-    if watched.endswith("/"):
-        return written.startswith(watched) or (written.endswith("/") and watched.startswith(written))
-    return watched == written or (written.endswith("/") and watched.startswith(written))
-
-
-@dataclass(frozen=True)
-class Names:
-    """Names of everything that Airflow and MLflow show, from team, environment and project."""
-
-    team: str
-    platform_env: str
-    project: str
-
-    def _airflow(self, rest: str) -> str:
-        return f"{self.team}_{self.platform_env}_{rest}"
-
-    def _experiment(self, rest: str) -> str:
-        return f"{self.team}-{self.platform_env}-{self.project}_{rest}"
-
-    @property
-    def training_dag(self) -> str:
-        return self._airflow(f"{self.project}_pipeline")
-
-    @property
-    def inference_dag(self) -> str:
-        return self._airflow(f"{self.project}_batch_inference")
-
-    @property
-    def drift_dag(self) -> str:
-        return self._airflow(f"{self.project}_drift_pipeline")
-
-    @property
-    def training_experiment(self) -> str:
-        return self._experiment("classifier")
-
-    @property
-    def inference_experiment(self) -> str:
-        return self._experiment("batch_inference")
-
-    @property
-    def drift_experiment(self) -> str:
-        return self._experiment("drift_monitor")
-
-    @property
-    def model(self) -> str:
-        """The registered model."""
-        return self._airflow(f"{self.project}_model")
-
-    def asset(self, name: str) -> str:
-        """An asset's name, unique in an Airflow that serves several teams."""
-        return self._airflow(name)
 
 
 def load_settings(environ: Mapping[str, str] | None = None, project: Project | None = None) -> Settings:

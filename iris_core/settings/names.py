@@ -1,0 +1,53 @@
+"""Names of everything that Airflow and MLflow show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Names:
+    """Ids of DAGs, experiments, the model and assets, from team, environment and project."""
+
+    team: str
+    platform_env: str
+    project: str
+
+    def _airflow(self, rest: str) -> str:
+        return f"{self.team}_{self.platform_env}_{rest}"
+
+    def _experiment(self, rest: str) -> str:
+        return f"{self.team}-{self.platform_env}-{self.project}_{rest}"
+
+    @property
+    def training_dag(self) -> str:
+        return self._airflow(f"{self.project}_pipeline")
+
+    @property
+    def inference_dag(self) -> str:
+        return self._airflow(f"{self.project}_batch_inference")
+
+    @property
+    def drift_dag(self) -> str:
+        return self._airflow(f"{self.project}_drift_pipeline")
+
+    @property
+    def training_experiment(self) -> str:
+        return self._experiment("classifier")
+
+    @property
+    def inference_experiment(self) -> str:
+        return self._experiment("batch_inference")
+
+    @property
+    def drift_experiment(self) -> str:
+        return self._experiment("drift_monitor")
+
+    @property
+    def model(self) -> str:
+        """The registered model."""
+        return self._airflow(f"{self.project}_model")
+
+    def asset(self, name: str) -> str:
+        """An asset's name, unique in an Airflow that serves several teams."""
+        return self._airflow(name)

@@ -1,0 +1,102 @@
+"""Where uploads land and where the pipelines write. Policies allow these places only, and no two overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from iris_core.settings.variables import Settings
+
+LEDGER = "ledger/"
+AUDIT = "audit/"
+QUARANTINE = "quarantine/"
+WORK = "work/"
+REJECTS = "rejects/"
+MANIFESTS = "manifests/"
+
+ARTIFACT_BUCKET = "mlflow"
+"""MLflow's server keeps its artifacts in a bucket of its own."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One key of a bucket, or every key below a prefix that ends in `/`.
+
+    :param name: what an error calls it, a variable where one sets the key.
+    :param cleared: the pipelines also delete there what is unfinished or withdrawn.
+    """
+
+    name: str
+    bucket: str
+    key: str
+    cleared: bool = False
+
+    def overlaps(self, other: Place) -> bool:
+        """Whether a key can belong to both."""
+        return self.bucket == other.bucket and (self._holds(other.key) or other._holds(self.key))
+
+    def _holds(self, key: str) -> bool:
+        return key.startswith(self.key) if self.key.endswith("/") else key == self.key
+
+
+def kept(settings: Settings) -> tuple[Place, ...]:
+    """The places whose names no variable changes."""
+    data, predictions = settings.bucket, settings.predictions_bucket
+    return (
+        Place("the ledger", data, LEDGER),
+        Place("audit records", data, AUDIT),
+        Place("refused tables", data, QUARANTINE),
+        Place("unfinished predictions", predictions, WORK, cleared=True),
+        Place("rejected rows", predictions, REJECTS, cleared=True),
+        Place("manifests", predictions, MANIFESTS, cleared=True),
+    )
+
+
+def published(settings: Settings) -> tuple[Place, ...]:
+    """The places of predictions and drift reports."""
+    return (
+        Place(
+            "TEAM_PREDICTIONS_PREFIX",
+            settings.predictions_bucket,
+            f"{settings.predictions_prefix}/",
+            cleared=True,
+        ),
+        Place("TEAM_DRIFT_PREFIX", settings.drift_bucket, f"{settings.drift_prefix}/"),
+    )
+
+
+def watched(settings: Settings) -> tuple[Place, ...]:
+    """The places where uploads land."""
+    train = "TEAM_S3_TRAIN_KEY"
+    return (
+        Place(train, settings.bucket, settings.train_key),
+        Place("TEAM_S3_TEST_KEY", settings.bucket, settings.test_key),
+        Place("TEAM_S3_LABELS_PREFIX", settings.bucket, settings.labels_prefix),
+    )
+
+
+def written(settings: Settings) -> tuple[Place, ...]:
+    """Every place that the pipelines write to."""
+    return kept(settings) + published(settings)
+
+
+def check_apart(settings: Settings) -> None:
+    """What the pipelines write must not be what they watch, or they would feed themselves.
+
+    :raises ValueError: two places overlap; names both. Predictions and drift reports may share one.
+    """
+    for place in published(settings):
+        _check(place, kept(settings))
+    uploads = watched(settings)
+    for number, place in enumerate(uploads):
+        _check(place, uploads[:number] + written(settings))
+
+
+def _check(place: Place, others: tuple[Place, ...]) -> None:
+    for other in others:
+        if place.overlaps(other):
+            raise ValueError(
+                f"{place.name}={place.key} overlaps with {other.name} ({other.key}). "
+                "Give each a place of its own"
+            )
