@@ -14,6 +14,7 @@ from iris_core.labels.matching import ModelPerformance
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import history_run
+from iris_core.models.metrics import log_metrics, metric_name
 from iris_core.models.registry import ModelRef
 from iris_core.store.objects import ObjectVersion
 
@@ -32,7 +33,7 @@ def metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
     for name, one in found.per_class.items():
         for what in ("precision", "recall"):
             if one[what] is not None:
-                yield f"labels/{what}/{name}", float(one[what])
+                yield metric_name("labels", what, name), float(one[what])
 
 
 def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPerformance) -> str:
@@ -42,18 +43,14 @@ def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPer
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    from mlflow.entities import Metric
-
-    step = int(labels.landed_at.timestamp())
-    points = [Metric(name, value, step * 1000, step) for name, value in metrics(found)]
-    model = found.model
+    model, named = found.model, dict(metrics(found))
     with tracking.told("Logging performance on labels", workspace.settings):
         client = tracking.client(workspace.settings)
         run_id = history_run(client, workspace, model)
-        client.log_batch(run_id, metrics=points)
+        log_metrics(client, run_id, named.items(), labels.landed_at)
         client.log_dict(run_id, {"rows_are_actual": found.agreement}, f"labels/{labels.digest}.json")
         if model.run_id:
-            _unless_gone(model, lambda: client.log_batch(model.run_id, metrics=points))
+            _unless_gone(model, lambda: log_metrics(client, model.run_id, named.items(), labels.landed_at))
         _unless_gone(model, lambda: _tag(client, model, labels, found))
     return run_id
 

@@ -8,7 +8,6 @@ is the second in which the batch landed, so that repeating a report changes noth
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from iris_core.drift.thresholds import Severity, rank
 from iris_core.drift.verdict import DriftVerdict
@@ -16,28 +15,26 @@ from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import history_run
+from iris_core.models.metrics import log_metrics, metric_name
 from iris_core.models.registry import ModelRef
-
-if TYPE_CHECKING:
-    pass
 
 
 def metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
     """Name and value of everything that a chart can show."""
     yield "severity", number(verdict.severity)
     for column in verdict.evidence:
-        yield f"severity/{column.column}", number(column.severity)
+        yield metric_name("severity", column.column), number(column.severity)
     for test in verdict.evidently:
         if test.value is not None:
-            yield f"evidently/{test.column}", float(test.value)
+            yield metric_name("evidently", test.column), float(test.value)
     for side, statistics in (("reference", verdict.reference), ("current", verdict.current)):
         for name, known in statistics.items():
             if side == "current" and known.rows:
-                yield f"missing_share/{name}", known.missing / known.rows
+                yield metric_name("missing_share", name), known.missing / known.rows
             for what in ("mean", "std", "min", "max"):
                 value = getattr(known, what)
                 if value is not None:
-                    yield f"{side}/{name}/{what}", float(value)
+                    yield metric_name(side, name, what), float(value)
 
 
 def number(severity: Severity) -> float:
@@ -50,13 +47,8 @@ def log_history(workspace: Workspace, scored: Record, verdict: DriftVerdict) -> 
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    from mlflow.entities import Metric
-
-    landed = scored.object().landed_at
-    step = int(landed.timestamp())
-    points = [Metric(name, value, step * 1000, step) for name, value in metrics(verdict)]
     with tracking.told("Logging the drift history", workspace.settings):
         client = tracking.client(workspace.settings)
         run_id = history_run(client, workspace, ModelRef.model_validate(scored.inputs["model"]))
-        client.log_batch(run_id, metrics=points)
+        log_metrics(client, run_id, metrics(verdict), scored.object().landed_at)
     return run_id

@@ -16,6 +16,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, labelled_frame, split
 from iris_core.models.loading import loaded
+from iris_core.models.metrics import metric_name
 from iris_core.models.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged
 from iris_core.promotion.evidence import Evidence, Holdout, Verdict
 from iris_core.promotion.gate import judge
@@ -177,7 +178,7 @@ def _metrics(evidence: Evidence) -> Iterator[tuple[str, float]]:
         yield "gate/cross_validated_accuracy", evidence.learnable.accuracy
     for each in evidence.classes:
         if each.recall is not None:
-            yield f"gate/recall/{each.name}", each.recall
+            yield metric_name("gate", "recall", each.name), each.recall
     if champion := evidence.champion:
         yield "gate/champion_accuracy", champion.accuracy
         yield "gate/difference", champion.pairs.difference

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from iris_core.models.metrics import metric_name
+
 
 class ClassQuality(BaseModel):
     """Of one class: `precision` is None when it was never predicted, `recall` when no label says it."""
@@ -33,7 +35,7 @@ class Quality(BaseModel):
         for name, one in self.classes.items():
             for what, value in (("precision", one.precision), ("recall", one.recall)):
                 if value is not None:
-                    yield f"{what}_{name}", value
+                    yield metric_name(f"{what}_{name}"), value
 
 
 def quality(agreement: Mapping[str, Mapping[str, int]]) -> Quality | None:

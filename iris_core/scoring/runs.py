@@ -15,6 +15,7 @@ from pathlib import Path
 
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.models.metrics import metric_name
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.whole import Ready, Whole
@@ -63,7 +64,7 @@ def _metrics(whole: Whole) -> Iterator[tuple[str, float]]:
     yield "rows", float(whole.rows)
     yield "rejected", float(whole.rejected)
     for name, count in whole.classes.items():
-        yield f"share_{name}", count / whole.rows
+        yield metric_name(f"share_{name}"), count / whole.rows
     if found := whole.quality:
         yield from found.metrics()
 

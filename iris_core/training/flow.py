@@ -292,6 +292,8 @@ def _confusion_figure(confusion: np.ndarray[Any, Any], classes: list[str]) -> An
     from sklearn.metrics import ConfusionMatrixDisplay
 
     figure = Figure(figsize=(5, 4), layout="constrained")
-    display = ConfusionMatrixDisplay(confusion, display_labels=classes)
+    # Between two dollars matplotlib reads a formula.
+    names = [name.replace("$", r"\$") for name in classes]
+    display = ConfusionMatrixDisplay(confusion, display_labels=names)
     display.plot(ax=figure.subplots(), colorbar=False)
     return figure

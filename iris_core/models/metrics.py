@@ -1,0 +1,52 @@
+"""Metrics as MLflow takes them: any column's or class's name can be part of a metric's."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+LONGEST_NAME = 250
+"""MLflow refuses longer names."""
+
+_REFUSED = re.compile(r"[^/\w.\- :]|:(?=[0-9a-f]+:)")
+_SEGMENT = re.compile(r"(?:(?<=/)|^)(?:\.{1,2})?(?=/|$)")
+
+
+def metric_name(*parts: str) -> str:
+    """Parts joined by `/`, with what MLflow refuses in a name as its code point: `<=50K` is `:3c::3d:50K`.
+
+    Different parts give different names. A name that is too long ends in a digest of the whole.
+    """
+    name = "/".join(_SEGMENT.sub(_spelt, _REFUSED.sub(_coded, part)) for part in parts)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: LONGEST_NAME - 13]}-{digest}"
+
+
+def _coded(found: re.Match[str]) -> str:
+    return "".join(f":{ord(character):x}:" for character in found[0])
+
+
+def _spelt(found: re.Match[str]) -> str:
+    """A path's segment that MLflow would resolve: none, `.` or `..`."""
+    return _coded(found) or ":0:"
+
+
+def log_metrics(
+    client: MlflowClient, run_id: str, named: Iterable[tuple[str, float]], landed_at: datetime
+) -> None:
+    """Log metrics at the step that is the second in which something landed: repeating it changes nothing.
+
+    :param named: name (`metric_name`) and value.
+    """
+    from mlflow.entities import Metric
+
+    step = int(landed_at.timestamp())
+    client.log_batch(run_id, metrics=[Metric(name, value, step * 1000, step) for name, value in named])
