@@ -30,7 +30,7 @@ from benchmarks.trial import Outcome, Trial
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
 from devstack.iris_tables import split_iris
-from iris_core import promotion, training
+from iris_core import models, promotion, training
 from iris_core.errors import RegistryError
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
@@ -145,8 +145,8 @@ def one_staged(space: Workspace, records: list[Record]) -> bool:
     with ThreadPoolExecutor(len(copies)) as pool:
         list(pool.map(promote, copies))
     found = tracking.client(space.settings).search_model_versions(f"name = '{space.settings.names.model}'")
-    staged = [version for version in found if version.current_stage == promotion.STAGE]
-    ref = promotion.staged(space)
+    staged = [version for version in found if version.current_stage == models.STAGE]
+    ref = models.staged(space.settings)
     newest = copies[-1].outputs["run_id"]
     return ref is not None and [v.run_id for v in staged] == [newest] == [ref.run_id]
 

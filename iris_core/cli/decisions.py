@@ -161,13 +161,13 @@ def rollback(
     """
     from datetime import UTC
 
-    from iris_core import promotion
+    from iris_core import models, promotion
     from iris_core.errors import PromotionRefused
     from iris_core.history.queries import staged_before
 
     workspace = _in_person(open_workspace())
     if version is None:
-        now = promotion.staged(workspace)
+        now = models.staged(workspace.settings)
         if now is None:
             raise PromotionRefused("Nothing is staged: name the version to stage.")
         version = staged_before(workspace.ledger, now.version)

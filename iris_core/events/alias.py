@@ -19,7 +19,8 @@ from iris_core.errors import IrisError, RegistryError
 from iris_core.events.stream import Pace, Signal
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.reconcile import Source, identity_of
-from iris_core.models.registry import ALIAS, APPLIED_TAG, TRAINING_TAG, VERDICT_TAG, ModelRef
+from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, ModelRef, reference_of
+from iris_core.models.tracking import NOT_FOUND
 from iris_core.store.objects import ObjectStore, ObjectVersion
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class AliasPoll:
             answer = await response.json(content_type=None)
             if response.status == 200:
                 return _staged(answer["model_version"])
-            if answer.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            if answer.get("error_code") in NOT_FOUND:
                 return None
             raise RegistryError(f"MLflow answered {response.status} {answer.get('error_code', '')}".strip())
 
@@ -104,12 +105,8 @@ def _auth() -> aiohttp.BasicAuth | None:
 def _staged(version: dict[str, object]) -> Staged:
     listed = version.get("tags") or []
     tags = {str(tag["key"]): str(tag["value"]) for tag in listed}  # type: ignore[attr-defined]
-    model = ModelRef(
-        name=str(version["name"]),
-        version=int(str(version["version"])),
-        run_id=str(version.get("run_id") or ""),
-        training=tags.get(TRAINING_TAG, ""),
-    )
+    run_id = str(version.get("run_id") or "")
+    model = reference_of(str(version["name"]), str(version["version"]), run_id, tags)
     if tags.get(VERDICT_TAG) != "promoted":
         return Staged(model)
     applied = tags.get(APPLIED_TAG)

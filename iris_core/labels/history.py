@@ -7,7 +7,7 @@ the second in which the labels landed, so that repeating it changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from iris_core.labels.matching import ModelPerformance
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
-
-_GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
 
 
 def metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
@@ -50,8 +48,8 @@ def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPer
         log_metrics(client, run_id, named.items(), labels.landed_at)
         client.log_dict(run_id, {"rows_are_actual": found.agreement}, f"labels/{labels.digest}.json")
         if model.run_id:
-            _unless_gone(model, lambda: log_metrics(client, model.run_id, named.items(), labels.landed_at))
-        _unless_gone(model, lambda: _tag(client, model, labels, found))
+            tracking.unless_gone(lambda: log_metrics(client, model.run_id, named.items(), labels.landed_at))
+        tracking.unless_gone(lambda: _tag(client, model, labels, found))
     return run_id
 
 
@@ -63,14 +61,3 @@ def _tag(client: MlflowClient, model: ModelRef, labels: ObjectVersion, found: Mo
     }
     for name, value in tags.items():
         client.set_model_version_tag(model.name, str(model.version), name, value)
-
-
-def _unless_gone(model: ModelRef, act: Callable[[], object]) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        act()
-    except MlflowException as error:
-        if error.error_code not in _GONE:
-            raise
-        log.warning("%s version %s is no longer in MLflow: %s", model.name, model.version, error)

@@ -1,1 +1,30 @@
-"""Which models are there, what did each learn from, and how is one loaded safely? MLflow's side."""
+"""Which models are there, and what is known of each? MLflow's runs and registry; models loaded safely."""
+
+from iris_core.models.loading import Loaded, loaded
+from iris_core.models.registry import (
+    ALIAS,
+    APPLIED_TAG,
+    PROMOTED,
+    REFUSED,
+    STAGE,
+    VERDICT_TAG,
+    ModelRef,
+    find,
+    reference,
+    staged,
+)
+
+__all__ = [
+    "ALIAS",
+    "APPLIED_TAG",
+    "PROMOTED",
+    "REFUSED",
+    "STAGE",
+    "VERDICT_TAG",
+    "Loaded",
+    "ModelRef",
+    "find",
+    "loaded",
+    "reference",
+    "staged",
+]

@@ -19,10 +19,9 @@ from urllib.parse import urlsplit
 from zipfile import BadZipFile
 
 from iris_core.errors import ModelRefused
-from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.registry import ModelRef
-from iris_core.settings.variables import TYPE_NAME
+from iris_core.settings.variables import TYPE_NAME, Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,41 +32,43 @@ LOGGED = "models:/"
 PROXIED = "mlflow-artifacts"
 STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
 """Where a registry may keep files, beside its own server: a folder, or a bucket of the deployment's."""
+REGISTRY_FILE = "registered_model_meta"
+"""Written on download: the same model has another one under another version."""
 NAMED = 5
 LOG_AGAIN = (
     "Log the model again with mlflow.sklearn.log_model(…, serialization_format='skops') and stage that."
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model, and the SHA-256 of its files' names and contents."""
+
+    estimator: ClassifierMixin
+    digest: str
+
+
 @contextmanager
-def unpacked(workspace: Workspace, model: ModelRef) -> Iterator[tuple[ClassifierMixin, Path]]:
-    """The scikit-learn model of a registered version, and its files' folder, which is gone afterwards.
+def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
+    """The scikit-learn model of a registered version, in a folder that is gone afterwards.
 
     :raises RegistryError: MLflow does not answer, or has no such version.
     :raises ModelRefused: it cannot be loaded without running what its files say.
     """
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", workspace.settings):
-            flavors = _fetch(workspace, model, uri, folder)
+        with tracking.told(f"Loading {uri}", settings):
+            flavors = _fetch(settings, model, uri, folder)
         with tracking.quiet():
-            estimator = estimator_of(Path(folder), flavors, uri, workspace.settings.trusted_model_types)
-        yield estimator, Path(folder)
+            estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types)
+        yield Loaded(estimator, digest_of(Path(folder)))
 
 
-@contextmanager
-def loaded(workspace: Workspace, model: ModelRef) -> Iterator[ClassifierMixin]:
-    """The scikit-learn model of a registered version; raises as `unpacked`."""
-    with unpacked(workspace, model) as (estimator, _):
-        yield estimator
-
-
-def _fetch(workspace: Workspace, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
+def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
     """Download a version's files; returns the flavours that its MLmodel file lists."""
     from mlflow.models import Model
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    settings = workspace.settings
     place = _place(tracking.client(settings), model)
     check_place(place, uri, settings.tracking_uri)
     files: Any = get_artifact_repository(place, tracking_uri=settings.tracking_uri)
@@ -170,29 +171,6 @@ def _untrusted(uri: str, strange: Sequence[str]) -> str:
         f"If you know who wrote this model and what each of these types does, {fix}; "
         "if not, stage another version (iris rollback)."
     )
-
-
-REGISTRY_FILE = "registered_model_meta"
-"""Written on download: the same model has another one under another version."""
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A model, and the SHA-256 of its files' names and contents."""
-
-    estimator: ClassifierMixin
-    digest: str
-
-
-@contextmanager
-def opened(workspace: Workspace, model: ModelRef) -> Iterator[Loaded]:
-    """The scikit-learn model of a registered version, in a folder that is gone afterwards.
-
-    :raises RegistryError: MLflow does not answer, or has no such version.
-    :raises ModelRefused: it cannot be loaded without running what its files say.
-    """
-    with unpacked(workspace, model) as (estimator, folder):
-        yield Loaded(estimator, digest_of(folder))
 
 
 def digest_of(folder: Path) -> str:

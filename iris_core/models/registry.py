@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,44 +43,37 @@ class ModelRef(BaseModel):
         return f"v{self.version}-{self.run_id[:8]}"
 
 
-def staged(workspace: Workspace) -> ModelRef | None:
+def staged(settings: Settings) -> ModelRef | None:
     """The version that the alias `staging` names now, or None.
 
     :raises RegistryError: MLflow does not answer.
     """
-    with tracking.told("Resolving the staged model", workspace.settings):
-        found = _by_alias(tracking.client(workspace.settings), workspace.settings.names.model)
+    with tracking.told("Resolving the staged model", settings):
+        found = find(tracking.client(settings), settings.names.model, ALIAS)
     return reference(found) if found else None
 
 
-def _by_alias(mlflow_client: MlflowClient, name: str) -> ModelVersion | None:
-    from mlflow.exceptions import MlflowException
+def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVersion | None:
+    """The version of a model that a number or an alias names.
 
-    try:
-        return mlflow_client.get_model_version_by_alias(name, ALIAS)
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    :returns: None when there is none, or it was deleted.
+    """
+    number = str(version)
+    if number.isdecimal():
+        return tracking.unless_gone(lambda: mlflow_client.get_model_version(name, number))
+    return tracking.unless_gone(lambda: mlflow_client.get_model_version_by_alias(name, number))
 
 
 def reference(version: ModelVersion) -> ModelRef:
     """A registry's version as the ledger's records hold it."""
-    return ModelRef(
-        name=version.name,
-        version=int(version.version),
-        run_id=version.run_id or "",
-        training=version.tags.get(TRAINING_TAG, ""),
-    )
+    return reference_of(version.name, version.version, version.run_id, version.tags)
 
 
-def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVersion | None:
-    """A version by its number; None when there is none, or it was deleted."""
-    from mlflow.exceptions import MlflowException
+def reference_of(name: str, version: int | str, run_id: str | None, tags: Mapping[str, str]) -> ModelRef:
+    """A version as the ledger's records hold it, from what the registry's API answers.
 
-    try:
-        return mlflow_client.get_model_version(name, str(version))
-    except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    :param version: its number.
+    :param run_id: of the run that logged it; None for a model that no run logged.
+    :param tags: of the version; they name the training record that it came from.
+    """
+    return ModelRef(name=name, version=int(version), run_id=run_id or "", training=tags.get(TRAINING_TAG, ""))

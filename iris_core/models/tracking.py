@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from iris_core.errors import RegistryError
 from iris_core.ledger.ledger import Identity
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
+"""MLflow's codes for what does not exist: an alias without a version is an invalid parameter, a deleted run
+an invalid state."""
 IDENTITY_TAG = "iris.identity"
 COMMIT_TAG = "iris.commit"
 BOUNDS = {
@@ -65,6 +70,19 @@ def told(what: str, settings: Settings) -> Iterator[None]:
     except (MlflowException, requests.RequestException) as error:
         first = str(error).splitlines()[0][:300]
         raise RegistryError(f"{what} failed on {settings.tracking_uri}: {first}") from error
+
+
+def unless_gone(ask: Callable[[], T]) -> T | None:
+    """What MLflow answers; None where it has no such thing, or not any more."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return ask()
+    except MlflowException as error:
+        if error.error_code not in NOT_FOUND:
+            raise
+        log.info("Not in MLflow, or not any more: %s", str(error).splitlines()[0][:300])
+        return None
 
 
 def experiment_id(mlflow_client: MlflowClient, name: str) -> str:

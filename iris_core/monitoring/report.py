@@ -126,9 +126,9 @@ def _compare(workspace: Workspace, scored: Record, identity: Identity, reference
     predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
     table = workspace.settings.project.table
     after = _side(workspace, predictions)
-    with loaded(workspace, ModelRef.model_validate(scored.inputs["model"])) as model:
-        before = _side(workspace, reference).predicted_by(model, table)
-        weights = feature_weights(model, table.feature_names)
+    with loaded(workspace.settings, ModelRef.model_validate(scored.inputs["model"])) as found:
+        before = _side(workspace, reference).predicted_by(found.estimator, table)
+        weights = feature_weights(found.estimator, table.feature_names)
     verdict, tested = judged(before, after, table, weights)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)

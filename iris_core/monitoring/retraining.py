@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from iris_core import promotion, training
+from iris_core import models, training
 from iris_core.errors import NothingOwed
 from iris_core.ledger.ledger import SUPERSEDED, Record
 from iris_core.ledger.workspace import Workspace
@@ -66,7 +66,7 @@ def _told_again(workspace: Workspace, waiting: Record) -> dict[str, Any]:
 
 def _alerting(workspace: Workspace) -> Record:
     """The newest alerting verdict about the model that is staged."""
-    staged = promotion.staged(workspace)
+    staged = models.staged(workspace.settings)
     found = [
         record
         for record, _ in alerts.alerting(workspace)

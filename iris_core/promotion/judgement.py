@@ -81,10 +81,10 @@ def assess(workspace: Workspace, training: Record, version: ModelVersion) -> Ass
     limits = Limits(settings.accuracy_threshold, settings.promotion_margin)
     champion = _champion(workspace, challenger, parts)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
-    with loaded(workspace, challenger) as model:
+    with loaded(settings, challenger) as found:
         table = settings.project.table
         holdout = _described(training, parts)
-        evidence = measure(table, parts, holdout, model, limits, answers, none_because)
+        evidence = measure(table, parts, holdout, found.estimator, limits, answers, none_because)
     verdict = judge(evidence)
     _store(workspace, challenger, evidence, verdict)
     return Assessment(evidence, verdict.passed, verdict.reason)
@@ -114,7 +114,7 @@ def _described(training: Record, parts: Split) -> Holdout:
 
 def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> ChampionAnswers | str:
     """The staged version's answers to the holdout, or why there are none."""
-    model = staged(workspace)
+    model = staged(workspace.settings)
     if model is None:
         return f"no version of {challenger.name} is staged yet"
     if model.version == challenger.version:
@@ -135,8 +135,8 @@ def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> Champ
 
 
 def _answers(workspace: Workspace, model: ModelRef, parts: Split) -> list[str]:
-    with loaded(workspace, model) as estimator:
-        return [str(answer) for answer in estimator.predict(parts.holdout.features)]
+    with loaded(workspace.settings, model) as found:
+        return [str(answer) for answer in found.estimator.predict(parts.holdout.features)]
 
 
 def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:

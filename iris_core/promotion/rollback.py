@@ -33,7 +33,7 @@ def rollback(workspace: Workspace, version: int, reason: str, now: datetime, for
     """
     with tracking.told("Rolling back", workspace.settings):
         target = _target(workspace, version, force)
-        before = registry.staged(workspace)
+        before = registry.staged(workspace.settings)
         if before and before.version == version:
             raise PromotionRefused(f"Version {version} of {target.name} is already staged.")
         record = _commit(workspace, target, before, reason, now, force)

@@ -30,7 +30,6 @@ from iris_core.models.registry import (
     TRAINING_TAG,
     VERDICT_AT_TAG,
     VERDICT_TAG,
-    _by_alias,
     find,
 )
 
@@ -84,13 +83,7 @@ def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
 
 def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
     """Somebody who registered the same at the same moment may have deleted it first."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        mlflow_client.delete_model_version(version.name, version.version)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
+    tracking.unless_gone(lambda: mlflow_client.delete_model_version(version.name, version.version))
 
 
 def _create_model(mlflow_client: MlflowClient, name: str) -> None:
@@ -181,7 +174,7 @@ def _staged_versions(mlflow_client: MlflowClient, name: str) -> list[int]:
 
 
 def _is_staged(mlflow_client: MlflowClient, name: str, version: int) -> bool:
-    named = _by_alias(mlflow_client, name)
+    named = find(mlflow_client, name, ALIAS)
     return named is not None and int(named.version) == version and named.current_stage == STAGE
 
 

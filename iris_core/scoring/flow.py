@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from iris_core import promotion
+from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.reconcile import Source
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.loading import Loaded, opened
+from iris_core.models.loading import Loaded, loaded
 from iris_core.models.registry import ModelRef
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
@@ -40,10 +40,10 @@ def plan(workspace: Workspace) -> list[Work]:
 
     :raises NothingOwed: no model is staged, or every landed version has its record.
     """
-    model = promotion.staged(workspace)
+    model = models.staged(workspace.settings)
     name = workspace.settings.names.model
     if model is None:
-        raise NothingOwed(f"No version of {name} has the alias {promotion.ALIAS} yet: nothing to score with.")
+        raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
     inputs = {"model": model.model_dump(mode="json")}
     reap(workspace)
     again = workspace.settings.rescore
@@ -92,7 +92,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
         else:
             done.append(Scored(work=shard.work(piece), piece=piece, part=None))
     if open_pieces:
-        with opened(workspace, shard.model) as model:
+        with loaded(workspace.settings, shard.model) as model:
             decider = decider_of(workspace, model)
             for piece in open_pieces:
                 try:

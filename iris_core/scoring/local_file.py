@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iris_core import promotion
 from iris_core.errors import DataRejected, RegistryError
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.loading import opened
-from iris_core.models.registry import ModelRef
+from iris_core.models.loading import loaded
+from iris_core.models.registry import ModelRef, find, reference
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.flow import decider_of, options_of
@@ -45,32 +44,17 @@ def model_version(workspace: Workspace, named: str) -> ModelRef:
 
     :raises RegistryError: there is no such version.
     """
-    from mlflow.exceptions import MlflowException
-
     settings = workspace.settings
     name = settings.names.model
     with tracking.told(f"Resolving {named} of {name}", settings):
-        client = tracking.client(settings)
-        try:
-            if named.isdecimal():
-                found = client.get_model_version(name, named)
-            else:
-                found = client.get_model_version_by_alias(name, named)
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
-            what = f"version {named}" if named.isdecimal() else f"alias {named!r}"
-            raise RegistryError(
-                f"{name} has no {what} on {settings.tracking_uri}. "
-                "iris ledger --kind promotion lists the versions that were judged."
-            ) from error
-    tags = found.tags
-    return ModelRef(
-        name=name,
-        version=int(found.version),
-        run_id=found.run_id or "",
-        training=tags.get(promotion.TRAINING_TAG, ""),
-    )
+        found = find(tracking.client(settings), name, named)
+    if found is None:
+        what = f"version {named}" if named.isdecimal() else f"alias {named!r}"
+        raise RegistryError(
+            f"{name} has no {what} on {settings.tracking_uri}. "
+            "iris ledger --kind promotion lists the versions that were judged."
+        )
+    return reference(found)
 
 
 def score_file(
@@ -86,7 +70,7 @@ def score_file(
     """
     settings = workspace.settings
     model = model_version(workspace, named)
-    with opened(workspace, model) as found:
+    with loaded(settings, model) as found:
         decider = decider_of(workspace, found)
     began = time.monotonic()
     if watch:

@@ -11,7 +11,7 @@ import numpy as np
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger.ledger import Identity
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.loading import opened
+from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.manifest import Manifest, libraries, parse
@@ -112,7 +112,7 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
     """
     manifest = manifest_of(workspace, scoring)
     try:
-        with opened(workspace, manifest.model) as model:
+        with loaded(workspace.settings, manifest.model) as model:
             changed = model.digest != manifest.model_sha256
             decider = Decider(
                 model.estimator, workspace.settings.project.table.feature_names, manifest.probabilities

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from iris_core import monitoring, promotion
+from iris_core import models, monitoring, promotion
 from iris_core.ledger.ledger import KINDS, Kind, Record
 from iris_core.ledger.reconcile import Source
 from iris_core.ledger.workspace import Workspace
@@ -103,8 +103,8 @@ def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[R
     found.orphaned += [f"verdict on unknown run {run}" for run in judged.keys() - trained.keys()]
     if promotion.unfinished(workspace):
         found.orphaned.append("the newest trained model has no verdict, or one that was not carried out")
-    staged = [int(version.version) for version in versions if version.current_stage == promotion.STAGE]
-    alias = promotion.staged(workspace)
+    staged = [int(version.version) for version in versions if version.current_stage == models.STAGE]
+    alias = models.staged(workspace.settings)
     if staged != ([alias.version] if alias else []):
         found.doubled.append(f"staged are {staged}, the alias names {alias and alias.version}")
 

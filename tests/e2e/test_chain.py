@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from devstack.airflow_api import TaskInstance
-from iris_core import promotion
+from iris_core import models, promotion
 from iris_core.ledger.ledger import Record
 from iris_core.monitoring.alerts import ALERTED
 from iris_core.store.objects import ObjectVersion
@@ -187,13 +187,13 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     to_score = running.score(inference_data)
     running.decided("scoring", to_score)
     running.quiet()
-    staged = promotion.staged(running.workspace)
+    staged = models.staged(running.workspace.settings)
     assert staged is not None
     assert staged.version > 1
     since = datetime.now(UTC)
 
     client = tracking.client(running.workspace.settings)
-    client.set_registered_model_alias(staged.name, promotion.ALIAS, str(staged.version - 1))
+    client.set_registered_model_alias(staged.name, models.ALIAS, str(staged.version - 1))
 
     scored = running.decided("scoring", to_score, since)
     assert scored.inputs["model"]["version"] == staged.version - 1

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from iris_core import ledger, monitoring, promotion, scoring, training
+from iris_core import ledger, models, monitoring, promotion, scoring, training
 from iris_core.errors import NothingOwed, RegistryError
 from iris_core.ledger.ledger import Kind
 from iris_core.ledger.workspace import Workspace
@@ -221,7 +221,7 @@ class TestRunsOfKilledAttempts:
         score(landed)
         client = tracking.client(landed.settings)
         experiment = tracking.experiment_id(client, landed.settings.names.drift_experiment)
-        model = promotion.staged(landed)
+        model = models.staged(landed.settings)
         assert model
         left = client.create_run(experiment, tags={drift_metrics.HISTORY_TAG: model.variant}).info.run_id
         report(landed)
@@ -245,7 +245,7 @@ def test_a_clock_that_jumps(
         for _ in range(2):
             whole_chain(tracked)
         is_accounted_for_once(tracked)
-    ref = promotion.staged(tracked)
+    ref = models.staged(tracked.settings)
     assert ref
     assert ref.version == 4
     kinds = [kind for kind, _ in effects(tracked)]

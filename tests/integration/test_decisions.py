@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from iris_core import promotion, scoring, training
+from iris_core import models, promotion, scoring, training
 from iris_core.cli import app
 from iris_core.errors import PromotionRefused
 from iris_core.history.queries import Question, matching, staged_at, stagings, story
@@ -103,7 +103,7 @@ class TestQuestions:
         for record in reversed(records):
             assert record is not None
             promotion.promote(tracked, record)
-        standing, now = staged_at(tracked.ledger, datetime.now(UTC)), promotion.staged(tracked)
+        standing, now = staged_at(tracked.ledger, datetime.now(UTC)), models.staged(tracked.settings)
         assert standing is not None
         assert now is not None
         assert (standing.inputs["version"], now.version) == ("1", 1)
@@ -207,7 +207,7 @@ class TestCommands:
         assert done.exit_code == 0, done.output
         record = json.loads(done.stdout)
         assert (record["inputs"]["version"], record["by"]["owner"]) == ("2", "jane")
-        staged = promotion.staged(lived)
+        staged = models.staged(lived.settings)
         assert staged is not None
         assert staged.version == 2
         again = run(app, ["rollback", "2", "--reason", "sure"])

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from iris_core import monitoring, promotion, scoring, training
+from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
 from iris_core.ledger.ledger import Identity, Ledger, Record
 from iris_core.ledger.workspace import Workspace
@@ -72,7 +72,7 @@ def batch(workspace: Workspace, data: bytes) -> Record:
 
 def verdict(workspace: Workspace, number: int, severity: str = "high") -> Record:
     """The record of a verdict about the staged model, without the report behind it."""
-    model = promotion.staged(workspace)
+    model = models.staged(workspace.settings)
     assert model is not None
     landed = ObjectVersion(
         bucket=workspace.settings.bucket,
@@ -368,7 +368,7 @@ class TestBadInput:
     @staticmethod
     def report_on(workspace: Workspace, data: bytes) -> Record:
         """A scoring whose published predictions are `data`; validation lets few of these through."""
-        model = promotion.staged(workspace)
+        model = models.staged(workspace.settings)
         assert model is not None
         landed = put(workspace, workspace.settings.test_key, data)
         published = put(workspace, "iris/predictions/odd.csv", data)

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from iris_core import labels, monitoring, promotion, scoring, training
+from iris_core import labels, models, monitoring, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
@@ -107,7 +107,7 @@ class TestJoined:
         assert verdict["verdict"] == performance.identity.path
         assert performance.evidence["current"] == {"rows": 30, "right": round(one["accuracy"] * 30)}
         assert performance.evidence["reference"]["rows"] == 24
-        model = promotion.staged(workspace)
+        model = models.staged(workspace.settings)
         assert model is not None
         client = tracking.client(workspace.settings)
         for run_id in (model.run_id, record.outputs["history_run_ids"][0]):
@@ -353,7 +353,7 @@ class TestDrift:
         assert records(workspace) == []
         assert len(monitoring.join_labels(workspace)) == 1
         assert len([r for r in records(workspace, "drift") if "performance" in r.inputs]) == 1
-        model = promotion.staged(workspace)
+        model = models.staged(workspace.settings)
         assert model is not None
         history = tracking.client(workspace.settings).get_metric_history(model.run_id, "labels/accuracy")
         assert len(history) == 1

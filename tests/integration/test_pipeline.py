@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from iris_core import promotion, scoring, training
+from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
 from iris_core.ledger.ledger import Actor, Committed, Identity, Ledger, Record
 from iris_core.ledger.workspace import Workspace
@@ -139,7 +139,7 @@ class TestTheLoop:
         [version] = model_versions(workspace)
         assert version.current_stage == "Staging"
         assert version.tags["iris.verdict"] == "promoted"
-        ref = promotion.staged(workspace)
+        ref = models.staged(workspace.settings)
         assert ref is not None
         assert ref.version == 1
         [verdict] = workspace.ledger.recent("promotion")
@@ -342,7 +342,7 @@ class TestGate:
         assert version.current_stage == "None"
         assert version.tags["iris.verdict"] == "refused"
         assert "below ACCURACY_THRESHOLD" in version.tags["iris.verdict.reason"]
-        assert promotion.staged(strict) is None
+        assert models.staged(strict.settings) is None
         with pytest.raises(NothingOwed, match=r"No version of .* has the alias staging"):
             scoring.plan(strict)
         with pytest.raises(NothingOwed):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from iris_core import promotion, training
+from iris_core import models, promotion, training
 from iris_core.errors import RegistryError
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
@@ -43,7 +43,7 @@ def promote(workspace: Workspace, record: Record) -> dict[str, Any]:
 def staging(workspace: Workspace) -> tuple[list[int], int | None]:
     """Versions in the stage, and the version that the alias names."""
     found = client(workspace).search_model_versions(f"name = '{workspace.settings.names.model}'")
-    ref = promotion.staged(workspace)
+    ref = models.staged(workspace.settings)
     in_stage = sorted(int(version.version) for version in found if version.current_stage == "Staging")
     return in_stage, ref.version if ref else None
 
@@ -79,7 +79,7 @@ class TestOneAfterTheOther:
         client(tracked).set_registered_model_alias(tracked.settings.names.model, "staging", "1")
         promote(tracked, second)
         assert promotion.unfinished(tracked) is None
-        ref = promotion.staged(tracked)
+        ref = models.staged(tracked.settings)
         assert ref is not None
         assert ref.version == 1
 
@@ -88,7 +88,7 @@ class TestOneAfterTheOther:
     ) -> None:
         [record] = train(1)
         promote(tracked, record)
-        ref = promotion.staged(tracked)
+        ref = models.staged(tracked.settings)
         assert ref is not None
         assert tracked.ledger.get(Identity.parse(ref.training)) == record
         assert ref.run_id == record.outputs["run_id"]
@@ -101,7 +101,7 @@ class TestOneAfterTheOther:
         older, newer = train(2)
         promote(tracked, newer)
         promote(tracked, older)
-        ref = promotion.staged(tracked)
+        ref = models.staged(tracked.settings)
         assert ref is not None
         assert ref.run_id == newer.outputs["run_id"]
 
@@ -217,7 +217,7 @@ class TestDiedHalfWay:
         registry, name = client(tracked), tracked.settings.names.model
         version = promotion.register(registry, tracked, second)
         promotion.decide(tracked, second, version)
-        registry.set_model_version_tag(name, "2", promotion.VERDICT_TAG, promotion.PROMOTED)
+        registry.set_model_version_tag(name, "2", models.VERDICT_TAG, models.PROMOTED)
         registry.transition_model_version_stage(name, "2", "Staging")
         assert staging(tracked) == ([1, 2], 1)
         self.repaired(tracked, second)
@@ -230,7 +230,7 @@ class TestDiedHalfWay:
         promote(tracked, record)
         client(tracked).delete_model_version(tracked.settings.names.model, "1")
         assert promotion.unfinished(tracked) is None
-        assert promotion.staged(tracked) is None
+        assert models.staged(tracked.settings) is None
 
 
 class TestRegistryErrors:
@@ -242,8 +242,8 @@ class TestRegistryErrors:
         with pytest.raises(
             RegistryError, match=r"Resolving the staged model failed on http://127\.0\.0\.1:9: "
         ):
-            promotion.staged(workspace)
+            models.staged(workspace.settings)
 
     def test_without_any_model_nothing_is_staged(self, tracked: Workspace) -> None:
-        assert promotion.staged(tracked) is None
+        assert models.staged(tracked.settings) is None
         assert promotion.unfinished(tracked) is None

@@ -12,7 +12,7 @@ from typing import Any
 import mlflow
 import pytest
 
-from iris_core import promotion, training
+from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
@@ -99,7 +99,7 @@ class TestEvidence:
         with pytest.raises(StoreError):
             promotion.promote(tracked, record)
         assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "passed"
-        assert promotion.staged(tracked) is None
+        assert models.staged(tracked.settings) is None
 
     def test_a_version_leads_to_its_object_and_back(self, tracked: Workspace, train_csv: bytes) -> None:
         record = train_one(tracked, train_csv)
@@ -153,7 +153,7 @@ class TestRefused:
         verdict = verdict_on(tracked, record)
         assert verdict.outcome == "refused"
         assert Evidence.model_validate(verdict.evidence).holdout_rows == 24
-        staged = promotion.staged(tracked)
+        staged = models.staged(tracked.settings)
         assert (staged.version if staged else None) == (1 if has_champion else None)
         assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "failed"
 
@@ -186,7 +186,7 @@ class TestApproval:
         assert verdict.outcome == "promoted"
         assert verdict.evidence["approval"] == {"approved": True, "by": "jane", "at": "2026-01-02T03:04:05Z"}
         assert verdict.reason.startswith("approved by jane; ")
-        assert promotion.staged(manual) is not None
+        assert models.staged(manual.settings) is not None
 
     @pytest.mark.parametrize(
         ("answer", "reason"),
@@ -198,7 +198,7 @@ class TestApproval:
         record = train_one(manual, train_csv)
         with pytest.raises(PromotionRefused, match=reason):
             promotion.register_step(manual, record.identity.path, answer)
-        assert promotion.staged(manual) is None
+        assert models.staged(manual.settings) is None
         with pytest.raises(NothingOwed):
             training.reconcile(manual)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from iris_core import promotion, training
+from iris_core import models, promotion, training
 from iris_core.errors import PromotionRefused, RegistryError
 from iris_core.history.queries import staged_at, staged_before
 from iris_core.ledger.ledger import Record
@@ -53,7 +53,7 @@ def back(workspace: Workspace, version: int, **kwargs: Any) -> Record:
 def staging(workspace: Workspace) -> tuple[list[int], int | None]:
     """Versions in the stage, and the version that the alias names."""
     found = client(workspace).search_model_versions(f"name = '{workspace.settings.names.model}'")
-    ref = promotion.staged(workspace)
+    ref = models.staged(workspace.settings)
     return sorted(int(v.version) for v in found if v.current_stage == "Staging"), ref.version if ref else None
 
 
@@ -88,7 +88,7 @@ class TestRollback:
         for record in records:
             promotion.register_step(tracked, record.identity.path)
         assert staging(tracked) == ([1], 1)
-        client(tracked).delete_model_version_tag(tracked.settings.names.model, "3", promotion.APPLIED_TAG)
+        client(tracked).delete_model_version_tag(tracked.settings.names.model, "3", models.APPLIED_TAG)
         promotion.register_step(tracked, records[2].identity.path)
         assert staging(tracked) == ([1], 1)
 
@@ -156,7 +156,7 @@ class TestDisturbed:
         promotion.promote(tracked, newer)
         promotion.promote(tracked, older)
         assert staging(tracked) == ([1], 1)
-        assert promotion.staged(tracked).run_id == newer.outputs["run_id"]  # type: ignore[union-attr]
+        assert models.staged(tracked.settings).run_id == newer.outputs["run_id"]  # type: ignore[union-attr]
 
     def test_an_older_promotion_that_died_while_it_staged_is_finished(
         self, tracked: Workspace, train: Train
@@ -166,7 +166,7 @@ class TestDisturbed:
         promoted(tracked, [first, second])
         name = tracked.settings.names.model
         client(tracked).set_registered_model_alias(name, "staging", "1")
-        client(tracked).delete_model_version_tag(name, "1", promotion.APPLIED_TAG)
+        client(tracked).delete_model_version_tag(name, "1", models.APPLIED_TAG)
         assert promotion.unfinished(tracked) == first
         promotion.promote(tracked, first)
         assert staging(tracked) == ([2], 2)
@@ -209,7 +209,7 @@ class TestDisturbed:
         with ThreadPoolExecutor(len(records)) as pool:
             list(pool.map(promote, records))
         [only], alias = staging(tracked)
-        newest = promotion.staged(tracked)
+        newest = models.staged(tracked.settings)
         assert only == alias
         assert newest is not None
         assert newest.run_id == records[-1].outputs["run_id"]

@@ -17,7 +17,7 @@ import mlflow
 import polars as pl
 import pytest
 
-from iris_core import promotion, scoring, training
+from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.events import alias
 from iris_core.ledger.ledger import Record
@@ -216,7 +216,7 @@ class TestPrefix:
     @staticmethod
     def announced(workspace: Workspace, rescore: Any) -> int:
         poll = alias.AliasPoll("http://nowhere", workspace.settings.names.model, 1)
-        model = promotion.staged(workspace)
+        model = models.staged(workspace.settings)
         assert model is not None
         poll.staged = alias.Staged(model)
         found = alias.unscored(poll, workspace.store, workspace.ledger, scoring.source(workspace), 0, rescore)

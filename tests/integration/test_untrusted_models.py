@@ -13,7 +13,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
-from iris_core import promotion, scoring, training
+from iris_core import models, promotion, scoring, training
 from iris_core.errors import ModelRefused
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
@@ -43,13 +43,13 @@ def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
 @pytest.fixture
 def plain(staged: Workspace) -> Any:
     """The staged estimator."""
-    model = promotion.staged(staged)
+    model = models.staged(staged.settings)
     assert model is not None
-    with promotion.loaded(staged, model) as estimator:
-        return estimator
+    with models.loaded(staged.settings, model) as found:
+        return found.estimator
 
 
-def plant(workspace: Workspace, model: Any, **options: Any) -> promotion.ModelRef:
+def plant(workspace: Workspace, model: Any, **options: Any) -> models.ModelRef:
     """Somebody who may write the registry logs a model and gives it the alias."""
     client = tracking.client(workspace.settings)
     with mlflow.start_run(experiment_id=tracking.experiment_id(client, "by-hand")) as run, tracking.quiet():
@@ -57,10 +57,10 @@ def plant(workspace: Workspace, model: Any, **options: Any) -> promotion.ModelRe
         info = mlflow.sklearn.log_model(model, name="model", **options)
         version = mlflow.register_model(info.model_uri, workspace.settings.names.model)
     client.set_registered_model_alias(version.name, ALIAS, version.version)
-    return promotion.ModelRef(name=version.name, version=int(version.version), run_id=run.info.run_id)
+    return models.ModelRef(name=version.name, version=int(version.version), run_id=run.info.run_id)
 
 
-def files_of(model: promotion.ModelRef) -> Path:
+def files_of(model: models.ModelRef) -> Path:
     """The folder of a version's files: artifacts of a sqlite server lie below the working directory."""
     client = MlflowClient()
     place = client.get_model_version_download_uri(model.name, str(model.version))
@@ -69,7 +69,7 @@ def files_of(model: promotion.ModelRef) -> Path:
     return Path(place.removeprefix("file://"))
 
 
-def rewrite(model: promotion.ModelRef, **flavor: Any) -> None:
+def rewrite(model: models.ModelRef, **flavor: Any) -> None:
     """Change what a model's MLmodel file says about its scikit-learn flavour."""
     path = files_of(model) / "MLmodel"
     content = yaml.safe_load(path.read_text())
@@ -115,7 +115,7 @@ class TestRefused:
 
     def _planted(
         self, workspace: Workspace, plain: Any, module: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> promotion.ModelRef:
+    ) -> models.ModelRef:
         """A model of which the scaler is the planted type, and whose files say that it is to be trusted."""
         from sklearn.pipeline import make_pipeline
 
@@ -168,7 +168,7 @@ class TestRefused:
         told = promotion.register_step(staged, work.identity)
         assert "version 2 is staged but not loaded" in told["reason"]
         assert not ran.exists()
-        now = promotion.staged(staged)
+        now = models.staged(staged.settings)
         assert now is not None
         assert now.version == 3
 
@@ -176,7 +176,7 @@ class TestRefused:
         staged.store.put(staged.settings.bucket, staged.settings.test_key, test_csv, "text/csv")
         scored = [s for shard in scoring.plan_shards(staged) for s in scoring.score_shard(staged, shard)]
         [published] = scoring.publish_all(staged, scored)
-        model = promotion.staged(staged)
+        model = models.staged(staged.settings)
         assert model is not None
         rewrite(model, serialization_format="pickle")
         done = replay(staged, published["scoring"])

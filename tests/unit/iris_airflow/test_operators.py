@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.steps import outcomes, run_step
-from iris_core import monitoring, promotion, scoring, training
+from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.errors import (
     ConfigError,
     DataRejected,
@@ -135,7 +135,7 @@ class TestRegisterModel:
         events: dict[Asset, Any] = defaultdict(SimpleNamespace)
         with running(tracked, outlet_events=events) as context:
             result = operator(work).execute(context)  # type: ignore[arg-type]
-        ref = promotion.staged(tracked)
+        ref = models.staged(tracked.settings)
         assert ref is not None
         assert (result["model"], result["version"]) == (ref.name, str(ref.version)) == (ref.name, "1")
         assert result["training"] == work["identity"]
@@ -167,7 +167,7 @@ class TestRegisterModel:
             operator(work).execute(context)  # type: ignore[arg-type]
         assert events == {}
         assert "below ACCURACY_THRESHOLD" in context["ti"].pushed["note"]
-        assert promotion.staged(workspace) is None
+        assert models.staged(workspace.settings) is None
 
 
 class TestDriftReport:
