@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, a
 test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)
 	$(BIN)/python -m pytest -m stack tests/stack $(PYTEST_ARGS)
 
+test-compose: setup  ## Run docker-compose.yml in containers, with both executors (where a Docker API answers)
+	DOCKER_COMPOSE="$(DOCKER_COMPOSE)" $(BIN)/python -m pytest -m compose -rs tests/stack/test_containers.py $(PYTEST_ARGS)
+
 test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-stack (root, or sudo)
 	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
 	$$sudo apt-get update --quiet=2 && \
@@ -68,7 +71,7 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 	  curl postgresql redis-server
 
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (under 90 seconds)
-	$(BIN)/python -m pytest -m "not e2e and not slow and not stack" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 SEED ?= 1
 ROWS ?= 10000000
@@ -113,7 +116,8 @@ format: setup  ## Correct style and format where a tool can
 ENV_FILE ?= .env
 EXECUTOR ?=
 WORKERS ?= 2
-COMPOSE := docker compose --env-file $(ENV_FILE)
+DOCKER_COMPOSE ?= docker compose
+COMPOSE = $(DOCKER_COMPOSE) --env-file $(ENV_FILE)
 SCALED_OUT := COMPOSE_PROFILES=celery AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
 
 env:  ## Write .env with random secrets for docker-compose.yml (mode 600), or add the missing ones

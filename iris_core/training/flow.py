@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version as installed
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -280,11 +281,24 @@ def _log(workspace: Workspace, trained: Trained, config: TrainingConfig, version
             name="model",
             signature=infer_signature(example, predicted),
             input_example=example,
-            pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "numpy", "skops")],
+            conda_env=_environment("scikit-learn", "numpy", "skops"),
             serialization_format="skops",
             skops_trusted_types=list(workspace.settings.trusted_model_types) or None,
         )
     return str(info.model_uri)
+
+
+def _environment(*packages: str) -> dict[str, Any]:
+    """What the model needs, as MLflow stores it beside the model; MLflow adds itself.
+
+    Said whole: for a list of packages MLflow looks for the version of pip, which our image does not have.
+    """
+    pinned = [f"{name}=={installed(name)}" for name in packages]
+    return {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python_version()}", "pip", {"pip": pinned}],
+    }
 
 
 def _confusion_figure(confusion: np.ndarray[Any, Any], classes: list[str]) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import platform
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import polars as pl
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -216,6 +220,18 @@ class TestTraining:
             accuracies.append(trained(tracked).evidence)
         assert accuracies[0] == accuracies[2]
         assert accuracies[0] != accuracies[1]
+
+    def test_a_model_says_what_it_needs_and_nobody_looks_for_pip(
+        self, tracked: Workspace, train_csv: bytes, tmp_path: Path
+    ) -> None:
+        upload_training(tracked, train_csv)
+        uri = trained(tracked).outputs["model_uri"]
+        mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path))
+        stored = yaml.safe_load((tmp_path / "conda.yaml").read_text(encoding="utf-8"))
+        *plain, packages = stored["dependencies"]
+        assert plain == [f"python={platform.python_version()}", "pip"]
+        names = ("mlflow", "scikit-learn", "numpy", "skops")
+        assert packages == {"pip": [f"{name}=={version(name)}" for name in names]}
 
     def test_a_step_that_is_repeated_changes_nothing(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)

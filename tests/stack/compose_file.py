@@ -17,11 +17,13 @@ _REFERENCE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?:(?P<operator>:[-?])(?P<rest>[
 class Service:
     """One service; `waits` is what each service that it depends on must be: healthy or completed.
 
+    `command` begins with the entrypoint where the file names one; `user` is the image's own when it is empty.
     `files` are its configs, by where the container has them; `memory_mb` is its limit.
     """
 
     name: str
     command: tuple[str, ...]
+    user: str
     environ: Mapping[str, str]
     healthcheck: tuple[str, ...]
     waits: Mapping[str, str]
@@ -68,7 +70,8 @@ def _service(name: str, content: Any, document: Any, active: Mapping[str, Any]) 
     assert memory, content["mem_limit"]
     return Service(
         name=name,
-        command=tuple(content.get("command", ())),
+        command=(*content.get("entrypoint", ()), *content.get("command", ())),
+        user=content.get("user", ""),
         environ={key: str(value) for key, value in content.get("environment", {}).items()},
         healthcheck=tuple(content.get("healthcheck", {}).get("test", ())[1:]),
         waits={

@@ -77,14 +77,27 @@ def postgres(folder: Path, environ: Mapping[str, str], scripts: Sequence[Path], 
     return [*as_user, str(programs / "postgres"), "-D", str(data), *server, *listen]
 
 
-def minio(command: Sequence[str], data: Path, users: Mapping[str, str], port: int) -> list[str]:
-    """A real MinIO's command where there is one, else the embedded store's, which lets the same users in."""
+def minio(command: Sequence[str], user: str, data: Path, users: Mapping[str, str], port: int) -> list[str]:
+    """A real MinIO's command where there is one, else the embedded store's, which lets the same users in.
+
+    :param user: whom the real one runs as, without capabilities, when we are root.
+    :param users: the variables that name the store's users.
+    """
     if binary := minio_binary(os.environ):
         words = [str(data) if word == "/data" else word for word in command]
-        return [binary, *words, "--address", f"{LOOPBACK}:{port}"]
+        return [*as_user(user), binary, *words, "--address", f"{LOOPBACK}:{port}"]
     keys = ",".join(users[name] for name in ACCESS_KEYS)
     embedded = [sys.executable, "-P", "-m", "devstack.embedded_s3", "--access-key", keys]
     return [*embedded, "--port", str(port), "--data", str(data)]
+
+
+def as_user(user: str) -> list[str]:
+    """What makes a command another user's, `uid:gid`, without capabilities; nothing when we are not root."""
+    if os.geteuid() != 0:
+        return []
+    uid, gid = user.split(":")
+    dropped = ["--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+    return ["setpriv", f"--reuid={uid}", f"--regid={gid}", *dropped, "--"]
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> None:

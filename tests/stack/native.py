@@ -74,7 +74,7 @@ class Native:
 
         :raises Failed: one ended or was not healthy in time.
         """
-        for folder in ("airflow/logs", "data"):
+        for folder in ("airflow/logs", "data/minio"):
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         self._copy_what_the_image_has()
         waiting = dict(self.services)
@@ -180,8 +180,16 @@ class Native:
             return [*command, "--port", str(self.ports["redis", 6379]), "--bind", LOOPBACK]
         if service.name == "minio":
             users = self.services["minio-init"].environ
-            return images.minio(command, self.folder / "data" / "minio", users, self.ports["minio", 9000])
+            return images.minio(command, service.user, self._minio_data, users, self.ports["minio", 9000])
+        if service.name == "minio-volume":
+            # Only root gives files away, and only its MinIO becomes another user.
+            own = os.geteuid() == 0
+            return [re.sub(r"/data\b", str(self._minio_data), word) for word in command] if own else ["true"]
         return command
+
+    @property
+    def _minio_data(self) -> Path:
+        return self.folder / "data" / "minio"
 
     def _localised(self, service: Service, words: Sequence[str]) -> list[str]:
         return [self._local(service, word) for word in words]

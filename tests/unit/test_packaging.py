@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import subprocess
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +93,12 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 @cache
+def of_our_image() -> set[str]:
+    """The services whose image the Dockerfile makes."""
+    return {name for name, service in services().items() if "IRIS_IMAGE" in service["image"]}
+
+
+@cache
 def references() -> dict[str, set[tuple[str, str]]]:
     """Each variable of the compose file with its operators and what follows them."""
     found: dict[str, set[tuple[str, str]]] = {}
@@ -126,6 +137,35 @@ def anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def make_last_stage(airflow: Path) -> None:
+    """Run what the last stage copies and runs, with `/opt/airflow` at another place.
+
+    The folders are the user's before, as in the base image, and a umask of 002 made the checkout.
+    """
+    for folder in ("config", "dags", "logs", "plugins"):
+        (airflow / folder).mkdir(parents=True)
+    for path in (airflow, *airflow.iterdir()):
+        os.chown(path, 50000, 0)
+        path.chmod(0o775)
+    stage = read("Dockerfile").split("\nFROM ")[-1].replace("\\\n", "")
+    for word, rest in re.findall(r"^(COPY|RUN) (?!--from)(.+)$", stage, re.MULTILINE):
+        command = rest.replace("/opt/airflow", str(airflow))
+        if word == "COPY":
+            source, target = command.split()
+            copied = f"{source}/." if (ROOT / source).is_dir() else source
+            command = f"mkdir -p {target.rpartition('/')[0]}; cp -R {copied} {target}; chmod -R g+w {target}"
+        subprocess.run(["sh", "-ec", command], cwd=ROOT, check=True)
+
+
+def refused_to_task(command: str) -> bool:
+    """Whether the user of the image's tasks, who is in root's group, may not do this."""
+    as_task = ["setpriv", "--reuid=50000", "--regid=0", "--clear-groups", "--inh-caps=-all", "--"]
+    done = subprocess.run(
+        [*as_task, *shlex.split(command)], capture_output=True, text=True, check=False, cwd="/"
+    )
+    return done.returncode != 0
+
+
 class TestCompose:
     def test_is_what_the_compose_specification_allows(self) -> None:
         found = yaml.safe_load(composed())
@@ -143,6 +183,36 @@ class TestCompose:
             assert service["pids_limit"] > 0, name
             assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
             assert service["security_opt"] == ["no-new-privileges:true"], name
+
+    def test_one_service_builds_the_image_and_none_pulls_it(self) -> None:
+        assert [name for name, service in services().items() if "build" in service] == ["minio-volume"]
+        others = of_our_image() - {"minio-volume"}
+        assert {services()[name]["pull_policy"] for name in others} == {"never"}
+
+    def test_no_container_has_a_capability_that_it_does_not_need(self) -> None:
+        entrypoint = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+        needed = {
+            "postgres": entrypoint,
+            "redis": entrypoint,
+            "minio-volume": {"CHOWN", "DAC_OVERRIDE"},
+        }
+        for name, service in services().items():
+            assert service["cap_drop"] == ["ALL"], name
+            assert set(service.get("cap_add", ())) == needed.get(name, set()), name
+
+    def test_only_what_gives_a_volume_away_starts_as_root(self) -> None:
+        as_root = {name for name, service in services().items() if service.get("user", "").startswith("0")}
+        assert as_root == {"minio-volume"}
+        assert services()["minio-volume"]["network_mode"] == "none"
+        owner = services()["minio"]["user"]
+        assert f"chown -R {owner} /data" in services()["minio-volume"]["command"][0]
+        assert set(services()) - of_our_image() - {"minio"} == {"postgres", "redis"}, "their entrypoints do"
+
+    def test_every_service_has_the_time_to_end(self) -> None:
+        for name, service in services().items():
+            match = re.fullmatch(r"(\d+)([sm])", service["stop_grace_period"])
+            assert match, name
+            assert int(match[1]) * {"s": 1, "m": 60}[match[2]] >= 30, name
 
     def test_root_credentials_are_minios_and_its_initialisations_alone(self) -> None:
         knows = {
@@ -197,7 +267,7 @@ class TestCompose:
             r"PASSWORD$|SECRET|FERNET|_CONN|AUTH$|BROKER_URL|RESULT_BACKEND|STORE_URI|USER$|KEY_ID"
         )
         for name, service in services().items():
-            for variable, value in service["environment"].items():
+            for variable, value in service.get("environment", {}).items():
                 if named.search(variable):
                     assert ":?" in str(value), (name, variable)
 
@@ -215,7 +285,7 @@ class TestCompose:
                 assert used & SECRETS.keys() == set(), (name, part)
 
     def test_images_are_pinned(self) -> None:
-        images = [service["image"] for service in services().values() if "build" not in service]
+        images = [service["image"] for name, service in services().items() if name not in of_our_image()]
         assert len(images) == 3
         for image in images:
             match = REFERENCE.fullmatch(image)
@@ -313,6 +383,13 @@ class TestImage:
         assert all("--constraint requirements.lock" in one or "--no-deps /dist/" in one for one in installs)
         assert "no-verify-hashes" not in text
 
+    def test_what_it_compiles_can_be_imported(self) -> None:
+        text = read("Dockerfile").replace("\\\n", "")
+        [imported] = re.findall(r'-c "import ([^"]+)"', text)
+        modules = [name.strip() for name in imported.split(",")]
+        assert len(modules) > 10
+        assert [name for name in modules if not find_spec(name)] == []
+
     def test_the_database_drivers_are_locked(self) -> None:
         extras = re.findall(r"--extra (\w+)", read("Dockerfile"))
         assert extras == ["postgres", "celery", "fab", "kubernetes", "statsd"]
@@ -329,6 +406,31 @@ class TestImage:
 
     def test_it_does_not_run_as_root(self) -> None:
         assert re.findall(r"^USER (.+)$", read("Dockerfile"), re.MULTILINE)[-1] == "50000:0"
+
+    def test_nothing_is_fetched_to_read_the_dockerfile(self) -> None:
+        assert "syntax=" not in read("Dockerfile")
+
+    @pytest.fixture
+    def airflow_folder(self) -> Iterator[Path]:
+        """Where other users can reach it; pytest's own folders are closed to them."""
+        with tempfile.TemporaryDirectory(prefix="iris-image-") as folder:
+            Path(folder).chmod(0o755)
+            yield Path(folder) / "airflow"
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users: root only")
+    def test_a_task_changes_neither_dags_nor_plugins(self, airflow_folder: Path) -> None:
+        """The last stage's instructions, run below a folder that is laid out as the base image's."""
+        there = airflow_folder
+        make_last_stage(there)
+        assert refused_to_task(f"touch {there}/dags/mine.py")
+        assert refused_to_task(f"sh -c 'echo >> {there}/dags/iris_pipeline.py'")
+        assert refused_to_task(f"rm -f {there}/dags/iris_pipeline.py")
+        assert refused_to_task(f"mv {there}/dags {there}/elsewhere")
+        assert refused_to_task(f"touch {there}/plugins/mine.py")
+        assert refused_to_task(f"touch {there}/config/airflow_local_settings.py")
+        assert refused_to_task(f"touch {there}/deploy/minio_init.py")
+        assert not refused_to_task(f"touch {there}/airflow.cfg {there}/logs/task.log")
+        assert not refused_to_task(f"cat {there}/dags/iris_pipeline.py {there}/deploy/minio_init.py")
 
     def test_airflows_loader_does_not_see_the_plugin_a_second_time(self) -> None:
         last_stage = read("Dockerfile").split("\nFROM ")[-1]
