@@ -1,4 +1,4 @@
-"""docs/architecture.md names rooms, functions and files that are there, in the order that import-linter holds."""
+"""docs/architecture.md names what is there, in the order that import-linter holds."""
 
 from __future__ import annotations
 
