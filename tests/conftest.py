@@ -25,6 +25,12 @@ from iris_core.ledger.ledger import Actor
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import StoreAccess
+from tests.tiers import (  # noqa: F401 - hooks
+    pytest_collection_modifyitems,
+    pytest_itemcollected,
+    pytest_runtest_protocol,
+    pytest_runtest_teardown,
+)
 
 STORE_VARIABLE = "IRIS_TEST_STORE"
 START_TIMEOUT_S = 60

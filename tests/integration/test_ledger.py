@@ -16,8 +16,6 @@ from iris_core.ledger.ledger import KINDS, Actor, Identity, Kind, Ledger
 from iris_core.ledger.workspace import Workspace
 from tests.counting import CountingStore
 
-pytestmark = pytest.mark.integration
-
 DAY = date(2026, 11, 23)
 WHO = Actor(owner="tester")
 
@@ -186,6 +184,7 @@ class TestRecent:
 PARTS = st.text(st.characters(blacklist_characters="/", blacklist_categories=("Cs",)), min_size=1)
 
 
+@pytest.mark.unit
 class TestIdentity:
     @given(st.sampled_from(KINDS), st.dates(), PARTS, PARTS)
     def test_path_round_trip(self, kind: Kind, day: date, subject: str, variant: str) -> None:

@@ -21,8 +21,6 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectStore, StoreAccess, parse_uri
 from iris_core.store.versions import ObjectVersion, parse_address
 
-pytestmark = pytest.mark.integration
-
 CSV = "text/csv"
 ODD_KEYS = (
     "iris/a b.csv",
@@ -345,6 +343,7 @@ def test_what_was_there_before_versioning_is_still_read(store: ObjectStore, plai
     assert listed == [after, before]
 
 
+@pytest.mark.unit
 class TestAddresses:
     @pytest.mark.parametrize(
         "key", [*ODD_KEYS, "a\tb", " c ", "d\u00a0", "e\ufeff", "f\u2028g", "🌼/%2F?x=1#y"]

@@ -15,8 +15,6 @@ import pytest
 
 from tests.leaks import Commands, Search
 
-pytestmark = pytest.mark.unit
-
 SECRET = "planted/secret+0123456789="
 
 
@@ -62,6 +60,7 @@ def test_files_and_databases(search: Search, tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.integration
 def test_command_lines(search: Search) -> None:
     sleeper = "import time; time.sleep(30)"
     with Commands() as commands:

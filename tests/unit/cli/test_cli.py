@@ -16,8 +16,6 @@ from typer.testing import CliRunner
 
 from iris_core.cli import app
 
-pytestmark = pytest.mark.unit
-
 run = CliRunner().invoke
 
 
@@ -55,6 +53,7 @@ def test_help_teaches_by_example(path: tuple[str, ...]) -> None:
     assert f"iris {' '.join(path)}" in examples
 
 
+@pytest.mark.integration
 def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from iris_core.cli import app;"
@@ -68,6 +67,7 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("variables", "message"),
     [

@@ -24,7 +24,7 @@ from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 CLEAN_HOPS = ["landed", "run_started", "validated", "trained", "staged", "scored", "drift"]
 SHIFTED_HOPS = ["landed", "run_started", "scored", "drift"]

@@ -12,7 +12,7 @@ import pytest
 from devstack.embedded_s3.answers import Answer
 from devstack.embedded_s3.server import EmbeddedS3HTTPServer, bound_socket
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 def echo(environ: dict[str, Any]) -> Answer:

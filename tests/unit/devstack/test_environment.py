@@ -20,8 +20,6 @@ from devstack.home import Home, find_home
 from iris_core.errors import ConfigError
 from tests.local_settings import done_by
 
-pytestmark = pytest.mark.unit
-
 PORTS = {"store": 20001, "store-console": 20002, "mlflow": 20003, "airflow": 20004}
 
 
@@ -39,6 +37,7 @@ def test_credentials_are_generated_once_and_private(home: Home) -> None:
     assert other["AWS_SECRET_ACCESS_KEY"] != first["AWS_SECRET_ACCESS_KEY"]
 
 
+@pytest.mark.integration
 def test_a_shell_reads_what_was_written(home: Home) -> None:
     values = {**stack_environment(home, PORTS, {"RUN_OWNER": "jane o'doe $HOME"}), "ODD": 'a "b" \\ c'}
     write_environment(home, values)

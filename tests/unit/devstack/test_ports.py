@@ -11,7 +11,7 @@ import pytest
 from devstack.ports import CHOSEN_FROM, LOOPBACK, VARIABLES, choose_ports, is_free
 from iris_core.errors import ConfigError, StackError
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from devstack import processes
 from devstack.processes import COMPONENT_MARK, STACK_MARK, ProcessRef
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 # A process whose child leaves session and group, ignores TERM, and has a child of its own.
 FAMILY = """

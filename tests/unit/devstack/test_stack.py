@@ -25,7 +25,7 @@ from devstack.stack import Stack
 from devstack.state import ComponentState, load_state, save_state
 from iris_core.errors import StackError
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 SLEEP = "import time; time.sleep(300)"
 DIES = "import sys; print('INFO fine'); print('OSError: [Errno 98] Address already in use'); sys.exit(4)"

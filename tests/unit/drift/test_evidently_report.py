@@ -21,8 +21,6 @@ from iris_core.drift import EvidentlyColumn, evidently_report, judge, of_frame
 from iris_core.drift.evidently_report import inert
 from iris_core.errors import DataRejected, IrisError
 
-pytestmark = pytest.mark.unit
-
 NAMES = ("a", "b")
 
 
@@ -218,6 +216,7 @@ def test_unusable_tables_are_rejected_before_evidently_sees_them(broken: pl.Expr
         evidently_report(REFERENCE.drop("prediction"), CURRENT, NAMES)
 
 
+@pytest.mark.integration
 def test_importing_the_package_does_not_import_evidently_or_pandas() -> None:
     code = "import sys, iris_core.drift; sys.exit(any(m in sys.modules for m in ('evidently', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

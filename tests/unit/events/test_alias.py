@@ -19,6 +19,8 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.registry import ModelRef
 from iris_core.scoring import source
 
+pytestmark = pytest.mark.integration
+
 MODEL = ModelRef(name="m", version=3, run_id="0123456789abcdef", training="training/2026-11-23/s/c1")
 MISSING = (404, {"error_code": "RESOURCE_DOES_NOT_EXIST"})
 
@@ -69,7 +71,6 @@ async def until(signals: Any, kind: str) -> None:
                 return
 
 
-@pytest.mark.unit
 class TestPoll:
     async def test_a_change_is_told_once(self) -> None:
         registry = Registry(named(3))
@@ -124,7 +125,6 @@ class TestPoll:
         assert not poll.staged.announced_by_pipeline(30)
 
 
-@pytest.mark.integration
 class TestUnscored:
     def _polled(self, staged: Staged | None) -> AliasPoll:
         poll = AliasPoll("http://127.0.0.1:1", "m", 1.0)

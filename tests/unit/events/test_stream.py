@@ -24,7 +24,7 @@ from iris_core.events.stream import EVENTS, Pace, Signal, follow
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectStore, StoreAccess
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 STREAM = Path(__file__).parents[2] / "fixtures" / "minio-records" / "stream.jsonl"
 PUT = {"Records": [json.loads(STREAM.read_text(encoding="utf-8").splitlines()[0])["record"]]}
@@ -323,7 +323,6 @@ class TestPace:
         assert len({Pace().pause(3) for _ in range(50)}) > 40
 
 
-@pytest.mark.integration
 async def test_a_real_store_sends_what_lands(workspace: Workspace, store_access: StoreAccess) -> None:
     """Against a real MinIO (IRIS_TEST_STORE) this proves the signature as well."""
     bucket = workspace.settings.bucket

@@ -30,11 +30,8 @@ from iris_core.errors import (
 )
 from iris_core.ledger.workspace import Workspace
 
-pytestmark = [
-    pytest.mark.integration,
-    # skops asks every loaded module for every ufunc's name; Airflow's answer with a warning each.
-    pytest.mark.filterwarnings("ignore:The .airflow"),
-]
+# skops asks every loaded module for every ufunc's name; Airflow's answer with a warning each.
+pytestmark = pytest.mark.filterwarnings("ignore:The .airflow")
 
 OPERATORS: tuple[type[BaseOperator], ...] = (MlflowRegisterModelOperator, EvidentlyDriftReportOperator)
 STAGED = Asset("staged_model", uri="x-mlflow://a_model/staging")
@@ -77,6 +74,7 @@ class TestSteps:
             raise outcome("the sentence")
         assert type(caught.value) is translated
 
+    @pytest.mark.integration
     def test_it_acts_in_the_running_tasks_name(self, workspace: Workspace, running: Running) -> None:
         with running(workspace):
             actor = run_step(lambda opened: opened.actor)
@@ -88,6 +86,7 @@ class TestSteps:
             3,
         ]
 
+    @pytest.mark.integration
     def test_the_tasks_log_masks_its_secrets(
         self, workspace: Workspace, running: Running, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -100,11 +99,13 @@ class TestSteps:
         logged = _secrets_masker().redact("POST /hook?token=planted by iris:planted-password")
         assert logged == "POST *** by iris:***"
 
+    @pytest.mark.integration
     def test_results_can_be_an_xcom(self, workspace: Workspace, running: Running) -> None:
         with running(workspace):
             result = run_step(lambda opened: [opened.actor, opened.actor])
         assert json.loads(json.dumps(result)) == result
 
+    @pytest.mark.integration
     def test_a_connection_without_endpoint_is_told(
         self, workspace: Workspace, running: Running, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -119,6 +120,7 @@ def trained(workspace: Workspace, data: bytes) -> dict[str, Any]:
     return training.train(workspace, training.reconcile(workspace)).model_dump(mode="json")
 
 
+@pytest.mark.integration
 class TestRegisterModel:
     @pytest.fixture
     def operator(self) -> Callable[[Any], MlflowRegisterModelOperator]:
@@ -170,6 +172,7 @@ class TestRegisterModel:
         assert models.staged(workspace.settings) is None
 
 
+@pytest.mark.integration
 class TestDriftReport:
     def test_reports_on_one_scoring(
         self, tracked: Workspace, running: Running, train_csv: bytes, test_csv: bytes

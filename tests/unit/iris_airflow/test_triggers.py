@@ -8,6 +8,7 @@ import inspect
 import json
 import pkgutil
 from contextlib import aclosing
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,10 +17,9 @@ from airflow.triggers.base import BaseEventTrigger
 import iris_airflow.triggers as triggers
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.watch import CURSOR_KEY
-from iris_core.ledger.reconcile import Source, identity_of, reconcile
+from iris_core.ledger.reconcile import identity_of
 from iris_core.ledger.workspace import Workspace
-
-pytestmark = pytest.mark.unit
+from iris_core.store.objects import ObjectVersion
 
 VALUES: dict[str, Any] = {"str": "another", "int": 77, "float": 7.5, "bool": True}
 
@@ -67,6 +67,14 @@ def minio_trigger(workspace: Workspace, **kwargs: Any) -> MinioObjectTrigger:
         "ping_s": 1,
     }
     return MinioObjectTrigger(**{**named, **kwargs})
+
+
+async def put(workspace: Workspace, data: bytes, key: str = "") -> ObjectVersion:
+    """Upload an object; by default where the training data lands."""
+    settings = workspace.settings
+    return await asyncio.to_thread(
+        workspace.store.put, settings.bucket, key or settings.train_key, data, "text/csv"
+    )
 
 
 class StateStore:
@@ -134,45 +142,38 @@ class TestMinio:
     """Against the real store."""
 
     async def test_fires_for_what_was_there_and_for_what_lands(self, workspace: Workspace) -> None:
-        bucket, key = workspace.settings.bucket, workspace.settings.train_key
-
-        async def put(data: bytes) -> str:
-            await asyncio.to_thread(workspace.store.put, bucket, key, data, "text/csv")
-            return (await asyncio.to_thread(workspace.store.head, bucket, key)).uri
-
-        before = await put(b"1")
+        before = await put(workspace, b"before")
         async with asyncio.timeout(30), aclosing(minio_trigger(workspace).run()) as events:
             event = await anext(events)
-            assert event.payload == {"why": "listing", "objects": 1, "newest": [before]}
-            follower = asyncio.create_task(anext(events))  # type: ignore[arg-type]
-            await asyncio.sleep(1.2)  # the stream's headers leave with the first ping
-            later = await put(b"2")
-            payload = (await follower).payload
-            assert payload["newest"][-1] == later
+            assert event.payload == {"why": "listing", "objects": 1, "newest": [before.uri]}
+            # What lands before the stream is subscribed, the listing after the subscription finds.
+            for number in count():
+                following = asyncio.ensure_future(anext(events))
+                landed = await put(workspace, f"{number}".encode())
+                payload = (await following).payload
+                assert payload == {"why": payload["why"], "objects": 1, "newest": [landed.uri]}
+                if payload["why"] == "notification":
+                    break
 
     async def test_what_is_decided_is_not_announced_after_a_restart(self, workspace: Workspace) -> None:
-        settings = workspace.settings
-        await asyncio.to_thread(workspace.store.put, settings.bucket, settings.train_key, b"1", "text/csv")
-        source = Source(settings.bucket, settings.train_key)
-        found = await asyncio.to_thread(reconcile, workspace, "training", source, "c1", {})
-        [pending] = found.owed
-        inputs = {"object": pending.object.model_dump(mode="json")}
+        decided = await put(workspace, b"1", "iris/incoming/decided.csv")
         await asyncio.to_thread(
             workspace.ledger.commit,
-            identity_of("training", pending.object, "c1"),
+            identity_of("training", decided, "c1"),
             "trained",
             workspace.actor,
-            inputs=inputs,
+            inputs={"object": decided.model_dump(mode="json")},
         )
-        async with aclosing(minio_trigger(workspace).run()) as events:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(2):
-                    await anext(events)
+        owed = await put(workspace, b"2", "iris/incoming/owed.csv")
+        async with (
+            asyncio.timeout(20),
+            aclosing(minio_trigger(workspace, key="iris/incoming/").run()) as events,
+        ):
+            assert (await anext(events)).payload == {"why": "listing", "objects": 1, "newest": [owed.uri]}
 
     async def test_the_cursor_outlives_a_restart(self, workspace: Workspace) -> None:
-        settings, state = workspace.settings, StateStore()
-        await asyncio.to_thread(workspace.store.put, settings.bucket, settings.train_key, b"1", "text/csv")
-        version = await asyncio.to_thread(workspace.store.head, settings.bucket, settings.train_key)
+        state = StateStore()
+        announced = await put(workspace, b"1")
         first, second = minio_trigger(workspace), minio_trigger(workspace)
         first.asset_state_store = second.asset_state_store = state
         async with asyncio.timeout(20), aclosing(first.run()) as events:
@@ -182,8 +183,7 @@ class TestMinio:
                 await asyncio.sleep(0.01)
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-        assert set(json.loads(state.state[CURSOR_KEY])) == {version.digest}
-        async with aclosing(second.run()) as events:
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(2):
-                    await anext(events)
+        assert set(json.loads(state.state[CURSOR_KEY])) == {announced.digest}
+        later = await put(workspace, b"2")
+        async with asyncio.timeout(20), aclosing(second.run()) as events:
+            assert (await anext(events)).payload == {"why": "listing", "objects": 1, "newest": [later.uri]}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from iris_core.ledger.audit import CODE_VERSION_VARIABLE, code_version
 
 pytestmark = pytest.mark.unit
+
+PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def test_the_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,8 +25,10 @@ def test_else_the_installed_package(monkeypatch: pytest.MonkeyPatch, value: str 
     monkeypatch.delenv(CODE_VERSION_VARIABLE, raising=False)
     if value is not None:
         monkeypatch.setenv(CODE_VERSION_VARIABLE, value)
-    try:
-        expected = version("iris-mlops-pipelines")
-    except PackageNotFoundError:
-        expected = "unknown"
-    assert code_version() == expected
+    assert code_version() == PROJECT["project"]["version"]
+
+
+def test_code_that_is_not_installed_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CODE_VERSION_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    assert code_version() == "unknown"

@@ -14,8 +14,6 @@ from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.variables import Settings, load_settings
 from iris_core.store.objects import ObjectStore
 
-pytestmark = pytest.mark.unit
-
 KEY = "planted-store-secret"
 TOKEN = "planted-webhook-token"
 SLACK = "planted-slack-token"
@@ -84,6 +82,7 @@ def test_errors_of_settings(wrong: dict[str, str]) -> None:
     assert_clean(shown(caught.value))
 
 
+@pytest.mark.integration
 def test_errors_of_mlflow_and_store(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "iris")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)

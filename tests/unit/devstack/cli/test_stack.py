@@ -10,8 +10,6 @@ from typer.testing import CliRunner
 
 from iris_core.cli import app
 
-pytestmark = pytest.mark.unit
-
 run = CliRunner().invoke
 
 
@@ -40,6 +38,7 @@ def test_down_and_reset_of_no_stack(home: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("command", "variables", "message"),
     [
