@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format docs env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +108,9 @@ lint: setup  ## Check style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+docs: setup  ## Write the table of variables into docs/configuration.md, from their declarations
+	@$(BIN)/python .ci/variables_table.py
 
 format: setup  ## Correct style and format where a tool can
 	$(BIN)/ruff check --fix

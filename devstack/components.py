@@ -17,7 +17,9 @@ from devstack.environment import url_of
 from devstack.health import airflow_job_beats, answers
 from devstack.home import Home
 from devstack.ports import LOOPBACK
+from devstack.variables import StackVariables
 from iris_core.errors import StackError
+from iris_core.settings.declared import given
 from iris_core.settings.places import ARTIFACT_BUCKET
 
 STORE = "store"
@@ -84,7 +86,7 @@ def minio_binary(environ: Mapping[str, str]) -> str | None:
 
     :raises StackError: `MINIO_BIN` names nothing that can be run.
     """
-    named = environ.get("MINIO_BIN")
+    named = given(StackVariables, environ).get("MINIO_BIN")
     if not named:
         return shutil.which("minio", path=environ.get("PATH"))
     found = shutil.which(named, path=environ.get("PATH"))

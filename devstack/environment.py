@@ -14,8 +14,9 @@ from pathlib import Path
 from devstack.home import Home, project_folder, write_file
 from devstack.ports import LOOPBACK
 from iris_core.models.tracking import BOUNDS
+from iris_core.settings.declared import given
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file
-from iris_core.settings.variables import EXAMPLES, load_settings
+from iris_core.settings.variables import Settings, load_settings
 
 PARALLELISM = 4
 
@@ -50,11 +51,12 @@ def url_of(port: int) -> str:
 
 def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
     """What `stack.env` holds: the settings, endpoints and credentials of this stack, nothing inherited."""
-    values = {name: environ[name] for name in EXAMPLES if environ.get(name)}
+    known = given(Settings, environ)
+    values = {name: value for name, value in known.items() if not name.startswith(_FOREIGN)}
     values.setdefault("RUN_OWNER", getpass.getuser())
     values |= _credentials(home)
     values |= _endpoints(ports)
-    load_settings(values)
+    load_settings(component_environment(values, environ))
     return values | _mlflow() | _airflow(home, ports, values)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import iris_core
+from devstack.variables import StackVariables
+from iris_core.settings.declared import given
 from iris_core.settings.project import project_file
-
-HOME_VARIABLE = "IRIS_HOME"
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Home:
 def find_home(environ: Mapping[str, str] | None = None) -> Home:
     """`$IRIS_HOME`, else `.iris` in the project's folder."""
     environ = os.environ if environ is None else environ
-    if named := environ.get(HOME_VARIABLE):
+    if named := given(StackVariables, environ).get("IRIS_HOME"):
         return Home(Path(named).expanduser().resolve())
     return Home(project_folder() / ".iris")
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 
 import psutil
 
+from devstack.variables import StackVariables
 from iris_core.errors import ConfigError, StackError
+from iris_core.settings.declared import read
 
 LOOPBACK = "127.0.0.1"
 
@@ -31,7 +33,8 @@ def choose_ports(environ: Mapping[str, str], last: Mapping[str, int] | None = No
     :raises ConfigError: a variable is not a port.
     :raises StackError: a configured port is taken; names it, its holder and what to change.
     """
-    configured = {name: _configured(environ, variable) for name, variable in VARIABLES.items()}
+    declared = read(StackVariables, environ)
+    configured = {name: getattr(declared, f"port_{name.replace('-', '_')}") for name in VARIABLES}
     ports: dict[str, int] = {name: port for name, port in configured.items() if port}
     _check_distinct(ports)
     for name in VARIABLES:
@@ -65,15 +68,6 @@ def holder_of(port: int) -> str:
     except psutil.Error:
         pass
     return "another process"
-
-
-def _configured(environ: Mapping[str, str], variable: str) -> int | None:
-    text = environ.get(variable)
-    if not text:
-        return None
-    if not text.isdecimal() or not 1024 <= int(text) <= 65535:
-        raise ConfigError(f"{variable}={text}: not a port from 1024 to 65535. Example: {variable}=8080")
-    return int(text)
 
 
 def _check_distinct(ports: Mapping[str, int]) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from iris_core.errors import ConfigError
-from iris_core.settings.variables import EXAMPLES, Settings, load_settings
+from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project
+from iris_core.settings.variables import Settings, load_settings
 
 PORTS = {"AIRFLOW_PORT": "8080", "MLFLOW_PORT": "5000", "MINIO_PORT": "9000"}
 """docker-compose.yml's defaults."""
@@ -43,13 +44,16 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None) -> Compos
     found = {name: value for name, value in dotenv_values(env_file).items() if value}
     given = {**found, **(os.environ if environ is None else environ)}
     airflow, mlflow, store = (f"http://127.0.0.1:{given.get(name) or port}" for name, port in PORTS.items())
-    values = {name: given[name] for name in EXAMPLES if given.get(name)}
-    values["MLFLOW_TRACKING_URI"] = mlflow
-    values["AWS_ACCESS_KEY_ID"] = _secret(given, "UPLOAD_ACCESS_KEY_ID", env_file)
-    values["AWS_SECRET_ACCESS_KEY"] = _secret(given, "UPLOAD_SECRET_ACCESS_KEY", env_file)
-    values.setdefault("MLFLOW_S3_ENDPOINT_URL", store)
+    values = {
+        "MLFLOW_S3_ENDPOINT_URL": store,
+        **{name: value for name, value in given.items() if value and name != PROJECT_FILE_VARIABLE},
+        "MLFLOW_TRACKING_URI": mlflow,
+        "AWS_ACCESS_KEY_ID": _secret(given, "UPLOAD_ACCESS_KEY_ID", env_file),
+        "AWS_SECRET_ACCESS_KEY": _secret(given, "UPLOAD_SECRET_ACCESS_KEY", env_file),
+    }
     password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file)
-    return Composed(load_settings(values), airflow, mlflow, password)
+    # The file that the variable names is one in the containers.
+    return Composed(load_settings(values, load_project()), airflow, mlflow, password)
 
 
 def _secret(given: Mapping[str, str], name: str, env_file: Path) -> str:

@@ -190,7 +190,7 @@ def _in_person(workspace: Workspace) -> Workspace:
     from iris_core.ledger.ledger import Actor
 
     owner = workspace.settings.run_owner or getuser()
-    return workspace.acting_as(Actor(owner=owner, code_version=code_version()))
+    return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
 
 
 def _print_records(records: list[Record]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -56,12 +55,16 @@ class AliasPoll:
 
     :param tracking_uri: MLflow's address, `http(s)://…`.
     :param poll_s: seconds between two looks.
+    :param login: user name and password, where MLflow wants them.
     """
 
-    def __init__(self, tracking_uri: str, model: str, poll_s: float) -> None:
+    def __init__(
+        self, tracking_uri: str, model: str, poll_s: float, login: tuple[str, str] | None = None
+    ) -> None:
         self._url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
         self._model = model
         self._poll_s = poll_s
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(*login)} if login else {}
         self.staged: Staged | None = None
 
     async def signals(self) -> AsyncIterator[Signal]:
@@ -88,18 +91,13 @@ class AliasPoll:
 
     async def _ask(self, session: aiohttp.ClientSession) -> Staged | None:
         query = {"name": self._model, "alias": ALIAS}
-        async with session.get(self._url, params=query, auth=_auth()) as response:
+        async with session.get(self._url, params=query, headers=self._headers) as response:
             answer = await response.json(content_type=None)
             if response.status == 200:
                 return _staged(answer["model_version"])
             if answer.get("error_code") in NOT_FOUND:
                 return None
             raise RegistryError(f"MLflow answered {response.status} {answer.get('error_code', '')}".strip())
-
-
-def _auth() -> aiohttp.BasicAuth | None:
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    return aiohttp.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
 
 
 def _staged(version: dict[str, object]) -> Staged:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,8 +11,7 @@ from iris_core.ledger.ledger import Actor
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.places import AUDIT
-
-CODE_VERSION_VARIABLE = "IRIS_CODE_VERSION"
+from iris_core.settings.variables import Settings
 
 
 class AuditRecord(BaseModel):
@@ -50,10 +48,10 @@ def _without_secrets(text: str, workspace: Workspace) -> str:
     return masked(text, secrets)
 
 
-def code_version() -> str:
-    """`$IRIS_CODE_VERSION` (an image or commit), else the installed package's version."""
-    if named := os.environ.get(CODE_VERSION_VARIABLE):
-        return named
+def code_version(settings: Settings) -> str:
+    """What the settings call the code (an image or a commit), else the installed package's version."""
+    if settings.code_version:
+        return settings.code_version
     try:
         return version("iris-mlops-pipelines")
     except PackageNotFoundError:

@@ -21,7 +21,8 @@ from zipfile import BadZipFile
 from iris_core.errors import ModelRefused
 from iris_core.models import tracking
 from iris_core.models.registry import ModelRef
-from iris_core.settings.variables import TYPE_NAME, Settings
+from iris_core.settings.values import TYPE_NAME
+from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -42,6 +42,11 @@ def client(settings: Settings) -> MlflowClient:
     """A client of the settings' tracking server and registry."""
     for name, value in BOUNDS.items():
         os.environ.setdefault(name, value)
+    if settings.tracking_login:
+        # MLflow reads them itself, and takes blanks and quotes around them for a part of them.
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = (
+            settings.tracking_login
+        )
     import mlflow
 
     mlflow.set_tracking_uri(settings.tracking_uri)

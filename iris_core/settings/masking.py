@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
-from iris_core.settings.variables import Settings
+from pydantic import BaseModel, SecretStr
 
 MASK = "***"
 LEAST = 8
 """A shorter part of an address is no secret, and masking it would spoil every message."""
 
 
-def secrets_of(settings: Settings, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Every secret that settings and environment hold, longest first; of an address also what follows the
-    host, for HTTP clients log the two apart.
-
-    :param environ: default: this process's; MLflow's password is its own variable.
-    """
-    environ = os.environ if environ is None else environ
+def secrets_of(settings: BaseModel) -> tuple[str, ...]:
+    """Every secret that settings hold, longest first; of an address also what follows the host, for HTTP
+    clients log the two apart."""
     held = [value for value in vars(settings).values() if isinstance(value, SecretStr)]
     known = [secret.get_secret_value() for secret in held]
     known += [part for secret in known for part in _after_the_host(secret)]
-    known.append(environ.get("MLFLOW_TRACKING_PASSWORD", ""))
     return tuple(sorted(filter(None, dict.fromkeys(known)), key=len, reverse=True))
 
 

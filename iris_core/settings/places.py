@@ -68,7 +68,8 @@ def published(settings: Settings) -> tuple[Place, ...]:
 
 def watched(settings: Settings) -> tuple[Place, ...]:
     """The places where uploads land."""
-    train = "TEAM_S3_TRAIN_KEY"
+    given = settings.model_fields_set
+    train = "TEAM_S3_KEY" if "key" in given and "train_key" not in given else "TEAM_S3_TRAIN_KEY"
     return (
         Place(train, settings.bucket, settings.train_key),
         Place("TEAM_S3_TEST_KEY", settings.bucket, settings.test_key),

@@ -13,6 +13,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from iris_core.errors import ConfigError
+from iris_core.settings.values import bare
 
 PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
 
@@ -24,7 +25,7 @@ class Feature(BaseModel):
     same: a swapped column or another unit can be plausible row by row and still be told by its mean.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
     type: Literal["number"] = "number"
@@ -55,7 +56,7 @@ class TableSchema(BaseModel):
     find the predictions they belong to: inference tables that have it carry it through.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     features: tuple[Feature, ...] = Field(min_length=1)
     target: str = Field(min_length=1)
@@ -91,9 +92,13 @@ class Project(BaseModel):
 
 
 def project_file() -> Path:
-    """`$IRIS_PROJECT_FILE`, else the file shipped with the package, else the checkout's."""
-    if named := os.environ.get(PROJECT_FILE_VARIABLE):
-        return Path(named)
+    """`$IRIS_PROJECT_FILE`, else the shipped file."""
+    named = bare(os.environ.get(PROJECT_FILE_VARIABLE, ""))
+    return Path(named) if named else shipped_file()
+
+
+def shipped_file() -> Path:
+    """The file in the package, else the checkout's."""
     packaged = Path(__file__).parents[1] / "project.json"
     return packaged if packaged.exists() else Path(__file__).parents[2] / "project.json"
 

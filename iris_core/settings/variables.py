@@ -1,158 +1,252 @@
-"""Settings: every environment variable, read once at the edge into one frozen object."""
+"""Settings: every environment variable that the pipelines read, once, into one frozen object."""
 
-from __future__ import annotations
-
-import os
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, model_validator
 
-from iris_core.errors import ConfigError
+from iris_core.settings.declared import Declared, read, variable
 from iris_core.settings.names import Names
 from iris_core.settings.places import check_apart
-from iris_core.settings.project import Project, load_project
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-Key = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/]")]
-ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=900, pattern=r"^[^/](.*[^/])?$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")]
-TrackingUri = Annotated[str, StringConstraints(pattern=r"^(https?://[^/@\s]+(/[^@\s]*)?|sqlite:///\S+)$")]
-"""Neither holds a password: it would show in logs. MLflow reads MLFLOW_TRACKING_USERNAME and …_PASSWORD."""
-
-
-def _http(url: SecretStr) -> SecretStr:
-    if not re.match(r"https?://[^/\s]+", url.get_secret_value()):
-        raise ValueError("expected a URL that begins with http:// or https://")
-    return url
-
-
-SecretUrl = Annotated[SecretStr, AfterValidator(_http)]
-"""A URL that lets whoever knows it post, as Slack's do."""
-
-TYPE_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
-"""A type's full name, module first."""
+from iris_core.settings.project import PROJECT_FILE_VARIABLE, Project, load_project, shipped_file
+from iris_core.settings.values import (
+    Addresses,
+    Bucket,
+    Count,
+    Folder,
+    Key,
+    Login,
+    Name,
+    Number,
+    ObjectKey,
+    Prefix,
+    SecretUrl,
+    Share,
+    TrackingUri,
+    TypeNames,
+    Url,
+)
 
 
-def _listed(value: object) -> object:
-    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+class Settings(Declared):
+    """One deployment's settings; secrets are masked in `repr` and logs."""
 
-
-TypeNames = Annotated[
-    tuple[Annotated[str, StringConstraints(pattern=f"^{TYPE_NAME}$")], ...], BeforeValidator(_listed)
-]
-
-Addresses = Annotated[str, StringConstraints(pattern=r"^([^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*)?$")]
-
-EXAMPLES = {
-    "MLFLOW_TRACKING_URI": "http://mlflow:5000",
-    "MLFLOW_S3_ENDPOINT_URL": "http://minio:9000",
-    "AWS_ACCESS_KEY_ID": "iris-pipeline",
-    "AWS_SECRET_ACCESS_KEY": "a long random string",
-    "PLATFORM_ENV": "dev",
-    "TEAM": "team_a",
-    "TEAM_S3_BUCKET": "team-a-bucket",
-    "TEAM_S3_KEY": "iris/iris_train.csv",
-    "TEAM_S3_TRAIN_KEY": "iris/iris_train.csv",
-    "TEAM_S3_TEST_KEY": "iris/iris_test.csv, or iris/incoming/",
-    "TEAM_PREDICTIONS_BUCKET": "team-a-bucket",
-    "TEAM_PREDICTIONS_PREFIX": "iris/predictions",
-    "TEAM_DRIFT_BUCKET": "team-a-bucket",
-    "TEAM_DRIFT_PREFIX": "iris/drift",
-    "TEAM_S3_LABELS_PREFIX": "iris/labels/",
-    "LABELS_HORIZON_DAYS": "90",
-    "ACCURACY_THRESHOLD": "0.1",
-    "PROMOTION_MARGIN": "0.02",
-    "PROMOTION_APPROVAL": "auto, or manual",
-    "MAX_REJECT_SHARE": "0.05",
-    "RESCORE": "newest, all or none",
-    "PREDICTIONS_FORMAT": "csv, or parquet",
-    "PREDICTION_PROBABILITIES": "false",
-    "CSV_SAFE": "true",
-    "TRUSTED_MODEL_TYPES": "our_models.scaling.RobustScaler",
-    "SHARD_MB": "256",
-    "RUN_OWNER": "jane.doe",
-    "DRIFT_WINDOW": "3",
-    "DRIFT_VIOLATIONS": "2",
-    "DRIFT_ALERT_SEVERITY": "medium",
-    "DRIFT_ALERT_WEBHOOK": "https://alerts.example.org/iris",
-    "DRIFT_ALERT_SLACK": "https://hooks.slack.com/services/T000/B000/token",
-    "DRIFT_ALERT_EMAIL": "ml-team@example.org",
-    "RETRAIN_ON_DRIFT": "true",
-    "RETRAIN_COOLDOWN_HOURS": "6",
-    "RETRAIN_BUDGET": "2",
-}
-"""Every variable that is read, with an example for its error message."""
-
-
-class Settings(BaseModel):
-    """One deployment's settings; secrets are masked in `repr` and logs.
-
-    `test_key` is an object's key, or a prefix ending in `/`. `accuracy_threshold` is a share
-    in [0, 1], `promotion_margin` the loss of accuracy against the champion that is put up with once it is
-    measured well enough to be told from chance. Credentials are absent where Airflow's connection
-    `minio_default` provides them.
-    `max_reject_share`: a table with a larger share of rows that cannot be scored is refused as a whole.
-    `csv_safe`: text that a spreadsheet would take for a formula is written with an apostrophe before it.
-    `trusted_model_types`: full names of types that a model may hold beside those that skops deems safe.
-    `rescore`: what a newly staged model scores again of what an earlier one scored.
-    `labels_prefix` ends in `/`; labels below it are joined to what was predicted in `labels_horizon_days`.
-    `shard_mb`: an inference CSV of more MiB is cut into shards of about that size; 256 take about six seconds
-    to score, which is long against a task's start and short against a retry's cost.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    project: Project
-    tracking_uri: TrackingUri
-    s3_endpoint_url: Url
-    access_key_id: str | None = None
-    secret_access_key: SecretStr | None = None
-    platform_env: Name
-    team: Name
-    bucket: Bucket
-    train_key: ObjectKey
-    test_key: Key
-    predictions_bucket: Bucket
-    predictions_prefix: Key
-    drift_bucket: Bucket
-    drift_prefix: Key
-    labels_prefix: Annotated[str, StringConstraints(min_length=2, max_length=900, pattern=r"^[^/].*/$")]
-    labels_horizon_days: int = Field(default=90, ge=1)
-    accuracy_threshold: float = Field(ge=0, le=1)
-    promotion_margin: float = Field(default=0.02, ge=0, le=1)
-    promotion_approval: Literal["auto", "manual"] = "auto"
-    max_reject_share: float = Field(default=0.05, ge=0, le=1)
-    rescore: Literal["newest", "all", "none"] = "newest"
-    predictions_format: Literal["csv", "parquet"] = "csv"
-    prediction_probabilities: bool = False
-    csv_safe: bool = False
-    trusted_model_types: TypeNames = ()
-    shard_mb: int = Field(default=256, ge=1, le=65536)
-    run_owner: str = ""
-    drift_window: int = Field(default=3, ge=1, le=100)
-    drift_violations: int = Field(default=2, ge=1, le=100)
-    drift_alert_severity: Literal["low", "medium", "high"] = "medium"
-    drift_alert_webhook: SecretUrl | None = None
-    drift_alert_slack: SecretUrl | None = None
-    drift_alert_email: Annotated[
-        str, StringConstraints(pattern=r"^([^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*)?$")
-    ] = ""
-    retrain_on_drift: bool = False
-    retrain_cooldown_hours: float = Field(default=6, ge=0)
-    retrain_budget: int = Field(default=2, ge=1)
+    project_file: Path = variable(
+        PROJECT_FILE_VARIABLE,
+        shipped_file,
+        "another `project.json`",
+        "/opt/airflow/wine.json",
+        computed="the installed project.json",
+    )
+    project: Project = Field(default_factory=lambda known: load_project(known["project_file"]))
+    tracking_uri: TrackingUri = variable(
+        "MLFLOW_TRACKING_URI", "http://mlflow:5000", "tracking server and registry"
+    )
+    tracking_username: Login = variable(
+        "MLFLOW_TRACKING_USERNAME",
+        "",
+        "MLflow's own, where it wants a login; never part of the URI",
+        "iris-pipeline",
+    )
+    tracking_password: SecretStr | None = variable(
+        "MLFLOW_TRACKING_PASSWORD",
+        None,
+        "belongs to `MLFLOW_TRACKING_USERNAME`",
+        "a long random string",
+    )
+    s3_endpoint_url: Url = variable("MLFLOW_S3_ENDPOINT_URL", "http://minio:9000", "MinIO or S3 endpoint")
+    access_key_id: str | None = variable(
+        "AWS_ACCESS_KEY_ID",
+        None,
+        "credentials, made by the local stack and by `make env`; not read where Airflow's connection "
+        "`minio_default` has them",
+        "iris-pipeline",
+    )
+    secret_access_key: SecretStr | None = variable(
+        "AWS_SECRET_ACCESS_KEY",
+        None,
+        "belongs to `AWS_ACCESS_KEY_ID`",
+        "a long random string",
+    )
+    platform_env: Name = variable(
+        "PLATFORM_ENV",
+        "dev",
+        "part of DAG, experiment, model and asset names, and of the ledger's prefix",
+    )
+    team: Name = variable(
+        "TEAM",
+        lambda known: known["project"].default_team,
+        "namespace, part of the same names",
+        "team_a",
+        computed="`default_team` of project.json",
+    )
+    bucket: Bucket = variable(
+        "TEAM_S3_BUCKET",
+        lambda known: f"{known['team'].replace('_', '-')}-bucket",
+        "data bucket, and the ledger's",
+        "team-a-bucket",
+        computed="from `TEAM`",
+    )
+    key: ObjectKey = variable(
+        "TEAM_S3_KEY",
+        lambda known: _in_project(known, "{0}_train.csv"),
+        "training CSV",
+        "iris/iris_train.csv",
+    )
+    train_key: ObjectKey = variable(
+        "TEAM_S3_TRAIN_KEY",
+        lambda known: known["key"],
+        "training CSV; wins over `TEAM_S3_KEY`",
+        "iris/iris_train.csv",
+    )
+    test_key: Key = variable(
+        "TEAM_S3_TEST_KEY",
+        lambda known: _in_project(known, "{0}_test.csv"),
+        "inference CSV; a key, or a prefix ending in `/`: every object under it is scored",
+        "iris/iris_test.csv",
+        "iris/incoming/",
+    )
+    predictions_bucket: Bucket = variable(
+        "TEAM_PREDICTIONS_BUCKET",
+        lambda known: known["bucket"],
+        "bucket of the scored CSVs",
+        "team-a-bucket",
+        computed="the data bucket",
+    )
+    predictions_prefix: Folder = variable(
+        "TEAM_PREDICTIONS_PREFIX",
+        lambda known: _in_project(known, "predictions"),
+        "prefix of the scored CSVs",
+        "iris/predictions",
+    )
+    drift_bucket: Bucket = variable(
+        "TEAM_DRIFT_BUCKET",
+        lambda known: known["bucket"],
+        "bucket of the drift reports",
+        "team-a-bucket",
+        computed="the data bucket",
+    )
+    drift_prefix: Folder = variable(
+        "TEAM_DRIFT_PREFIX",
+        lambda known: _in_project(known, "drift"),
+        "prefix of the drift reports",
+        "iris/drift",
+    )
+    labels_prefix: Prefix = variable(
+        "TEAM_S3_LABELS_PREFIX",
+        lambda known: _in_project(known, "labels/"),
+        "labels that come later: each CSV or Parquet file below it is joined to past predictions",
+        "iris/labels/",
+    )
+    labels_horizon_days: Count = variable(
+        "LABELS_HORIZON_DAYS",
+        90,
+        "days before the labels landed whose predictions are searched",
+        le=36_500,
+    )
+    accuracy_threshold: Share = variable(
+        "ACCURACY_THRESHOLD", 0.1, "least holdout accuracy of a model that is staged, from 0 to 1"
+    )
+    promotion_margin: Share = variable(
+        "PROMOTION_MARGIN",
+        0.02,
+        "tolerated loss of accuracy against the champion; a model that surely loses more is refused",
+    )
+    promotion_approval: Literal["auto", "manual"] = variable(
+        "PROMOTION_APPROVAL",
+        "auto",
+        "`manual`: a human answers in Airflow before a model is staged, within a day",
+        "auto",
+        "manual",
+    )
+    max_reject_share: Share = variable(
+        "MAX_REJECT_SHARE",
+        0.05,
+        "an inference table with a larger share of rows that cannot be scored is refused as a whole",
+    )
+    rescore: Literal["newest", "all", "none"] = variable(
+        "RESCORE",
+        "newest",
+        "what a newly staged model scores again: `newest` object, `all`, or `none`",
+        "newest",
+        "all",
+        "none",
+    )
+    predictions_format: Literal["csv", "parquet"] = variable(
+        "PREDICTIONS_FORMAT", "csv", "`csv` or `parquet`", "csv", "parquet"
+    )
+    prediction_probabilities: bool = variable(
+        "PREDICTION_PROBABILITIES", False, "also write each class's probability"
+    )
+    csv_safe: bool = variable(
+        "CSV_SAFE",
+        False,
+        "`true` or `1`: text in predictions and rejects that a spreadsheet would take for a formula gets "
+        "an apostrophe before it",
+        "true",
+    )
+    trusted_model_types: TypeNames = variable(
+        "TRUSTED_MODEL_TYPES",
+        (),
+        "full names of types, comma-separated, that a model may hold beside those that skops deems safe",
+        "our_models.scaling.RobustScaler",
+    )
+    shard_mb: Count = variable(
+        "SHARD_MB",
+        256,
+        "a larger inference CSV (MiB) is cut into shards of about that size, one task each",
+        le=65536,
+    )
+    run_owner: str = variable(
+        "RUN_OWNER",
+        "",
+        "who decides: in ledger and audit records, and on MLflow runs",
+        "jane.doe",
+        computed="none; the local stack: your user name",
+    )
+    code_version: str = variable(
+        "IRIS_CODE_VERSION",
+        "",
+        "what the ledger calls the code: an image or a commit",
+        "1f0c2ab",
+        computed="the installed package's version",
+    )
+    drift_window: Count = variable("DRIFT_WINDOW", 3, "of so many of a model's last batches …", le=100)
+    drift_violations: Count = variable("DRIFT_VIOLATIONS", 2, "… so many must drift before it alerts", le=100)
+    drift_alert_severity: Literal["low", "medium", "high"] = variable(
+        "DRIFT_ALERT_SEVERITY",
+        "medium",
+        "the least severity that counts: low, medium or high",
+        "low",
+        "medium",
+        "high",
+    )
+    drift_alert_webhook: SecretUrl | None = variable(
+        "DRIFT_ALERT_WEBHOOK",
+        None,
+        "alerts: a URL that JSON is posted to",
+        "https://alerts.example.org/iris",
+    )
+    drift_alert_slack: SecretUrl | None = variable(
+        "DRIFT_ALERT_SLACK",
+        None,
+        "alerts: a Slack incoming webhook",
+        "https://hooks.slack.com/services/T000/B000/token",
+    )
+    drift_alert_email: Addresses = variable(
+        "DRIFT_ALERT_EMAIL",
+        "",
+        "alerts: addresses, comma-separated; sent over the connection `smtp_default`",
+        "ml-team@example.org",
+    )
+    retrain_on_drift: bool = variable(
+        "RETRAIN_ON_DRIFT", False, "an alert asks for a training on the newest data", "true"
+    )
+    retrain_cooldown_hours: Number = variable(
+        "RETRAIN_COOLDOWN_HOURS", 6, "least time between two of them", le=87_600
+    )
+    retrain_budget: Count = variable("RETRAIN_BUDGET", 2, "most of them within 24 hours")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -170,92 +264,28 @@ class Settings(BaseModel):
         return self
 
     @property
+    def tracking_login(self) -> tuple[str, str] | None:
+        """MLflow's user name and password, where it wants a login."""
+        password = self.tracking_password.get_secret_value() if self.tracking_password else ""
+        return (self.tracking_username, password) if self.tracking_username else None
+
+    @property
     def names(self) -> Names:
         """Ids of DAGs, experiments, model and assets."""
         return Names(self.team, self.platform_env, self.project.name)
 
 
+def _in_project(known: Mapping[str, Any], name: str) -> str:
+    """A key in the project's folder; `{0}` is the project's name."""
+    project: str = known["project"].name
+    return f"{project}/{name.format(project)}"
+
+
 def load_settings(environ: Mapping[str, str] | None = None, project: Project | None = None) -> Settings:
     """Read the settings from the environment; an empty variable counts as unset.
 
+    :param environ: default: this process's environment.
+    :param project: default: the content of the file that the environment names, or of the shipped one.
     :raises ConfigError: a value is malformed; the message names variable, problem and an example.
     """
-    environ = os.environ if environ is None else environ
-    project = project or load_project()
-    given = {name: environ[name] for name in EXAMPLES if environ.get(name)}
-    try:
-        return Settings.model_validate(_fields(given, project))
-    except ValidationError as error:
-        # Not `from error`: its text quotes what was given, secrets too.
-        raise ConfigError(_explain(error, given)) from None
-
-
-def _fields(given: Mapping[str, str], project: Project) -> dict[str, Any]:
-    team = given.get("TEAM", project.default_team)
-    bucket = given.get("TEAM_S3_BUCKET", f"{team.replace('_', '-')}-bucket")
-    train_key = given.get("TEAM_S3_TRAIN_KEY") or given.get("TEAM_S3_KEY")
-    name = project.name
-    return {
-        "project": project,
-        "tracking_uri": given.get("MLFLOW_TRACKING_URI", "http://mlflow:5000"),
-        "s3_endpoint_url": given.get("MLFLOW_S3_ENDPOINT_URL", "http://minio:9000"),
-        "access_key_id": given.get("AWS_ACCESS_KEY_ID"),
-        "secret_access_key": given.get("AWS_SECRET_ACCESS_KEY"),
-        "platform_env": given.get("PLATFORM_ENV", "dev"),
-        "team": team,
-        "bucket": bucket,
-        "train_key": train_key or f"{name}/{name}_train.csv",
-        "test_key": given.get("TEAM_S3_TEST_KEY", f"{name}/{name}_test.csv"),
-        "predictions_bucket": given.get("TEAM_PREDICTIONS_BUCKET", bucket),
-        "predictions_prefix": given.get("TEAM_PREDICTIONS_PREFIX", f"{name}/predictions").rstrip("/"),
-        "drift_bucket": given.get("TEAM_DRIFT_BUCKET", bucket),
-        "drift_prefix": given.get("TEAM_DRIFT_PREFIX", f"{name}/drift").rstrip("/"),
-        "labels_prefix": given.get("TEAM_S3_LABELS_PREFIX", f"{name}/labels").rstrip("/") + "/",
-        "labels_horizon_days": given.get("LABELS_HORIZON_DAYS", "90"),
-        "accuracy_threshold": given.get("ACCURACY_THRESHOLD", "0.1"),
-        "promotion_margin": given.get("PROMOTION_MARGIN", "0.02"),
-        "promotion_approval": given.get("PROMOTION_APPROVAL", "auto"),
-        "max_reject_share": given.get("MAX_REJECT_SHARE", "0.05"),
-        "rescore": given.get("RESCORE", "newest"),
-        "predictions_format": given.get("PREDICTIONS_FORMAT", "csv"),
-        "prediction_probabilities": given.get("PREDICTION_PROBABILITIES", "false"),
-        "csv_safe": given.get("CSV_SAFE", "false"),
-        "trusted_model_types": given.get("TRUSTED_MODEL_TYPES", ""),
-        "shard_mb": given.get("SHARD_MB", "256"),
-        "run_owner": given.get("RUN_OWNER", ""),
-        **{name.lower(): given[name] for name in _AS_THEY_ARE if name in given},
-    }
-
-
-_AS_THEY_ARE = [name for name in EXAMPLES if name.startswith(("DRIFT_", "RETRAIN_"))]
-
-
-_VARIABLES = {
-    "tracking_uri": "MLFLOW_TRACKING_URI",
-    "s3_endpoint_url": "MLFLOW_S3_ENDPOINT_URL",
-    "access_key_id": "AWS_ACCESS_KEY_ID",
-    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
-    "bucket": "TEAM_S3_BUCKET",
-    "test_key": "TEAM_S3_TEST_KEY",
-    "predictions_bucket": "TEAM_PREDICTIONS_BUCKET",
-    "predictions_prefix": "TEAM_PREDICTIONS_PREFIX",
-    "drift_bucket": "TEAM_DRIFT_BUCKET",
-    "drift_prefix": "TEAM_DRIFT_PREFIX",
-    "labels_prefix": "TEAM_S3_LABELS_PREFIX",
-}
-
-
-_SECRETS = ("AWS_SECRET_ACCESS_KEY", "DRIFT_ALERT_WEBHOOK", "DRIFT_ALERT_SLACK")
-
-
-def _explain(error: ValidationError, given: Mapping[str, str]) -> str:
-    first = error.errors()[0]
-    if not first["loc"]:
-        return f"{first['msg'].removeprefix('Value error, ')}."
-    field = str(first["loc"][0])
-    variable = _VARIABLES.get(field, field.upper())
-    if field == "train_key":
-        variable = "TEAM_S3_TRAIN_KEY" if "TEAM_S3_TRAIN_KEY" in given else "TEAM_S3_KEY"
-    secret = variable in _SECRETS or "@" in given.get(variable, "")
-    shown = "***" if secret else given.get(variable, first.get("input"))
-    return f"{variable}={shown!s}: {first['msg']}. Example: {variable}={EXAMPLES[variable]}"
+    return read(Settings, environ) if project is None else read(Settings, environ, project=project)

@@ -112,7 +112,7 @@ def workspace(context: Context) -> Workspace:
         run_id=task.run_id,
         task_id=task.task_id,
         try_number=task.try_number,
-        code_version=code_version(),
+        code_version=code_version(settings),
     )
     return open_workspace(settings, MinioHook().access(), actor)
 

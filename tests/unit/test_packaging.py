@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import tempfile
@@ -24,56 +25,23 @@ from devstack.environment import stack_environment
 from devstack.home import Home
 from devstack.ports import VARIABLES as PORT_VARIABLES
 from devstack.processes import COMPONENT_MARK, STACK_MARK
-from iris_core.settings.variables import EXAMPLES, Settings, load_settings
+from devstack.variables import StackVariables
+from iris_core.settings.declared import as_text, variables
+from iris_core.settings.variables import Settings, load_settings
 from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<operator>:[-?])(?P<rest>[^}]*)\}")
-ROW = re.compile(r"^\| `(?P<name>[A-Z0-9_]+)` \| (?:`(?P<default>[^`]+)`)?", re.MULTILINE)
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-FIELDS = {
-    "MLFLOW_TRACKING_URI": "tracking_uri",
-    "MLFLOW_S3_ENDPOINT_URL": "s3_endpoint_url",
-    "AWS_ACCESS_KEY_ID": "access_key_id",
-    "AWS_SECRET_ACCESS_KEY": "secret_access_key",
-    "PLATFORM_ENV": "platform_env",
-    "TEAM": "team",
-    "TEAM_S3_BUCKET": "bucket",
-    "TEAM_S3_KEY": "train_key",
-    "TEAM_S3_TRAIN_KEY": "train_key",
-    "TEAM_S3_TEST_KEY": "test_key",
-    "TEAM_PREDICTIONS_BUCKET": "predictions_bucket",
-    "TEAM_PREDICTIONS_PREFIX": "predictions_prefix",
-    "TEAM_DRIFT_BUCKET": "drift_bucket",
-    "TEAM_DRIFT_PREFIX": "drift_prefix",
-    "TEAM_S3_LABELS_PREFIX": "labels_prefix",
-    "LABELS_HORIZON_DAYS": "labels_horizon_days",
-    "ACCURACY_THRESHOLD": "accuracy_threshold",
-    "PROMOTION_MARGIN": "promotion_margin",
-    "PROMOTION_APPROVAL": "promotion_approval",
-    "MAX_REJECT_SHARE": "max_reject_share",
-    "RESCORE": "rescore",
-    "PREDICTIONS_FORMAT": "predictions_format",
-    "PREDICTION_PROBABILITIES": "prediction_probabilities",
-    "CSV_SAFE": "csv_safe",
-    "TRUSTED_MODEL_TYPES": "trusted_model_types",
-    "SHARD_MB": "shard_mb",
-    "RUN_OWNER": "run_owner",
-    "DRIFT_WINDOW": "drift_window",
-    "DRIFT_VIOLATIONS": "drift_violations",
-    "DRIFT_ALERT_SEVERITY": "drift_alert_severity",
-    "DRIFT_ALERT_WEBHOOK": "drift_alert_webhook",
-    "DRIFT_ALERT_SLACK": "drift_alert_slack",
-    "DRIFT_ALERT_EMAIL": "drift_alert_email",
-    "RETRAIN_ON_DRIFT": "retrain_on_drift",
-    "RETRAIN_COOLDOWN_HOURS": "retrain_cooldown_hours",
-    "RETRAIN_BUDGET": "retrain_budget",
-}
+VARIABLES = variables(Settings)
+IN_THE_IMAGE = {"IRIS_CODE_VERSION"}
+NOT_COMPOSED = {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}
+"""docker-compose.yml's MLflow wants no login."""
 
 
 def read(path: str) -> str:
@@ -111,10 +79,6 @@ def references() -> dict[str, set[tuple[str, str]]]:
 def compose_schema() -> jsonschema.Draft202012Validator:
     text = read("tests/fixtures/compose-spec/compose-spec.json")
     return jsonschema.Draft202012Validator(json.loads(text))
-
-
-def readme_table() -> dict[str, str]:
-    return {match["name"]: match["default"] or "" for match in ROW.finditer(read("README.md"))}
 
 
 def example_variables() -> dict[str, str]:
@@ -255,7 +219,7 @@ class TestCompose:
         assert re.findall(r"\$\{?\w+", plain) == []
 
     def test_every_variable_is_documented(self) -> None:
-        assert references().keys() - readme_table().keys() - example_variables().keys() == set()
+        assert references().keys() - VARIABLES.keys() - example_variables().keys() == set()
 
     def test_secrets_have_no_default_and_are_those_that_make_env_writes(self) -> None:
         required = {name for name, uses in references().items() if any(mark == ":?" for mark, _ in uses)}
@@ -310,7 +274,8 @@ class TestCompose:
     def test_every_setting_reaches_every_airflow_component(self) -> None:
         for name, service in services().items():
             if name.startswith("airflow-"):
-                assert EXAMPLES.keys() - service["environment"].keys() == set(), name
+                expected = VARIABLES.keys() - IN_THE_IMAGE - NOT_COMPOSED
+                assert expected - service["environment"].keys() == set(), name
 
     def test_the_connection_is_json_that_the_hook_understands(self) -> None:
         raw = services()["airflow-scheduler"]["environment"]["AIRFLOW_CONN_MINIO_DEFAULT"]
@@ -321,28 +286,26 @@ class TestCompose:
         assert connection["extra"]["endpoint_url"] == "MLFLOW_S3_ENDPOINT_URL"
 
 
-def _shown(value: object) -> str:
-    """A default as a person writes it into an environment variable."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
 class TestVariables:
     @pytest.fixture
     def defaults(self) -> dict[str, str]:
-        settings: Settings = load_settings({})
-        found = {name: getattr(settings, field) for name, field in FIELDS.items()}
-        return {name: _shown(value) for name, value in found.items()}
+        settings = load_settings({})
+        found = {
+            str(field.validation_alias): as_text(getattr(settings, name))
+            for name, field in Settings.model_fields.items()
+            if field.validation_alias and name != "project_file"
+        }
+        return {name: found[name] for name in found.keys() - NOT_COMPOSED}
 
-    def test_every_setting_is_checked_here(self) -> None:
-        assert FIELDS.keys() == EXAMPLES.keys()
+    def test_the_page_has_the_table_of_the_declarations(self) -> None:
+        """`make docs` writes it."""
+        written = runpy.run_path(str(ROOT / ".ci" / "variables_table.py"))
+        assert read("docs/configuration.md") == written["page"]()
 
-    def test_the_readme_names_the_defaults_of_the_code(self, defaults: dict[str, str]) -> None:
-        table = readme_table()
-        assert {name: table.get(name, "no row") for name in defaults} == defaults
+    def test_each_is_declared_with_its_purpose(self) -> None:
+        for model in (Settings, StackVariables):
+            for name, field in variables(model).items():
+                assert field.description, name
 
     def test_compose_passes_the_defaults_of_the_code_or_leaves_them_to_it(
         self, defaults: dict[str, str]
@@ -357,13 +320,13 @@ class TestVariables:
         for name in references().keys() - defaults.keys() - SECRETS.keys():
             assert {rest for _, rest in references()[name]} == {shown[name]}, name
 
-    def test_every_variable_of_the_code_has_a_row(self) -> None:
+    def test_every_variable_of_the_code_is_declared(self) -> None:
         packages = ("iris_core", "plugins", "devstack", "deploy")
         sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
         text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
         ours = set(re.findall(r'"(IRIS_[A-Z_]+|MINIO_BIN)"', text)) - {STACK_MARK, COMPONENT_MARK}
         assert ours >= {"IRIS_PROJECT_FILE", "MINIO_BIN", *PORT_VARIABLES.values()}
-        assert (ours | EXAMPLES.keys()) - readme_table().keys() == set()
+        assert ours - VARIABLES.keys() - variables(StackVariables).keys() == set()
 
 
 class TestImage:

@@ -74,7 +74,8 @@ class MlflowAliasTrigger(WatchTrigger):
         from iris_core.settings.variables import load_settings
 
         if self._poll is None:
-            self._poll = AliasPoll(load_settings().tracking_uri, self.model, self.poll_s)
+            settings = load_settings()
+            self._poll = AliasPoll(settings.tracking_uri, self.model, self.poll_s, settings.tracking_login)
         return self._poll
 
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:

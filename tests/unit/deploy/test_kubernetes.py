@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from iris_core.models.tracking import BOUNDS
-from iris_core.settings.variables import EXAMPLES, load_settings
+from iris_core.settings.declared import variables
+from iris_core.settings.variables import Settings, load_settings
 from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
@@ -88,7 +89,7 @@ class TestSecrets:
 
 class TestSettings:
     def test_every_variable_is_one_that_something_reads(self, values: dict[str, Any]) -> None:
-        known = {*EXAMPLES, *BOUNDS, "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
+        known = {*variables(Settings), *BOUNDS, "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
         assert {item["name"] for item in values["env"]} - known == set()
 
     def test_the_code_accepts_them(self, values: dict[str, Any]) -> None:

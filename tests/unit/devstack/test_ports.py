@@ -50,7 +50,7 @@ def test_a_configured_port_that_is_taken_names_its_holder_and_the_variable(taken
     assert "set IRIS_PORT_MLFLOW" in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["http", "80", "70000", "-1", "8080.0"])
+@pytest.mark.parametrize("text", ["http", "80", "70000", "-1", "8080.0", "８０８０", "9" * 5000])
 def test_a_configured_port_that_is_none(text: str) -> None:
     with pytest.raises(ConfigError, match=f"IRIS_PORT_STORE={text}: not a port"):
         choose_ports({"IRIS_PORT_STORE": text})

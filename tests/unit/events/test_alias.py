@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import encode_basic_auth, web
 
 from iris_core.events.alias import AliasPoll, Staged, unscored
 from iris_core.ledger.ledger import Actor
@@ -39,16 +39,18 @@ class Registry:
 
     answer: tuple[int, Any] = MISSING
     asked: list[dict[str, str]] = field(default_factory=list)
+    logins: list[str | None] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         self.asked.append(dict(request.query))
+        self.logins.append(request.headers.get("Authorization"))
         status, body = self.answer
         if isinstance(body, str):
             return web.Response(status=status, text=body)
         return web.json_response(body, status=status)
 
     @asynccontextmanager
-    async def polled(self) -> AsyncIterator[tuple[AliasPoll, Any]]:
+    async def polled(self, login: tuple[str, str] | None = None) -> AsyncIterator[tuple[AliasPoll, Any]]:
         app = web.Application()
         app.router.add_get("/api/2.0/mlflow/registered-models/alias", self.handle)
         runner = web.AppRunner(app)
@@ -56,7 +58,7 @@ class Registry:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        poll = AliasPoll(f"http://127.0.0.1:{port}", "m", poll_s=0.01)
+        poll = AliasPoll(f"http://127.0.0.1:{port}", "m", poll_s=0.01, login=login)
         try:
             async with aclosing(poll.signals()) as signals:
                 yield poll, signals
@@ -84,6 +86,13 @@ class TestPoll:
             assert poll.staged.model.version == 2
             assert (await anext(signals)).kind == "tick"
         assert registry.asked[0] == {"name": "m", "alias": "staging"}
+
+    @pytest.mark.parametrize("login", [None, ("iris", "a:pässword")])
+    async def test_it_logs_in_where_mlflow_wants_it(self, login: tuple[str, str] | None) -> None:
+        registry = Registry(named(3))
+        async with registry.polled(login) as (_, signals):
+            await until(signals, "subscribed")
+        assert registry.logins[0] == (login and encode_basic_auth(*login))
 
     async def test_an_alias_that_is_removed_and_comes_back_is_followed(self) -> None:
         registry = Registry(named(3))

@@ -8,27 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from iris_core.ledger.audit import CODE_VERSION_VARIABLE, code_version
+from iris_core.ledger.audit import code_version
+from iris_core.settings.variables import load_settings
 
 pytestmark = pytest.mark.unit
 
 PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def test_the_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CODE_VERSION_VARIABLE, "sha-1234567")
-    assert code_version() == "sha-1234567"
+def test_the_variable_wins() -> None:
+    assert code_version(load_settings({"IRIS_CODE_VERSION": "sha-1234567"})) == "sha-1234567"
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_else_the_installed_package(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
-    monkeypatch.delenv(CODE_VERSION_VARIABLE, raising=False)
-    if value is not None:
-        monkeypatch.setenv(CODE_VERSION_VARIABLE, value)
-    assert code_version() == PROJECT["project"]["version"]
+@pytest.mark.parametrize("environ", [{}, {"IRIS_CODE_VERSION": ""}])
+def test_else_the_installed_package(environ: dict[str, str]) -> None:
+    assert code_version(load_settings(environ)) == PROJECT["project"]["version"]
 
 
 def test_code_that_is_not_installed_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(CODE_VERSION_VARIABLE, raising=False)
+    settings = load_settings({})
     monkeypatch.setattr(sys, "path", [])
-    assert code_version() == "unknown"
+    assert code_version(settings) == "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ PLANTED = (KEY, TOKEN, SLACK, PASSWORD)
 ENVIRON = {
     "AWS_ACCESS_KEY_ID": "iris",
     "AWS_SECRET_ACCESS_KEY": KEY,
+    "MLFLOW_TRACKING_USERNAME": "iris",
+    "MLFLOW_TRACKING_PASSWORD": f'"{PASSWORD}"\r',
     "DRIFT_ALERT_WEBHOOK": f"https://alerts.example.org/hook?token={TOKEN}",
     "DRIFT_ALERT_SLACK": f"https://hooks.slack.example/services/T000/B000/{SLACK}",
     "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
@@ -84,12 +87,13 @@ def test_errors_of_settings(wrong: dict[str, str]) -> None:
 
 @pytest.mark.integration
 def test_errors_of_mlflow_and_store(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "iris")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "the client replaces it")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(IrisError) as caught, tracking.told("Asking", settings):
         tracking.client(settings).get_registered_model("a_model")
     assert_clean(shown(caught.value))
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == PASSWORD
     store = ObjectStore(access_from_settings(settings))
     calls: list[Callable[[], object]] = [
         lambda: store.get("a-bucket", "a-key"),
@@ -103,7 +107,7 @@ def test_errors_of_mlflow_and_store(settings: Settings, monkeypatch: pytest.Monk
 
 
 def test_what_is_masked(settings: Settings) -> None:
-    known = secrets_of(settings, {"MLFLOW_TRACKING_PASSWORD": PASSWORD})
+    known = secrets_of(settings)
     logged = (
         f"{KEY} https://alerts.example.org:443 'POST /hook?token={TOKEN} HTTP/1.1' 200, "
         f"/services/T000/B000/{SLACK} and {PASSWORD}"
@@ -115,4 +119,4 @@ def test_what_is_masked(settings: Settings) -> None:
 
 def test_a_bare_address_masks_no_slash() -> None:
     settings = load_settings({"DRIFT_ALERT_WEBHOOK": "http://127.0.0.1:8080/"})
-    assert secrets_of(settings, {}) == ("http://127.0.0.1:8080/",)
+    assert secrets_of(settings) == ("http://127.0.0.1:8080/",)

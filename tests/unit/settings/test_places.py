@@ -55,7 +55,7 @@ def test_a_key_that_both_hold_is_an_overlap(one: str, other: str, key: str) -> N
 
 @pytest.mark.parametrize("prefix", KEPT)
 @pytest.mark.parametrize("rest", ["", "dev/", "dev/today.csv"])
-@pytest.mark.parametrize("variable", [*WATCHED, *PUBLISHED])
+@pytest.mark.parametrize("variable", [*WATCHED, "TEAM_S3_KEY", *PUBLISHED])
 def test_nothing_that_the_pipelines_keep_is_watched_or_published_over(
     variable: str, prefix: str, rest: str
 ) -> None:

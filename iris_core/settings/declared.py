@@ -1,0 +1,178 @@
+"""Variables declared as fields of a model: name, type, default, purpose and examples, each said once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast, get_args
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from iris_core.errors import ConfigError
+from iris_core.settings.masking import MASK
+from iris_core.settings.values import bare, on_one_line, unusable
+
+_SHARED = ("AWS_", "MLFLOW_", "MINIO_")
+"""Other programs read variables that begin like these, so a name that resembles one of ours may be theirs."""
+
+_ALIKE = 0.9
+"""The least `difflib` ratio of two names that are taken for one misspelt: DRIFT_WINDOWS and DRIFT_WINDOW."""
+
+
+class Declared(BaseSettings):
+    """A model whose fields are variables: `validation_alias` is the name, `description` the purpose.
+
+    A secret is a field of type SecretStr. `environ` (default: this process's) is the mapping that is read;
+    nothing else is: no file, no directory of secrets.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        case_sensitive=True,
+        enable_decoding=False,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        *_: PydanticBaseSettingsSource,
+        **sources: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Called by pydantic-settings, whose documentation says what each source is."""
+        known = cast(InitSettingsSource, sources["init_settings"])
+        return known, _Mapping(settings_cls, known.init_kwargs.pop("environ", os.environ))
+
+
+class _Mapping(EnvSettingsSource):
+    """Reads the variables of a mapping as pydantic-settings reads those of the process."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = given(settings_cls, environ)
+
+
+Model = TypeVar("Model", bound=Declared)
+
+
+def variable(name: str, default: Any, purpose: str, *examples: str, computed: str = "", **limits: Any) -> Any:
+    """Declare a variable; a field's type says the rest.
+
+    :param default: a value, or a function of the fields declared before.
+    :param examples: right values, for an error's end; the default without one.
+    :param computed: the default in words, where it follows from something else.
+    :param limits: pydantic's, such as `le`.
+    """
+    value = {"default_factory": default} if callable(default) else {"default": default}
+    right = list(examples) or [as_text(default)]
+    said: dict[str, Any] = {"computed": computed}
+    return Field(
+        validation_alias=name, description=purpose, examples=right, json_schema_extra=said, **value, **limits
+    )
+
+
+def variables(model: type[BaseSettings]) -> dict[str, FieldInfo]:
+    """The declared variables, by name."""
+    fields = model.model_fields.values()
+    return {str(field.validation_alias): field for field in fields if field.validation_alias}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether the value must not be seen."""
+    return _names_a_secret(field.annotation)
+
+
+def examples(field: FieldInfo) -> str:
+    """What an error shows as right, such as `auto or manual`."""
+    *others, last = field.examples or [""]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def read(model: type[Model], environ: Mapping[str, str] | None = None, **known: Any) -> Model:
+    """Read a model's variables; an empty one counts as unset.
+
+    :param environ: default: this process's environment.
+    :param known: fields whose values are known, variables or not.
+    :raises ConfigError: a value is malformed (the message names variable, problem and an example), or a
+        variable has nearly the name of one that is declared.
+    """
+    environ = os.environ if environ is None else environ
+    _refuse_misspelt(model, environ)
+    try:
+        return model(**known, **{"environ": environ})
+    except ValidationError as error:
+        # Not `from error`: its text quotes what was given, secrets too.
+        raise ConfigError(_explain(model, error, environ)) from None
+
+
+def as_text(value: Any) -> str:
+    """A value as a person writes it into a variable; "" for none."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def given(model: type[BaseSettings], environ: Mapping[str, str]) -> dict[str, str]:
+    """The declared variables that are set, each without what surrounds its value.
+
+    :raises ConfigError: a value holds a control character, or half a pair of quotes.
+    """
+    found: dict[str, str] = {}
+    for name, field in variables(model).items():
+        if value := bare(environ.get(name, "")):
+            if problem := unusable(value, is_secret=is_secret(field)):
+                raise ConfigError(_sentence(name, field, value, problem))
+            found[name] = value
+    return found
+
+
+def _names_a_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(map(_names_a_secret, get_args(annotation)))
+
+
+def _explain(model: type[Declared], error: ValidationError, environ: Mapping[str, str]) -> str:
+    first = error.errors()[0]
+    problem = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{problem}."
+    name = str(first["loc"][0])
+    value = given(model, environ).get(name, str(first.get("input", "")))
+    return _sentence(name, variables(model)[name], value, problem)
+
+
+def _sentence(name: str, field: FieldInfo, value: str, problem: str) -> str:
+    shown = MASK if is_secret(field) or "@" in value else on_one_line(value)
+    return f"{name}={shown}: {problem}. Example: {name}={examples(field)}"
+
+
+def _refuse_misspelt(model: type[Declared], environ: Mapping[str, str]) -> None:
+    """A setting that nobody reads is a decision that nobody carries out."""
+    declared = variables(model)
+    ours = tuple({name.partition("_")[0] + "_" for name in declared} - {*_SHARED})
+    unknown = [name for name in environ if _plain(name).startswith(ours) and name not in declared]
+    if not unknown:
+        return
+    from difflib import get_close_matches
+
+    for name in unknown:
+        if alike := get_close_matches(_plain(name), declared, n=1, cutoff=_ALIKE):
+            raise ConfigError(
+                f"{name} is no variable that is read. Was {alike[0]} meant? Rename it, or unset it. "
+                f"Example: {alike[0]}={examples(declared[alike[0]])}"
+            )
+
+
+def _plain(name: str) -> str:
+    return bare(name).upper().replace("-", "_")
