@@ -29,7 +29,7 @@ RUN uv build --wheel --build-constraints requirements.lock --out-dir /dist . \
 # What the processes import is compiled, by importing it: a start without takes seconds more. All else would be two
 # thirds of the compiled files, which nobody reads.
 RUN env -u PYTHONDONTWRITEBYTECODE AIRFLOW_HOME=/tmp/airflow /opt/iris/bin/python -c "import \
-    iris_airflow.handover, iris_airflow.plugin, iris_airflow.preload, \
+    iris_airflow.plugin, iris_airflow.preload, iris_airflow.prompt_runner, \
     mlflow.server.auth, mlflow.server.fastapi_app, \
     airflow.api_fastapi.core_api.routes.public, airflow.api_fastapi.core_api.routes.ui, \
     airflow.api_fastapi.execution_api.routes, airflow.dag_processing.manager, \

@@ -1,97 +1,115 @@
-"""The triggerer's events are handed over as they come: Airflow's own round is not run here at all."""
+"""The triggerer runs our runner where it is the one we know, and Airflow's own anywhere else."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, TypedDict
 
+import airflow.jobs
 import pytest
 from airflow.jobs import triggerer_job_runner
-from airflow.jobs.triggerer_job_runner import TriggerEventEntry, TriggerRunner, messages
-from airflow.triggers.base import TriggerEvent
+from airflow.jobs.triggerer_job_runner import TriggerRunner, TriggerRunnerSupervisor, messages
+from pydantic import BaseModel
 
 from iris_airflow import handover
-from iris_airflow.handover import PromptTriggerRunner
+from iris_airflow.prompt_runner import PromptTriggerRunner
 
 pytestmark = pytest.mark.unit
 
 
-class Supervisor:
-    """What Airflow's runner talks to, and what it was told."""
-
-    def __init__(self) -> None:
-        self.heard: list[list[int]] = []
-        self.again = asyncio.Event()
-
-    async def asend(self, message: messages.TriggerStateChanges) -> messages.TriggerStateSync:
-        self.heard.append([entry.trigger_id for entry in message.events or ()])
-        self.again.set()
-        return messages.TriggerStateSync(to_create=[], to_cancel={9})
-
-    async def hears(self, times: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.heard) < times:
-                self.again.clear()
-                await self.again.wait()
-
-
-def found(trigger_id: int) -> TriggerEventEntry:
-    return TriggerEventEntry(trigger_id=trigger_id, event=TriggerEvent({"why": "test"}), persist_seq=None)
-
-
 @pytest.fixture
-async def unconnected(monkeypatch: pytest.MonkeyPatch) -> Any:
-    async def connected(self: TriggerRunner) -> None:
-        self.comms_decoder = Supervisor()
-
-    monkeypatch.setattr(TriggerRunner, "init_comms", connected)
-    runner: Any = PromptTriggerRunner()
-    yield runner
-    runner._handing_over.cancel()
-    await asyncio.gather(runner._handing_over, return_exceptions=True)
-
-
-@pytest.fixture
-async def runner(unconnected: Any) -> Any:
-    await unconnected.init_comms()
-    return unconnected
-
-
-async def test_an_event_does_not_wait_for_the_round(runner: Any) -> None:
-    runner.events.append(found(1))
-    await runner.comms_decoder.hears(1)
-    runner.events.append(found(2))
-    await runner.comms_decoder.hears(2)
-    assert runner.comms_decoder.heard == [[1], [2]]
-
-
-async def test_each_event_is_handed_over_once_and_the_answer_is_kept(runner: Any) -> None:
-    runner.events.append(found(1))
-    await runner.comms_decoder.hears(1)
-    await runner.sync_state_to_supervisor([])
-    assert runner.comms_decoder.heard == [[1], []]
-    assert set(runner.to_cancel) == {9}
-
-
-async def test_a_burst_goes_together(runner: Any) -> None:
-    for trigger_id in range(200):
-        runner.events.append(found(trigger_id))
-    await runner.comms_decoder.hears(1)
-    assert runner.comms_decoder.heard == [list(range(200))]
-
-
-async def test_what_came_before_it_was_connected_is_not_forgotten(unconnected: Any) -> None:
-    unconnected.events.append(found(1))
-    await unconnected.init_comms()
-    await unconnected.comms_decoder.hears(1)
-    assert unconnected.comms_decoder.heard == [[1]]
-
-
-def test_the_triggerer_runs_it_once_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """The classes of the runners that were run."""
     ran: list[type] = []
     monkeypatch.setattr(TriggerRunner, "run", lambda self: ran.append(type(self)))
     monkeypatch.setattr(triggerer_job_runner, "TriggerRunner", TriggerRunner)
-    triggerer_job_runner.TriggerRunnerSupervisor.run_in_process()
+    return ran
+
+
+def test_the_triggerer_runs_it_once_it_is_installed(
+    ran: list[type], caplog: pytest.LogCaptureFixture
+) -> None:
+    TriggerRunnerSupervisor.run_in_process()
     handover.install()
-    triggerer_job_runner.TriggerRunnerSupervisor.run_in_process()
-    assert ran == [TriggerRunner, PromptTriggerRunner]
+    TriggerRunnerSupervisor.run_in_process()
+    handover.install()
+    TriggerRunnerSupervisor.run_in_process()
+    assert ran == [TriggerRunner, PromptTriggerRunner, PromptTriggerRunner]
+    assert caplog.messages == []
+
+
+def method(name: str, replacement: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    return lambda patch: patch.setattr(TriggerRunner, name, replacement)
+
+
+def attribute(name: str, value: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    """An attribute that an instance has, otherwise than here."""
+    known = TriggerRunner.__init__
+
+    def begin(self: Any) -> None:
+        known(self)
+        setattr(self, name, value)
+
+    return lambda patch: patch.setattr(TriggerRunner, "__init__", begin)
+
+
+def no_module(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, triggerer_job_runner.__name__, None)
+    patch.delattr(airflow.jobs, "triggerer_job_runner")
+
+
+class OtherMessages:
+    class TriggerStateChanges(BaseModel):
+        announcements: list[int]
+
+    TriggerStateSync = messages.TriggerStateSync
+
+
+class OtherDetails(TypedDict):
+    task: Any
+
+
+def run_elsewhere(cls: type) -> None:
+    triggerer_job_runner.TriggerRunnerSupervisor.runner = None
+
+
+async def sync_more(self: Any, finished_ids: list[int], queue: str) -> None:
+    """Airflow's, with one parameter more."""
+
+
+def sync_at_once(self: Any, finished_ids: list[int]) -> None:
+    """Airflow's, no coroutine."""
+
+
+OTHERS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "no module": no_module,
+    "no runner": lambda patch: patch.delattr(triggerer_job_runner, "TriggerRunner"),
+    "no method": lambda patch: patch.delattr(TriggerRunner, "process_trigger_events"),
+    "another parameter": method("sync_state_to_supervisor", sync_more),
+    "no coroutine": method("sync_state_to_supervisor", sync_at_once),
+    "no function": method("init_comms", 7),
+    "events elsewhere": attribute("events", []),
+    "cancellations elsewhere": attribute("to_cancel", set()),
+    "needs an argument": lambda patch: patch.setattr(TriggerRunner, "__init__", lambda self, job: None),
+    "another message": lambda patch: patch.setattr(triggerer_job_runner, "messages", OtherMessages),
+    "other details": lambda patch: patch.setattr(triggerer_job_runner, "TriggerDetails", OtherDetails),
+    "runs another class": lambda patch: patch.setattr(
+        TriggerRunnerSupervisor, "run_in_process", classmethod(run_elsewhere)
+    ),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_airflow_keeps_its_own_and_one_line_says_so(
+    other: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triggerer_job_runner, "TriggerRunner", TriggerRunner)
+        OTHERS[other](patch)
+        before = inspect.getattr_static(triggerer_job_runner, "TriggerRunner", None)
+        handover.install()
+        assert inspect.getattr_static(triggerer_job_runner, "TriggerRunner", None) is before
+    [line] = caplog.messages
+    assert line.startswith("Events are handed over once a second: this Airflow's triggerer is another (")
