@@ -17,6 +17,8 @@ PORTS = {"AIRFLOW_PORT": "8080", "MLFLOW_PORT": "5000", "MINIO_PORT": "9000"}
 """docker-compose.yml's defaults."""
 
 ADMIN = "admin"
+READER = "reader"
+"""MLflow's account that may read."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None) -> Compos
         "MLFLOW_S3_ENDPOINT_URL": store,
         **{name: value for name, value in given.items() if value and name != PROJECT_FILE_VARIABLE},
         "MLFLOW_TRACKING_URI": mlflow,
+        "MLFLOW_TRACKING_USERNAME": READER,
+        "MLFLOW_TRACKING_PASSWORD": _secret(given, "MLFLOW_READER_PASSWORD", env_file),
         "AWS_ACCESS_KEY_ID": _secret(given, "UPLOAD_ACCESS_KEY_ID", env_file),
         "AWS_SECRET_ACCESS_KEY": _secret(given, "UPLOAD_SECRET_ACCESS_KEY", env_file),
     }

@@ -92,6 +92,11 @@ class AliasPoll:
     async def _ask(self, session: aiohttp.ClientSession) -> Staged | None:
         query = {"name": self._model, "alias": ALIAS}
         async with session.get(self._url, params=query, headers=self._headers) as response:
+            if response.status in (401, 403):
+                raise RegistryError(
+                    f"MLflow refused the login ({response.status}). Check MLFLOW_TRACKING_USERNAME and "
+                    "MLFLOW_TRACKING_PASSWORD"
+                )
             answer = await response.json(content_type=None)
             if response.status == 200:
                 return _staged(answer["model_version"])

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from devstack.composed import composed
 
 from deploy.env_file import write_env
+from iris_core.cli.composed import composed
+from iris_core.ledger.workspace import access_from_settings, open_workspace
 from tests.stack.conftest import PUBLISHED, scaled_out
 from tests.stack.native import ROOT, free_ports
 
@@ -88,7 +89,8 @@ class Containers:
 
     def ledger(self) -> list[str]:
         """Every decision there is, by its key."""
-        workspace = composed(self.env_file, {}).workspace()
+        settings = composed(self.env_file, {}).settings
+        workspace = open_workspace(settings, access_from_settings(settings))
         return sorted(record.identity.path for record in workspace.ledger.recent())
 
     def demo(self, home: Path) -> Mapping[str, Any]:

@@ -35,7 +35,9 @@ def test_published_ports_and_the_user_who_uploads(env_file: Path) -> None:
     assert access.access_key_id == written["UPLOAD_ACCESS_KEY_ID"]
     assert access.secret_access_key == written["UPLOAD_SECRET_ACCESS_KEY"]
     assert there.settings.bucket == "team-b-bucket"
+    assert there.settings.tracking_login == ("reader", written["MLFLOW_READER_PASSWORD"])
     assert written["AIRFLOW_ADMIN_PASSWORD"] not in repr(there)
+    assert written["MLFLOW_READER_PASSWORD"] not in repr(there)
 
 
 def test_another_store_is_the_one_that_env_names(env_file: Path) -> None:

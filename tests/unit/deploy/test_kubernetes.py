@@ -80,7 +80,8 @@ class TestSecrets:
         environment = [source["secretRef"]["name"] for source in yaml.safe_load(values["extraEnvFrom"])]
         for name in {*data, *environment}:
             assert f"| `{name}`" in PAGE
-        for key in ("connection", "fernet-key", "api-secret-key", "jwt-secret", "AIRFLOW_CONN_MINIO_DEFAULT"):
+        ours = ("AIRFLOW_CONN_MINIO_DEFAULT", "MLFLOW_TRACKING_PASSWORD")
+        for key in ("connection", "fernet-key", "api-secret-key", "jwt-secret", *ours):
             assert f"| `{key}` |" in PAGE
 
     def test_nobody_is_made_admin_with_the_password_admin(self, values: dict[str, Any]) -> None:

@@ -1,0 +1,167 @@
+"""Make MLflow's login ready: `python -m deploy.mlflow_init`, repeatable.
+
+Roles and an account for each of the pipelines, people who may stage, and readers, and the names that the
+pipelines use. Only this and MLflow itself know the administrator's password, `MLFLOW_ADMIN_PASSWORD`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import requests
+
+from iris_core.errors import ConfigError, IrisError, RegistryError
+from iris_core.settings.variables import Settings, load_settings
+
+ADMIN = "admin"
+ADMIN_PASSWORD = "MLFLOW_ADMIN_PASSWORD"  # noqa: S105 - the variable's name
+WORKSPACE = "default"
+PATIENCE_S = 20
+
+_GRANT_FIELDS = ("resource_type", "resource_pattern", "permission")
+_GRANT = itemgetter(*_GRANT_FIELDS)
+
+
+@dataclass(frozen=True)
+class Role:
+    """Who may do what: `grants` are MLflow's permissions on every resource of a type.
+
+    `account` is the first user who has it, with the password that the variable `secret` holds.
+    """
+
+    name: str
+    account: str
+    secret: str
+    grants: Mapping[str, str]
+
+
+ROLES = (
+    # A killed attempt's second model version is deleted, so versions are theirs; models and grants are not.
+    Role(
+        "iris-pipelines",
+        "pipelines",
+        "MLFLOW_PIPELINES_PASSWORD",
+        {"experiment": "EDIT", "registered_model": "EDIT", "registered_model_version": "MANAGE"},
+    ),
+    Role(
+        "iris-staging",
+        "staging",
+        "MLFLOW_STAGING_PASSWORD",
+        {"experiment": "READ", "registered_model": "EDIT"},
+    ),
+    Role(
+        "iris-readers", "reader", "MLFLOW_READER_PASSWORD", {"experiment": "READ", "registered_model": "READ"}
+    ),
+)
+
+
+class Accounts:
+    """MLflow's REST API for users and roles, asked as its administrator."""
+
+    def __init__(self, tracking_uri: str, password: str) -> None:
+        self._api = f"{tracking_uri.rstrip('/')}/api"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.auth = (ADMIN, password)
+
+    def ask(self, method: str, path: str, **content: Any) -> Any:
+        """The JSON at a path below `/api`; None where MLflow has no such thing.
+
+        :param content: what is asked for, in the address of a GET, else as JSON.
+        :raises RegistryError: MLflow does not answer, or refuses.
+        """
+        sent: dict[str, Any] = {"params" if method == "GET" else "json": content}
+        try:
+            answer = self._session.request(method, f"{self._api}{path}", timeout=PATIENCE_S, **sent)
+        except requests.RequestException as error:
+            raise RegistryError(f"{self._api}{path}: no answer from MLflow ({str(error)[:200]}).") from error
+        if answer.status_code == requests.codes.not_found:
+            return None
+        if answer.status_code == requests.codes.unauthorized:
+            raise RegistryError(
+                f"{self._api}: MLflow refused its administrator. {ADMIN_PASSWORD} must be the password that "
+                "MLflow was first started with, or was changed to since."
+            )
+        if not answer.ok:
+            raise RegistryError(
+                f"{self._api}{path}: {answer.status_code} {' '.join(answer.text.split())[:200]}"
+            )
+        return answer.json()
+
+    def ensure_account(self, name: str, password: str) -> None:
+        """Create an account, or give it this password."""
+        known = self.ask("GET", "/2.0/mlflow/users/get", username=name)
+        path, method = ("update-password", "PATCH") if known else ("create", "POST")
+        self.ask(method, f"/2.0/mlflow/users/{path}", username=name, password=password)
+
+    def ensure_role(self, role: Role) -> int:
+        """Create or correct a role: these grants and no others; returns its number."""
+        listed = self.ask("GET", "/3.0/mlflow/roles/list", workspace=WORKSPACE)["roles"]
+        known = {one["name"]: one["id"] for one in listed}
+        number: int = known.get(role.name) or self._create_role(role)
+        held = self.ask("GET", "/3.0/mlflow/roles/permissions/list", role_id=number)["role_permissions"]
+        wanted = {(kind, "*", permission) for kind, permission in role.grants.items()}
+        kept = {_GRANT(one): one["id"] for one in held}
+        for grant in kept.keys() - wanted:
+            self.ask("DELETE", "/3.0/mlflow/roles/permissions/remove", role_permission_id=kept[grant])
+        for grant in wanted - kept.keys():
+            content = dict(zip(_GRANT_FIELDS, grant, strict=True))
+            self.ask("POST", "/3.0/mlflow/roles/permissions/add", role_id=number, **content)
+        return number
+
+    def _create_role(self, role: Role) -> int:
+        answer = self.ask("POST", "/3.0/mlflow/roles/create", workspace=WORKSPACE, name=role.name)
+        return int(answer["role"]["id"])
+
+    def ensure_assigned(self, account: str, number: int) -> None:
+        """Give an account a role, unless it has it."""
+        held = self.ask("GET", "/3.0/mlflow/users/roles/list", username=account)["roles"]
+        if number not in {role["id"] for role in held}:
+            self.ask("POST", "/3.0/mlflow/roles/assign", username=account, role_id=number)
+
+    def ensure_names(self, settings: Settings) -> None:
+        """Create the model and the experiments of the settings: whoever creates one may do all with it."""
+        names = settings.names
+        if self.ask("GET", "/2.0/mlflow/registered-models/get", name=names.model) is None:
+            self.ask("POST", "/2.0/mlflow/registered-models/create", name=names.model)
+        for name in (names.training_experiment, names.inference_experiment, names.drift_experiment):
+            if self.ask("GET", "/2.0/mlflow/experiments/get-by-name", experiment_name=name) is None:
+                self.ask("POST", "/2.0/mlflow/experiments/create", name=name)
+
+
+def provision(environ: Mapping[str, str]) -> str:
+    """Roles, accounts and names of the environment's settings; returns what there is now.
+
+    :raises IrisError: a variable is missing, or MLflow does not answer or refuses.
+    """
+    missing = [name for name in (ADMIN_PASSWORD, *(role.secret for role in ROLES)) if not environ.get(name)]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)} not set: `make env` writes random ones into .env.")
+    settings = load_settings(environ)
+    accounts = Accounts(settings.tracking_uri, environ[ADMIN_PASSWORD])
+    for role in ROLES:
+        accounts.ensure_account(role.account, environ[role.secret])
+        accounts.ensure_assigned(role.account, accounts.ensure_role(role))
+    accounts.ensure_names(settings)
+    told = ", ".join(f"{role.account} ({role.name})" for role in ROLES)
+    return f"{settings.tracking_uri}: accounts {told}; model {settings.names.model}"
+
+
+def main() -> int:
+    """Provision the environment's MLflow; the exit code says whether it is ready."""
+    try:
+        told = provision(os.environ)
+    except IrisError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{told}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

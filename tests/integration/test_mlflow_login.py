@@ -1,0 +1,219 @@
+"""docker-compose.yml's `mlflow-init` on a real MLflow with its login: who may do what, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx
+import mlflow
+import numpy as np
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sklearn.linear_model import LogisticRegression
+
+from deploy import mlflow_init
+from devstack.ports import is_free
+from iris_core.errors import ConfigError, RegistryError
+from iris_core.events.alias import AliasPoll
+from iris_core.models import tracking
+from iris_core.settings.variables import load_settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+SECRETS = {
+    "MLFLOW_ADMIN_PASSWORD": "admin-secret-1",
+    "MLFLOW_PIPELINES_PASSWORD": "pipelines-secret-1",
+    "MLFLOW_STAGING_PASSWORD": "staging-secret-1",
+    "MLFLOW_READER_PASSWORD": "reader-secret-1",
+}
+NAMES = load_settings({}).names
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An MLflow server as compose starts it, but on sqlite; provisioned twice."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    document = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    config = document["configs"]["mlflow-login"]["content"]
+    config = re.sub(r"(?m)^database_uri = .*$", f"database_uri = sqlite:///{folder}/auth.db", config)
+    (folder / "login.ini").write_text(config, encoding="utf-8")
+    port = next(port for port in range(23_300, 23_900) if is_free(port))
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "login.ini"),
+        "MLFLOW_AUTH_ADMIN_USERNAME": document["services"]["mlflow"]["environment"][
+            "MLFLOW_AUTH_ADMIN_USERNAME"
+        ],
+        "MLFLOW_AUTH_ADMIN_PASSWORD": SECRETS["MLFLOW_ADMIN_PASSWORD"],
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "key",
+        "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    login = [word for word in document["services"]["mlflow"]["command"] if word.startswith("--app-name")]
+    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
+    command += [*login, f"--artifacts-destination={folder}/artifacts"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + 200
+        while not answers(address):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.5)
+        for _ in range(2):
+            mlflow_init.provision({**SECRETS, "MLFLOW_TRACKING_URI": address})
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health", trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+Login = Callable[[str], MlflowClient]
+
+
+@pytest.fixture
+def login(server: str, monkeypatch: pytest.MonkeyPatch) -> Login:
+    """A client in the name of an account."""
+
+    def logged_in(account: str) -> MlflowClient:
+        role = next(role for role in mlflow_init.ROLES if role.account == account)
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", account)
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS[role.secret])
+        return tracking.client(load_settings({"MLFLOW_TRACKING_URI": server}))
+
+    return logged_in
+
+
+@pytest.fixture
+def version(login: Login) -> str:
+    """A model's version that the pipelines logged and registered."""
+    client = login("pipelines")
+    experiment = tracking.experiment_id(client, NAMES.training_experiment)
+    model = LogisticRegression().fit(np.array([[0.0], [1.0]]), ["a", "b"])
+    with mlflow.start_run(experiment_id=experiment), tracking.quiet():
+        mlflow.log_metric("accuracy", 1.0)
+        mlflow.log_dict({"a": 1}, "a.json")
+        info = mlflow.sklearn.log_model(
+            model, name="model", pip_requirements=["scikit-learn"], serialization_format="skops"
+        )
+    return str(mlflow.register_model(info.model_uri, NAMES.model).version)
+
+
+def test_nobody_anonymous_but_the_health_check(server: str) -> None:
+    assert answers(server)
+    for path in (
+        "/",
+        "/api/2.0/mlflow/experiments/search?max_results=1",
+        f"/api/2.0/mlflow/registered-models/get?name={NAMES.model}",
+        "/api/2.0/mlflow-artifacts/artifacts",
+        "/signup",
+    ):
+        for credentials in (None, ("admin", "password1234"), ("reader", "wrong")):
+            answer = httpx.get(f"{server}{path}", auth=credentials, trust_env=False)
+            assert answer.status_code == 401, (path, credentials)
+
+
+def refused(act: Callable[[], object]) -> bool:
+    with pytest.raises(MlflowException, match="Permission denied"):
+        act()
+    return True
+
+
+def test_the_pipelines_log_register_stage_and_take_back(login: Login, version: str) -> None:
+    client = login("pipelines")
+    client.set_registered_model_alias(NAMES.model, "staging", version)
+    client.transition_model_version_stage(NAMES.model, version, "Staging")
+    client.set_model_version_tag(NAMES.model, version, "iris", "1")
+    client.delete_model_version(NAMES.model, version)
+    assert refused(lambda: client.delete_registered_model(NAMES.model))
+
+
+def test_who_may_stage_moves_the_alias_and_logs_nothing(login: Login, version: str) -> None:
+    client = login("staging")
+    client.set_registered_model_alias(NAMES.model, "staging", version)
+    client.transition_model_version_stage(NAMES.model, version, "Staging")
+    experiment = client.get_experiment_by_name(NAMES.training_experiment)
+    assert experiment
+    assert refused(lambda: client.create_run(experiment.experiment_id))
+    assert refused(lambda: client.delete_registered_model(NAMES.model))
+
+
+def test_a_reader_reads_and_changes_nothing(login: Login, version: str, tmp_path: Path) -> None:
+    client = login("reader")
+    experiment = client.get_experiment_by_name(NAMES.training_experiment)
+    assert experiment
+    [run, *_] = client.search_runs([experiment.experiment_id])
+    assert run.data.metrics["accuracy"] == 1.0
+    assert client.get_model_version(NAMES.model, version)
+    assert mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/a.json") == {"a": 1}
+    mlflow.artifacts.download_artifacts(f"models:/{NAMES.model}/{version}", dst_path=str(tmp_path))
+    assert refused(lambda: client.set_registered_model_alias(NAMES.model, "staging", version))
+    assert refused(lambda: client.transition_model_version_stage(NAMES.model, version, "Staging"))
+    assert refused(lambda: client.log_metric(run.info.run_id, "accuracy", 0.0))
+    assert refused(lambda: client.create_run(experiment.experiment_id))
+    assert refused(lambda: client.create_model_version(NAMES.model, "file:///etc"))
+
+
+def test_the_watcher_of_the_alias_logs_in(
+    server: str, login: Login, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    login("pipelines").set_registered_model_alias(NAMES.model, "staging", version)
+
+    async def kinds(poll: AliasPoll) -> list[str]:
+        async with aclosing(poll.signals()) as signals:
+            return [(await anext(signals)).kind for _ in range(3)]
+
+    # On a machine that is busy a first answer may come too late.
+    found = AliasPoll(server, NAMES.model, 0.1, ("pipelines", SECRETS["MLFLOW_PIPELINES_PASSWORD"]))
+    assert "subscribed" in asyncio.run(kinds(found))
+    assert found.staged
+    assert found.staged.model.version == int(version)
+    refused = AliasPoll(server, NAMES.model, 0.1, ("pipelines", "wrong"))
+    assert asyncio.run(kinds(refused)) == ["down"] * 3
+    assert "MLflow refused the login (401). Check MLFLOW_TRACKING_USERNAME" in caplog.text
+
+
+def test_a_changed_password_is_taken_over(server: str, login: Login) -> None:
+    changed = {**SECRETS, "MLFLOW_READER_PASSWORD": "another-secret-2", "MLFLOW_TRACKING_URI": server}
+    client = login("reader")
+    try:
+        mlflow_init.provision(changed)
+        with pytest.raises(MlflowException, match="401"):
+            client.get_registered_model(NAMES.model)
+    finally:
+        mlflow_init.provision({**SECRETS, "MLFLOW_TRACKING_URI": server})
+    assert client.get_registered_model(NAMES.model)
+
+
+def test_what_is_wrong_is_said(server: str) -> None:
+    with pytest.raises(ConfigError, match=r"MLFLOW_ADMIN_PASSWORD.* not set: `make env`"):
+        mlflow_init.provision({})
+    with pytest.raises(RegistryError, match="MLflow refused its administrator"):
+        mlflow_init.provision(
+            {**SECRETS, "MLFLOW_ADMIN_PASSWORD": "wrong-secret-9", "MLFLOW_TRACKING_URI": server}
+        )
+    with pytest.raises(RegistryError, match="no answer from MLflow"):
+        mlflow_init.provision({**SECRETS, "MLFLOW_TRACKING_URI": "http://127.0.0.1:1"})
