@@ -35,7 +35,8 @@ def report(
 ) -> None:
     """Judge a batch against a reference, as the drift pipeline does, without Airflow, MLflow or a model.
 
-    Predictions are compared where both tables have a column `prediction`. Nothing is recorded.
+    Predictions are compared where both tables have a column `prediction`, accuracy where both have labels,
+    too. Nothing is recorded.
 
     Examples:
 
@@ -43,11 +44,15 @@ def report(
 
       iris drift report s3://team-a-bucket/iris/iris_test.csv --reference iris_train.csv --json | jq .sentence
     """
+    from iris_core.drift.known import Known
     from iris_core.drift.sides import judged
+    from iris_core.drift.whole import answers
     from iris_core.settings.project import load_project
 
     table = load_project().table
-    verdict, tested = judged(_side(reference, table), _side(current, table), table)
+    learnt = _side(reference, table)
+    known = Known(holdout=answers(learnt.sample, table.target))
+    verdict, tested = judged(learnt, _side(current, table), table, known)
     if html:
         html.write_text(tested.html, encoding="utf-8")
     if as_json:
@@ -157,7 +162,7 @@ def _side(place: str, table: TableSchema) -> Side:
 def _print_verdict(verdict: DriftVerdict) -> None:
     console = Screen().console
     console.print(f"{coloured(verdict.severity)}: {escape(verdict.sentence)}")
-    for column in verdict.evidence:
+    for column in (*verdict.evidence, *verdict.whole):
         term = column.carrying
         told = f"{term.term} changed by {term.value:.3g}, by chance {term.noise:.3g}" if term else column.note
         console.print(f"  {escape(column.column):<16} {coloured(column.severity):<8} {escape(told)}")

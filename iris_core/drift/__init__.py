@@ -1,26 +1,28 @@
-"""Drift of a scored batch against the data that its model learnt from.
+"""Has what a model is given changed? Pure statistics of two tables, and one verdict.
 
-Method. `of_batches` computes exact statistics of every row (count, missing, mean, std, min, max and the
-moments that say how noisy these are; Chan et al. 1979, Pébay 2008). `judge` compares them term by term, each
-against what chance allows at its share of a 5 % error rate for the whole report (Bonferroni over columns and
-terms; `thresholds.ALPHA`):
+`of_batches` computes exact statistics of every row (count, missing, mean, std, min, max and the moments that
+say how noisy these are; Chan et al. 1979, Pébay 2008): they give the size of a change. Whether chance alone
+makes as much is asked of the ranks of a bounded sample, by tests that hold for every distribution of
+independent rows. Each term has a share of a 5 % error rate for the whole report (`thresholds.ALPHA`),
+divided among the columns:
 
-- mean: pooled t with a skewness correction (Johnson 1978), `location`
-- std: F test with kurtosis-corrected degrees of freedom (Shoemaker 2003), `scale`
-- range: the reference's range, padded by what order statistics of its size allow, `extent`
-- missing and infinite share: exact intervals of two shares (Clopper-Pearson 1934; MOVER 2008), `share`
-- a column that was constant: least share of rows that left its value (Cauchy-Schwarz), `constant`
+- mean: normal scores, `location`; std: their squares, `scale`; both by `permutation`
+- shape: Kolmogorov-Smirnov, `shape`; rows beyond the reference's extremes: exact ranks, `beyond`
+- missing, infinite and refused rows, a column that was constant, wrong answers: Fisher's exact test, `share`
+- whole rows: kernel two-sample test, `joint`; predicted classes: permutation of their counts, `mix`
+- the model's last batches together, and small batches: scores that merge, `placement` and `pooling`
 
-A change that is beyond chance has a level by its size (`thresholds.THRESHOLDS`): that is the basic severity,
-and it needs nothing else. `evidently_report` adds Evidently's tests and page from a bounded sample; they can
-raise none to low (`verdict`). `benchmarks/drift_backtest.py` measures false alarms and detection.
+`judge` makes the verdict, `debounce` says when batches alert, `evidently_report` makes Evidently's page
+beside it. `benchmarks/backtest.py` measures false alarms and detection.
 
-Pure: takes polars frames, returns frozen models. Imports Evidently and pandas only when the report is run.
+Pure: takes polars frames, returns frozen models. Imports Evidently and pandas only when the page is made.
 """
 
 from iris_core.drift.evidently_plan import SAMPLE_ROWS, EvidentlyColumn
 from iris_core.drift.evidently_report import EvidentlyReport, evidently_report
+from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.severity import (
+    Column,
     ColumnEvidence,
     TermEvidence,
     column_severity,
@@ -35,20 +37,23 @@ from iris_core.drift.statistics import (
     of_batches,
     of_frame,
 )
-from iris_core.drift.thresholds import ALPHA, EVIDENTLY_ALPHA, MINIMUM_ROWS, THRESHOLDS, Severity, Thresholds
+from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, THRESHOLDS, Severity, Thresholds
 from iris_core.drift.verdict import DriftVerdict, judge
 
 __all__ = [
     "ALPHA",
-    "EVIDENTLY_ALPHA",
     "MINIMUM_ROWS",
     "SAMPLE_ROWS",
     "THRESHOLDS",
+    "Column",
     "ColumnEvidence",
     "DriftVerdict",
+    "Earlier",
     "EvidentlyColumn",
     "EvidentlyReport",
     "FeatureStatistics",
+    "Known",
+    "Rejected",
     "Severity",
     "TableStatistics",
     "TermEvidence",

@@ -1,4 +1,4 @@
-"""What every statistic of drift returns: by how much, and how much chance alone allows."""
+"""What every statistic of drift returns: by how much, and how likely chance alone makes so much."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """A statistic's signed value, and the size it reaches by chance, in the value's direction and unit.
+    """A statistic's signed value, the size that chance allows in its direction, and the value's own chance.
 
-    Without drift, `abs(value) > noise` happens with at most the probability the statistic was given.
+    Without drift, `chance` is at most a with at most the probability a. `noise` is taken off the value to get
+    the size that is sure.
     """
 
     value: float
     noise: float
+    chance: float

@@ -1,9 +1,11 @@
 """The tests that Evidently is to run: methods and thresholds pinned by sample size, on a bounded sample.
 
+They make Evidently's page and decide nothing: the verdict has terms of its own for what they see.
+
 Evidently's defaults switch the method at 1,000 reference rows, and Wasserstein at 0.1 alarms on every batch
 of 30 rows. Here the method follows the effective sample size h = n·m / (n + m):
 
-- a feature, h < 2,000: Kolmogorov-Smirnov's p-value against `EVIDENTLY_ALPHA` / number of tests. To be
+- a feature, h < 2,000: Kolmogorov-Smirnov's p-value against `ALPHA["shape"]` / number of tests. To be
   that small at this size the distributions must differ by at least 0.04 at some point, as after a shift of
   0.1 standard deviations: the test implies an effect that matters.
 - a feature, otherwise: Wasserstein distance in standard deviations of the reference, from 0.1.
@@ -25,7 +27,7 @@ from pydantic import BaseModel, ConfigDict
 from scipy import special
 
 from iris_core.drift.statistics import LARGEST, of_frame
-from iris_core.drift.thresholds import EVIDENTLY_ALPHA, MINIMUM_ROWS
+from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS
 from iris_core.errors import DataRejected
 
 SAMPLE_ROWS = 50_000
@@ -34,15 +36,14 @@ SAMPLE_ROWS = 50_000
 DISTANCE_FROM = 2_000
 DISTANCE = 0.1
 
-Role = Literal["feature", "prediction", "performance"]
+Role = Literal["feature", "prediction"]
 
 
 class EvidentlyColumn(BaseModel):
     """One test: `drifted` means that `value` is `direction` the `threshold`.
 
     `excluded` gives the reason why a column was not tested; then there is no value. `reference` and `current`
-    count the sampled values tested, missing ones left out. For role performance, `value` is the drop of
-    accuracy from the reference to the current data.
+    count the sampled values tested, missing ones left out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +67,6 @@ class Plan:
     reference: pl.DataFrame
     current: pl.DataFrame
     tests: tuple[EvidentlyColumn, ...]
-    family: int
 
 
 def planned(
@@ -90,7 +90,7 @@ def planned(
     tests = [_feature_plan(old[name], new[name], family) for name in features]
     if prediction:
         tests.append(_prediction_plan(old[prediction], new[prediction], family))
-    return Plan(old, new, tuple(tests), family)
+    return Plan(old, new, tuple(tests))
 
 
 def _sampled(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
@@ -120,7 +120,7 @@ def _feature_plan(reference: pl.Series, current: pl.Series, tests: int) -> Evide
     if reason := _unusable(reference, current):
         return column.model_copy(update={"excluded": reason})
     if m * n / (m + n) < DISTANCE_FROM:
-        plan = {"method": "ks", "threshold": EVIDENTLY_ALPHA / tests, "direction": "below"}
+        plan = {"method": "ks", "threshold": ALPHA["shape"] / tests, "direction": "below"}
     else:
         plan = {"method": "wasserstein", "threshold": DISTANCE, "direction": "above"}
     return column.model_copy(update=plan)
@@ -134,7 +134,7 @@ def _prediction_plan(reference: pl.Series, current: pl.Series, tests: int) -> Ev
     classes = pl.concat([reference, current]).drop_nulls().n_unique()
     chance = 0.0
     if classes > 1:
-        quantile = float(special.chdtri(classes - 1, EVIDENTLY_ALPHA / tests))
+        quantile = float(special.chdtri(classes - 1, ALPHA["shape"] / tests))
         chance = sqrt(quantile * (1 / m + 1 / n) / 8)
     plan = {"method": "jensenshannon", "threshold": max(DISTANCE, chance), "direction": "above"}
     return column.model_copy(update=plan)

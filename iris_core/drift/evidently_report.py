@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import warnings
 from collections.abc import Sequence
@@ -13,11 +14,13 @@ from typing import Any
 import polars as pl
 
 from iris_core.drift.evidently_plan import SAMPLE_ROWS, EvidentlyColumn, planned, read
-from iris_core.drift.share import share_difference
-from iris_core.drift.thresholds import EVIDENTLY_ALPHA, MINIMUM_ROWS
+from iris_core.drift.thresholds import MINIMUM_ROWS
 from iris_core.errors import IrisError
 
-ACCURACY_DROP = 0.05
+log = logging.getLogger(__name__)
+
+PANIC = "PanicException"
+"""How Rust's panics come out of polars: no `Exception`, and no type to import."""
 
 _DATA = re.compile(r"^ *var \w+ = [\[{].*;$", re.MULTILINE)
 """The page's data, as JSON in a script: two lines, before anything else of JavaScript."""
@@ -27,12 +30,13 @@ _DATA = re.compile(r"^ *var \w+ = [\[{].*;$", re.MULTILINE)
 class EvidentlyReport:
     """Evidently's results (`json`), its page (`html`, renders offline) and our reading of each column.
 
-    `json["iris"]` states the sample: rows, sampled rows, seed.
+    `json["iris"]` states the sample: rows, sampled rows, seed. `trouble` says why there is no report.
     """
 
     json: dict[str, Any]
     html: str
     columns: tuple[EvidentlyColumn, ...]
+    trouble: str = ""
 
 
 def evidently_report(
@@ -49,7 +53,7 @@ def evidently_report(
 
     :param features: numeric columns, in both tables.
     :param prediction: the predicted class's column, in both tables; None: there is none.
-    :param label: the true class's column; performance is compared where both tables have it.
+    :param label: the true class's column; accuracy is on the page where both tables have it.
     :raises DataRejected: a column is missing, or a feature does not hold numbers.
     """
     labelled = label if prediction and label and _labelled(reference, current, label) else None
@@ -62,10 +66,35 @@ def evidently_report(
         if metric["config"]["type"].endswith(":ValueDrift")
     }
     columns = [read(column, values.get(column.column)) for column in plan.tests]
-    if prediction and labelled:
-        columns.append(_performance(old, new, prediction, labelled, plan.family))
     sample = _sample_note(reference, current, old, new, sample_rows, seed)
     return EvidentlyReport({**raw, "iris": sample}, _stated(html, sample, columns), tuple(columns))
+
+
+def report_or_reason(
+    reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str], **options: Any
+) -> EvidentlyReport:
+    """As `evidently_report`; where Evidently fails, for whatever reason, an empty report that says why.
+
+    The verdict does not need the report, so nothing that Evidently does may cost it.
+
+    :param options: the keyword arguments of `evidently_report`.
+    """
+    try:
+        return evidently_report(reference, current, features, **options)
+    except Exception as error:  # noqa: BLE001  what the data make a library of this size run into
+        return _unmade(error)
+    except BaseException as error:
+        if type(error).__name__ != PANIC:
+            raise
+        return _unmade(error)
+
+
+def _unmade(error: BaseException) -> EvidentlyReport:
+    log.warning("Evidently's report could not be made.", exc_info=error)
+    trouble = f"{type(error).__name__}: {error}"
+    words = f"Evidently's page could not be made: {escape(trouble)}"
+    page = f"<!doctype html><title>No report</title><body><p>{words}</p></body>"
+    return EvidentlyReport({"trouble": trouble}, page, (), trouble)
 
 
 def _labelled(reference: pl.DataFrame, current: pl.DataFrame, label: str) -> bool:
@@ -93,7 +122,9 @@ def _run(
             for column in tested
         ]
         tasks = []
-        if prediction and label:
+        # With exactly two classes Evidently takes one that is named 1 for the positive one, and fails
+        # without it.
+        if prediction and label and _several(reference, current, (prediction, label)):
             tasks.append(MulticlassClassification(target=label, prediction_labels=prediction))
             metrics.append(Accuracy())
         classes = [name for name in (prediction, label) if name]
@@ -109,6 +140,12 @@ def _run(
         )
         snapshot = Report([RowCount(), *metrics], include_tests=True).run(new, old)
         return json.loads(snapshot.json()), inert(snapshot.get_html_str(as_iframe=False))
+
+
+def _several(reference: pl.DataFrame, current: pl.DataFrame, columns: Sequence[str]) -> bool:
+    """Whether there are more than two classes."""
+    found = [frame[name] for frame in (reference, current) for name in columns]
+    return pl.concat([column.rename("") for column in found]).drop_nulls().n_unique() > 2
 
 
 def inert(html: str) -> str:
@@ -135,31 +172,6 @@ def _pandas(frame: pl.DataFrame) -> Any:
             for name in frame.columns
         }
     )
-
-
-def _performance(
-    reference: pl.DataFrame, current: pl.DataFrame, prediction: str, label: str, tests: int
-) -> EvidentlyColumn:
-    """Drop of accuracy; drifted when it is beyond its noise and at least `ACCURACY_DROP`."""
-    (right_before, m), (right_now, n) = (_right(f, prediction, label) for f in (reference, current))
-    drop = share_difference(right_now, n, right_before, m, EVIDENTLY_ALPHA / tests)
-    threshold = max(ACCURACY_DROP, drop.noise)
-    return EvidentlyColumn(
-        column=label,
-        role="performance",
-        method="accuracy drop",
-        threshold=threshold,
-        value=drop.value,
-        drifted=drop.value > threshold,
-        direction="above",
-        reference=m,
-        current=n,
-    )
-
-
-def _right(frame: pl.DataFrame, prediction: str, label: str) -> tuple[int, int]:
-    known = frame.drop_nulls([prediction, label])
-    return int((known[prediction] == known[label]).sum()), known.height
 
 
 def _sample_note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.drift.change import Change
-from iris_core.drift.share import share_difference
+from iris_core.drift.share import share_increase
 from iris_core.drift.thresholds import (
     MINIMUM_ROWS,
     PERFORMANCE,
@@ -41,24 +41,26 @@ class PerformanceVerdict(BaseModel):
     current: Answered
     loss: float
     noise: float
+    chance: float = 1.0
     thresholds: Thresholds
 
 
 def performance_verdict(reference: Answered, current: Answered) -> PerformanceVerdict:
     """Judge accuracy against that of the holdout; only a loss drifts.
 
-    One-sided at `PERFORMANCE_ALPHA`, by exact intervals of both shares (`share`).
+    One-sided at `PERFORMANCE_ALPHA`, by Fisher's exact test and exact intervals of both shares (`share`).
     """
     if min(reference.rows, current.rows) < MINIMUM_ROWS:
-        return _verdict("insufficient", _too_few(reference, current), reference, current, Change(0.0, 0.0))
-    change = share_difference(
+        nothing = Change(0.0, 0.0, 1.0)
+        return _verdict("insufficient", _too_few(reference, current), reference, current, nothing)
+    change = share_increase(
         reference.rows - reference.right,
         reference.rows,
         current.rows - current.right,
         current.rows,
-        2 * PERFORMANCE_ALPHA,
+        PERFORMANCE_ALPHA,
     )
-    severity = level(change, PERFORMANCE) if change.value > 0 else "none"
+    severity = level(change, PERFORMANCE, PERFORMANCE_ALPHA) if change.value > 0 else "none"
     return _verdict(severity, _sentence(severity, reference, current, change), reference, current, change)
 
 
@@ -73,6 +75,7 @@ def _verdict(
         current=current,
         loss=change.value,
         noise=change.noise,
+        chance=change.chance,
         thresholds=PERFORMANCE,
     )
 

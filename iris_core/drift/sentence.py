@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from iris_core.drift.evidently_plan import EvidentlyColumn
+from iris_core.drift.known import Known
 from iris_core.drift.scale import wider
 from iris_core.drift.severity import ColumnEvidence, TermEvidence
 from iris_core.drift.statistics import FeatureStatistics
@@ -14,39 +15,57 @@ Statistics = Mapping[str, FeatureStatistics]
 Phrase = Callable[[TermEvidence, FeatureStatistics, FeatureStatistics, str], str]
 
 
-def sentence(
-    evidence: Sequence[ColumnEvidence],
-    carrying: Sequence[ColumnEvidence],
-    raising: Sequence[EvidentlyColumn],
-    reference: Statistics,
-    current: Statistics,
-    units: Mapping[str, str],
-) -> str:
-    """Name the first of the carrying columns and how many drifted; else say why there is no alarm."""
-    rows = max(statistics.rows for statistics in current.values())
-    learnt = max(statistics.rows for statistics in reference.values())
+@dataclass(frozen=True)
+class Told:
+    """What a sentence is about: statistics of both sides, and what else is known."""
+
+    reference: Statistics
+    current: Statistics
+    known: Known
+
+
+def sentence(evidence: Sequence[ColumnEvidence], carrying: Sequence[ColumnEvidence], told: Told) -> str:
+    """Name the first of the carrying columns and how many drifted; else say what could not have been seen.
+
+    :param evidence: of every feature.
+    :param carrying: what drifted, features and whole rows, the worst first.
+    :param told: the rest of what the sentence may name.
+    """
     if carrying:
-        first = carrying[0]
-        named = _column(first, reference, current, units)
-        return f"{named}; {len(carrying)} of {len(evidence)} features drifted."
-    if raising:
-        return f"{_test(raising[0])}; mean, spread and range of all features are as in the training data."
+        drifted = sum(column.carried_by is not None for column in evidence)
+        return f"{_first(carrying[0], told)}; {drifted} of {len(evidence)} features drifted."
     judged = [column for column in evidence if column.severity != "insufficient"]
     if not judged:
         return f"Too little data to judge: {evidence[0].note}."
+    rows, learnt = (max(one.rows for one in side.values()) for side in (told.current, told.reference))
     return (
-        f"No drift: {len(judged)} of {len(evidence)} features look like the training data "
-        f"({rows:,} rows against {learnt:,})."
+        f"No drift seen in {len(judged)} of {len(evidence)} features "
+        f"({rows:,} rows against {learnt:,}){_unseen(judged, rows)}."
     )
 
 
-def _column(
-    column: ColumnEvidence, reference: Statistics, current: Statistics, units: Mapping[str, str]
-) -> str:
+def _unseen(judged: Sequence[ColumnEvidence], rows: int) -> str:
+    """What could not have been seen: the smallest shift that is beyond chance in every feature."""
+    noises = [
+        max(term.noise, term.thresholds.low)
+        for column in judged
+        for term in column.terms
+        if term.term == "mean" or (term.term == "recent" and column.note)
+    ]
+    if not noises:
+        return ""
+    return f"; a shift below {max(noises):.2f} sd would not show with {rows:,} rows"
+
+
+def _first(column: ColumnEvidence, told: Told) -> str:
     name, term = column.column, column.carrying
     if term is None:
         return name
-    return f"{name} {_PHRASES[term.term](term, reference[name], current[name], units.get(name, ''))}"
+    if term.term in _OF_ROWS:
+        return _OF_ROWS[term.term](name, term, told)
+    was, now = told.reference[name], told.current[name]
+    phrase = _PHRASES[term.term](term, was, now, told.known.units.get(name, ""))
+    return f"{name} {phrase}" + (f", {column.note}" if column.note.startswith("together") else "")
 
 
 def _mean(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
@@ -67,11 +86,25 @@ def _std(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, uni
 
 
 def _range(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
-    extreme = now.max if term.direction == "up" else now.min
+    extreme, side = (now.max, "above") if term.direction == "up" else (now.min, "below")
     return (
-        f"reaches {_number(extreme, unit)}, far outside the training data's range "
-        f"({_number(was.min, unit)} to {_number(was.max, unit)})"
+        f"lies {side} the training data's range in {abs(term.value) * 100:.2g} % of the rows "
+        f"({_number(was.min, unit)} to {_number(was.max, unit)}, now {_number(extreme, unit)})"
     )
+
+
+def _shape(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
+    side = "down" if term.value > 0 else "up"
+    means = f"(mean {_number(now.mean, unit)}, was {_number(was.mean, unit)})"
+    return (
+        "is distributed differently than in the training data: "
+        f"{abs(term.value) * 100:.0f} % of the rows moved {side} {means}"
+    )
+
+
+def _recent(term: TermEvidence, _: FeatureStatistics, __: FeatureStatistics, _unit: str) -> str:
+    side = "higher" if term.value > 0 else "lower"
+    return f"is {abs(term.value):.2f} standard deviations {side} over the model's last batches"
 
 
 def _missing(_: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, _unit: str) -> str:
@@ -86,7 +119,7 @@ def _infinite(_: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, _
 
 def _changed(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
     return (
-        f"was {_number(was.mean, unit)} in every row of the training data and now differs in at least "
+        f"was {_number(was.mean, unit)} in every row of the training data and now differs in "
         f"{abs(term.value) * 100:.0f} % of the rows (mean {_number(now.mean, unit)})"
     )
 
@@ -98,26 +131,41 @@ _PHRASES: dict[Term, Phrase] = {
     "missing": _missing,
     "infinite": _infinite,
     "changed": _changed,
+    "shape": _shape,
+    "recent": _recent,
 }
 
 
-_METHODS = {
-    "ks": "Kolmogorov-Smirnov p-value",
-    "wasserstein": "Wasserstein distance",
-    "jensenshannon": "Jensen-Shannon distance",
-}
-
-
-def _test(test: EvidentlyColumn) -> str:
-    value, threshold = test.value or 0.0, test.threshold or 0.0
-    if test.role == "performance":
-        return f"Accuracy fell by {value * 100:.0f} percentage points ({test.current:,} labelled rows)"
-    figures = (
-        f"({_METHODS.get(test.method or '', test.method)} {value:.2g}, {test.direction} {threshold:.2g})"
+def _joint(name: str, term: TermEvidence, _: Told) -> str:
+    return (
+        f"{name} go together differently than in the training data (correlation changed by {term.value:+.2f})"
     )
-    if test.role == "prediction":
-        return f"The predicted classes come in other shares than in the training data {figures}"
-    return f"{test.column} is distributed differently than in the training data {figures}"
+
+
+def _mix(_: str, term: TermEvidence, __: Told) -> str:
+    return (
+        f"{abs(term.value):.0%} of the predictions moved to other classes than in the training data".replace(
+            "%", " %", 1
+        )
+    )
+
+
+def _accuracy(_: str, term: TermEvidence, told: Told) -> str:
+    holdout = told.known.holdout
+    was = f", {holdout.accuracy:.0%} on the holdout".replace("%", " %") if holdout else ""
+    return f"Accuracy fell by {term.value * 100:.0f} points{was}"
+
+
+def _rejected(_: str, term: TermEvidence, told: Told) -> str:
+    return f"{told.known.rejected.rows:,} rows ({term.value:.1%}) could not be scored".replace("%", " %")
+
+
+_OF_ROWS: dict[Term, Callable[[str, TermEvidence, Told], str]] = {
+    "joint": _joint,
+    "mix": _mix,
+    "accuracy": _accuracy,
+    "rejected": _rejected,
+}
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -1,21 +1,26 @@
-"""The basic severity level: none < low < medium < high, from the simple statistics alone."""
+"""The level of one column: none < low < medium < high, by the simple statistics and what chance allows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from iris_core.drift.beyond import beyond_share
 from iris_core.drift.change import Change
 from iris_core.drift.constant import changed_share
-from iris_core.drift.extent import range_excess
 from iris_core.drift.location import mean_shift
+from iris_core.drift.ranks import Numbers, Pooled, pooled
 from iris_core.drift.scale import std_ratio
+from iris_core.drift.shape import distribution_distance
 from iris_core.drift.share import share_difference
+from iris_core.drift.spread import widened
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import (
     ALPHA,
+    LEVEL,
     MINIMUM_ROWS,
     THRESHOLDS,
     Severity,
@@ -26,17 +31,27 @@ from iris_core.drift.thresholds import (
 )
 from iris_core.errors import DataRejected
 
-Statistic = Callable[[FeatureStatistics, FeatureStatistics, float], Change | None]
+
+@dataclass(frozen=True)
+class Column:
+    """One column of one side: exact statistics of every row, and the numbers of the sampled rows."""
+
+    statistics: FeatureStatistics
+    numbers: Numbers
 
 
 class TermEvidence(BaseModel):
-    """One term of one column: its value, what chance allows, and the thresholds that gave the level."""
+    """One term of one column: its value, what chance allows, and the thresholds that gave the level.
+
+    `chance` bounds the probability that any term of a report without drift is as unlikely as this one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     term: Term
     value: float
     noise: float
+    chance: float
     thresholds: Thresholds
     direction: Literal["up", "down"]
     level: Severity
@@ -63,25 +78,60 @@ class ColumnEvidence(BaseModel):
 
 
 def column_severity(
-    column: str, reference: FeatureStatistics, current: FeatureStatistics, columns: int = 1
+    column: str, reference: Column, current: Column, columns: int = 1, spread: float = 0.0
 ) -> ColumnEvidence:
-    """Compare one column; error rates are those of a report about `columns` columns."""
-    if min(reference.rows, current.rows) < MINIMUM_ROWS:
-        return ColumnEvidence(column=column, severity="insufficient", note=_too_few(reference, current))
-    changes = [*_shares(reference, current, columns), *_values(reference, current, columns)]
-    terms = tuple(_judged(term, change) for term, change in changes)
-    worst = max(terms, key=lambda term: rank(term.level))  # the first of equals: most likely the cause
+    """Compare one column.
+
+    :param columns: how many the report is about; its error rates are divided among them.
+    :param spread: standard deviation of the batches' means, in those of the rows: what batches differ by
+        beyond the chance of independent rows.
+    """
+    old, new = reference.statistics, current.statistics
+    if min(old.rows, new.rows) < MINIMUM_ROWS:
+        return ColumnEvidence(column=column, severity="insufficient", note=_too_few(old, new))
+    rows = pooled(reference.numbers, current.numbers)
+    terms = [*_shares(old, new, columns)]
+    if min(rows.m, rows.n) >= MINIMUM_ROWS:
+        terms += _values(old, new, rows, columns)
+    judged = [
+        term_evidence(term, widened(change, old.rows, new.rows, spread), columns) for term, change in terms
+    ]
+    return carried(column, judged, _note(old, new))
+
+
+def carried(column: str, terms: Iterable[TermEvidence], note: str = "") -> ColumnEvidence:
+    """A column's evidence: the worst of its terms carries it, the first of equals, most likely the cause."""
+    terms = tuple(terms)
+    worst = max(terms, key=lambda term: rank(term.level))
     return ColumnEvidence(
         column=column,
         severity=worst.level,
         carried_by=None if worst.level == "none" else worst.term,
         terms=terms,
-        note=_note(reference, current),
+        note=note,
+    )
+
+
+def term_evidence(term: Term, change: Change, columns: int = 1, share: float | None = None) -> TermEvidence:
+    """A change with its level.
+
+    :param columns: how many columns share the term's error rate.
+    :param share: the error rate of the term in the report, if not the usual one.
+    """
+    alpha = (share or ALPHA[term]) / columns
+    return TermEvidence(
+        term=term,
+        value=change.value,
+        noise=change.noise,
+        chance=min(1.0, change.chance * LEVEL / alpha),
+        thresholds=THRESHOLDS[term],
+        direction="up" if change.value >= 0 else "down",
+        level=level(change, THRESHOLDS[term], alpha),
     )
 
 
 def table_evidence(
-    reference: Mapping[str, FeatureStatistics], current: Mapping[str, FeatureStatistics]
+    reference: Mapping[str, Column], current: Mapping[str, Column], spread: float = 0.0
 ) -> tuple[ColumnEvidence, ...]:
     """Compare two tables column by column, in the reference's order.
 
@@ -93,7 +143,9 @@ def table_evidence(
             f"and {', '.join(current) or 'none'}. Compare with the table that the scored model learnt from.",
             {"reference": list(reference), "current": list(current)},
         )
-    return tuple(column_severity(name, reference[name], current[name], len(reference)) for name in reference)
+    return tuple(
+        column_severity(name, reference[name], current[name], len(reference), spread) for name in reference
+    )
 
 
 def table_severity(evidence: Iterable[ColumnEvidence]) -> Severity:
@@ -105,38 +157,24 @@ def _shares(
     reference: FeatureStatistics, current: FeatureStatistics, columns: int
 ) -> Iterator[tuple[Term, Change]]:
     m, n = reference.rows, current.rows
-    yield (
-        "missing",
-        share_difference(reference.missing, m, current.missing, n, ALPHA["missing"] / columns),
-    )
-    yield (
-        "infinite",
-        share_difference(reference.infinite, m, current.infinite, n, ALPHA["infinite"] / columns),
-    )
+    counted: dict[Term, tuple[int, int]] = {
+        "missing": (reference.missing, current.missing),
+        "infinite": (reference.infinite, current.infinite),
+    }
+    for term, (was, now) in counted.items():
+        yield term, share_difference(was, m, now, n, ALPHA[term] / columns)
 
 
 def _values(
-    reference: FeatureStatistics, current: FeatureStatistics, columns: int
+    reference: FeatureStatistics, current: FeatureStatistics, rows: Pooled, columns: int
 ) -> Iterator[tuple[Term, Change]]:
-    if min(reference.count, current.count) < MINIMUM_ROWS:
+    if rows.reference.max() == rows.m:
+        yield "changed", changed_share(rows, ALPHA["changed"] / columns)
         return
-    varied: dict[Term, Statistic] = {"mean": mean_shift, "range": range_excess, "std": std_ratio}
-    constant: dict[Term, Statistic] = {"changed": changed_share}
-    for term, statistic in (constant if reference.constant else varied).items():
-        change = statistic(reference, current, ALPHA[term] / columns)
-        if change:
-            yield term, change
-
-
-def _judged(term: Term, change: Change) -> TermEvidence:
-    return TermEvidence(
-        term=term,
-        value=change.value,
-        noise=change.noise,
-        thresholds=THRESHOLDS[term],
-        direction="up" if change.value >= 0 else "down",
-        level=level(change, THRESHOLDS[term]),
-    )
+    yield "mean", mean_shift(reference, current, ALPHA["mean"] / columns, rows)
+    yield "range", beyond_share(rows, ALPHA["range"] / columns)
+    yield "std", std_ratio(reference, current, ALPHA["std"] / columns, rows)
+    yield "shape", distribution_distance(rows, ALPHA["shape"] / columns)
 
 
 def _too_few(reference: FeatureStatistics, current: FeatureStatistics) -> str:
@@ -149,6 +187,6 @@ def _note(reference: FeatureStatistics, current: FeatureStatistics) -> str:
         if statistics.count < MINIMUM_ROWS:
             return (
                 f"only {statistics.count} of {statistics.rows} {side} rows hold a number: "
-                "mean, std and range are not compared"
+                "their distribution is not compared"
             )
     return "constant in the reference" if reference.constant else ""

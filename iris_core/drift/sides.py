@@ -9,10 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.drift.evidently_report import EvidentlyReport, evidently_report
+from iris_core.drift.evidently_report import EvidentlyReport, report_or_reason
+from iris_core.drift.known import Known
 from iris_core.drift.sample import bounded_sample
 from iris_core.drift.statistics import TableStatistics, merge_tables, of_batches, of_frame
-from iris_core.drift.verdict import DriftVerdict, judge
+from iris_core.drift.verdict import DriftVerdict, judge, with_page
 from iris_core.errors import DataRejected
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Finding, is_missing, rejection
@@ -97,15 +98,18 @@ class _Reading:
 
 
 def judged(
-    reference: Side, current: Side, table: TableSchema, weights: dict[str, float] | None = None
+    reference: Side, current: Side, table: TableSchema, known: Known | None = None
 ) -> tuple[DriftVerdict, EvidentlyReport]:
-    """The verdict about two sides, and Evidently's report behind it.
+    """The verdict about two sides, and Evidently's report beside it.
 
-    Predictions are compared where both sides have them, performance where both have labels, too.
+    Predictions are compared where both sides have them.
 
+    :param known: what else is known; its units and label are the table's.
     :raises DataRejected: the tables cannot be compared.
     """
-    tested = evidently_report(
+    units = {feature.name: feature.unit for feature in table.features}
+    verdict = judge(reference, current, replace(known or Known(), units=units, label=table.target))
+    report = report_or_reason(
         reference.sample,
         current.sample,
         table.feature_names,
@@ -114,8 +118,7 @@ def judged(
         sample_rows=SAMPLE_ROWS,
         seed=SEED,
     )
-    units = {feature.name: feature.unit for feature in table.features}
-    return judge(reference.statistics, current.statistics, units, tested, weights), tested
+    return with_page(verdict, report), report
 
 
 def _both_have(reference: Side, current: Side, name: str) -> bool:

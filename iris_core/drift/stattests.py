@@ -14,25 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from iris_core.drift.evidently_plan import EvidentlyColumn, Plan, read
-
 if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER, CATEGORY = "num", "cat"
-
-
-def pinned(plan: Plan) -> tuple[EvidentlyColumn, ...]:
-    """Our pinned tests of a plan, each run by Evidently's function."""
-    return tuple(_pinned(test, plan) for test in plan.tests)
-
-
-def _pinned(test: EvidentlyColumn, plan: Plan) -> EvidentlyColumn:
-    if test.excluded:
-        return test
-    kind = NUMBER if test.role == "feature" else CATEGORY
-    old, new = (_series(frame[test.column]) for frame in (plan.reference, plan.current))
-    return read(test, _value(old, new, kind, test.method)[0])
 
 
 def defaults(reference: pl.DataFrame, current: pl.DataFrame, prediction: str) -> dict[str, bool]:

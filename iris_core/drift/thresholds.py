@@ -11,41 +11,59 @@ from iris_core.drift.change import Change
 
 Severity = Literal["insufficient", "none", "low", "medium", "high"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-Term = Literal["missing", "infinite", "mean", "changed", "std", "range"]
+Term = Literal[
+    "missing",
+    "infinite",
+    "mean",
+    "changed",
+    "std",
+    "range",
+    "shape",
+    "recent",
+    "joint",
+    "mix",
+    "accuracy",
+    "rejected",
+]
 
 MINIMUM_ROWS = 20
 """Fewer current or reference rows than this are not judged."""
 
+LEVEL = 0.05
+"""Probability of a false alarm of a whole report."""
+
+SURE = 0.2
+"""Medium and high take a chance of at most this share of a term's alpha: 1 % for the whole report."""
+
 ALPHA: dict[Term, float] = {
-    "mean": 0.028,
-    "std": 0.010,
-    "range": 0.003,
-    "missing": 0.003,
-    "infinite": 0.001,
-    "changed": 0.003,
+    "mean": 0.0285,
+    "std": 0.0065,
+    "shape": 0.0045,
+    "range": 0.0015,
+    "missing": 0.0012,
+    "infinite": 0.0003,
+    "recent": 0.001,
+    "joint": 0.004,
+    "mix": 0.0012,
+    "accuracy": 0.0008,
+    "rejected": 0.0005,
+    "changed": 0.007,
 }
 """Probability of a false alarm that each term may cause in one report, over all columns (Bonferroni).
 
-`changed` stands in for mean, std and range where a column was constant. With `EVIDENTLY_ALPHA` they add up to
-5 %. The mean has most of it: a shift is what happens most, and 0.2 sd at 1,000 rows must be seen.
+`changed` stands in for mean, std, shape and range where a column was constant. The others add up to `LEVEL`.
+The mean has most of it: a shift is what happens most, and 0.2 sd at 1,000 rows must be seen.
 """
-
-EVIDENTLY_ALPHA = 0.005
-"""The same for all of Evidently's tests in one report together."""
-
 
 PERFORMANCE_ALPHA = 0.04
-"""The same for a verdict on performance, which is a report of its own; one-sided: only a loss drifts.
-
-Below 5 %, because the bound is approximate where one side has far more rows than the other.
-"""
+"""The same for a verdict on performance, which is a report of its own; one-sided: only a loss drifts."""
 
 
 class Thresholds(BaseModel):
     """Sizes from which a change is low, medium, high; None: this term never goes so far.
 
-    Low: the change is beyond its noise, and at least this large. Medium and high: even after its noise is
-    taken off, at least this is left, so a small sample cannot be severe by chance.
+    Low: the change is beyond chance, and at least this large. Medium and high: even after its noise is taken
+    off, at least this is left, so a small sample cannot be severe by chance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,28 +74,41 @@ class Thresholds(BaseModel):
 
 
 _SHARE = Thresholds(low=0.02, medium=0.05, high=0.20)
-THRESHOLDS: dict[Term, Thresholds] = {
-    "mean": Thresholds(low=0.1, medium=0.25, high=0.5),
-    "std": Thresholds(low=log(1.1), medium=log(1.25), high=log(1.5)),
-    "range": Thresholds(low=0.0, medium=10.0),
-    "missing": _SHARE,
-    "infinite": _SHARE,
-    "changed": _SHARE,
-}
-"""mean: standard deviations of the reference. std: ln of the ratio. range: standard deviations beyond the
-reference's range; a single row can cause it, so it is never high. The others: share of rows."""
-
-
+_MEAN = Thresholds(low=0.1, medium=0.25, high=0.5)
 PERFORMANCE = Thresholds(low=0.02, medium=0.05, high=0.10)
 """Share of rows: accuracy lost against the holdout."""
 
+THRESHOLDS: dict[Term, Thresholds] = {
+    "mean": _MEAN,
+    "std": Thresholds(low=log(1.1), medium=log(1.25), high=log(1.5)),
+    "shape": Thresholds(low=0.04, medium=0.1, high=0.2),
+    "range": Thresholds(low=0.0, medium=0.05, high=0.20),
+    "missing": _SHARE,
+    "infinite": _SHARE,
+    "changed": _SHARE,
+    "recent": _MEAN,
+    "joint": Thresholds(low=0.0, medium=0.5, high=1.0),
+    "mix": Thresholds(low=0.05, medium=0.1, high=0.25),
+    "accuracy": PERFORMANCE,
+    "rejected": _SHARE,
+}
+"""mean: standard deviations of the reference. recent: the same of normal scores. std: ln of the ratio. shape:
+distance of the distribution functions, 0.04 as after a shift of 0.1 standard deviations of normal data.
+joint:
+change of a correlation. The others: share of rows."""
 
-def level(change: Change, thresholds: Thresholds) -> Severity:
-    """none, low, medium or high."""
+
+def level(change: Change, thresholds: Thresholds, alpha: float) -> Severity:
+    """none, low, medium or high.
+
+    :param alpha: the chance from which on a change may be chance.
+    """
     size = abs(change.value)
     sure = size - change.noise
-    if sure <= 0 or size < thresholds.low:
+    if change.chance > alpha or size < thresholds.low:
         return "none"
+    if change.chance > SURE * alpha:
+        return "low"
     if thresholds.high is not None and sure >= thresholds.high:
         return "high"
     if thresholds.medium is not None and sure >= thresholds.medium:

@@ -22,7 +22,8 @@ from iris_core.models.registry import ModelRef
 def metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
     """Name and value of everything that a chart can show."""
     yield "severity", number(verdict.severity)
-    for column in verdict.evidence:
+    yield "chance", verdict.chance
+    for column in (*verdict.evidence, *verdict.whole):
         yield metric_name("severity", column.column), number(column.severity)
     for test in verdict.evidently:
         if test.value is not None:

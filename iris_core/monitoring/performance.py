@@ -69,7 +69,7 @@ def judge(
         "current": version.model_dump(mode="json"),
         "model": model.model_dump(mode="json"),
     }
-    reference = _holdout(workspace, model)
+    reference = holdout_answers(workspace, model)
     if isinstance(reference, str):
         evidence = {"sentence": reference, "columns": []}
         return workspace.ledger.commit(
@@ -79,7 +79,7 @@ def judge(
     verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
     order = verdicts.order_of(version.model_dump(mode="json"), identity.path)
     series = verdicts.Series(model.variant, verdicts.PERFORMANCE)
-    debounce = verdicts.debounced_now(workspace, series, order, verdict.severity)
+    debounce = verdicts.debounced_now(workspace, series, order, verdict.severity, verdict.chance)
     return workspace.ledger.commit(
         identity,
         verdict.severity,
@@ -100,7 +100,7 @@ def summary(record: Record) -> dict[str, Any]:
     }
 
 
-def _holdout(workspace: Workspace, model: ModelRef) -> Answered | str:
+def holdout_answers(workspace: Workspace, model: ModelRef) -> Answered | str:
     """The model's answers on its holdout, or why they are not known."""
     name = f"{model.name} version {model.version}"
     if not model.training:

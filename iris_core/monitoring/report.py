@@ -8,6 +8,8 @@ from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 from iris_core.drift.debounce import Debounced
+from iris_core.drift.known import Known, Rejected
+from iris_core.drift.performance import Answered
 from iris_core.drift.sides import Side, judged, read_side
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
@@ -17,7 +19,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.loading import loaded
 from iris_core.models.registry import ModelRef
-from iris_core.monitoring import verdicts
+from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import log_history, metrics
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables.published import text_frames
@@ -129,7 +131,8 @@ def _compare(workspace: Workspace, scored: Record, identity: Identity, reference
     with loaded(workspace.settings, ModelRef.model_validate(scored.inputs["model"])) as found:
         before = _side(workspace, reference).predicted_by(found.estimator, table)
         weights = feature_weights(found.estimator, table.feature_names)
-    verdict, tested = judged(before, after, table, weights)
+    known = _known(workspace, scored, identity, weights)
+    verdict, tested = judged(before, after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
     uris = {name: _store(workspace, f"{base}/{name}", body) for name, body in files.items()}
@@ -162,13 +165,33 @@ def _compare(workspace: Workspace, scored: Record, identity: Identity, reference
     return committed.record
 
 
+def _known(
+    workspace: Workspace, scored: Record, identity: Identity, weights: dict[str, float] | None
+) -> Known:
+    """What the ledger knows of the batch and its model.
+
+    :param scored: the record of the scoring.
+    :param identity: of the verdict to come.
+    :param weights: of the model's features, if it has such.
+    """
+    model = ModelRef.model_validate(scored.inputs["model"])
+    order = verdicts.order_of(scored.inputs["object"], identity.path)
+    holdout = performance.holdout_answers(workspace, model)
+    return Known(
+        weights=weights or {},
+        holdout=holdout if isinstance(holdout, Answered) else None,
+        rejected=Rejected(rows=scored.evidence.get("rejected", 0)),
+        earlier=verdicts.earlier(workspace, verdicts.Series(model.variant), order),
+    )
+
+
 def _debounce(
     workspace: Workspace, scored: Record, identity: Identity, verdict: DriftVerdict
 ) -> dict[str, Any]:
     """N of M as far as it is known now; `verdicts` computes it anew from all records."""
     model = ModelRef.model_validate(scored.inputs["model"]).variant
     order = verdicts.order_of(scored.inputs["object"], identity.path)
-    state = verdicts.debounced_now(workspace, verdicts.Series(model), order, verdict.severity)
+    state = verdicts.debounced_now(workspace, verdicts.Series(model), order, verdict.severity, verdict.chance)
     return state.model_dump(mode="json")
 
 

@@ -11,7 +11,9 @@ from datetime import datetime
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from iris_core.drift.debounce import Debounced, debounced
+from iris_core.drift.debounce import Debounced, counted, debounced
+from iris_core.drift.known import Earlier
+from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import SEVERITIES, Severity
 from iris_core.ledger.ledger import Record
 from iris_core.ledger.workspace import Workspace
@@ -65,6 +67,14 @@ def _order(record: Record) -> Order:
     return order_of(record.inputs["current"], record.identity.path)
 
 
+def counted_severity(settings: Settings, record: Record) -> Severity:
+    """The severity of a drift record as alerts count it; a record from before chances were kept counts as it
+    is.
+    """
+    chance = float(record.evidence.get("chance", 0.0))
+    return counted(severity_of(record), chance, settings.drift_violations)
+
+
 def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
     """N of M, as `DRIFT_WINDOW`, `DRIFT_VIOLATIONS` and `DRIFT_ALERT_SEVERITY` say."""
     return debounced(
@@ -72,12 +82,25 @@ def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
     )
 
 
+def earlier(workspace: Workspace, series: Series, order: Order) -> list[Earlier]:
+    """The batches of a model that landed before, as far as their verdicts keep their scores; oldest first."""
+    before = [r for r in recent(workspace) if series_of(r) == series and _order(r) < order]
+    return [
+        Earlier(
+            {name: FeatureStatistics.model_validate(one) for name, one in record.evidence["scores"].items()},
+            is_judged=record.outcome != "insufficient",
+        )
+        for record in before
+        if record.evidence.get("scores")
+    ]
+
+
 def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
     """The newest verdicts, each with what N of M says of it and those before it of the same series."""
     told: list[tuple[Record, Debounced]] = []
     for _, group in groupby(sorted(recent(workspace), key=series_of), key=series_of):
         records = list(group)
-        severities = [severity_of(record) for record in records]
+        severities = [counted_severity(workspace.settings, record) for record in records]
         told += [
             (record, judged(workspace.settings, severities[: place + 1]))
             for place, record in enumerate(records)
@@ -85,7 +108,11 @@ def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
     return sorted(told, key=lambda item: _order(item[0]))
 
 
-def debounced_now(workspace: Workspace, series: Series, order: Order, severity: Severity) -> Debounced:
+def debounced_now(
+    workspace: Workspace, series: Series, order: Order, severity: Severity, chance: float
+) -> Debounced:
     """What N of M says of a verdict about to be recorded, by those that are."""
+    settings = workspace.settings
     before = [r for r in recent(workspace) if series_of(r) == series and _order(r) < order]
-    return judged(workspace.settings, [*(severity_of(record) for record in before), severity])
+    newest = counted(severity, chance, settings.drift_violations)
+    return judged(settings, [*(counted_severity(settings, record) for record in before), newest])

@@ -15,6 +15,7 @@ from iris_core.errors import DataRejected
 
 CLASS = "prediction"
 SPREAD_ROWS = 200_000
+MIDDLE_ROWS = 10_000
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 Rows = NDArray[np.float64]
@@ -46,16 +47,18 @@ class Population:
 
 def of_distribution(name: str, draw: Draw) -> Population:
     """Independent rows; whether the third feature is above its median serves as the predicted class."""
-    middle = float(np.median(draw(np.random.default_rng(0), SPREAD_ROWS)[:, 2]))
+    drawn = draw(np.random.default_rng(0), MIDDLE_ROWS)
+    middle, columns = float(np.median(drawn[:, 2])), drawn.shape[1]
+    names = (*NAMES, *(f"column_{place}" for place in range(len(NAMES), columns)))[:columns]
 
     def table(rng: np.random.Generator, n: int) -> pl.DataFrame:
-        frame = pl.DataFrame(draw(rng, n), schema=list(NAMES))
+        frame = pl.DataFrame(draw(rng, n), schema=list(names))
         above = pl.col(NAMES[2]) > middle
         return frame.with_columns(
             pl.when(above).then(pl.lit("above")).otherwise(pl.lit("below")).alias(CLASS)
         )
 
-    return Population(name, NAMES, table)
+    return Population(name, names, table)
 
 
 def of_table(name: str, frame: pl.DataFrame, features: Sequence[str], target: str) -> Population:
@@ -88,16 +91,36 @@ def _iris() -> Population:
     return of_table("iris", frame, NAMES, CLASS)
 
 
+def _mixture(rng: np.random.Generator, n: int) -> Rows:
+    far = rng.random((n, 4)) < 0.1
+    return np.where(far, rng.normal(8.0, 3.0, (n, 4)), rng.standard_normal((n, 4)))
+
+
+def _zero_inflated(rng: np.random.Generator, n: int) -> Rows:
+    return np.where(rng.random((n, 4)) < 0.9, 0.0, rng.lognormal(0.0, 1.0, (n, 4)))
+
+
+def _correlated(rng: np.random.Generator, n: int) -> Rows:
+    common = rng.standard_normal((n, 1))
+    return np.sqrt(0.9) * common + np.sqrt(0.1) * rng.standard_normal((n, 4))
+
+
 DISTRIBUTIONS: dict[str, Draw] = {
     "normal": lambda rng, n: rng.standard_normal((n, 4)),
     "gamma": lambda rng, n: rng.gamma(2.0, 1.0, (n, 4)),
-    "lognormal": lambda rng, n: rng.lognormal(0.0, 1.0, (n, 4)),
+    "lognormal": lambda rng, n: rng.lognormal(0.0, 1.5, (n, 4)),
     "student5": lambda rng, n: rng.standard_t(5, (n, 4)),
+    "pareto": lambda rng, n: rng.pareto(1.5, (n, 4)),
+    "discrete": lambda rng, n: rng.choice(4, (n, 4), p=(0.6, 0.3, 0.08, 0.02)).astype(np.float64),
     "rare": lambda rng, n: (rng.random((n, 4)) < 0.02).astype(np.float64),
+    "zero_inflated": _zero_inflated,
+    "mixture": _mixture,
+    "correlated": _correlated,
+    "columns_100": lambda rng, n: rng.standard_normal((n, 100)),
 }
 BUILT_IN = ("iris", *DISTRIBUTIONS)
 
 
 def built_in(name: str) -> Population:
-    """One of `BUILT_IN`: the real Iris, or four independent columns of a distribution."""
+    """One of `BUILT_IN`: the real Iris, or columns of a distribution."""
     return _iris() if name == "iris" else of_distribution(name, DISTRIBUTIONS[name])

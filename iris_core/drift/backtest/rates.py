@@ -1,8 +1,8 @@
 """How often the verdict alarms without drift, how often it sees one, and after how many batches.
 
 Every round draws a new reference and a new batch from a population, injects a shift into the batch, and
-judges it twice: as our report does (exact statistics, and the pinned tests of Evidently), and as Evidently's
-default preset does. The tests are run by Evidently's own functions (`stattests`), not by its report.
+judges it twice: as our report does, and as Evidently's default preset does. Its tests are run by Evidently's
+own functions (`stattests`), not by its report.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.backtest.populations import CLASS, Population
 from iris_core.drift.backtest.shifts import Shift, shifted
 from iris_core.drift.debounce import debounced
-from iris_core.drift.evidently_plan import planned
-from iris_core.drift.evidently_report import EvidentlyReport
+from iris_core.drift.known import Known
+from iris_core.drift.sides import SAMPLE_ROWS, Side
 from iris_core.drift.statistics import of_frame
-from iris_core.drift.stattests import defaults, library_defaults, pinned
+from iris_core.drift.stattests import defaults, library_defaults
 from iris_core.drift.thresholds import SEVERITIES, Severity, rank
-from iris_core.drift.verdict import judge
+from iris_core.drift.verdict import DriftVerdict, judge
 
 LARGE = 50_000
 """From this many current rows on, a cell gets a tenth of the rounds."""
@@ -139,10 +139,21 @@ def pairs(
 
 
 def severity(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> Severity:
-    """The report's severity: exact statistics of all rows, and the pinned tests."""
-    tests = pinned(planned(reference, current, features, CLASS, None))
-    old, new = of_frame(reference, features), of_frame(current, features)
-    return judge(old, new, evidently=EvidentlyReport({}, "", tests)).severity
+    """The severity of a report on two tables."""
+    return verdict(reference, current, features).severity
+
+
+def verdict(
+    reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str], known: Known | None = None
+) -> DriftVerdict:
+    """A report's verdict on two tables: exact statistics of all rows, and a sample as large as a report's."""
+    return judge(side(reference, features), side(current, features), known)
+
+
+def side(frame: pl.DataFrame, features: Sequence[str]) -> Side:
+    """A table as a report reads it."""
+    sample = frame.sample(SAMPLE_ROWS, seed=0) if frame.height > SAMPLE_ROWS else frame
+    return Side(of_frame(frame, features), sample)
 
 
 def _counted(

@@ -8,13 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from iris_core.drift import evidently_report, of_frame
+from iris_core.drift import of_frame
 from iris_core.drift.backtest.plot import picture
 from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_table
 from iris_core.drift.backtest.rates import Case, Options, cell, delay, pairs
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shifted
-from iris_core.drift.evidently_plan import planned
-from iris_core.drift.stattests import defaults, library_defaults, pinned
+from iris_core.drift.stattests import defaults, library_defaults
 from iris_core.errors import DataRejected
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
@@ -43,8 +42,6 @@ def test_the_whole_report_sees_what_it_must(normal: Population) -> None:
 @pytest.mark.parametrize("reference", [120, 5000])
 def test_evidentlys_functions_give_what_its_report_gives(normal: Population, reference: int) -> None:
     for old, new in pairs(normal, Case(Shift("mean", 0.3), reference, 100), 2, 3):
-        plan = planned(old, new, normal.features, CLASS, None)
-        assert pinned(plan) == evidently_report(old, new, normal.features).columns
         assert defaults(old, new, CLASS) == library_defaults(old, new, normal.features, CLASS)
 
 

@@ -1,0 +1,63 @@
+"""What else is known about a batch and its model when the two tables are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.drift.performance import Answered
+from iris_core.drift.statistics import FeatureStatistics, TableStatistics
+
+
+class Rejected(BaseModel):
+    """Rows that scoring refused: how many, and how many missing and infinite values they hold by column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = 0
+    missing: dict[str, int] = {}
+    infinite: dict[str, int] = {}
+
+    def added_to(self, statistics: Mapping[str, FeatureStatistics]) -> TableStatistics:
+        """The statistics of a batch's scored rows with what is missing or infinite in the refused ones."""
+        return {
+            name: one.model_copy(
+                update={
+                    "missing": one.missing + self.missing.get(name, 0),
+                    "infinite": one.infinite + self.infinite.get(name, 0),
+                }
+            )
+            for name, one in statistics.items()
+        }
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A batch of the same model that landed before: its scores (`placement`), and whether it could be
+    judged.
+    """
+
+    scores: TableStatistics
+    is_judged: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """All of it may be unknown.
+
+    `units` by feature, for the sentence. `weights`: how much the model depends on each feature per standard
+    deviation (its coefficients on scaled features); the sign does not matter, a feature without one counts as
+    0. `label` is the column of the true class, `holdout` the model's answers on rows that it did not learn.
+    `earlier` batches of the model, oldest first. `spread`: what batches differ by beyond the chance of
+    independent rows, in standard deviations (`spread`).
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    label: str = ""
+    holdout: Answered | None = None
+    rejected: Rejected = field(default_factory=Rejected)
+    earlier: Sequence[Earlier] = ()
+    spread: float = 0.0

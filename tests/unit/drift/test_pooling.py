@@ -1,0 +1,91 @@
+"""Small batches as one, and the last batches together."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from iris_core.drift import DriftVerdict, Earlier, Known, judge, merge_tables, of_frame
+from iris_core.drift.placement import placement_scores, score_shift, score_statistics
+from iris_core.drift.sides import Side
+
+pytestmark = pytest.mark.unit
+
+NAMES = ("a", "b")
+
+
+def _table(rng: np.random.Generator, n: int, shift: float = 0.0) -> pl.DataFrame:
+    return pl.DataFrame(np.exp(rng.normal([shift, 0], 1, (n, 2))), schema=list(NAMES))
+
+
+def _side(frame: pl.DataFrame) -> Side:
+    return Side(of_frame(frame, NAMES), frame)
+
+
+def _course(reference: pl.DataFrame, batches: list[pl.DataFrame]) -> list[DriftVerdict]:
+    """The verdicts on batches that land one after the other."""
+    earlier: list[Earlier] = []
+    verdicts = []
+    for batch in batches:
+        verdicts.append(judge(_side(reference), _side(batch), Known(earlier=tuple(earlier))))
+        earlier.append(Earlier(verdicts[-1].scores, verdicts[-1].severity != "insufficient"))
+    return verdicts
+
+
+def test_a_score_is_the_normal_quantile_of_the_share_below() -> None:
+    scores = placement_scores(np.arange(1.0, 10.0), np.array([0.0, 5.0, 5.5, 99.0]))
+    assert scores == pytest.approx(stats.norm.ppf([0.05, 0.5, 0.55, 0.95]))
+
+
+def test_scores_of_batches_merge() -> None:
+    rng = np.random.default_rng(1)
+    reference, first, second = _table(rng, 200), _table(rng, 30), _table(rng, 50)
+    both = score_statistics(reference, pl.concat([first, second]), NAMES)["a"]
+    merged = merge_tables(*(score_statistics(reference, one, NAMES) for one in (first, second)))["a"]
+    assert (merged.count, merged.mean) == (80, pytest.approx(both.mean))
+    assert merged.std == pytest.approx(both.std)
+
+
+def test_the_chance_of_a_shift_of_scores_is_where_its_noise_is_as_large() -> None:
+    rng = np.random.default_rng(2)
+    old, new = (
+        of_frame(pl.DataFrame({"x": rng.normal(at, 1, n)}), ["x"])["x"] for at, n in ((0, 200), (0.4, 90))
+    )
+    change = score_shift(old, new, 0.01)
+    assert score_shift(old, new, change.chance).noise == pytest.approx(abs(change.value))
+
+
+def test_small_batches_are_judged_together_and_each_row_once() -> None:
+    rng = np.random.default_rng(3)
+    verdicts = _course(_table(rng, 120), [_table(rng, 19, shift=1.2) for _ in range(6)])
+    assert [one.severity == "insufficient" for one in verdicts] == [True, False] * 3
+    assert all(one.columns == ("a",) for one in verdicts[1::2])
+    assert "together with the 1 small batch before" in verdicts[1].sentence
+
+
+def test_small_batches_without_drift_rarely_alarm() -> None:
+    rng = np.random.default_rng(4)
+    alarms = sum(
+        verdict.severity != "none"
+        for _ in range(100)
+        for verdict in _course(_table(rng, 60), [_table(rng, 12), _table(rng, 12)])[1:]
+    )
+    assert alarms <= 10
+
+
+def test_a_missing_column_of_small_batches_is_seen() -> None:
+    rng = np.random.default_rng(5)
+    empty = [_table(rng, 15).with_columns(a=pl.lit(None, dtype=pl.Float64)) for _ in range(2)]
+    assert _course(_table(rng, 120), empty)[1].columns == ("a",)
+
+
+def test_what_creeps_is_seen_in_the_last_batches_together() -> None:
+    rng = np.random.default_rng(6)
+    verdicts = _course(_table(rng, 2_000), [_table(rng, 100, shift=0.22) for _ in range(10)])
+    alone = judge(_side(_table(np.random.default_rng(6), 2_000)), _side(_table(rng, 100)))
+    assert alone.severity == "none"
+    recent = [term for term in verdicts[-1].evidence[0].terms if term.term == "recent"]
+    assert recent[0].level == "low"
+    assert recent[0].value == pytest.approx(0.22, abs=0.1)
