@@ -10,7 +10,9 @@ for every distribution. Cost is bounded by `ROWS` and `DRAWS`; without drift it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,20 +50,25 @@ def joint_change(reference: Numbers, current: Numbers, alpha: float, seed: int) 
     """
     if min(len(reference), len(current)) < FEWEST:
         return None
-    from threadpoolctl import threadpool_limits
-
     generator = np.random.default_rng(seed)
     old, new = (_some(rows, generator) for rows in (reference, current))
     scores, places = _scores(old, new)
     if scores.shape[1] < 2:
         return None
     # Products of this size are slower with threads, and fifty times slower on cores that are busy.
-    with threadpool_limits(1, "blas"):
+    with _threads().limit(limits=1, user_api="blas"):
         chance = _chance(_kernel(scores), len(old), alpha, generator)
     a, b, value = _turned(scores[: len(old)], scores[len(old) :])
     pairs = scores.shape[1] * (scores.shape[1] - 1) / 2
     noise = -float(special.ndtri(alpha / pairs / 2)) * sqrt(1 / len(old) + 1 / len(new))
     return JointChange(Change(value, noise, chance), (places[a], places[b]))
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _some(rows: Numbers, generator: np.random.Generator) -> Numbers:

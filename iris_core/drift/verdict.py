@@ -82,13 +82,15 @@ def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVe
     names = list(reference.statistics)
     before = _columns(reference.statistics, reference.sample)
     evidence = table_evidence(before, _columns(statistics, current.sample), known.spread)
-    scores, own = (score_statistics(reference.sample, side.sample, names) for side in (current, reference))
-    whole: tuple[ColumnEvidence, ...] = ()
-    if min(rows_of(statistics), rows_of(reference.statistics)) < MINIMUM_ROWS:
-        evidence = small_evidence(own, scores, known.earlier, known.spread) or evidence
-    else:
-        evidence = _with_recent(evidence, recent_terms(own, scores, known.earlier, known.spread))
-        whole = tuple(_whole(reference, current, known))
+    scores = score_statistics(reference.sample, current.sample, names)
+    is_small = min(rows_of(statistics), rows_of(reference.statistics)) < MINIMUM_ROWS
+    if known.earlier or is_small:
+        own = score_statistics(reference.sample, reference.sample, names)
+        if is_small:
+            evidence = small_evidence(own, scores, known.earlier, known.spread) or evidence
+        else:
+            evidence = _with_recent(evidence, recent_terms(own, scores, known.earlier, known.spread))
+    whole = () if is_small else tuple(_whole(reference, current, known))
     found = [*evidence, *whole]
     carrying = _ordered(_own(evidence, whole), known.weights)
     return DriftVerdict(

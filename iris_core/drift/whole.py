@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from iris_core.drift.change import Change
@@ -94,11 +95,8 @@ def _evidence(name: str, term: Term, change: Change) -> ColumnEvidence:
 
 
 def _complete(frame: pl.DataFrame, features: Sequence[str]) -> Numbers:
-    rows = frame.select(pl.col(name).cast(pl.Float64) for name in features)
-    usable = pl.all_horizontal(
-        (pl.all().abs() <= LARGEST).fill_null(False) & ~pl.all().is_nan().fill_null(True)
-    )
-    return rows.filter(usable).to_numpy()
+    rows = np.column_stack([frame[name].cast(pl.Float64).to_numpy() for name in features])
+    return np.asarray(rows[(np.abs(rows) <= LARGEST).all(axis=1)])
 
 
 def _counts(column: pl.Series) -> dict[str, int]:

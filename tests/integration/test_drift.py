@@ -22,6 +22,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts, retraining, verdicts
 from iris_core.monitoring.alerts import Alert
+from iris_core.monitoring.report import identity_of
 from iris_core.store.objects import ObjectVersion
 from iris_core.training import requests as retrain_requests
 from tests.counting import CountingStore
@@ -122,7 +123,7 @@ class TestPending:
         for number in range(12):
             scored = Identity("scoring", today, f"object{number}", "v1-abc")
             record = workspace.ledger.commit(scored, "scored", workspace.actor).record
-            drift = monitoring.identity_of(record.at.date(), scored.subject, scored.variant)
+            drift = identity_of(record.at.date(), scored.subject, scored.variant)
             workspace.ledger.commit(drift, "none", workspace.actor, inputs={"scoring": scored.path})
         store = CountingStore(workspace.store)
         looked = replace(workspace, store=store, ledger=Ledger(store, workspace.settings.bucket, "dev"))
@@ -402,7 +403,7 @@ class TestBadInput:
         new = pl.when(even).then(pl.lit("nova")).otherwise(pl.col("prediction")).alias("prediction")
         empty = pl.lit(None, dtype=pl.Float64).alias("sepal_width")
         cases: list[tuple[bytes, str, str]] = [
-            (csv(rows), "none", "No drift: 4 of 4 features"),
+            (csv(rows), "none", "No drift seen in 4 of 4 features"),
             (csv(rows.head(0)), "insufficient", "judge: 0 current rows, at least 20 are needed."),
             (b"", "insufficient", "no bytes"),
             (csv(rows.head(1)), "insufficient", "judge: 1 current row, at least 20 are needed."),
@@ -417,8 +418,8 @@ class TestBadInput:
             (csv(rows.with_columns(holes)), "high", "sepal_width is infinite in 50 % of the rows"),
             (
                 csv(rows.drop("species").with_columns(new)),
-                "low",
-                "The predicted classes come in other shares",
+                "high",
+                "50 % of the predictions moved to other classes",
             ),
         ]
         for data, outcome, words in cases:

@@ -102,7 +102,7 @@ def _zero_inflated(rng: np.random.Generator, n: int) -> Rows:
 
 def _correlated(rng: np.random.Generator, n: int) -> Rows:
     common = rng.standard_normal((n, 1))
-    return np.sqrt(0.9) * common + np.sqrt(0.1) * rng.standard_normal((n, 4))
+    return np.asarray(np.sqrt(0.9) * common + np.sqrt(0.1) * rng.standard_normal((n, 4)))
 
 
 DISTRIBUTIONS: dict[str, Draw] = {
