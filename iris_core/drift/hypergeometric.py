@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from math import ceil, floor, sqrt
+
 import numpy as np
 from scipy import special
+
+FARTHEST = 40.0
+"""Standard deviations from the mean; beyond, probabilities are below what a double holds."""
+ALMOST = 1 + 1e-7
+"""What is as likely as what was found, up to rounding."""
 
 
 def at_least(found: int, marked: int, drawn: int, rows: int) -> float:
@@ -17,16 +24,27 @@ def at_least(found: int, marked: int, drawn: int, rows: int) -> float:
     if found > highest:
         return 0.0
     k = np.arange(found, highest + 1, dtype=np.float64)
-    logs = _choose(marked, k) + _choose(rows - marked, drawn - k) - _choose(rows, np.float64(drawn))
-    return min(1.0, float(np.exp(logs).sum()))
+    return min(1.0, float(np.exp(_logarithms(k, marked, drawn, rows)).sum()))
 
 
 def more_or_less(reference: int, m: int, current: int, n: int) -> float:
-    """Two-sided probability that shares of marked rows differ so much: twice the smaller tail."""
+    """Two-sided probability: of all shares of marked rows that are no more likely than the one found."""
     marked, rows = reference + current, m + n
-    above = at_least(current, marked, n, rows)
-    below = at_least(reference, marked, m, rows)
-    return min(1.0, 2 * min(above, below))
+    share = marked / rows
+    mean = n * share
+    far = FARTHEST * sqrt(mean * (1 - share) * m / max(1, rows - 1)) + 1
+    lowest, highest = max(0, marked - m, ceil(mean - far)), min(marked, n, floor(mean + far))
+    if not lowest <= current <= highest:
+        return 0.0
+    logs = _logarithms(np.arange(lowest, highest + 1, dtype=np.float64), marked, n, rows)
+    chances = np.exp(logs)
+    return min(1.0, float(chances[chances <= chances[current - lowest] * ALMOST].sum()))
+
+
+def _logarithms(found: np.ndarray, marked: int, drawn: int, rows: int) -> np.ndarray:
+    """ln of the probability of each number of marked rows among the drawn ones."""
+    rest = _choose(rows - marked, drawn - found) - _choose(rows, np.float64(drawn))
+    return np.asarray(_choose(marked, found) + rest)
 
 
 def _choose(n: int, k: np.ndarray | np.float64) -> np.ndarray:

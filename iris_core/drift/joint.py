@@ -23,7 +23,7 @@ from iris_core.drift.ranks import Numbers, pooled
 
 ROWS = 200
 """At most so many rows of each side."""
-DRAWS = 1_999
+DRAWS = 2_499
 AT_ONCE = 50
 WIDTH_ROWS = 100
 NARROWER = 4

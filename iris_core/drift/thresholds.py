@@ -40,13 +40,13 @@ ALPHA: dict[Term, float] = {
     "std": 0.0065,
     "shape": 0.0045,
     "range": 0.0015,
-    "missing": 0.0012,
+    "missing": 0.003,
     "infinite": 0.0003,
-    "recent": 0.001,
-    "joint": 0.004,
+    "recent": 0.0007,
+    "joint": 0.003,
     "mix": 0.0012,
-    "accuracy": 0.0008,
-    "rejected": 0.0005,
+    "accuracy": 0.0005,
+    "rejected": 0.0003,
     "changed": 0.007,
 }
 """Probability of a false alarm that each term may cause in one report, over all columns (Bonferroni).

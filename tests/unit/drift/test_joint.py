@@ -20,20 +20,20 @@ def _rows(rng: np.random.Generator, n: int, correlation: float, columns: int = 3
 
 def test_a_turned_correlation_names_its_columns() -> None:
     rng = np.random.default_rng(1)
-    found = joint_change(_rows(rng, 500, 0.9), _rows(rng, 300, -0.9), 0.004, 7)
+    found = joint_change(_rows(rng, 500, 0.9), _rows(rng, 300, -0.9), 0.003, 7)
     assert found is not None
     assert found.pair == (0, 1)
     assert found.change.value == pytest.approx(-1.8, abs=0.1)
-    assert found.change.chance == 1 / 2000
+    assert found.change.chance == 1 / 2500
 
 
 def test_a_dependence_without_correlation_is_seen() -> None:
     rng = np.random.default_rng(2)
     old, new = rng.standard_normal((400, 2)), rng.standard_normal((400, 2))
     new[:, 1] = np.abs(new[:, 0]) * rng.choice([-1, 1], 400)  # normal, uncorrelated, and on a cross
-    found = joint_change(old, new, 0.004, 7)
+    found = joint_change(old, new, 0.003, 7)
     assert found is not None
-    assert found.change.chance <= 0.004
+    assert found.change.chance <= 0.003
 
 
 def test_false_alarms_keep_their_level() -> None:
