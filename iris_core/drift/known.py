@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +20,15 @@ class Rejected(BaseModel):
     rows: int = 0
     missing: dict[str, int] = {}
     infinite: dict[str, int] = {}
+
+    @classmethod
+    def of_faults(cls, rows: int, faults: Sequence[Mapping[str, Any]]) -> Rejected:
+        """From the record of a scoring: rows that were refused, and rows by kind of fault and column."""
+        counts: dict[str, dict[str, int]] = {"missing": {}, "infinite": {}}
+        for fault in faults:
+            if fault["check"] in counts and fault["column"]:
+                counts[fault["check"]][fault["column"]] = fault["count"]
+        return cls(rows=rows, **counts)
 
     def added_to(self, statistics: Mapping[str, FeatureStatistics]) -> TableStatistics:
         """The statistics of a batch's scored rows with what is missing or infinite in the refused ones."""

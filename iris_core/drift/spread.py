@@ -17,6 +17,8 @@ from iris_core.drift.change import Change
 from iris_core.drift.statistics import FeatureStatistics
 
 FEWEST_BATCHES = 5
+LEARNT_FROM = 20
+"""At most so many of a model's first batches."""
 CONFIDENCE = 0.9
 
 
@@ -41,11 +43,12 @@ def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float |
     The largest of the columns': variance of the batches' mean scores (upper limit by chi-square), less what
     independent rows would make of it.
 
-    :param batches: statistics of the scores (`placement`) of each batch.
+    :param batches: statistics of the scores (`placement`) of each batch, oldest first.
     """
     if len(batches) < FEWEST_BATCHES:
         return None
-    return max(_spread([batch[name] for batch in batches]) for name in batches[0])
+    first = batches[:LEARNT_FROM]
+    return max(_spread([batch[name] for batch in first]) for name in first[0])
 
 
 def _spread(batches: Sequence[FeatureStatistics]) -> float:

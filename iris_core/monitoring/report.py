@@ -8,9 +8,10 @@ from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
 from iris_core.drift.debounce import Debounced
-from iris_core.drift.known import Known, Rejected
+from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.performance import Answered
 from iris_core.drift.sides import Side, judged, read_side
+from iris_core.drift.spread import learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
@@ -21,6 +22,7 @@ from iris_core.models.loading import loaded
 from iris_core.models.registry import ModelRef
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import log_history, metrics
+from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables.published import text_frames
 
@@ -177,12 +179,21 @@ def _known(
     model = ModelRef.model_validate(scored.inputs["model"])
     order = verdicts.order_of(scored.inputs["object"], identity.path)
     holdout = performance.holdout_answers(workspace, model)
+    earlier = verdicts.earlier(workspace, verdicts.Series(model.variant), order)
+    refused, faults = scored.evidence.get("rejected", 0), scored.evidence.get("faults", ())
     return Known(
         weights=weights or {},
         holdout=holdout if isinstance(holdout, Answered) else None,
-        rejected=Rejected(rows=scored.evidence.get("rejected", 0)),
-        earlier=verdicts.earlier(workspace, verdicts.Series(model.variant), order),
+        rejected=Rejected.of_faults(refused, faults),
+        earlier=earlier,
+        spread=_spread(workspace.settings, earlier),
     )
+
+
+def _spread(settings: Settings, earlier: Sequence[Earlier]) -> float:
+    """What batches differ by beyond chance: learnt where that is asked for and can be, else as declared."""
+    learnt = learnt_spread([batch.scores for batch in earlier]) if settings.drift_learn_spread else None
+    return settings.drift_batch_spread if learnt is None else learnt
 
 
 def _debounce(

@@ -208,6 +208,7 @@ def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
     evidence = {
         "rows": whole.rows,
         "rejected": whole.rejected,
+        "faults": [fault.model_dump(include={"check", "column", "count"}) for fault in whole.faults().all()],
         "classes": whole.classes,
         "agreement": whole.agreement,
         "accuracy": found.accuracy if found else None,

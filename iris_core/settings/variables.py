@@ -222,6 +222,12 @@ class Settings(Declared):
         "medium",
         "high",
     )
+    drift_batch_spread: Number = variable(
+        "DRIFT_BATCH_SPREAD", 0, "what batches' means differ by beyond chance, in sd of the rows", le=10
+    )
+    drift_learn_spread: bool = variable(
+        "DRIFT_LEARN_SPREAD", False, "learn that from a model's first batches", "true"
+    )
     drift_alert_webhook: SecretUrl | None = variable(
         "DRIFT_ALERT_WEBHOOK",
         None,

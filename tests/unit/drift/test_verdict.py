@@ -180,6 +180,31 @@ def test_a_correlation_that_turned_is_seen_by_whole_rows_only() -> None:
     assert judge(_side(table(500, 0.9)), _side(table(300, 0.9))).severity == "none"
 
 
+def test_refused_rows_are_read_from_the_record_of_a_scoring() -> None:
+    faults = [
+        {"check": "missing", "column": "a", "count": 3},
+        {"check": "infinite", "column": "b", "count": 2},
+        {"check": "not_a_number", "column": "a", "count": 9},
+        {"check": "short_row", "column": None, "count": 1},
+    ]
+    assert Rejected.of_faults(14, faults) == Rejected(rows=14, missing={"a": 3}, infinite={"b": 2})
+
+
+def test_batches_that_differ_by_more_than_chance_keep_the_level_under_a_declared_spread() -> None:
+    rng = np.random.default_rng(7)
+
+    def table(n: int) -> pl.DataFrame:
+        return pl.DataFrame(rng.normal(rng.normal(0, 0.3, 3), 1, (n, 3)), schema=list(NAMES))
+
+    pairs = [(_side(table(400)), _side(table(300))) for _ in range(40)]
+    alarms = [
+        sum(judge(old, new, Known(spread=spread)).severity != "none" for old, new in pairs)
+        for spread in (0.0, 0.3)
+    ]
+    assert alarms[0] >= 30  # what such batches do to tests of independent rows
+    assert alarms[1] <= 5
+
+
 def test_a_verdict_survives_json() -> None:
     verdict = _judge(_shifted(a=1.9).with_columns(b=pl.lit(None, dtype=pl.Float64), c=pl.lit(0.1)))
     assert DriftVerdict.model_validate_json(verdict.model_dump_json()) == verdict

@@ -66,6 +66,8 @@ class TestDefaults:
             ("drift_window", 3),
             ("drift_violations", 2),
             ("drift_alert_severity", "medium"),
+            ("drift_batch_spread", 0),
+            ("drift_learn_spread", False),
             ("drift_alert_webhook", None),
             ("drift_alert_slack", None),
             ("drift_alert_email", ""),
