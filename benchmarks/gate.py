@@ -10,14 +10,12 @@ round promotes four models at once, against a sqlite MLflow and the embedded obj
 from __future__ import annotations
 
 import os
-import selectors
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
+from pathlib import Path
 from threading import Barrier
 from typing import Annotated, Any
 
@@ -27,6 +25,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.trial import Outcome, Trial
+from devstack.embedded_s3 import embedded_s3
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
 from devstack.iris_tables import split_iris
@@ -42,7 +41,6 @@ from iris_core.store.objects import StoreAccess
 AT_ONCE = 4
 ATTEMPTS = 7
 """As many as Airflow's retries give a registry that answers with an error."""
-START_TIMEOUT_S = 60
 console = Console(width=120)
 
 
@@ -72,24 +70,11 @@ def planted(rows: int, seeds: int) -> list[Outcome]:
 @contextmanager
 def store() -> Iterator[StoreAccess]:
     """The embedded store in a process of its own."""
-    with tempfile.TemporaryDirectory(prefix="iris-store-") as folder:
-        command = [sys.executable, "-m", "devstack.embedded_s3", "--port", "0"]
-        command += ["--access-key", "bench", "--data", folder]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            yield StoreAccess(_endpoint(process), "bench", "bench-secret")
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def _endpoint(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(START_TIMEOUT_S):
-            raise TimeoutError(f"the embedded store said nothing in {START_TIMEOUT_S} s")
-    return process.stdout.readline().removeprefix("listening on ").strip()
+    with (
+        tempfile.TemporaryDirectory(prefix="iris-store-") as folder,
+        embedded_s3(Path(folder), access_key="bench") as endpoint,
+    ):
+        yield StoreAccess(endpoint, "bench", "bench-secret")
 
 
 def workspace(access: StoreAccess, folder: str, env: str) -> Workspace:

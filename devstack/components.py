@@ -130,7 +130,7 @@ def _minio_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _embedded(home: Home, ports: Mapping[str, int]) -> tuple[str, ...]:
-    listen = ("--host", LOOPBACK, "--port", str(ports["store"]))
+    listen = ("--port", str(ports["store"]))
     return _python("devstack.embedded_s3", *listen, "--data", str(home.store / "embedded"))
 
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-import selectors
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +18,7 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
+from devstack.embedded_s3 import embedded_s3
 from iris_core.ledger.ledger import Actor
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.settings.variables import load_settings
@@ -33,7 +31,6 @@ from tests.tiers import (  # noqa: F401 - hooks
 )
 
 STORE_VARIABLE = "IRIS_TEST_STORE"
-START_TIMEOUT_S = 60
 ACTOR = Actor(owner="tester", dag_id="a_dag", run_id="manual__1", task_id="a_task", code_version="test")
 
 # Speed is measured by benchmarks: a test on a busy machine is not wrong because it is slow.
@@ -50,25 +47,8 @@ def store_access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreAcce
         url = urlsplit(named)
         yield StoreAccess(f"{url.scheme}://{url.hostname}:{url.port}", url.username or "", url.password or "")
         return
-    command = [sys.executable, "-m", "devstack.embedded_s3", "--port", "0", "--access-key", "iristest"]
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path_factory.mktemp("store"))], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        yield StoreAccess(_endpoint(process), "iristest", "iristest-secret")
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _endpoint(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        assert selector.select(START_TIMEOUT_S), f"the embedded store said nothing in {START_TIMEOUT_S} s"
-    line = process.stdout.readline()
-    assert line.startswith("listening on "), f"the embedded store did not start: {line!r}"
-    return line.removeprefix("listening on ").strip()
+    with embedded_s3(tmp_path_factory.mktemp("store"), access_key="iristest") as endpoint:
+        yield StoreAccess(endpoint, "iristest", "iristest-secret")
 
 
 @pytest.fixture

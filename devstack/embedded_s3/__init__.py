@@ -1,27 +1,52 @@
-"""An object store inside this process: moto's S3 with MinIO's listen API, kept on disk.
+"""An object store for the local stack and the tests: moto's S3 with MinIO's listen API, kept on disk.
 
-    with embedded_s3(tmp_path, access_key="iris", secret_key="iris-secret") as endpoint_url:
+    with embedded_s3(tmp_path, access_key="iris") as endpoint_url:
         boto3.client("s3", endpoint_url=endpoint_url, …)
 
-As a process of its own: `python -m devstack.embedded_s3 --help`.
-
-One process can host only one store at a time, because moto's backends are global; so don't use moto's
-`mock_aws` beside it. Content survives a restart on the same directory, a kill included (journal.py).
-Signatures and the secret key are not verified (access.py). For demos and tests, not for production.
+Answers what the stack, MLflow, Airflow, the demo and their clients ask for (calls.py), and NotImplemented to
+the rest: post forms, SigV2, object locks, ACLs, policies, encryption, replication, suspended versioning …
+Content survives a restart on the same directory, a kill included (disk.py). Signatures and the secret key are
+not verified. For demos and tests, not for production.
 
 Events, answers and listings are those of MinIO (RELEASE.2025-10-15T17-29-55Z) except:
 - deleting an object whose newest version is a delete marker adds another marker (MinIO returns the old one);
-- a bulk delete of a missing key in a versioned bucket makes no marker and says ObjectRemoved:Delete; of a
-  folder marker there makes a delete marker;
-- deleting in a bucket with suspended versioning is refused with 501 (moto would drop every version);
+- a bulk delete of a missing key in a versioned bucket makes no marker, of a folder marker there makes one;
+  its events are those of single deletes (MinIO says ObjectRemoved:Delete of a missing key, too);
 - prefix and suffix of a listener are literal; a listener that stops reading is disconnected after
-  `broker.QUEUE_LIMIT` events (MinIO drops them silently);
-- `GET ?retention`, ACLs beyond the canned ones, and checksum or Content-MD5 verification are moto's: missing.
+  `listeners.QUEUE_LIMIT` events (MinIO drops them silently);
+- checksums and Content-MD5 are not verified.
 Each page of a listing costs time in proportion to the whole bucket (moto filters and sorts all keys).
 """
 
 from __future__ import annotations
 
-from devstack.embedded_s3.service import EmbeddedS3, embedded_s3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-__all__ = ["EmbeddedS3", "embedded_s3"]
+from iris_core.errors import StackError
+
+
+@contextmanager
+def embedded_s3(data: Path, *, access_key: str, port: int = 0) -> Iterator[str]:
+    """Run a store as a process of its own; yields its endpoint URL. It ends with the block, its data stays.
+
+    :param data: directory for the objects; made if missing.
+    :param access_key: the access key that is let in; several, separated by commas.
+    :param port: of the loopback interface; 0 takes a free one.
+    :raises StackError: it does not start; it has said why on standard error.
+    """
+    command = [sys.executable, "-P", "-m", "devstack.embedded_s3", "--data", str(data), "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--access-key", access_key], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line.startswith("listening on "):
+                raise StackError(f"The embedded store on {data} did not start.")
+            yield line.split()[-1]
+        finally:
+            process.kill()

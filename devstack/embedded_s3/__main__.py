@@ -1,69 +1,51 @@
-"""`python -m devstack.embedded_s3`: the embedded store as a process of its own."""
+"""`python -m devstack.embedded_s3`: the embedded store as a process."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import os
-import signal
-import sys
-import threading
+import socket
 from pathlib import Path
+from typing import Annotated
 
-from devstack.embedded_s3 import EmbeddedS3
-from iris_core.errors import IrisError
+import typer
 
-_EPILOG = """
-Clients use path-style addressing, any region and any secret key; signatures are not verified, only the
-access key is compared. So stay on the loopback interface. Data survives a restart and kill -9, not a power
-failure.
+from devstack.embedded_s3.server import Server
+from iris_core.errors import IrisError, StackError
 
-  AWS_ACCESS_KEY_ID=iris python -m devstack.embedded_s3 --data .iris/s3
-  curl -i http://127.0.0.1:9000/minio/health/live
-
-Prints one line, `listening on http://127.0.0.1:9000`, when it is ready. SIGTERM and SIGINT end it.
-Exit code 2: it could not start; the reason is on stderr.
-"""
+LOOPBACK = "127.0.0.1"
 
 
-def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.ERROR, format="%(message)s")
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    store = EmbeddedS3(
-        arguments.data, access_key=arguments.access_key, host=arguments.host, port=arguments.port
-    )
+def main(
+    data: Annotated[Path, typer.Option(help="Directory for the objects; made if missing.")],
+    port: Annotated[int, typer.Option(help="Of the loopback interface; 0 takes a free one.")] = 9000,
+    access_key: Annotated[
+        str, typer.Option(envvar="AWS_ACCESS_KEY_ID", help="Who is let in; several, separated by commas.")
+    ] = "",
+) -> None:
+    """Serve S3 with MinIO's bucket notifications (listen API) until SIGTERM or SIGINT.
+
+    Prints one line, `listening on http://127.0.0.1:9000`, when it is ready. Exit code 2: it could not start;
+    the reason is on stderr. Clients use path-style addressing, any region and any secret key: only the access
+    key is compared.
+    """
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:
-        store.start()
+        server = Server(data, _listening(port), access_key)
     except IrisError as error:
-        print(f"embedded S3: {error}", file=sys.stderr)
-        return 2
-    print(f"listening on {store.endpoint_url}", flush=True)
-    stopped.wait()
-    # Nothing to put in order: the journal is made for kill -9, and an orderly end would only take longer.
-    os._exit(0)
+        typer.echo(f"embedded S3: {error}", err=True)
+        raise typer.Exit(2) from error
+    print(f"listening on {server.endpoint_url}", flush=True)
+    server.serve()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m devstack.embedded_s3",
-        description="An S3 store with MinIO's bucket notifications (listen API) for the local stack.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--data", type=Path, required=True, help="directory for the objects; made if missing")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=9000, help="port; 0 takes a free one (default: 9000)")
-    parser.add_argument(
-        "--access-key",
-        default=os.environ.get("AWS_ACCESS_KEY_ID", ""),
-        help="the access keys that are let in, separated by commas (default: $AWS_ACCESS_KEY_ID)",
-    )
-    parser.add_argument("--verbose", action="store_true", help="log each request to stderr")
-    return parser
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((LOOPBACK, port), backlog=256)
+    except OSError as error:
+        raise StackError(
+            f"Cannot listen on {LOOPBACK}:{port}: {error.strerror}. Stop what runs there or choose another."
+        ) from error
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    typer.run(main)

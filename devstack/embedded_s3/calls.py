@@ -1,30 +1,63 @@
-"""What an HTTP request means in S3 terms: bucket, key, which event it causes, which keys it touches. Pure."""
+"""What a request means in S3 terms, and which requests this store answers. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, unquote
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
-from devstack.embedded_s3.records import CREATED_POST
+Answer = tuple[int, dict[str, Any], bytes | memoryview]
+"""Status, headers and body."""
 
-_PUT_EVENTS = {
-    "tagging": "s3:ObjectCreated:PutTagging",
-    "legal-hold": "s3:ObjectCreated:PutLegalHold",
-    "retention": "s3:ObjectCreated:PutRetention",
-    "acl": None,
-    "partNumber": None,
+_CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256\b.*?Credential=([^/,\s]+)/")
+_SIGNATURE_V2 = re.compile(r"^AWS [^:\s]+:")
+
+_PARAMETER = re.compile(
+    r"continuation-token|delimiter|encoding-type|fetch-owner|list-type|metadata|partNumber|ping|prefix|start-after"
+    r"|suffix|versionId|x-id|max-(keys|parts|uploads)|((key|part-number|upload-id|version-id)-)?marker"
+    r"|X-Amz-.+|response-.+"
+)
+"""Query names that say how; any other names another operation."""
+
+_BUCKET = frozenset(
+    [(method, "") for method in ("GET", "HEAD", "PUT", "DELETE")]
+    + [("GET", name) for name in ("events", "location", "uploads", "versions")]
+    + [(method, "lifecycle") for method in ("GET", "PUT", "DELETE")]
+    + [("GET", "versioning"), ("PUT", "versioning"), ("POST", "delete")]
+)
+_OBJECT = {
+    ("GET", ""): "s3:ObjectAccessed:Get",
+    ("HEAD", ""): "s3:ObjectAccessed:Head",
+    ("PUT", ""): "s3:ObjectCreated:Put",
+    ("DELETE", ""): None,
+    ("GET", "tagging"): None,
+    ("PUT", "tagging"): "s3:ObjectCreated:PutTagging",
+    ("DELETE", "tagging"): "s3:ObjectCreated:DeleteTagging",
+    ("POST", "uploads"): None,
+    ("GET", "uploadId"): None,
+    ("PUT", "uploadId"): None,
+    ("POST", "uploadId"): "s3:ObjectCreated:CompleteMultipartUpload",
+    ("DELETE", "uploadId"): None,
 }
-_GET_EVENTS = {
-    "legal-hold": "s3:ObjectAccessed:GetLegalHold",
-    "retention": "s3:ObjectAccessed:GetRetention",
-    "attributes": "s3:ObjectAccessed:Attributes",
-    "tagging": None,
-    "acl": None,
-    "uploadId": None,
+"""What may be asked of an object, and the event that it causes; for removals see `events.removal`."""
+
+_REFUSED_HEADERS = ("x-amz-object-lock-", "x-amz-bucket-object-lock-", "x-amz-server-side-encryption")
+"""Beginnings of headers that ask for what is not there; ignoring them would be a lie."""
+
+_ERRORS = {
+    "AccessDenied": (403, "Access Denied."),
+    "InvalidAccessKeyId": (403, "The Access Key Id you provided does not exist in our records."),
+    "NoSuchBucket": (404, "The specified bucket does not exist"),
+    "InvalidArgument": (400, "A specified event is not supported for notifications."),
+    "InvalidQueryParameterValue": (400, "ping must be a whole number of seconds, 1 or more."),
+    "BucketAlreadyOwnedByYou": (409, "You created this bucket already, and you own it."),
+    "NotImplemented": (501, "The embedded store does not implement this; a real MinIO does."),
+    "InternalError": (500, "The store failed; its log says why."),
 }
-_DELETE_EVENTS = {"tagging": "s3:ObjectCreated:DeleteTagging", "uploadId": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,60 +68,85 @@ class Call:
     bucket: str
     key: str
     query: Mapping[str, list[str]]
-    copy_source: tuple[str, str] | None = None
+    headers: Mapping[str, str]
 
     def first(self, name: str) -> str | None:
+        """The first value of a query parameter."""
         return self.query[name][0] if name in self.query else None
 
     @property
+    def subresource(self) -> str:
+        """What of a bucket or an object is meant: "" for itself, `tagging`, …; several are joined."""
+        return "&".join(sorted(name for name in self.query if not _PARAMETER.fullmatch(name)))
+
+    @property
     def is_listen(self) -> bool:
-        return self.method == "GET" and bool(self.bucket) and not self.key and "events" in self.query
+        return self.subresource == "events"
 
     @property
     def is_bulk_delete(self) -> bool:
-        return self.method == "POST" and bool(self.bucket) and not self.key and "delete" in self.query
-
-    @property
-    def is_form_post(self) -> bool:
-        return self.method == "POST" and bool(self.bucket) and not self.key and "delete" not in self.query
+        return self.method == "POST" and self.subresource == "delete"
 
     @property
     def is_removal(self) -> bool:
-        return self.method == "DELETE" and bool(self.key) and not _DELETE_EVENTS.keys() & self.query.keys()
+        return self.method == "DELETE" and bool(self.key) and not self.subresource
 
     @property
     def is_part_upload(self) -> bool:
-        return self.method == "PUT" and "uploadId" in self.query
+        """Of bytes that come with the request, not of a part of another object."""
+        copies = "x-amz-copy-source" in self.headers
+        return self.method == "PUT" and self.subresource == "uploadId" and not copies
 
     @property
     def creates_bucket(self) -> bool:
-        return self.method == "PUT" and bool(self.bucket) and not self.key and not self.query
+        return self.method == "PUT" and not self.key and not self.subresource
 
     @property
-    def writes(self) -> bool:
-        return self.method in ("PUT", "POST", "DELETE")
+    def event(self) -> str | None:
+        """The event that it causes when it is accepted; None for a removal and for what is silent."""
+        name = _OBJECT.get((self.method, self.subresource)) if self.key else None
+        copies = name == "s3:ObjectCreated:Put" and "x-amz-copy-source" in self.headers
+        return "s3:ObjectCreated:Copy" if copies else name
+
+    def access_key(self) -> str | None:
+        """The access key that signed, in a header or a presigned query; the signature is not looked at."""
+        found = _CREDENTIAL.match(self.headers.get("authorization", ""))
+        credential = found[1] if found else self.first("X-Amz-Credential")
+        return credential.partition("/")[0] if credential else None
 
 
-def parse_call(method: str, raw_uri: str, copy_source: str | None = None) -> Call:
-    """`raw_uri` as it came over the wire (path and query, still escaped)."""
+def parse_call(method: str, raw_uri: str, headers: Mapping[str, str] | None = None) -> Call:
+    """The call that a request means.
+
+    :param method: GET, PUT, …
+    :param raw_uri: path and query as they came over the wire, still escaped.
+    :param headers: by lower-case names.
+    """
     path, _, query = raw_uri.partition("?")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
-    return Call(method, bucket, key, parse_qs(query, keep_blank_values=True), _source(copy_source))
+    return Call(method, bucket, key, parse_qs(query, keep_blank_values=True), headers or {})
 
 
-def object_event(call: Call) -> str | None:
-    """The event of an accepted call on one object; None for removals (see `removals`) and silent calls."""
-    if not call.key:
-        return CREATED_POST if call.is_form_post else None
-    if call.method == "HEAD":
-        return "s3:ObjectAccessed:Head"
-    if call.method == "POST":
-        return "s3:ObjectCreated:CompleteMultipartUpload" if "uploadId" in call.query else None
-    if call.method == "PUT":
-        return _by_query(call, _PUT_EVENTS, "s3:ObjectCreated:" + ("Copy" if call.copy_source else "Put"))
-    if call.method == "GET":
-        return _by_query(call, _GET_EVENTS, "s3:ObjectAccessed:Get")
-    return _by_query(call, _DELETE_EVENTS, None) if call.method == "DELETE" else None
+def refusal(call: Call, access_keys: frozenset[str]) -> str | None:
+    """The error code for a call that nobody may make, or that this store does not know; else None."""
+    signed_v2 = _SIGNATURE_V2.match(call.headers.get("authorization", "")) or "AWSAccessKeyId" in call.query
+    if not signed_v2 and call.access_key() not in access_keys:
+        return "InvalidAccessKeyId" if call.access_key() else "AccessDenied"
+    asked = (call.method, call.subresource)
+    known = asked in (_OBJECT if call.key else _BUCKET) if call.bucket else asked == ("GET", "")
+    odd = any(name.startswith(_REFUSED_HEADERS) for name in call.headers)
+    return "NotImplemented" if signed_v2 or odd or not known else None
+
+
+def error_answer(code: str, call: Call) -> Answer:
+    """S3's XML for an error that the store gives by itself."""
+    status, message = _ERRORS[code]
+    resource = escape(f"/{call.bucket}/{call.key}".rstrip("/"))
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{message}</Message><Resource>{resource}</Resource></Error>"
+    )
+    return status, {"Content-Type": "application/xml"}, body.encode()
 
 
 def bulk_delete_targets(body: bytes) -> list[tuple[str, str | None]]:
@@ -97,19 +155,5 @@ def bulk_delete_targets(body: bytes) -> list[tuple[str, str | None]]:
         root = ElementTree.fromstring(body)  # noqa: S314 - expat bounds entities; moto parses it anyway
     except ElementTree.ParseError:
         return []
-    return [(_text(item, "Key") or "", _text(item, "VersionId")) for item in root.iterfind("{*}Object")]
-
-
-def _by_query(call: Call, events: Mapping[str, str | None], default: str | None) -> str | None:
-    return next((event for name, event in events.items() if name in call.query), default)
-
-
-def _source(copy_source: str | None) -> tuple[str, str] | None:
-    if copy_source is None:
-        return None
-    bucket, _, key = unquote(copy_source.partition("?")[0]).lstrip("/").partition("/")
-    return bucket, key
-
-
-def _text(item: ElementTree.Element, name: str) -> str | None:
-    return item.findtext("{*}" + name) or None
+    found = root.iterfind("{*}Object")
+    return [(item.findtext("{*}Key") or "", item.findtext("{*}VersionId") or None) for item in found]

@@ -1,156 +1,134 @@
-"""HTTP/1.1 with kept-alive connections, one thread each, around a function that answers requests.
-
-werkzeug's handler closes the connection after each answer because it cannot tell whether the body was read.
-This one reads every body before it answers, so it can keep connections.
-"""
+"""The HTTP server: an aiohttp loop reads requests and writes answers; a thread beside it asks the store."""
 
 from __future__ import annotations
 
-import io
+import asyncio
 import logging
+import signal
 import socket
-import threading
-from collections.abc import Callable, Iterable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 
-from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import ThreadedWSGIServer
+from aiohttp import web
+from filelock import FileLock, Timeout
 
-from devstack.embedded_s3.answers import Answer, error
+from devstack.embedded_s3.calls import Answer, Call, error_answer, parse_call, refusal
+from devstack.embedded_s3.catalog import Catalog
+from devstack.embedded_s3.disk import Disk
+from devstack.embedded_s3.events import event_line
+from devstack.embedded_s3.listeners import Broker, Listener, wanted
+from devstack.embedded_s3.store import Store
+from iris_core.errors import ConfigError, StackError
 
 log = logging.getLogger(__name__)
 
-SERVER_NAME = "iris-embedded-s3"
+_HEALTH = frozenset({"/minio/health/live", "/minio/health/ready"})
+_PIECE = 1 << 20
 
 
-class Handler(MotoRequestHandler):
-    """Answers the requests of one connection, one after the other."""
+class Server:
+    """Serves the store of a data directory on a socket that listens.
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: EmbeddedS3HTTPServer
-
-    def run_wsgi(self) -> None:
-        environ = self.make_environ()
-        body = self._read_body(environ)
-        if body is None:
-            self.close_connection = True
-            self._send(error("IncompleteBody", environ["PATH_INFO"]))
-            return
-        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        self._call_app(environ)
-
-    def _read_body(self, environ: dict[str, Any]) -> bytes | None:
-        """The whole body; None when the client sent less than it announced."""
-        source = environ["wsgi.input"]
-        if environ.get("wsgi.input_terminated"):
-            return b"".join(iter(lambda: source.read(1 << 16), b""))
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        body = source.read(length) if length else b""
-        return body if len(body) == length else None
-
-    def _call_app(self, environ: dict[str, Any]) -> None:
-        try:
-            answer = self.server.answer(environ)
-        except Exception:
-            # The edge of the server: one failed call must not take the connection's thread along.
-            log.exception("%s %s failed", self.command, self.path)
-            answer = error("InternalError", environ["PATH_INFO"])
-        try:
-            self._send(answer)
-        finally:
-            getattr(answer.body, "close", lambda: None)()
-
-    def _send(self, answer: Answer) -> None:
-        code, _, reason = answer.status.partition(" ")
-        self.send_response(int(code), reason)
-        for name, value in answer.headers:
-            self.send_header(name, value)
-        empty = self.command == "HEAD" or code in ("204", "304")
-        chunked = self._announce_body(answer, empty)
-        self.end_headers()
-        if not empty:
-            self._send_body(answer.body, chunked)
-
-    def _announce_body(self, answer: Answer, empty: bool) -> bool:
-        """Say how the client finds the end of the body; True for chunks."""
-        if empty or answer.header("Content-Length") is not None:
-            return False
-        chunked = self.request_version >= "HTTP/1.1"
-        if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
-        else:
-            self.close_connection = True
-        return chunked
-
-    def _send_body(self, body: Iterable[bytes], chunked: bool) -> None:
-        for data in body:
-            if data:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
-        if chunked:
-            self.wfile.write(b"0\r\n\r\n")
-
-    def version_string(self) -> str:
-        return SERVER_NAME
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
-        log.info("%s %s %s", self.command, self.path, code)
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: ARG002
-        log.warning(message, *args)
-
-
-class EmbeddedS3HTTPServer(ThreadedWSGIServer):
-    """Serves on a bound, listening socket; `stop` ends every connection.
-
-    `answer` takes a WSGI environ whose `wsgi.input` holds the complete body.
+    :param access_key: the key that is let in; several, separated by commas.
+    :raises ConfigError: there is no access key.
+    :raises StackError: the directory is in use, or cannot be read.
     """
 
-    def __init__(self, listener: socket.socket, answer: Callable[[dict[str, Any]], Answer]) -> None:
-        host, port = listener.getsockname()[:2]
-        super().__init__(host, port, _no_wsgi, Handler, fd=listener.fileno())
-        self.answer = answer
-        listener.close()
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        self._thread = threading.Thread(target=self._serve, name=SERVER_NAME, daemon=True)
+    def __init__(self, data: Path, listener: socket.socket, access_key: str) -> None:
+        if not access_key:
+            raise ConfigError("No access key: set AWS_ACCESS_KEY_ID or give --access-key, e.g. iris.")
+        data.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(data / "lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            in_use = f"{data} is in use by another embedded store; stop it, or use another --data."
+            raise StackError(in_use) from error
+        self.endpoint_url = "http://{}:{}".format(*listener.getsockname()[:2])
+        self._listener = listener
+        self._store = Store(Catalog(Disk(data)))
+        self._access_keys = frozenset(access_key.split(","))
+        self._broker = Broker()
+        self._in_turn = ThreadPoolExecutor(1, "embedded-s3")
 
-    def start(self) -> None:
-        self._thread.start()
+    def serve(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        asyncio.run(self._serve())
 
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        with self._open_lock:
-            still_open = list(self._open)
-        for connection in still_open:
-            _end(connection)
+    async def _serve(self) -> None:
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        app = web.Application(client_max_size=0)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,  # an object's bytes are stored as they come
+            handler_cancellation=True,  # of a listener's, when it goes
+            shutdown_timeout=0.1,
+        )
+        await runner.setup()
+        await web.SockSite(runner, self._listener).start()
+        await stopped.wait()
+        await runner.cleanup()
 
-    def _serve(self) -> None:
-        self.serve_forever(poll_interval=0.02)
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path in _HEALTH:
+            return web.Response()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = parse_call(request.method, request.raw_path, headers)
+        if code := refusal(call, self._access_keys):
+            return await _send(request, error_answer(code, call))
+        if call.is_listen:
+            return await self._listen(request, call)
+        # A client that goes does not take its events along.
+        answering = self._asked(call, request.raw_path, await request.read(), request.remote or "")
+        return await _send(request, await asyncio.shield(answering))
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
+    async def _asked(self, call: Call, raw_uri: str, body: bytes, source_ip: str) -> Answer:
+        """The store's answer; by then its events are in every listener's queue.
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
+        Part uploads need no turn: they are stored beside the key until the upload is completed.
+        """
+        turn = None if call.is_part_upload else self._in_turn
+        asked = asyncio.get_running_loop().run_in_executor(turn, self._store.answer, call, raw_uri, body)
+        try:
+            answer, events = await asked
+        except Exception:
+            # The edge of the server: a call that fails is told so, and logged.
+            log.exception("%s %s failed", call.method, raw_uri)
+            return error_answer("InternalError", call)
+        for event in events:
+            self._broker.publish(event, partial(event_line, event, call, source_ip, self.endpoint_url))
+        return answer
+
+    async def _listen(self, request: web.Request, call: Call) -> web.StreamResponse:
+        """The stream of `GET /{bucket}?events=…`, subscribed before its headers leave."""
+        asked = wanted(call) if self._store.has(call.bucket) else "NoSuchBucket"
+        if isinstance(asked, str):
+            return await _send(request, error_answer(asked, call))
+        assert request.transport is not None
+        listener = Listener(asked, request.transport.abort)
+        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        response = web.StreamResponse(headers=headers)
+        self._broker.listeners.append(listener)
+        try:
+            await response.prepare(request)
+            async for line in listener.lines():
+                await response.write(line)
+        finally:
+            self._broker.listeners.remove(listener)
+        return response
 
 
-def _end(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
-
-
-def bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError when the address is taken."""
-    return socket.create_server((host, port), backlog=256)
-
-
-def _no_wsgi(_environ: Any, _start_response: Any) -> Iterable[bytes]:
-    raise NotImplementedError("Handler answers without WSGI")
+async def _send(request: web.Request, answer: Answer) -> web.StreamResponse:
+    status, headers, body = answer
+    if len(body) <= _PIECE:
+        return web.Response(status=status, headers=headers, body=bytes(body))
+    response = web.StreamResponse(status=status, headers=headers)
+    await response.prepare(request)
+    for start in range(0, len(body), _PIECE):
+        await response.write(body[start : start + _PIECE])
+    return response

@@ -53,7 +53,7 @@ def store(endpoint: str, who: tuple[str, str]) -> ObjectStore:
 def test_creates_what_the_settings_name_and_may_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with embedded_s3(tmp_path, access_key="iris-root", secret_key="root-secret-1") as endpoint:
+    with embedded_s3(tmp_path, access_key="iris-root") as endpoint:
         assert [run(monkeypatch, endpoint, TEAM_DRIFT_BUCKET="reports") for _ in range(2)] == [0, 0]
         admin = store(endpoint, minio_init.ROOT).admin
         versioned = {name: admin.get_bucket_versioning(name).status for name in ("team-a-bucket", "reports")}

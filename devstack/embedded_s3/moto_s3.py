@@ -1,0 +1,204 @@
+"""moto's S3, called without its server, and made fit for a store that keeps its objects on disk.
+
+Calls come one at a time but for part uploads. What moto is shown differently:
+- credentials and host, from which it takes account, partition, region and even the bucket;
+- `If-Match` without quotes, which its HEAD refuses; a region for a new bucket, which it may refuse;
+- `versionId=null` on a bucket that never was versioned, which it answers with 400;
+- the removal of a folder marker (`dir/`), which MinIO does not version: it names the null version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import uuid
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
+
+import moto.s3.models as models
+from moto.core.request import Request
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
+from moto.s3.responses import S3Response
+from moto.s3.utils import _VersionedKeyStore
+from moto.settings import S3_UPLOAD_PART_MIN_SIZE
+from werkzeug.exceptions import HTTPException
+
+from devstack.embedded_s3.calls import Answer, Call
+from devstack.embedded_s3.disk import Disk
+from devstack.embedded_s3.events import NULL_VERSION
+
+_AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=EMBEDDED/20200101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+)
+# Request headers that moto takes for metadata and would send back on every GET.
+_NOT_METADATA = frozenset({"x-amz-content-sha256", "content-md5"})
+
+
+class _Request(Request):
+    """An object's bytes stay bytes, whatever its content type is."""
+
+    want_form_data_parsed = False
+
+
+class Parts(tuple[str, ...]):
+    """The uids of what a multipart upload is made of, in place of its bytes."""
+
+
+class StoredKey(models.FakeKey):
+    """An object version whose payload is on disk from the start; `record` is what the catalog saved of it.
+
+    moto keeps every key ever made alive, computes etags on first use, and copies payloads for a listing; this
+    does not.
+    """
+
+    disk: ClassVar[Disk]
+    is_marker = False
+
+    def __init__(self, name: str, value: bytes, *args: Any, **kwargs: Any) -> None:
+        self.uid = uuid.uuid4().hex
+        self.record: dict[str, Any] | None = None
+        self.sequencer = 0
+        super().__init__(name, value, *args, **kwargs)
+        self.multipart = None  # its parts are joined, and can go
+        if self._etag is None:
+            self._etag = hashlib.md5(value, usedforsecurity=False).hexdigest()
+        if str(name).endswith("/"):
+            self._version_id, self._is_versioned = NULL_VERSION, False
+
+    @property
+    def value(self) -> Any:
+        """The payload, mapped: a range of it is all that is read."""
+        if not self.contentsize:
+            return b""
+        with self.disk.path(self.uid).open("rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+    @value.setter
+    def value(self, new: Any) -> None:
+        if isinstance(new, Parts):
+            self.contentsize = self.disk.join(self.uid, new)
+            return
+        self.contentsize = len(new)
+        if self.contentsize:
+            self.disk.write(self.uid, new)
+
+    @property
+    def last_modified_ISO8601(self) -> str:  # noqa: N802 - moto's name
+        """With milliseconds, as in MinIO's listings."""
+        return self.last_modified.isoformat(timespec="milliseconds") + "Z"
+
+    def set_metadata(self, metadata: Any, replace: bool = False) -> None:
+        kept = {name: value for name, value in metadata.items() if name.lower() not in _NOT_METADATA}
+        super().set_metadata(kept, replace)
+
+    def dispose(self, garbage: bool = False) -> None:  # noqa: ARG002 - moto's
+        """moto lets go of it, or nothing refers to it any more."""
+        if self.uid:
+            self.disk.condemn(self.uid)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StoredKey:
+        twin = object.__new__(StoredKey)
+        twin.__dict__.update(self.__dict__)
+        twin.uid = ""
+        return twin
+
+
+class Marker(models.FakeDeleteMarker):
+    """A delete marker that the catalog can save."""
+
+    is_marker = True
+
+    def __init__(self, key: Any) -> None:
+        super().__init__(key)
+        self.uid = uuid.uuid4().hex
+        self.record: dict[str, Any] | None = None
+        self.sequencer = 0
+
+
+class Multipart(models.FakeMultipart):
+    """An upload in parts; moto joins, and hashes, them in memory."""
+
+    def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Any, str, None]:
+        """The parts in place of a value, the etag, and no checksum."""
+        parts: list[StoredKey] = []
+        for number, etag in body:
+            part: Any = self.parts.get(number)
+            if part is None or part.etag.strip('"') != etag.strip('"'):
+                raise InvalidPart
+            if parts and parts[-1].size < S3_UPLOAD_PART_MIN_SIZE:
+                raise EntityTooSmall
+            parts.append(part)
+        if not parts:
+            raise MalformedXML
+        digests = b"".join(bytes.fromhex(str(part._etag)) for part in parts)
+        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        return Parts(part.uid for part in parts), etag, None
+
+
+class KeyStore(_VersionedKeyStore):
+    """A bucket's keys, each with its versions, oldest first."""
+
+    def setlist(self, key: Any, list_: Any) -> Any:
+        """A folder marker replaces the one before it, also where versions are kept."""
+        newest = list_[-1] if list_ else None
+        if newest is not None and newest.version_id == NULL_VERSION:
+            list_ = [one for one in list_[:-1] if one.version_id != NULL_VERSION] + [newest]
+        super().setlist(key, list_)
+
+
+def install(disk: Disk) -> None:
+    """Make moto build these classes, for the life of the process."""
+    StoredKey.disk = disk
+    vars(models)["FakeKey"] = StoredKey
+    vars(models)["FakeDeleteMarker"] = Marker
+    vars(models)["FakeMultipart"] = Multipart
+    vars(models)["_VersionedKeyStore"] = KeyStore
+    tracked: list[Any] = [StoredKey, Marker, Multipart, models.FakeBucket]
+    for cls in tracked:
+        cls.instances_tracked = deque(maxlen=0)
+
+
+def ask(call: Call, raw_uri: str, body: bytes, versioning: str | None) -> Answer:
+    """moto's answer to a call.
+
+    :param call: what `raw_uri` means.
+    :param raw_uri: path and query, escaped.
+    :param body: of the request.
+    :param versioning: the bucket's status before the call; None when it never had one.
+    """
+    uri, data = _shown_uri(call, raw_uri, versioning), b"" if call.creates_bucket else body
+    shown = {"authorization": _AUTHORIZATION, "host": "localhost", "content-length": str(len(data))}
+    headers = {**call.headers, **shown}
+    headers |= {name: _quoted(headers[name]) for name in ("if-match", "if-none-match") if name in headers}
+    request = _Request.from_primitives(call.method, f"http://localhost{uri}", headers, data)
+    request.environ |= {"RAW_URI": uri, "wsgi.input_terminated": True}
+    dispatch = S3Response.key_dispatch if call.key else S3Response.bucket_dispatch
+    try:
+        status, answered, content = dispatch(request, request.raw_url, request.headers)
+    except HTTPException as error:
+        status, answered, content = error.code or 500, dict(error.get_headers()), error.get_body()
+    if answered.get("x-amz-version-id") == NULL_VERSION:
+        # MinIO names no version where there is none; moto does for multipart uploads.
+        del answered["x-amz-version-id"]
+    return status, answered, content.encode() if isinstance(content, str) else content
+
+
+def _shown_uri(call: Call, raw_uri: str, versioning: str | None) -> str:
+    version = call.first("versionId")
+    if versioning is None and version == NULL_VERSION:
+        return _with_version(raw_uri, None)
+    if call.is_removal and versioning and version is None and call.key.endswith("/"):
+        return _with_version(raw_uri, NULL_VERSION)
+    return raw_uri
+
+
+def _with_version(raw_uri: str, version: str | None) -> str:
+    path, _, query = raw_uri.partition("?")
+    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != "versionId"]
+    return f"{path}?{urlencode(kept + ([('versionId', version)] if version else []))}"
+
+
+def _quoted(etag: str) -> str:
+    return etag if etag == "*" or '"' in etag else f'"{etag}"'
