@@ -82,8 +82,8 @@ KILLS ?= 30
 OUTAGE ?= 120
 STORE ?= embedded
 
-bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (10 minutes)
-	@$(BIN)/python -m benchmarks.backtest
+bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (half an hour)
+	@OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.backtest
 
 bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
 	@$(BIN)/python -m benchmarks.drift

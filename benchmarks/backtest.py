@@ -169,7 +169,7 @@ def models_measured(amount: Amount) -> Iterator[Models]:
 
 def main(
     rounds: Annotated[int, typer.Option(help="Per case; a tenth at 100,000 rows.")] = 300,
-    shift_rounds: Annotated[int, typer.Option(help="The same for the shifts.")] = 400,
+    shift_rounds: Annotated[int, typer.Option(help="The same for the shifts.")] = 1_000,
     models: Annotated[int, typer.Option(help="For each size, with 100 batches each.")] = 60,
     baseline_rounds: Annotated[int, typer.Option(help="Of Evidently's default, on normal data.")] = 50,
     compared: Annotated[int, typer.Option(help="Rounds of each case with Evidently's whole preset.")] = 1,
