@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from devstack.variables import StackVariables
+from iris_core.doctor.variables import AirflowLogin
 from iris_core.settings.declared import Declared, as_text, is_secret, read, variables
 from iris_core.settings.variables import Settings
 
@@ -31,7 +32,7 @@ def page() -> str:
     """The page with the table as the declarations have it."""
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     heading = "| Variable | Default | Purpose |\n|---|---|---|\n"
-    table = "".join([*rows(Settings), *rows(StackVariables)])
+    table = "".join([*rows(Settings), *rows(AirflowLogin), *rows(StackVariables)])
     return before + BEGIN + heading + table + END + rest.split(END)[1]
 
 

@@ -30,12 +30,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from devstack.airflow_api import AirflowApi
 from devstack.figures import Figure, write_figures
 from devstack.home import Home, find_home
 from devstack.iris_tables import split_iris
 from devstack.ports import choose_ports
 from devstack.stack import Stack
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import IrisError, StackError
 from iris_core.ledger.workspace import Workspace
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from iris_core.settings.places import Place, watched, written
+from iris_core.settings.places import WORK, Place, watched, written
 from iris_core.settings.variables import Settings
 
 Policy = Mapping[str, Any]
@@ -24,14 +24,18 @@ _WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObjec
 def pipeline_policy(settings: Settings) -> Policy:
     """The pipelines read their buckets, hear of what lands, and write where they keep what they made.
 
-    They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions.
+    They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions. Only
+    what is unfinished they may delete for good.
     """
     buckets, places = _buckets(settings), written(settings)
     return _policy(
-        _allow([*_LOOK, "s3:ListenBucketNotification"], buckets),
+        _allow([*_LOOK, "s3:GetLifecycleConfiguration", "s3:ListenBucketNotification"], buckets),
         _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
         _allow(_WRITE, map(_below, places)),
         _allow(["s3:DeleteObject"], (_below(place) for place in places if place.cleared)),
+        _allow(["s3:DeleteObjectVersion"], (_below(place) for place in places if place.key == WORK)),
+        # Where MinIO allows s3:DeleteObject, it allows versions, too, unless that is denied.
+        _deny(["s3:DeleteObjectVersion"], (_below(place) for place in places if place.key != WORK)),
     )
 
 
@@ -62,8 +66,16 @@ def _buckets(settings: Settings) -> list[str]:
 
 
 def _allow(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    return _statement("Allow", actions, resources)
+
+
+def _deny(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
+    return _statement("Deny", actions, resources)
+
+
+def _statement(effect: str, actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:
     return {
-        "Effect": "Allow",
+        "Effect": effect,
         "Action": sorted(actions),
         "Resource": sorted({f"arn:aws:s3:::{resource}" for resource in resources}),
     }

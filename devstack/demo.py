@@ -10,11 +10,11 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from devstack.acts import Act, ActName, Director
-from devstack.airflow_api import AirflowApi
 from devstack.figures import Figure, write_figures
 from devstack.home import Home, write_json
 from devstack.hops import Hop, HopMissing, HopName, Sight
 from devstack.iris_tables import shifted, split_iris
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.errors import IrisError, StackError, StoreError
 from iris_core.ledger.workspace import Workspace

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from devstack.home import Home, project_folder, write_file
 from devstack.ports import LOOPBACK
+from iris_core.errors import ConfigError
 from iris_core.models.tracking import BOUNDS
 from iris_core.settings.declared import given
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file
@@ -162,5 +163,20 @@ def _connection(values: Mapping[str, str]) -> str:
 
 
 def dag_folder() -> Path:
-    """The folder that `project.json` names, in the project's folder."""
-    return project_folder() / load_project().dag_directory
+    """The folder that `project.json` names, in the project's folder.
+
+    :raises ConfigError: it holds no DAG, and Airflow would be empty.
+    """
+    folder = project_folder() / load_project().dag_directory
+    if not any(map(_may_hold_a_dag, folder.rglob("*.py"))):
+        raise ConfigError(
+            f"There is no DAG in {folder}, so Airflow would have nothing to run. "
+            f"dag_directory of {project_file()} is the folder of the DAGs, beside that file. Example: dags"
+        )
+    return folder
+
+
+def _may_hold_a_dag(file: Path) -> bool:
+    """As Airflow tells by default: it reads only files that hold both words."""
+    text = file.read_bytes().lower()
+    return b"dag" in text and b"airflow" in text

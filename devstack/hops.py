@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from typing import Any, Literal, TypeVar
 
-from devstack.airflow_api import AirflowApi, TaskInstance
 from devstack.logs import most_telling
+from iris_core.doctor.airflow_api import AirflowApi, TaskInstance
 from iris_core.errors import StackError, StoreError
 from iris_core.ledger.ledger import Kind, Ledger, Record
 from iris_core.store.objects import ObjectVersion

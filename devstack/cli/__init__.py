@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
-EXTRA = ("filelock", "httpx", "moto", "psutil")
+EXTRA = ("filelock", "moto", "psutil")
 
 for module in EXTRA:
     if find_spec(module) is None:

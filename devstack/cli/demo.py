@@ -36,12 +36,15 @@ def demo(
       iris --compose .env demo   # after make compose-up
     """
     from devstack.demo import play
+    from devstack.fitness import await_fitness
     from iris_core.errors import IrisError
 
     screen = Stage()
     if env_file := chosen_compose.get():
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            result = play(_composed_scene(env_file, hop_bound), screen, seed)
+            scene = _composed_scene(env_file, hop_bound)
+            await_fitness(scene, screen, is_uploader=True)
+            result = play(scene, screen, seed)
         _conclude(result, screen, as_json, "make compose-down")
         return
     stack = local_stack()
@@ -50,7 +53,9 @@ def demo(
         start(stack, screen)
     try:
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            result = play(_scene(stack, hop_bound), screen, seed)
+            scene = _scene(stack, hop_bound)
+            await_fitness(scene, screen, is_uploader=False)
+            result = play(scene, screen, seed)
     except KeyboardInterrupt:
         if began_it:
             stack.down(screen.component)
@@ -63,10 +68,10 @@ def demo(
 
 
 def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
-    from devstack.airflow_api import AirflowApi
     from devstack.demo import Scene
     from devstack.home import find_home
     from iris_core.cli.composed import ADMIN, composed
+    from iris_core.doctor.airflow_api import AirflowApi
 
     there = composed(env_file)
     airflow = AirflowApi(there.airflow, (ADMIN, there.password))
@@ -74,8 +79,8 @@ def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
 
 
 def _scene(stack: Stack, hop_bound: float) -> Scene:
-    from devstack.airflow_api import AirflowApi
     from devstack.demo import Scene
+    from iris_core.doctor.airflow_api import AirflowApi
     from iris_core.errors import StackError
 
     state = stack.state

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from iris_core.cli import data, decisions, drift, labels, scoring
+from iris_core.cli import data, decisions, doctor, drift, labels, scoring
 from iris_core.cli.deployment import chosen_compose
 from iris_core.cli.extensions import add_commands
 from iris_core.errors import IrisError
@@ -65,6 +65,7 @@ for command in (
     scoring.replay,
     decisions.explain,
     decisions.rollback,
+    doctor.doctor,
 ):
     app.command()(command)
 app.add_typer(drift.drift, name="drift")

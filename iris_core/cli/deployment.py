@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from iris_core.doctor.airflow_api import AirflowApi
     from iris_core.ledger.workspace import Workspace
     from iris_core.settings.variables import Settings
 
@@ -20,6 +21,23 @@ def open_workspace() -> Workspace:
 
     settings = _settings()
     return workspace.open_workspace(settings, workspace.access_from_settings(settings))
+
+
+def airflow_of(address: str) -> AirflowApi | None:
+    """Airflow's API at an address, or that of the stack which is asked; None where neither is known."""
+    from iris_core.cli.composed import ADMIN, composed
+    from iris_core.cli.extensions import running_environment
+    from iris_core.doctor.airflow_api import AirflowApi
+    from iris_core.doctor.variables import AirflowLogin
+    from iris_core.settings.declared import read
+
+    if address:
+        return AirflowApi(address.rstrip("/"), read(AirflowLogin).pair)
+    if env_file := chosen_compose.get():
+        there = composed(env_file)
+        return AirflowApi(there.airflow, (ADMIN, there.password))
+    running = running_environment()
+    return AirflowApi(running["AIRFLOW__API__BASE_URL"]) if running else None
 
 
 def _settings() -> Settings:

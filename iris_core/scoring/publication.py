@@ -246,7 +246,7 @@ def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None
     """Delete the parts of a scoring that is decided, and what was written of one that was not to be."""
     bucket, store = workspace.settings.predictions_bucket, workspace.store
     for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
-        store.delete(bucket, key)
+        store.erase(bucket, key)
     if only_parts:
         return
     for key in (

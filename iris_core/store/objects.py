@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -47,6 +47,9 @@ COPY_BYTES = 128 << 20
 """The store copies as much within one call, well inside its timeout."""
 
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
+CLOCK_SLACK_S = 60
+"""As far may the store's clock be behind ours."""
+
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "PreconditionFailed"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")
@@ -202,14 +205,9 @@ class ObjectStore:
 
         `obstore.put` takes an iterator too, but panics when that reads from obstore itself.
         """
-        with _told(bucket, key):
-            attributes = {"Content-Type": content_type}
-            writer = obstore.open_writer(self._bucket(bucket), key, attributes=attributes)
+        with self.writing(bucket, key, content_type) as writer:
             for piece in pieces:
-                with _writing():
-                    writer.write(piece)
-            with _writing():
-                writer.close()
+                writer.write(piece)
         return self.head(bucket, key)
 
     @contextmanager
@@ -224,9 +222,10 @@ class ObjectStore:
                 buffer_size=WRITE_BUFFER_BYTES,
                 max_concurrency=WRITES_UNDER_WAY,
             )
-        yield ObjectWriter(writer, bucket, key)
-        with _told(bucket, key), _writing():
-            writer.close()
+        with self._given_up(bucket, key):
+            yield ObjectWriter(writer, bucket, key)
+            with _told(bucket, key), _writing():
+                writer.close()
 
     def compose(
         self, parts: Sequence[ObjectVersion], bucket: str, key: str, content_type: str
@@ -286,6 +285,39 @@ class ObjectStore:
         """Delete an object (in a versioned bucket: put a delete marker on it)."""
         with _told(bucket, key):
             obstore.delete(self._bucket(bucket), key)
+
+    def erase(self, bucket: str, key: str) -> None:
+        """Delete an object with all its versions and delete markers, so that nothing of it takes space.
+
+        Where the policy does not permit that, a delete marker is put on it.
+        """
+        with _told(bucket, key):
+            listed = self.admin.list_objects(bucket, key, recursive=True, include_version=True)
+            versions = [item.version_id for item in listed if item.object_name == key]
+            try:
+                for version_id in versions:
+                    self.admin.remove_object(bucket, key, version_id=version_id)
+            except S3Error as error:
+                if error.code != "AccessDenied":
+                    raise
+                self.admin.remove_object(bucket, key)
+
+    @contextmanager
+    def _given_up(self, bucket: str, key: str) -> Iterator[None]:
+        """Abort the upload of an object when the block raises: parts that nobody completes take space unseen.
+
+        Whoever uploads the same key at the same moment is aborted too, and tries again.
+        """
+        began = datetime.now(UTC) - timedelta(seconds=CLOCK_SLACK_S)
+        try:
+            yield
+        except BaseException:
+            with suppress(MinioException, urllib3.exceptions.HTTPError):
+                for upload in self.admin._list_multipart_uploads(bucket, prefix=key).uploads:
+                    is_ours = upload.object_name == key and (upload.initiated_time or began) >= began
+                    if is_ours and upload.upload_id:
+                        self.admin._abort_multipart_upload(bucket, key, upload.upload_id)
+            raise
 
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
         """Keys below a folder (whole path segments), in lexical order, page by page."""

@@ -9,8 +9,8 @@ import time
 
 import psutil
 
-from devstack.airflow_api import AirflowApi
 from devstack.stack import Stack
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import StackError
 from tests.chaos.script import Fault
 

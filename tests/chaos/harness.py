@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devstack.airflow_api import AirflowApi
 from devstack.stack import Stack
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import IrisError
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.uploads import landing_key

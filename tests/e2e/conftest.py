@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from devstack.airflow_api import AirflowApi, DagRun
 from devstack.home import Home
 from devstack.iris_tables import split_iris
 from devstack.stack import Stack
+from iris_core.doctor.airflow_api import AirflowApi, DagRun
 from iris_core.ledger.ledger import Kind, Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion

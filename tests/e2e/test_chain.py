@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from devstack.airflow_api import TaskInstance
 from iris_core import models, promotion
+from iris_core.doctor.airflow_api import TaskInstance
 from iris_core.ledger.ledger import Record
 from iris_core.monitoring.alerts import ALERTED
 from iris_core.store.objects import ObjectVersion

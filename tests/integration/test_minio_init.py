@@ -8,18 +8,25 @@ import os
 import re
 import shutil
 import subprocess
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 import urllib3
+from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException
+from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 from deploy import minio_init
+from deploy.lifecycle import ensure_lifecycle
 from deploy.policies import pipeline_policy
 from devstack.embedded_s3 import embedded_s3
 from devstack.ports import is_free
+from iris_core.doctor.rights import check_rights
+from iris_core.doctor.store import check_store
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.events.stream import Pace, follow
 from iris_core.settings.variables import load_settings
@@ -155,6 +162,25 @@ def multipart(bucket: str, key: str) -> Step:
     return lambda store: store.put_stream(bucket, key, iter([bytes(9 << 20)] * 2), "text/plain")
 
 
+def erase(bucket: str, key: str) -> Step:
+    def written_and_erased(store: ObjectStore) -> None:
+        store.put(bucket, key, b"x", "text/plain")
+        store.delete(bucket, key)
+        store.erase(bucket, key)
+        listed = store.admin.list_objects(bucket, key, recursive=True, include_version=True)
+        assert list(listed) == []
+
+    return written_and_erased
+
+
+def delete_version(bucket: str, key: str) -> Step:
+    return lambda store: store.admin.remove_object(bucket, key, version_id=str(uuid.uuid4()))
+
+
+def lifecycle(bucket: str) -> Step:
+    return lambda store: store.admin.get_bucket_lifecycle(bucket)
+
+
 def list_versions(bucket: str) -> Step:
     return lambda store: list(store.versions(bucket, ""))
 
@@ -199,6 +225,8 @@ ALLOWED: Mapping[tuple[str, str], list[Step]] = {
         put("team-a-bucket", "iris/drift/1.html"),
         multipart("team-a-bucket", "iris/predictions/1.csv"),
         delete("team-a-bucket", "work/dev/1/part.csv"),
+        erase("team-a-bucket", "work/dev/1/part.csv"),
+        lifecycle("team-a-bucket"),
         delete("team-a-bucket", "rejects/dev/1.csv"),
         delete("team-a-bucket", "manifests/dev/1.json"),
         listen("team-a-bucket"),
@@ -222,6 +250,8 @@ REFUSED: Mapping[tuple[str, str], list[Step]] = {
         put("team-a-bucket", "iris/labels/forged.csv"),
         put("team-a-bucket", "elsewhere.csv"),
         only_delete("team-a-bucket", "ledger/dev/record.json"),
+        delete_version("team-a-bucket", "ledger/dev/record.json"),
+        delete_version("team-a-bucket", "iris/predictions/1.csv"),
         get("mlflow", "artifacts/1/model"),
         make_bucket,
         add_user,
@@ -258,6 +288,67 @@ def test_and_nothing_else(minio: str, who: tuple[str, str]) -> None:
         assert not isinstance(refusal.value, ObjectMissing), (who, number)
         told = str(refusal.value)
         assert re.search(r"refused|AccessDenied|Access Denied", told), (who, number, told)
+
+
+@pytest.mark.parametrize("who", [minio_init.PIPELINES, minio_init.UPLOADS], ids=lambda who: who[0])
+def test_doctor_finds_each_user_to_have_what_it_must_and_no_more(minio: str, who: tuple[str, str]) -> None:
+    settings, asking = load_settings({}), store(minio, who)
+    before = everything(minio)
+    are_pipelines = who == minio_init.PIPELINES
+    found = [
+        *check_store(asking, settings, may_write=are_pipelines),
+        *check_rights(asking, settings, are_pipelines),
+    ]
+    hidden = [] if are_pipelines else ["lifecycle"]
+    assert [one.check for one in found if one.level != "well"] == hidden, found
+    assert everything(minio) == before
+
+
+def test_and_root_to_have_more(minio: str) -> None:
+    found = list(check_rights(store(minio, minio_init.ROOT), load_settings({}), are_pipelines=True))
+    assert [one.level for one in found] == ["well", "note"]
+    swapped = list(check_rights(store(minio, minio_init.UPLOADS), load_settings({}), are_pipelines=True))
+    assert [one.level for one in swapped] == ["ill", "note"]
+    assert "ledger/" in swapped[0].said
+
+
+def test_an_upload_that_is_given_up_leaves_no_parts(minio: str) -> None:
+    pipelines, key = store(minio, minio_init.PIPELINES), "work/dev/given-up.csv"
+
+    def unfinished() -> int:
+        return len(pipelines.admin._list_multipart_uploads("team-a-bucket", prefix=key).uploads)
+
+    def write_and_fail() -> None:
+        with pipelines.writing("team-a-bucket", key, "text/csv") as writer:
+            for _ in range(3):
+                writer.write(bytes(9 << 20))
+            time.sleep(0.5)
+            assert unfinished() == 1, "nothing was begun that could be left"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        write_and_fail()
+    assert unfinished() == 0
+
+
+def test_the_rules_of_others_stay(minio: str) -> None:
+    root, settings = store(minio, minio_init.ROOT), load_settings({})
+    own = Rule(ENABLED, rule_filter=Filter(prefix="old/"), rule_id="mine", expiration=Expiration(days=30))
+    root.admin.set_bucket_lifecycle("team-a-bucket", LifecycleConfig([own]))
+    for _ in range(2):
+        ensure_lifecycle(root, settings)
+    config = root.admin.get_bucket_lifecycle("team-a-bucket")
+    assert config
+    names = [rule.rule_id for rule in config.rules]
+    assert names == ["mine", "iris-work", "iris-rejects", "iris-manifests", "iris-iris-predictions"]
+
+
+def everything(endpoint: str) -> list[tuple[str, str]]:
+    admin = store(endpoint, minio_init.ROOT).admin
+    listed = admin.list_objects("team-a-bucket", recursive=True, include_version=True)
+    uploads = admin._list_multipart_uploads("team-a-bucket").uploads
+    found = [(str(one.object_name), str(one.version_id)) for one in listed]
+    return sorted([*found, *((one.object_name, str(one.upload_id)) for one in uploads)])
 
 
 def test_a_changed_secret_is_taken_over(minio: str) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from deploy.env_file import read_env, write_env
-from devstack.airflow_api import AirflowApi
 from iris_core.cli.composed import ADMIN, Composed, composed
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from tests.stack import compose_file
 from tests.stack.images import Missing, check_servers

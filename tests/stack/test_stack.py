@@ -19,10 +19,10 @@ import polars as pl
 import pytest
 
 from devstack import processes
-from devstack.airflow_api import AirflowApi, TaskInstance
 from devstack.iris_tables import split_iris
 from devstack.ports import is_free
 from iris_core.cli.composed import ADMIN
+from iris_core.doctor.airflow_api import AirflowApi, TaskInstance
 from iris_core.errors import StackError
 from iris_core.ledger.ledger import Record
 from iris_core.settings.variables import load_settings

@@ -21,6 +21,7 @@ from devstack.home import Home
 from devstack.ports import VARIABLES as PORT_VARIABLES
 from devstack.processes import COMPONENT_MARK, STACK_MARK
 from devstack.variables import StackVariables
+from iris_core.doctor.variables import AirflowLogin
 from iris_core.settings.declared import as_text, variables
 from iris_core.settings.variables import Settings, load_settings
 from tests.local_settings import done_by
@@ -295,7 +296,8 @@ class TestVariables:
         text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
         ours = set(re.findall(r'"(IRIS_[A-Z_]+|MINIO_BIN)"', text)) - {STACK_MARK, COMPONENT_MARK}
         assert ours >= {"IRIS_PROJECT_FILE", "MINIO_BIN", *PORT_VARIABLES.values()}
-        assert ours - VARIABLES.keys() - variables(StackVariables).keys() == set()
+        declared = {**VARIABLES, **variables(AirflowLogin), **variables(StackVariables)}
+        assert ours - declared.keys() == set()
 
 
 class TestImage:

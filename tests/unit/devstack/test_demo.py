@@ -15,10 +15,10 @@ import pytest
 
 from devstack import demo
 from devstack.acts import Act
-from devstack.airflow_api import AirflowApi
 from devstack.demo import Result, Scene
 from devstack.home import Home
 from devstack.hops import Hop, HopMissing
+from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import StackError
 from iris_core.ledger.ledger import Identity, Record
 from iris_core.ledger.workspace import Workspace

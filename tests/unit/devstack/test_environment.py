@@ -18,6 +18,7 @@ from devstack.environment import (
 )
 from devstack.home import Home, find_home
 from iris_core.errors import ConfigError
+from iris_core.settings.project import PROJECT_FILE_VARIABLE, project_file
 from tests.local_settings import done_by
 
 PORTS = {"store": 20001, "store-console": 20002, "mlflow": 20003, "airflow": 20004}
@@ -58,6 +59,23 @@ def test_settings_of_the_user_are_kept_and_checked(home: Home) -> None:
     assert (values["TEAM"], values["PLATFORM_ENV"]) == ("team_b", "prod")
     with pytest.raises(ConfigError, match="ACCURACY_THRESHOLD"):
         stack_environment(home, PORTS, {"ACCURACY_THRESHOLD": "much"})
+
+
+def test_a_project_without_a_dag_is_an_error_and_not_an_empty_airflow(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = json.loads(project_file().read_text(encoding="utf-8"))
+    moved = tmp_path / "project.json"
+    moved.write_text(json.dumps({**project, "dag_directory": "pipelines"}), encoding="utf-8")
+    monkeypatch.setenv(PROJECT_FILE_VARIABLE, str(moved))
+    with pytest.raises(ConfigError, match=r"There is no DAG in .*/pipelines, so Airflow"):
+        stack_environment(home, PORTS, {})
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "notes.py").write_text("# where the dags will be\n")
+    with pytest.raises(ConfigError, match=r"dag_directory of .*/project.json"):
+        stack_environment(home, PORTS, {})
+    (tmp_path / "pipelines" / "one.py").write_text("from airflow.sdk import dag\n")
+    stack_environment(home, PORTS, {})
 
 
 def test_what_belongs_to_other_stacks_is_left_out(home: Home) -> None:

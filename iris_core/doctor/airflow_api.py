@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo, `iris status` and the end-to-end tests need it."""
+"""Airflow's REST API, as far as `iris doctor`, the demo and the end-to-end tests need it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,52 @@
+"""`iris doctor`: is the deployment fit to work?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from iris_core.cli.deployment import airflow_of, chosen_compose, open_workspace
+from iris_core.cli.screen import AsJson, Screen, print_json
+
+if TYPE_CHECKING:
+    from iris_core.doctor import Finding
+
+_MARKS = {"well": "[green]✓[/]", "note": "[yellow]•[/]", "ill": "[bold red]✗[/]"}
+
+
+def doctor(
+    airflow: Annotated[
+        str, typer.Option(help="Airflow's address; without, that of the stack which is asked.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Look at store, credentials, MLflow, Airflow and what is owed: one line each, and what to do.
+
+    Exit code 0 when nothing is ill, 1 when something is. What it writes to try the store it removes again.
+    Login of an Airflow that is not a stack's: IRIS_AIRFLOW_USER, IRIS_AIRFLOW_PASSWORD.
+
+    Examples:
+
+      iris doctor
+
+      iris --compose .env doctor
+
+      iris doctor --airflow https://airflow.example.com --json | jq '.[] | select(.level == "ill")'
+    """
+    from iris_core.doctor import examine, is_fit
+
+    found = list(examine(open_workspace(), airflow_of(airflow), is_uploader=bool(chosen_compose.get())))
+    if as_json:
+        print_json([finding.as_json() for finding in found])
+    else:
+        show(found, Screen())
+    raise typer.Exit(0 if is_fit(found) else 1)
+
+
+def show(findings: list[Finding], screen: Screen) -> None:
+    """Print a line for each finding."""
+    for finding in findings:
+        todo = f" [bold]→[/] {escape(finding.todo)}" if finding.todo else ""
+        screen.console.print(f"{_MARKS[finding.level]} {finding.check}: {escape(finding.said)}{todo}")

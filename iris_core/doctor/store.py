@@ -1,0 +1,142 @@
+"""The object store: does it keep versions, refuse a second writer, tell what lands, and forget in time?"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+
+from minio.error import MinioException, S3Error
+
+from iris_core.doctor.finding import Finding, ill, note, well
+from iris_core.errors import IrisError, StoreError
+from iris_core.events.stream import Pace, follow
+from iris_core.settings import places
+from iris_core.settings.variables import Settings
+from iris_core.store.objects import ObjectStore, StoreAccess
+
+LISTEN_WITHIN_S = 10.0
+PING_S = 1
+PROBE_FOLDER = "doctor"
+
+
+def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iterator[Finding]:
+    """What the pipelines need of the store; what is written for it is removed again.
+
+    :param may_write: these credentials are the pipelines', who may write below `work/`.
+    """
+    buckets = sorted({place.bucket for place in (*places.watched(settings), *places.written(settings))})
+    for bucket in buckets:
+        try:
+            yield _versioning(store, bucket)
+        except (IrisError, MinioException) as error:
+            yield ill("store", f"bucket {bucket}: {error}", _reach(error))
+            return
+    if may_write:
+        yield _conditional_write(store, settings)
+        yield _listen(store.access, settings.bucket)
+    yield from (_lifecycle(store, settings, bucket) for bucket in buckets)
+
+
+def _reach(error: BaseException) -> str:
+    if "NoSuchBucket" in str(error) or "does not exist" in str(error):
+        return "Create it: `python -m deploy.minio_init`, or correct TEAM_S3_BUCKET."
+    return (
+        "Check MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the store runs."
+    )
+
+
+def _versioning(store: ObjectStore, bucket: str) -> Finding:
+    next(iter(store.keys(bucket, f"{places.WORK}{PROBE_FOLDER}")), None)
+    if store.admin.get_bucket_versioning(bucket).status == "Enabled":
+        return well("versions", f"bucket {bucket} keeps every version of an object")
+    return note(
+        "versions",
+        f"bucket {bucket} keeps no versions: an upload that is overwritten before it was read is lost",
+        f"Switch versioning on for {bucket}; `python -m deploy.minio_init` does.",
+    )
+
+
+def _conditional_write(store: ObjectStore, settings: Settings) -> Finding:
+    """A second `PUT … If-None-Match: *` must be refused: every commit of the ledger rests on that."""
+    check, bucket = "conditional writes", settings.predictions_bucket
+    key = f"{places.WORK}{PROBE_FOLDER}/{uuid.uuid4()}"
+    try:
+        first, second = (store.create(bucket, key, body, "text/plain") for body in (b"1", b"2"))
+        kept = store.get(bucket, key)
+    except StoreError as error:
+        return ill(check, str(error), "Let the pipelines write below work/: deploy/policies.py.")
+    finally:
+        with suppress(IrisError, MinioException):
+            store.erase(bucket, key)
+    if (first, second, kept) == (True, False, b"1"):
+        return well(check, "of two writers with If-None-Match: * the second is refused")
+    return ill(
+        check,
+        "the store ignores If-None-Match: two tasks could decide the same thing twice",
+        "Use a store that honours it: MinIO since 2024, S3, Ceph since Squid.",
+    )
+
+
+def _listen(access: StoreAccess, bucket: str) -> Finding:
+    async def asked() -> StoreAccess:
+        return access
+
+    async def first() -> str:
+        return (await anext(follow(asked, bucket, Pace(ping_s=PING_S)))).kind
+
+    try:
+        kind = asyncio.run(asyncio.wait_for(first(), LISTEN_WITHIN_S))
+    except TimeoutError:
+        kind = "down"
+    if kind == "subscribed":
+        return well("notifications", f"the store tells at once what lands in {bucket}")
+    return note(
+        "notifications",
+        f"the store does not tell what lands in {bucket}: watchers list instead, every few seconds",
+        "The line above says why; docs/real-minio.md what works. Nothing is missed without it.",
+    )
+
+
+def _lifecycle(store: ObjectStore, settings: Settings, bucket: str) -> Finding:
+    try:
+        config = store.admin.get_bucket_lifecycle(bucket)
+    except S3Error as error:
+        if error.code == "NoSuchLifecycleConfiguration":
+            config = None
+        else:
+            todo = "Let these credentials read it: s3:GetLifecycleConfiguration."
+            return note("lifecycle", f"the rules of {bucket} cannot be read ({error.code})", todo)
+    except MinioException as error:
+        return note("lifecycle", f"the rules of {bucket} cannot be read ({error})")
+    rules = [rule for rule in (config.rules if config else ()) if rule.status == "Enabled"]
+    expiring = [rule for rule in rules if rule.expiration or rule.noncurrent_version_expiration]
+    if bucket == settings.bucket and any(_overlaps(_prefix(rule), places.LEDGER) for rule in expiring):
+        return ill(
+            "lifecycle",
+            f"a rule of {bucket} deletes decisions below {places.LEDGER}: all of it would be done again",
+            f"Take the rule away, or give it a prefix that is not above {places.LEDGER}.",
+        )
+    lacking = [
+        place.key
+        for place in places.written(settings)
+        if place.bucket == bucket
+        and place.cleared
+        and not any(place.key.startswith(_prefix(r)) for r in expiring)
+    ]
+    if not lacking:
+        return well("lifecycle", f"what scoring leaves behind in {bucket} is gone within days")
+    return note(
+        "lifecycle",
+        f"nothing ends what is left behind in {bucket} below {', '.join(lacking)}: the bucket grows",
+        "`python -m deploy.minio_init` sets the rules.",
+    )
+
+
+def _prefix(rule: object) -> str:
+    return str(getattr(getattr(rule, "rule_filter", None), "prefix", None) or "")
+
+
+def _overlaps(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
