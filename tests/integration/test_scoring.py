@@ -353,9 +353,10 @@ class TestLocalFile:
 DYING = """
 import os, signal, sys
 from itertools import count
-from iris_core import scoring, tracking
+from iris_core import scoring
+from iris_core.models import tracking
 from iris_core.settings.variables import load_settings
-from iris_core.ledger import Actor, Ledger
+from iris_core.ledger.ledger import Actor, Ledger
 from iris_core.scoring import publication, shards
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace
