@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format docs env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ test-stack: setup  ## Run docker-compose.yml's services natively, with Celery wo
 test-compose: setup  ## Run docker-compose.yml in containers, with both executors (where a Docker API answers)
 	DOCKER_COMPOSE="$(DOCKER_COMPOSE)" $(BIN)/python -m pytest -m compose -rs tests/stack/test_containers.py $(PYTEST_ARGS)
 
+# With MINIO_BIN set, these tests do not skip.
+test-minio: setup  ## Run the tests that need a real MinIO (MINIO_BIN, one on the PATH, or docker-compose.yml's image's)
+	@minio=$${MINIO_BIN:-$$(command -v minio || .ci/minio)} && \
+	MINIO_BIN="$$minio" $(BIN)/python -m pytest $$(grep -rl MINIO_BIN tests/integration --include='*.py') $(PYTEST_ARGS)
+
 test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-stack (root, or sudo)
 	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
 	$$sudo apt-get update --quiet=2 && \
@@ -73,6 +78,7 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (under 90 seconds)
 	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
+UPGRADE ?=
 SEED ?= 1
 ROWS ?= 10000000
 LARGE ?= 0
@@ -107,7 +113,17 @@ lint: setup  ## Check style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 	$(BIN)/mypy
+
+lock: setup  ## Lock the packages that pyproject.toml asks for (UPGRADE=NAME moves one, UPGRADE=all every one)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --all-extras $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
+	  pyproject.toml --output-file requirements.lock
+
+release-check: setup  ## Check that this checkout can be released: tree, changelog, lock, lint, wheel and sdist
+	@$(BIN)/python .ci/release.py
 
 docs: setup  ## Write the table of variables into docs/configuration.md, from their declarations
 	@$(BIN)/python .ci/variables_table.py
@@ -115,6 +131,9 @@ docs: setup  ## Write the table of variables into docs/configuration.md, from th
 format: setup  ## Correct style and format where a tool can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+image:  ## Build the image that docker-compose.yml and the Helm chart run
+	docker build --tag iris-mlops-pipelines:local .
 
 ENV_FILE ?= .env
 EXECUTOR ?=

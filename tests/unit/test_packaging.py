@@ -383,7 +383,30 @@ class TestWorkflow:
             make, *called = command.split()
             assert make == "make"
             assert set(called) <= targets
-        assert {"lint", "test-fast", "test"} <= set(" ".join(commands).split())
+        everything = {
+            "lint",
+            "test-fast",
+            "test",
+            "test-stack",
+            "test-minio",
+            "test-compose",
+            "image",
+            "audit",
+        }
+        assert everything <= set(" ".join(commands).split())
+
+    def test_actions_are_pinned(self) -> None:
+        jobs = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"].values()
+        actions = [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]
+        assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in actions)
+
+    def test_minio_comes_out_of_the_image_that_compose_runs(self) -> None:
+        """`.ci/minio` looks for the one line that begins like this."""
+        begin = "${MINIO_IMAGE:-"
+        assert f"\\{begin}" in read(".ci/minio")
+        assert [line for line in composed().splitlines() if begin in line] == [
+            f"    image: {services()['minio']['image']}"
+        ]
 
     def test_ci_runs_every_python_that_the_project_supports(self) -> None:
         matrix = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["fast"]["strategy"]["matrix"]
@@ -396,6 +419,12 @@ class TestWorkflow:
         hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
         assert [repo["repo"] for repo in hooks] == ["local"]
         assert {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
+
+
+class TestWheel:
+    def test_its_packages_are_typed(self) -> None:
+        packages = pyproject()["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+        assert [package for package in packages if not (ROOT / package / "py.typed").exists()] == []
 
 
 class TestDocuments:
