@@ -19,7 +19,7 @@ from iris_core.drift.location import standardised
 from iris_core.drift.ranks import Numbers
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics, merge_tables, of_frame
 
-HALVINGS = 40
+HALVINGS = 30
 
 
 def placement_scores(reference: Numbers, values: Numbers) -> Numbers:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.drift.debounce import debounced
+from iris_core.drift.debounce import counted, debounced
 from iris_core.drift.thresholds import SEVERITIES, Severity
 
 pytestmark = pytest.mark.unit
@@ -41,3 +41,19 @@ def test_an_alert_has_its_violations_within_the_window(
     found = debounced(history, window, needed, "low")
     assert found.violations <= found.seen <= window
     assert not found.alert or (found.violations >= needed and history[-1] in ("low", "medium", "high"))
+
+
+@pytest.mark.parametrize(
+    ("severity", "chance", "needed", "expected"),
+    [
+        ("low", 0.0075, 2, "low"),
+        ("low", 0.008, 2, "none"),
+        ("low", 0.0075, 1, "none"),  # one batch alone must be surer
+        ("high", 0.0005, 1, "high"),
+        ("insufficient", 1.0, 2, "insufficient"),
+    ],
+)
+def test_a_batch_counts_when_its_chance_is_small_enough(
+    severity: Severity, chance: float, needed: int, expected: Severity
+) -> None:
+    assert counted(severity, chance, needed) == expected

@@ -9,11 +9,14 @@ import polars as pl
 import pytest
 
 from iris_core.drift import of_frame
+from iris_core.drift.backtest.detections import DETECTIONS, Detection
 from iris_core.drift.backtest.plot import picture
-from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_table
+from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_distribution, of_table
 from iris_core.drift.backtest.rates import Case, Options, cell, delay, pairs
+from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shifted
 from iris_core.drift.stattests import defaults, library_defaults
+from iris_core.drift.thresholds import rank
 from iris_core.errors import DataRejected
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
@@ -121,3 +124,21 @@ def test_a_picture(normal: Population, tmp_path: Path) -> None:
     cells = [cell(normal, Case(shift, 120, 30), options) for shift in (NO_DRIFT, Shift("mean", 0.5))]
     picture(cells, tmp_path / "rates.png", "normal")
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_models_that_keep_their_reference(normal: Population) -> None:
+    course = Course(reference=60, batch=30, batches=4)
+    found = play(normal, course, 3, Options(seed=1))
+    assert (found.models, found.alerted, found.share) == (3, 0, 0.0)
+
+
+def test_a_model_whose_batches_drift_alerts() -> None:
+    """Each table that is drawn lies higher than the one before: so does every batch than its reference."""
+    drawn = iter(range(100))
+    rising = of_distribution("rising", lambda rng, n: rng.standard_normal((n, 4)) + 3 * next(drawn))
+    assert play(rising, Course(reference=60, batch=30, batches=3), 2, Options(seed=1)).share == 1.0
+
+
+@pytest.mark.parametrize("detection", DETECTIONS, ids=lambda one: one.name)
+def test_what_must_be_seen_is_seen(detection: Detection) -> None:
+    assert rank(detection.play(np.random.default_rng(1))) >= rank(detection.least)
