@@ -40,23 +40,16 @@ def parse(files: list[Path]) -> Callable[[], Any]:
 
 def statistics(files: list[Path]) -> Callable[[], Any]:
     """Exact statistics of the same columns, read as a report reads them."""
-    from iris_core.drift.sides import file_chunks
     from iris_core.drift.statistics import merge_tables, of_batches, of_frame
     from iris_core.settings.project import load_project
-    from iris_core.tables.numeric import numeric_batches
+    from iris_core.tables import LocalInput, Wanted, read
 
     names = load_project().table.feature_names
 
     def work() -> int:
         found = of_batches((), names)
-        for _, part in numeric_batches(
-            file_chunks(files[0]),
-            str(files[0]),
-            names,
-            (),
-            lambda frame: of_frame(frame, names),
-            lambda *_: None,
-        ):
+        source = read(LocalInput(files[0]), Wanted(names))
+        for part in source.each(lambda batch: of_frame(batch.features, names)):
             found = merge_tables(found, part)
         return found[names[0]].count
 
@@ -68,13 +61,14 @@ def report(files: list[Path]) -> Callable[[], Any]:
     import evidently.metrics  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    from iris_core.drift.sides import file_chunks, judged, read_side
+    from iris_core.drift.sides import judged, read_side
     from iris_core.settings.project import load_project
+    from iris_core.tables import LocalInput
 
     table = load_project().table
 
     def work() -> str:
-        reference, current = (read_side(file_chunks(file), str(file), table) for file in files)
+        reference, current = (read_side(LocalInput(file), table) for file in files)
         verdict, tested = judged(reference, current, table)
         return f"{verdict.severity}, {len(tested.html)} characters of HTML"
 

@@ -170,8 +170,8 @@ def _decider(given: Given) -> Any:
 
 def ours_local(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.options import Options
-    from iris_core.tables.inputs import LocalInput
+    from iris_core.scoring.output import Options
+    from iris_core.tables import LocalInput
 
     source, table = LocalInput(Path(given["source"])), load_project().table
     with Path(given["out"]).open("wb") as out:
@@ -180,8 +180,8 @@ def ours_local(given: Given) -> int:
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.options import Options, Range
-    from iris_core.tables.inputs import StoredInput
+    from iris_core.scoring.output import Options
+    from iris_core.tables import Range, StoredInput
 
     store, version = stored(given)
     rows = Range(**given["range"]) if given.get("range") else None
@@ -193,7 +193,7 @@ def ours_store(given: Given) -> int:
 def ours_shards(given: Given) -> int:
     """Cut, scored by two processes as Airflow's workers would, put together."""
     from iris_core.scoring.shards import cuts
-    from iris_core.tables.inputs import StoredInput
+    from iris_core.tables import StoredInput
 
     store, version = stored(given)
     least = max(version.size // given["shards"], 1)

@@ -24,9 +24,7 @@ class Purpose(StrEnum):
 def upload(
     file: Annotated[
         Path,
-        typer.Argument(
-            exists=True, dir_okay=False, readable=True, help="A CSV file; Parquet, too, unless as train."
-        ),
+        typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV (gzip, too) or Parquet."),
     ],
     purpose: Annotated[
         Purpose,
@@ -37,7 +35,7 @@ def upload(
     ] = Purpose.test,
     as_json: AsJson = False,
 ) -> None:
-    """Put a CSV where the pipelines look; everything after that happens by itself.
+    """Put a table where the pipelines look; everything after that happens by itself.
 
     Goes to the running local stack, else to the store that MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY and the TEAM_… variables name.

@@ -28,7 +28,9 @@ drift = typer.Typer(help="Drift verdicts: how right they are, and one without Ai
 
 @drift.command()
 def report(
-    current: Annotated[str, typer.Argument(help="The batch: a CSV file, or s3://bucket/key.")],
+    current: Annotated[
+        str, typer.Argument(help="The batch: CSV (gzip, too) or Parquet, a file or s3://bucket/key.")
+    ],
     reference: Annotated[str, typer.Option(help="What the model learnt from: a file, or s3://bucket/key.")],
     html: Annotated[Path | None, typer.Option(help="Write Evidently's page here.")] = None,
     as_json: AsJson = False,
@@ -148,15 +150,16 @@ def _population(reference: str) -> Population:
 
 
 def _side(place: str, table: TableSchema) -> Side:
-    from iris_core.drift.sides import file_chunks, read_side
+    from iris_core.drift.sides import read_side
+    from iris_core.tables import LocalInput, StoredInput
 
     if not place.startswith("s3://"):
-        return read_side(file_chunks(Path(place)), place, table)
+        return read_side(LocalInput(Path(place)), table)
     from iris_core.cli.deployment import open_workspace
     from iris_core.store.objects import parse_uri
 
     store = open_workspace().store
-    return read_side(store.chunks(parse_uri(store, place)), place, table)
+    return read_side(StoredInput(store, parse_uri(store, place)), table)
 
 
 def _print_verdict(verdict: DriftVerdict) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def labels(
     file: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or Parquet: an id and a label."),
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="CSV (gzip, too) or Parquet: id and label."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -35,7 +37,7 @@ def labels(
       iris labels answers.csv --json | jq '.models[].accuracy'
     """
     from iris_core.labels import preview, told
-    from iris_core.tables.inputs import LocalInput
+    from iris_core.tables import LocalInput
 
     workspace = open_workspace()
     found = preview(workspace, LocalInput(file))
@@ -73,6 +75,7 @@ def _share(value: float | None) -> str:
 def _left_out(found: Measured) -> str:
     counts = {
         "without a label": found.unlabelled,
+        "with a label that is no class": found.unknown_labels.count,
         "said twice": found.duplicate,
         "with several labels, left out": found.conflicting,
     }

@@ -50,7 +50,7 @@ def score(
     with _watching(file) as watch:
         done = score_file(workspace, file, model, target, watch)
     if as_json:
-        print_json(asdict(done))
+        print_json({**asdict(done), "unknown_labels": done.unknown_labels.model_dump()})
         return
     told = f"{done.rows:,} rows with version {done.model_version} to {escape(str(done.out))}"
     told += f" in {done.seconds:.1f} s ({_rate(done.rows, done.seconds)})"
@@ -59,6 +59,8 @@ def score(
     if done.accuracy is not None:
         told += f"; accuracy {done.accuracy:.3f}"
     Screen().console.print(told)
+    if unknown := done.unknown_labels.sentence(workspace.settings.project.table.classes):
+        Screen().console.print(escape(unknown))
 
 
 Watch = Callable[[int, int], None]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,16 +13,13 @@ from iris_core.drift.known import Known
 from iris_core.drift.sample import bounded_sample
 from iris_core.drift.statistics import TableStatistics, merge_tables, of_batches, of_frame
 from iris_core.drift.verdict import DriftVerdict, judge, with_page
-from iris_core.errors import DataRejected
 from iris_core.settings.project import TableSchema
-from iris_core.tables import Finding, is_missing, rejection
+from iris_core.tables import Batch, Finding, Input, Wanted, is_missing, read, rejection
 from iris_core.tables.findings import shown
-from iris_core.tables.numeric import numeric_batches
 
 PREDICTION = "prediction"
 SAMPLE_ROWS = 50_000
 SEED = 7
-CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,13 @@ class Side:
         return replace(self, sample=self.sample.with_columns(predicted))
 
 
-def read_side(chunks: Iterable[bytes], where: str, table: TableSchema) -> Side:
-    """Read a CSV once, in bounded memory.
+def read_side(given: Input, table: TableSchema) -> Side:
+    """Read a table once, in bounded memory.
 
-    :param where: the table's URI or path, for messages.
-    :raises DataRejected: not a CSV, a feature's column is missing or holds text.
+    :raises DataRejected: not a table, a feature's column is missing or holds text.
     """
-    reading = _Reading(where, table, of_batches((), table.feature_names))
-    sample = bounded_sample(reading.frames(chunks), SAMPLE_ROWS, SEED)
+    reading = _Reading(given.where, table, of_batches((), table.feature_names))
+    sample = bounded_sample(reading.frames(given), SAMPLE_ROWS, SEED)
     reading.check_numbers()
     return Side(reading.statistics, sample)
 
@@ -65,20 +60,24 @@ class _Reading:
     statistics: TableStatistics
     text: dict[str, str] = field(default_factory=dict)
 
-    def frames(self, chunks: Iterable[bytes]) -> Iterator[pl.DataFrame]:
+    def frames(self, given: Input) -> Iterator[pl.DataFrame]:
         """Features as numbers, and the columns that hold classes as text."""
-        names, carried = self.table.feature_names, (self.table.target, PREDICTION)
-        for frame, found in numeric_batches(
-            chunks, self.where, names, carried, lambda frame: of_frame(frame, names), self._note_text
-        ):
-            self.statistics = merge_tables(self.statistics, found)
+        names = self.table.feature_names
+        source = read(given, Wanted(names, (self.table.target, PREDICTION), self.table.classes))
+        source.require(names)
+        for frame, statistics, text in source.each(self._measured):
+            self.statistics = merge_tables(self.statistics, statistics)
+            self.text = {**text, **self.text}
             yield frame
 
-    def _note_text(self, cells: pl.DataFrame, values: pl.DataFrame) -> None:
-        for name in self.table.feature_names:
-            if values.height and values[name].null_count() == values.height and name not in self.text:
-                found = cells[name].filter(~is_missing(cells[name])).head(1).to_list()
-                self.text |= dict.fromkeys([name] if found else [], found[0] if found else "")
+    def _measured(self, batch: Batch) -> tuple[pl.DataFrame, TableStatistics, dict[str, str]]:
+        # A prediction is another class where its model had one; a label that is no class is no answer.
+        labels = [
+            (found.text() if name == PREDICTION else found.known.cast(pl.String)).alias(name)
+            for name, found in batch.labels.items()
+        ]
+        statistics = of_frame(batch.features, self.table.feature_names)
+        return batch.features.hstack(labels), statistics, {} if batch.is_plain else _text_of(batch)
 
     def check_numbers(self) -> None:
         """Refuse a table of which a feature holds text, and no number in any row."""
@@ -95,6 +94,17 @@ class _Reading:
         ]
         if findings:
             raise rejection(self.where, findings)
+
+
+def _text_of(batch: Batch) -> dict[str, str]:
+    """The first text in features of which no cell of the batch is a number."""
+    found: dict[str, str] = {}
+    for name in batch.features.columns:
+        if len(batch) and batch.features[name].null_count() == len(batch):
+            cells = batch.as_text(name)
+            if not (text := cells.filter(~is_missing(cells))).is_empty():
+                found[name] = text[0]
+    return found
 
 
 def judged(
@@ -123,18 +133,3 @@ def judged(
 
 def _both_have(reference: Side, current: Side, name: str) -> bool:
     return name in reference.sample.columns and name in current.sample.columns
-
-
-def file_chunks(path: Path) -> Iterator[bytes]:
-    """A local file in pieces.
-
-    :raises DataRejected: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(CHUNK_BYTES):
-                yield piece
-    except OSError as error:
-        raise DataRejected(
-            f"{path} cannot be read: {error.strerror}. Name a CSV file or s3://bucket/key."
-        ) from error

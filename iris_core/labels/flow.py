@@ -26,7 +26,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.publication import SCORED
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.inputs import Input, StoredInput
+from iris_core.tables import Input, StoredInput
 from iris_core.tables.ordered import ordered
 
 log = logging.getLogger(__name__)

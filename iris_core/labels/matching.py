@@ -21,19 +21,18 @@ from iris_core.errors import ObjectMissing
 from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
 from iris_core.ledger.ledger import Record
 from iris_core.models.registry import ModelRef
-from iris_core.scoring.quality import quality
-from iris_core.scoring.render import PREDICTION
+from iris_core.scoring.output import PREDICTION
+from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables import batches
-from iris_core.tables.inputs import Input
+from iris_core.tables import OTHER, Batch, Input, MemoryInput, StoredInput, Wanted, read
 from iris_core.tables.ordered import ordered
-from iris_core.tables.published import text_frames
 
 READERS = 8
 SMALL_BYTES = 4 << 20
 """Smaller predictions are read ahead, several at once."""
 JOINED_AT_ONCE = 250_000
+JOINED_BYTES = 32 << 20
 PLACE = "place"
 
 
@@ -75,7 +74,8 @@ class ModelPerformance(BaseModel):
 class Measured(BaseModel):
     """A file of labels against predictions.
 
-    Rows: `rows` in all, `unlabelled` without a label, `duplicate` that say the same again. Keys: `labels`
+    Rows: `rows` in all, `unlabelled` without a label, `unknown_labels` with one that is no class,
+    `duplicate` that say the same again. Keys: `labels`
     usable ones, `conflicting` with several labels (left out), `unmatched` that no prediction has. Tables of
     predictions: `tables` looked through, of which `without_key` lack the key's column and `gone` are gone.
     `scorings` are the matched ones; `models` is by model version.
@@ -86,6 +86,7 @@ class Measured(BaseModel):
     rows: int
     labels: int
     unlabelled: int
+    unknown_labels: UnknownLabels = UnknownLabels()
     duplicate: int
     conflicting: int
     unmatched: int
@@ -174,23 +175,26 @@ class _Matching:
     def _frames(self, one: Published, small: bytes | None) -> Iterator[pl.DataFrame]:
         self.tables.add(one.scoring)
         version = one.predictions
-        found = text_frames(self.store, version)
-        if small is not None:
-            found = (batch.frame for batch in batches([small], version.uri))
+        given = StoredInput(self.store, version) if small is None else MemoryInput(small, version.uri)
+        wanted = Wanted(labels=(PREDICTION,), classes=self.table.classes, text=(self.table.key,))
         try:
-            yield from _keyed(found, self.table.key)
-        except pl.exceptions.ColumnNotFoundError:
-            self.without_key.add(one.scoring)
+            source = read(given, wanted)
+            if self.table.key not in source.columns:
+                self.without_key.add(one.scoring)
+                return
+            yield from _keyed(source.batches(), self.table.key)
         except ObjectMissing:
             self.gone.add(one.scoring)
 
 
-def _keyed(frames: Iterator[pl.DataFrame], key: str) -> Iterator[pl.DataFrame]:
+def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
     """Key and prediction alone, in frames large enough to be worth a join."""
     held: list[pl.DataFrame] = []
-    for frame in frames:
-        held.append(frame.select(keys(key), pl.col(PREDICTION)))
-        if sum(part.height for part in held) >= JOINED_AT_ONCE:
+    for batch in batches:
+        predicted = batch.labels[PREDICTION].text().fill_null(OTHER).alias(PREDICTION)
+        held.append(batch.text.select(keys(key), predicted))
+        rows, size = sum(part.height for part in held), sum(part.estimated_size() for part in held)
+        if rows >= JOINED_AT_ONCE or size >= JOINED_BYTES:
             yield pl.concat(held)
             held = []
     if held:
@@ -203,11 +207,12 @@ def measured(
     """Join a file of labels to the predictions of these scorings.
 
     :param scored: newest first.
-    :param most_unusable: the share of rows without a key, or with a key that has several labels, that is put
-        up with.
+    :param most_unusable: the tolerated share of rows without a key or a known class, and of keys with several
+        labels.
     :raises DataRejected: the file cannot be used as labels; says why and what to do.
     """
     found = survey(given, table)
+    check_share(given, found, 0, (), most_unusable)
     matching = _Matching(store, table)
     labels = duplicate = conflicting = 0
     conflicts: tuple[str, ...] = ()
@@ -222,6 +227,7 @@ def measured(
         rows=found.rows,
         labels=labels,
         unlabelled=found.unlabelled,
+        unknown_labels=found.unknown_labels,
         duplicate=duplicate,
         conflicting=conflicting,
         unmatched=matching.unmatched,

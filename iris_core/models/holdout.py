@@ -68,12 +68,22 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
 
 
 def labelled_frame(workspace: Workspace, version: ObjectVersion) -> pd.DataFrame:
-    """A whole training table in memory.
+    """A whole training table in memory: features as float64 in the schema's order, then each row's class.
+
+    What is not a number is NaN, what is no class is None: validate first.
 
     :raises ObjectMissing: this version is gone.
+    :raises DataRejected: it cannot be read as a table, or a column is missing.
     """
-    from iris_core.tables import typed_frame
+    import polars as pl
+
+    from iris_core.tables import StoredInput, Wanted, read
 
     table = workspace.settings.project.table
-    frame = typed_frame(workspace.store.chunks(version), version.uri, table, with_target=True)
-    return frame.to_pandas()
+    wanted = Wanted(table.feature_names, (table.target,), table.classes)
+    source = read(StoredInput(workspace.store, version), wanted)
+    source.require(wanted.names)
+    batches = source.each(
+        lambda it: it.features.with_columns(it.labels[table.target].known.alias(table.target))
+    )
+    return pl.concat(batches).with_columns(pl.col(table.target).cast(pl.String)).to_pandas()

@@ -24,7 +24,7 @@ from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import log_history, metrics
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.published import text_frames
+from iris_core.tables import StoredInput
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -207,11 +207,7 @@ def _debounce(
 
 
 def _side(workspace: Workspace, version: ObjectVersion) -> Side:
-    chunks = workspace.store.chunks(version)
-    if version.key.endswith(".parquet"):
-        frames = enumerate(text_frames(workspace.store, version))
-        chunks = (frame.write_csv(include_header=number == 0).encode() for number, frame in frames)
-    return read_side(chunks, version.uri, workspace.settings.project.table)
+    return read_side(StoredInput(workspace.store, version), workspace.settings.project.table)
 
 
 def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:

@@ -7,8 +7,8 @@ in shards, `publish` commits it, `manifest` and `replay` make it again.
 from __future__ import annotations
 
 from iris_core.scoring.flow import plan, plan_shards, score, score_shard, source
+from iris_core.scoring.output import MODEL_VERSION, PREDICTION
 from iris_core.scoring.publication import REJECTED, SCORED, publish, publish_all
-from iris_core.scoring.render import MODEL_VERSION, PREDICTION
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 
 __all__ = [

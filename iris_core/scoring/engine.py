@@ -1,7 +1,7 @@
-"""The scoring pass: input ranges become blocks, rows, decisions, and a part of the output, in row order.
+"""The scoring pass: batches of rows become decisions and a part of the output, in row order.
 
-A few blocks are under way at once, each on a thread of its own; the part is written back as it goes. Memory
-is bounded by the blocks under way, whatever the size of the table. Nothing here knows Airflow, MLflow or
+A few batches are under way at once, each on a thread of its own; the part is written back as it goes. Memory
+is bounded by the batches under way, whatever the size of the table. Nothing here knows Airflow, MLflow or
 the ledger.
 """
 
@@ -9,26 +9,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from iris_core.scoring import parquet
 from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.options import Options, Range, Sink
-from iris_core.scoring.render import CsvRenderer, added_columns, csv_line
+from iris_core.scoring.output import Options, Sink, added_columns, output
+from iris_core.scoring.quality import UnknownLabels
+from iris_core.scoring.rejects import HEADER, Fault, Faults, Sorted, as_csv, sorted_out
 from iris_core.settings.project import TableSchema
-from iris_core.tables.inputs import Input, kind, layout, open_csv, open_range
-from iris_core.tables.ordered import ordered
-from iris_core.tables.rejects import HEADER, Fault, Faults, as_csv
-from iris_core.tables.rows import Block, Layout, Parsed, parse
-
-WORKERS = 3
-"""Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a
-small machine has cores, for the thread that writes and the waits on that lock."""
+from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
+from iris_core.tables.reading import WORKERS
 
 
 @dataclass
@@ -39,25 +34,29 @@ class Tally:
     rejected: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     agreement: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unknown_labels: UnknownLabels = field(default_factory=UnknownLabels)
     faults: Faults = field(default_factory=Faults)
     digest: str = ""
 
-    def add(self, names: tuple[str, ...], parsed: Parsed, decided: Decided | None) -> None:
-        """Count one block."""
-        self.rejected += parsed.rejected.height
-        self.faults.add(parsed.faults)
-        self.rows += parsed.rows.features.height
+    def add(
+        self, names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None
+    ) -> None:
+        """Count one batch."""
+        self.rejected += found.rejected.height
+        self.faults.add(found.faults)
+        self.rows += len(found.kept)
         if decided is None:
             return
         counts = np.bincount(decided.codes, minlength=len(names)).tolist()
         self.classes.update({name: count for name, count in zip(names, counts, strict=True) if count})
-        if parsed.rows.labels is not None:
-            self._compare(names, parsed.rows.labels, decided)
+        if labels is not None:
+            self._compare(names, labels, decided)
 
-    def _compare(self, names: tuple[str, ...], labels: pl.Series, decided: Decided) -> None:
-        pairs = pl.DataFrame({"label": labels, "code": decided.codes}).filter(pl.col("label") != "")
+    def _compare(self, names: tuple[str, ...], labels: Labels, decided: Decided) -> None:
+        pairs = pl.DataFrame({"label": labels.known, "code": decided.codes}).drop_nulls()
         for label, code, count in pairs.group_by("label", "code").len().iter_rows():
             self.agreement[label, names[code]] += count
+        self.unknown_labels += UnknownLabels.among(labels)
 
     def pairs(self) -> dict[str, dict[str, int]]:
         """Counts by label, then by prediction."""
@@ -69,13 +68,6 @@ class Tally:
     def all_faults(self) -> tuple[Fault, ...]:
         """Most rows first."""
         return self.faults.all()
-
-
-@dataclass(frozen=True, eq=False)
-class _Done:
-    parsed: Parsed
-    decided: Decided | None
-    rendered: bytes | memoryview
 
 
 class _Digesting:
@@ -108,73 +100,54 @@ def score_table(
 
     :param decider: None copies the rows with their numbers: what everything but the model costs.
     :param rejects: written to only if there are some, its header first.
-    :param watch: told after each block how many rows were seen, and at which byte of the input about.
+    :param watch: told after each batch how many rows were seen, and at which byte of the input about.
     :raises DataRejected: the table cannot be read as one, or columns are missing.
     """
-    out = _Digesting(sink)
-    tally = Tally()
-    if rows is None and kind(given) == "parquet":
-        done = parquet.scored(given, decider, table, options, out, workers)
-    elif options.format == "parquet":
-        done = parquet.converted(given, decider, table, options, out, workers)
-    else:
-        done = _csv(given, decider, table, options, out, rows, workers)
     names = decider.classes if decider else ()
+    source = _opened(given, table, options, names, rows)
+    digesting, tally = _Digesting(sink), Tally()
     guard = Guard(table) if options.csv_safe else None
-    for parsed, decided, place in done:
-        tally.add(names, parsed, decided)
-        if parsed.rejected.height:
-            if tally.rejected == parsed.rejected.height:
+    out = output(digesting, source, names, options, guard, rows is None or rows.start == rows.head)
+
+    def work(batch: Batch) -> tuple[Sorted, Decided | None, Any]:
+        found = sorted_out(batch, table)
+        decided = decider.decide(found.kept.features) if decider else None
+        return found, decided, out.rendered(found.kept, decided)
+
+    for found, decided, rendered in source.each(work, workers):
+        out.write(rendered)
+        tally.add(names, found, found.kept.labels.get(table.target), decided)
+        if found.rejected.height:
+            if tally.rejected == found.rejected.height:
                 rejects.write(HEADER)
-            rejects.write(as_csv(guard.frame(parsed.rejected) if guard else parsed.rejected))
+            rejects.write(as_csv(guard.frame(found.rejected) if guard else found.rejected))
         if watch:
-            watch(tally.rows + tally.rejected, place)
-    tally.digest = out.digest.hexdigest()
+            watch(tally.rows + tally.rejected, found.kept.place)
+    out.close()
+    tally.digest = digesting.digest.hexdigest()
     return tally
 
 
-def _csv(
-    given: Input,
-    decider: Decider | None,
-    table: TableSchema,
-    options: Options,
-    out: Sink,
-    rows: Range | None,
-    workers: int,
-) -> Iterator[tuple[Parsed, Decided | None, int]]:
-    opened = (
-        open_csv(given)
-        if rows is None
-        else open_range(given, rows.head, rows.start, rows.end, rows.first_row)
+def _opened(
+    given: Input, table: TableSchema, options: Options, classes: tuple[str, ...], rows: Range | None
+) -> Table:
+    """The table that is scored.
+
+    :raises DataRejected: a feature's column is missing, or one has a name that scoring writes.
+    """
+    wanted = Wanted(
+        features=table.feature_names,
+        labels=(table.target,),
+        classes=table.classes,
+        key=table.key,
+        carried="frame" if options.format == "parquet" else "lines",
+        sets_apart=True,
     )
-    names = decider.classes if decider else ()
-    added = added_columns(names, options.probabilities)
-    found = layout(opened.header.columns, table, given.where, added)
-    guard = Guard(table) if options.csv_safe else None
-    if rows is None or rows.start == rows.head:
-        shown = added if decider else added[-1:]
-        line = opened.header.line
-        out.write(guard.line(line, len(found.columns)) if guard else line)
-        out.write(b"," + csv_line(shown) + b"\n")
-    labels = tuple(map(guard.text, names)) if guard else names
-    renderer = CsvRenderer(labels, options.model_version)
-
-    def work(block: Block) -> _Done:
-        return _work(block, found, decider, renderer, guard)
-
-    place = rows.start if rows else opened.header.end
-    for block, done in ordered(opened.blocks, work, workers):
-        if len(done.rendered):
-            out.write(done.rendered)
-            out.write(b"\n")
-        place += len(block.data)
-        yield done.parsed, done.decided, place
-
-
-def _work(
-    block: Block, found: Layout, decider: Decider | None, renderer: CsvRenderer, guard: Guard | None
-) -> _Done:
-    parsed = parse(block, found)
-    decided = decider.decide(parsed.rows.features) if decider else None
-    rows = guard.rows(parsed.rows, found) if guard else parsed.rows
-    return _Done(parsed, decided, renderer.rows(rows, decided))
+    source = read(given, wanted, rows)
+    source.require(table.feature_names)
+    clash = [name for name in added_columns(classes, options.probabilities) if name in source.columns]
+    if clash:
+        found = f"a column {clash[0]!r}, which scoring writes"
+        told = Finding(check="header", column=clash[0], count=1, found=found, expected="another name")
+        raise rejection(given.where, [told])
+    return source

@@ -18,14 +18,14 @@ from iris_core.models.registry import ModelRef
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
-from iris_core.scoring.options import Options, Sink
+from iris_core.scoring.output import Options, Sink
 from iris_core.scoring.publication import REJECTED, reject, withdraw
+from iris_core.scoring.rejects import judge
 from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import cut
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
-from iris_core.tables.inputs import StoredInput
-from iris_core.tables.rejects import judge
+from iris_core.tables import StoredInput
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +142,7 @@ def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decide
         rejected=tally.rejected,
         classes=dict(tally.classes),
         agreement=tally.pairs(),
+        unknown_labels=tally.unknown_labels,
         faults=tally.all_faults(),
         digest=tally.digest,
         model_digest=model.digest,

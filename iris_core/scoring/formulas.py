@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from iris_core.settings.project import TableSchema
+from iris_core.tables import Lines
 from iris_core.tables.records import scan
-from iris_core.tables.rows import Layout, Rows
 
 MARK = "'"
 FORMULA = r"^(?:[\t\r\n]|[\x00-\x20\u{a0}\u{200b}\u{3000}\u{feff}]*[=+\-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}])"
@@ -46,27 +45,18 @@ class Guard:
         """A CSV's header row, without its line end."""
         return self._marked(header + b"\n", width, range(width))[0][:-1]
 
-    def rows(self, rows: Rows, layout: Layout) -> Rows:
-        """Rows as their bytes: only columns that are no features can hold text."""
-        texts = [place for place, name in enumerate(layout.columns) if name not in self._features]
-        data, marks = self._marked(rows.data, len(layout.columns), texts)
-        if not marks.size:
-            return rows
-        return replace(rows, data=data, ends=rows.ends + np.searchsorted(marks, rows.ends))
+    def lines(self, lines: Lines, columns: Sequence[str]) -> Lines:
+        """Rows of these columns as their bytes: only columns that are no features can hold text."""
+        texts = [place for place, name in enumerate(columns) if name not in self._features]
+        data, marks = self._marked(lines.data, len(columns), texts)
+        return Lines(data, lines.ends + np.searchsorted(marks, lines.ends)) if marks.size else lines
 
     def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A frame that is to be written as CSV, and its columns' names."""
-        texts = [
-            name
-            for name, kind in frame.schema.items()
-            if kind in (pl.String, pl.Categorical, pl.Enum) and name not in self._features
-        ]
-        return frame.with_columns(map(self._expression, texts)).rename(
-            {name: self.text(name) for name in frame.columns}
-        )
+        """A frame's text as CSV is to have it."""
+        return frame.with_columns(map(self._expression, frame.select(pl.col(pl.String)).columns))
 
     def _expression(self, name: str) -> pl.Expr:
-        cell = pl.col(name).cast(pl.String)
+        cell = pl.col(name)
         is_kept = cell.str.contains(NUMBER) | cell.is_in(list(self._known))
         is_formula = cell.str.contains(FORMULA) & ~is_kept
         return pl.when(is_formula).then(pl.lit(MARK) + cell).otherwise(cell).alias(name)
@@ -78,14 +68,14 @@ class Guard:
         """Whole rows of `width` fields with their marks, and where in `data` those went."""
         if not data or not places:
             return data, np.empty(0, np.int64)
-        found = scan(data)
+        found, text = scan(data), np.frombuffer(data, np.uint8)
         commas = found.commas.reshape(found.ends.size, width - 1)
         first = np.column_stack([commas[:, p - 1] + 1 if p else found.starts for p in places]).ravel()
         last = np.column_stack([commas[:, p] if p < width - 1 else found.ends for p in places]).ravel()
-        doubtful = _FIRST[found.text[first]] | (b"\r" in data)
+        doubtful = _FIRST[text[first]] | (b"\r" in data)
         cells = zip(first[doubtful].tolist(), last[doubtful].tolist(), strict=True)
         marks = np.fromiter(self._places(data, cells), np.int64)
-        return (np.insert(found.text, marks, ord(MARK)).tobytes() if marks.size else data), marks
+        return (np.insert(text, marks, ord(MARK)).tobytes() if marks.size else data), marks
 
     def _places(self, data: bytes, cells: Iterable[tuple[int, int]]) -> Iterable[int]:
         for start, end in cells:

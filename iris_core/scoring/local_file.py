@@ -16,17 +16,17 @@ from iris_core.models.registry import ModelRef, find, reference
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.flow import decider_of, options_of
-from iris_core.scoring.options import Sink
-from iris_core.scoring.quality import quality
-from iris_core.tables.inputs import LocalInput
-from iris_core.tables.rejects import judge
+from iris_core.scoring.output import Sink
+from iris_core.scoring.quality import UnknownLabels, quality
+from iris_core.scoring.rejects import judge
+from iris_core.tables import LocalInput
 
 
 @dataclass(frozen=True)
 class FileScored:
     """Where the predictions are, and the rejected rows (None: there are none); counts and accuracy.
 
-    `seconds` is what scoring took, without loading the model.
+    `unknown_labels` are no class and not counted. `seconds` is what scoring took, without loading the model.
     """
 
     out: Path
@@ -36,6 +36,7 @@ class FileScored:
     rejected: int
     classes: dict[str, int]
     accuracy: float | None
+    unknown_labels: UnknownLabels
     seconds: float
 
 
@@ -106,6 +107,7 @@ def score_file(
         rejected=tally.rejected,
         classes=dict(tally.classes),
         accuracy=found_quality.accuracy if found_quality else None,
+        unknown_labels=tally.unknown_labels,
         seconds=round(time.monotonic() - began, 3),
     )
 

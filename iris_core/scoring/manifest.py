@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.models.registry import ModelRef
-from iris_core.scoring.options import Format, Range
+from iris_core.scoring.output import Format
 from iris_core.scoring.work import Scored
 from iris_core.store.objects import ObjectVersion
+from iris_core.tables import Range
 
 LIBRARIES = ("numpy", "pandas", "polars", "pyarrow", "scikit-learn", "scipy")
 

@@ -23,11 +23,11 @@ from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
+from iris_core.scoring.rejects import HEADER, judge
 from iris_core.scoring.runs import log_run, reap
 from iris_core.scoring.whole import Ready, Whole, wholes
 from iris_core.scoring.work import Scored, Work
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.rejects import HEADER, judge
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +211,7 @@ def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
         "faults": [fault.model_dump(include={"check", "column", "count"}) for fault in whole.faults().all()],
         "classes": whole.classes,
         "agreement": whole.agreement,
+        "unknown_labels": whole.unknown_labels.model_dump(mode="json"),
         "accuracy": found.accuracy if found else None,
         "shards": len(whole.parts),
     }

@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.models.metrics import metric_name
+from iris_core.tables import Labels
+from iris_core.tables.findings import LONGEST_QUOTE, with_hint
+
+EXAMPLES = 5
+
+
+class UnknownLabels(BaseModel):
+    """Labels that are no class: they are counted beside and never as wrong answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = 0
+    examples: tuple[str, ...] = ()
+
+    @classmethod
+    def among(cls, labels: Labels) -> UnknownLabels:
+        """Those of a batch."""
+        found = labels.unknown.drop_nulls()
+        few = found.unique(maintain_order=True).head(EXAMPLES) if len(found) else found
+        return cls(count=len(found), examples=tuple(text.strip()[:LONGEST_QUOTE] for text in few))
+
+    def __add__(self, later: UnknownLabels) -> UnknownLabels:
+        examples = dict.fromkeys((*self.examples, *later.examples))
+        return UnknownLabels(count=self.count + later.count, examples=tuple(examples)[:EXAMPLES])
+
+    def sentence(self, classes: Sequence[str]) -> str:
+        """What to tell of them; empty where there are none."""
+        if not self.count:
+            return ""
+        shown = ", ".join(with_hint(example, classes) for example in self.examples)
+        are = "label is no class and is" if self.count == 1 else "labels are no class and are"
+        return f"{self.count:,} {are} not counted: {shown}"
 
 
 class ClassQuality(BaseModel):

@@ -15,10 +15,10 @@ from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.manifest import Manifest, libraries, parse
-from iris_core.scoring.options import Options
+from iris_core.scoring.output import Options
 from iris_core.scoring.publication import SCORED
 from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables.inputs import StoredInput
+from iris_core.tables import StoredInput
 
 STEP = 8 << 20
 LONGEST_LINE = 200

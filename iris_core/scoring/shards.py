@@ -7,12 +7,14 @@ from itertools import chain
 
 from iris_core.errors import DataRejected
 from iris_core.models.registry import ModelRef
-from iris_core.scoring.options import Range
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
+from iris_core.tables import Input, Range, StoredInput
 from iris_core.tables.blocks import blocks
-from iris_core.tables.inputs import Input, StoredInput, kind, ranges, read_header
-from iris_core.tables.rows import count_rows
+from iris_core.tables.formats import GZIP, PARQUET
+from iris_core.tables.header import read_header
+from iris_core.tables.inputs import ranges
+from iris_core.tables.records import count_rows
 
 MIB = 1 << 20
 READ_BYTES = 8 << 20
@@ -69,7 +71,7 @@ def cuts(given: Input, least: int, step: int = READ_BYTES) -> list[Range]:
     :param least: bytes of a range, but for the last.
     :param step: bytes that are read at once; ranges end where such a step ends.
     """
-    if kind(given) != "csv":
+    if given.read(0, min(len(PARQUET), given.size)).startswith((GZIP, PARQUET)):
         return []
     whole = blocks(ranges(given, 0, given.size), step)
     first = next(whole, b"")

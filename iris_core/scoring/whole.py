@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.quality import Quality, quality
+from iris_core.scoring.quality import Quality, UnknownLabels, quality
+from iris_core.scoring.rejects import Faults
 from iris_core.scoring.work import Scored, Work
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.rejects import Faults
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,11 @@ class Whole:
             for label, row in part.agreement.items():
                 table.setdefault(label, Counter()).update(row)
         return {label: dict(row) for label, row in sorted(table.items())}
+
+    @property
+    def unknown_labels(self) -> UnknownLabels:
+        """Labels that are no class."""
+        return sum((part.unknown_labels for part in self.parts), UnknownLabels())
 
     @property
     def quality(self) -> Quality | None:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger.ledger import Identity
 from iris_core.models.registry import ModelRef
-from iris_core.scoring.options import Range
+from iris_core.scoring.quality import UnknownLabels
+from iris_core.scoring.rejects import Fault
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.rejects import Fault
+from iris_core.tables import Range
 
 
 class Work(BaseModel):
@@ -76,6 +77,7 @@ class Scored(BaseModel):
     rejected: int = 0
     classes: dict[str, int] = {}
     agreement: dict[str, dict[str, int]] = {}
+    unknown_labels: UnknownLabels = UnknownLabels()
     faults: tuple[Fault, ...] = ()
     digest: str = ""
     model_digest: str = ""

@@ -1,26 +1,39 @@
-"""Tables: a CSV in pieces of bytes becomes frames of text, in row order and bounded memory.
+"""How do bytes become rows? The only reader of tables, with one meaning of missing, of a number, of a label.
 
-Row numbers are a spreadsheet's: the header is row 1, a blank line is skipped but counted, and a line
-break inside quotes starts no new row. What is not a comma-separated table in UTF-8 is refused with the
-row and what to do about it.
+`read` takes CSV, gzip and Parquet and gives typed batches. Row numbers are a spreadsheet's: the header is
+row 1, a row without any value is skipped but counted, and a line break inside quotes starts no new row.
+What is no such table is refused with the row and what to do about it.
 """
 
 from __future__ import annotations
 
-from iris_core.tables.cells import MISSING, is_missing, labels, numbers
-from iris_core.tables.findings import Finding, rejection
-from iris_core.tables.frames import Batch, batches, typed_frame
+from iris_core.tables.batch import Batch, Wanted
+from iris_core.tables.cells import MISSING, OTHER, Classes, Labels, is_missing, numbers
+from iris_core.tables.findings import Finding, missing_columns, rejection
+from iris_core.tables.inputs import Input, LocalInput, MemoryInput, StoredInput
+from iris_core.tables.reading import Range, Table, read
+from iris_core.tables.records import Lines
 from iris_core.tables.repeats import Repeats
 
 __all__ = [
     "MISSING",
+    "OTHER",
     "Batch",
+    "Classes",
     "Finding",
+    "Input",
+    "Labels",
+    "Lines",
+    "LocalInput",
+    "MemoryInput",
+    "Range",
     "Repeats",
-    "batches",
+    "StoredInput",
+    "Table",
+    "Wanted",
     "is_missing",
-    "labels",
+    "missing_columns",
     "numbers",
+    "read",
     "rejection",
-    "typed_frame",
 ]

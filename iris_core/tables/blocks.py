@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 2 << 20
+"""Enough for each pass over a block to be worth its start, small enough for a core's cache."""
 LONGEST_ROW_BYTES = 32 << 20
+DOS_END = b"\x1a"
+"""DOS ended text files with it."""
 
 
 def blocks(
-    chunks: Iterable[bytes], size: int = BLOCK_BYTES, longest_row: int = LONGEST_ROW_BYTES
+    pieces: Iterable[bytes], size: int = BLOCK_BYTES, longest_row: int = LONGEST_ROW_BYTES
 ) -> Iterator[bytes]:
     """Blocks of about `size` bytes, cut at line ends outside quotes; the last gets a final newline.
 
@@ -18,7 +21,7 @@ def blocks(
     """
     held = bytearray()
     limit = size
-    for piece in _pieces(chunks, size):
+    for piece in _small(pieces, size):
         held += piece
         if len(held) < limit:
             continue
@@ -26,16 +29,19 @@ def blocks(
         if not cut and len(held) >= longest_row:
             cut = len(held)
         if cut:
-            yield bytes(held[:cut])
+            with memoryview(held) as view:
+                block = bytes(view[:cut])
+            yield block
             del held[:cut]
         limit = len(held) + size
-    if held:
-        yield bytes(held) if held.endswith(b"\n") else bytes(held) + b"\n"
+    last = bytes(held).rstrip(DOS_END)
+    if last:
+        yield last if last.endswith(b"\n") else last + b"\n"
 
 
-def _pieces(chunks: Iterable[bytes], size: int) -> Iterator[memoryview]:
-    for chunk in chunks:
-        view = memoryview(chunk)
+def _small(pieces: Iterable[bytes], size: int) -> Iterator[memoryview]:
+    for piece in pieces:
+        view = memoryview(piece)
         for start in range(0, len(view), size):
             yield view[start : start + size]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
@@ -12,18 +13,23 @@ from iris_core.errors import DataRejected
 
 ROWS_NAMED = 5
 FINDINGS_TOLD = 3
+COLUMNS_NAMED = 10
 LONGEST_QUOTE = 40
 
 Check = Literal[
     "empty",
     "encoding",
     "format",
+    "compressed",
+    "damaged",
     "header",
+    "title",
     "unclosed_quote",
     "stray_quote",
     "long_row",
     "short_row",
     "missing_column",
+    "column_type",
     "no_rows",
     "too_few_rows",
     "not_a_number",
@@ -46,12 +52,16 @@ _ADVICE: dict[Check, tuple[str, str]] = {
     "empty": ("Check the export", ""),
     "encoding": ("Save it as UTF-8", ""),
     "format": ("Export it as CSV", "',' between fields, one row a line, UTF-8"),
+    "compressed": ("Unpack it, or compress the table with gzip", ""),
+    "damaged": ("Write the file again", ""),
     "header": ("Give the first row a distinct name for every column", ""),
+    "title": ("Delete the lines above the header", ""),
     "unclosed_quote": ("Close the quote", "a quote inside a value is written twice"),
     "stray_quote": ("Quote whole values", "no space around; a quote inside a value is written twice"),
     "long_row": ("Give the row one field a column", "a value that holds a ',' must be quoted"),
     "short_row": ("Give the row one field a column", "a missing value is an empty field"),
     "missing_column": ("Add or rename the columns", ""),
+    "column_type": ("Convert the column, or leave it out", ""),
     "no_rows": ("Check the export", ""),
     "too_few_rows": ("Add rows", ""),
     "not_a_number": (_CORRECT, "a '.' before decimals, no thousands separators, no unit"),
@@ -131,11 +141,50 @@ def _advice(findings: Iterable[Finding]) -> str:
     return " ".join(f"{action} ({'; '.join(how)})." if how else f"{action}." for action, how in hints.items())
 
 
+def missing_columns(columns: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
+    """A finding for each wanted column that is not there, with the name that was probably meant.
+
+    One finding for all where the first row is no header but data.
+    """
+    if not set(columns) & set(wanted) and any(map(_is_number, columns)):
+        found = f"{_listed(columns)}, which are values"
+        expected = f"a header with {_listed(wanted)}"
+        return [Finding(check="missing_column", count=len(wanted), found=found, expected=expected)]
+    return [_missing_column(columns, name, wanted) for name in wanted if name not in columns]
+
+
+def _missing_column(columns: Sequence[str], name: str, wanted: Sequence[str]) -> Finding:
+    meant = near_match(name, set(columns) - set(wanted))
+    hint = f" (is it {shown(meant)}?)" if meant else ""
+    found = f"no such column among {_listed(columns)}{hint}"
+    return Finding(check="missing_column", column=name, count=1, found=found, expected="one of this name")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - COLUMNS_NAMED} more" if len(names) > COLUMNS_NAMED else ""
+    return f"{', '.join(map(shown, names[:COLUMNS_NAMED]))}{more}"
+
+
+def _is_number(name: str) -> bool:
+    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", name.strip()))
+
+
 def shown(value: str) -> str:
     """A value as a message quotes it: on one line, cut where it is long."""
     if not value.strip():
         return "an empty cell" if not value else f"blanks ({value[:LONGEST_QUOTE]!r})"
     return repr(value if len(value) <= LONGEST_QUOTE else f"{value[: LONGEST_QUOTE - 1]}…")
+
+
+def one_of(names: Sequence[str]) -> str:
+    """What is expected of a label."""
+    return f"{', '.join(shown(name) for name in names[:-1])} or {shown(names[-1])}"
+
+
+def with_hint(value: str, known: Sequence[str]) -> str:
+    """A value as a message quotes it, with the known one that was probably meant."""
+    meant = near_match(value, known)
+    return f"{shown(value)} (is it {shown(meant)}?)" if meant else shown(value)
 
 
 def near_match(value: str, known: Iterable[str]) -> str | None:

@@ -1,39 +1,66 @@
-"""What can be said of a file from its first bytes: is it text, and what are its columns?"""
+"""A CSV's header: the first row that holds a value."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import NoReturn
 
 from iris_core.tables.findings import Check, Finding, rejection, shown
-from iris_core.tables.records import scan
+from iris_core.tables.formats import UTF8_BOM, check_format
+from iris_core.tables.records import check_closed, check_quotes, scan
 
-UTF8_BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_FORMATS = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
-    b"\x1f\x8b": "a gzip archive",
-    b"PAR1": "a Parquet file",
-}
+NO_VALUE = b' \t\v\f\r\n",\x1a'
+SEARCHED_ROWS = 20
+"""As many rows below a title may be the header."""
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
-def check_kind(data: bytes, where: str) -> None:
-    """Refuse what its first bytes give away: UTF-16, and formats that are no text at all."""
-    if data.startswith(_UTF16):
-        _refuse(where, "encoding", "UTF-16", "UTF-8")
-    for magic, kind in _FORMATS.items():
-        if data.startswith(magic):
-            _refuse(where, "format", kind, "a CSV file")
+@dataclass(frozen=True)
+class Header:
+    """A CSV's header as it stands there, its names, where the rows begin, and the first one's number."""
+
+    line: bytes
+    columns: tuple[str, ...]
+    end: int
+    first_row: int
 
 
-def check_text(data: bytes, row: int, where: str) -> None:
+def read_header(
+    data: bytes, where: str, wanted: Collection[str] = (), first_row: int = 1, is_unpacked: bool = False
+) -> Header:
+    """Find the header in a file's first block; rows without a value before it are skipped.
+
+    :param wanted: columns that are looked for: they tell a header from a title above it.
+    :param first_row: the number of the block's first row.
+    :param is_unpacked: the bytes came out of a gzip file.
+    :raises DataRejected: empty, not UTF-8, not comma-separated, a name twice, a title above the header.
+    """
+    if not data:
+        _refuse(where, "empty", "no bytes", "a header and rows")
+    check_format(data, where, is_unpacked)
+    rows = _rows(data, len(UTF8_BOM) if data.startswith(UTF8_BOM) else 0, first_row)
+    row, whole, end = next((found for found in rows if found[1].strip(NO_VALUE)), (0, b"", 0))
+    if not row:
+        _refuse(where, "empty", "nothing but blanks", "a header and rows")
+    found = scan(whole)
+    check_closed(whole, found, row, where)
+    line = whole[:-1].removesuffix(b"\r")
+    check_encoding(line, row, where)
+    below = [(number, _names(text)) for number, text, _ in islice(rows, SEARCHED_ROWS)] if wanted else []
+    _check_title(line, row, below, wanted, where)
+    columns = _columns(line.decode(), row, where)
+    check_quotes(found, row, where)
+    return Header(line, columns, end, row + 1)
+
+
+def check_encoding(data: bytes, row: int, where: str) -> None:
     """Refuse bytes that are not UTF-8, with the row of the first; `row` numbers the block's first."""
     if b"\0" in data:
-        at = data.index(b"\0")
-        _refuse(where, "encoding", "NUL bytes, as in UTF-16", "UTF-8", row + scan(data[:at]).ends.size)
+        at = row + scan(data[: data.index(b"\0")]).ends.size
+        _refuse(where, "encoding", "NUL bytes, as in UTF-16", "UTF-8", at)
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -41,34 +68,88 @@ def check_text(data: bytes, row: int, where: str) -> None:
         _refuse(where, "encoding", found, "UTF-8", row + scan(data[: error.start]).ends.size)
 
 
-def column_names(line: bytes, row: int, where: str) -> tuple[str, ...]:
-    """The names in the header's line, without the blanks around them.
+def _rows(data: bytes, start: int, row: int) -> Iterator[tuple[int, bytes, int]]:
+    """Each row's number, its bytes, and where it ends."""
+    while start < len(data):
+        end, quotes = start, 0
+        while True:
+            newline = data.find(b"\n", end)
+            quotes += data.count(b'"', end, newline if newline >= 0 else len(data))
+            end = newline + 1 if newline >= 0 else len(data)
+            if newline < 0 or quotes % 2 == 0:
+                break
+        yield row, data[start:end], end
+        start, row = end, row + 1
+
+
+def _check_title(
+    line: bytes,
+    row: int,
+    below: list[tuple[int, tuple[str, ...]]],
+    wanted: Collection[str],
+    where: str,
+) -> None:
+    """Refuse a line that stands above the header: a title, a comment, Excel's `sep=`."""
+    text, known = line.decode(), set(wanted)
+    if known.intersection(_names(line)):
+        return
+    header = next(
+        (number for number, names in below if 2 * len(known.intersection(names)) >= len(known)), None
+    )
+    if header is not None:
+        found = f"{shown(text)}, and the columns' names in row {header}"
+    elif text.lower().startswith("sep="):
+        found = f"{shown(text)}, which names a separator"
+    elif text.startswith("#"):
+        found = f"{shown(text)}, a comment"
+    else:
+        return
+    _refuse(where, "title", found, "the columns' names", row)
+
+
+def _columns(text: str, row: int, where: str) -> tuple[str, ...]:
+    """The names in the header's line.
 
     :raises DataRejected: other separators than ',', old line ends, or one name twice.
     """
-    text = line.decode()
-    _check_separators(text, row, where)
-    names = tuple(name.strip() for name in next(csv.reader([text])))
-    _check_distinct(names, row, where)
-    return names
-
-
-def _check_separators(text: str, row: int, where: str) -> None:
     if "\r" in text:
         _refuse(where, "format", "carriage returns alone at line ends", "newlines", row)
     for separator, name in _SEPARATORS.items():
         if separator in text and "," not in text:
             _refuse(where, "format", f"columns separated by {name}", "','", row)
+    names = _names(text.encode())
+    if not names:
+        _refuse(
+            where, "header", f"a name of more than {csv.field_size_limit():,} characters", "short names", row
+        )
+    check_distinct(names, where, row)
+    return names
 
 
-def _check_distinct(names: Sequence[str], row: int, where: str) -> None:
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            named = f"named {shown(name)}" if name else "without a name"
-            found = f"columns {names.index(name) + 1} and {place + 1} both {named}"
+def check_distinct(names: Iterable[str], where: str, row: int | None = None) -> None:
+    """Refuse two columns of one name; nameless ones may be several.
+
+    :param row: the header's number, where there is one.
+    """
+    places: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
+        if name in places:
+            found = f"columns {places[name]} and {place} both named {shown(name)}"
             _refuse(where, "header", found, "every name once", row)
+        if name:
+            places[name] = place
+
+
+def _names(line: bytes) -> tuple[str, ...]:
+    """The fields of a row without the blanks around them; none where they cannot be told apart."""
+    try:
+        return tuple(
+            name.strip() for name in next(csv.reader([line.decode(errors="replace").rstrip("\r\n")]))
+        )
+    except (csv.Error, StopIteration):
+        return ()
 
 
 def _refuse(where: str, check: Check, found: str, expected: str, row: int | None = None) -> NoReturn:
-    rows = () if row is None else (row,)
-    raise rejection(where, [Finding(check=check, rows=rows, count=1, found=found, expected=expected)])
+    rows, count = ((), 0) if row is None else ((row,), 1)
+    raise rejection(where, [Finding(check=check, rows=rows, count=count, found=found, expected=expected)])

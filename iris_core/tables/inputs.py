@@ -1,33 +1,21 @@
-"""What is scored, in pieces of bytes: an exact object version or a local file, CSV (gzip too) or Parquet."""
+"""Where a table's bytes come from: an exact object version, a local file, or memory."""
 
 from __future__ import annotations
 
 import io
-import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from iris_core.errors import DataRejected
-from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables import header, records
-from iris_core.tables.blocks import blocks
-from iris_core.tables.findings import Finding, rejection
-from iris_core.tables.frames import missing_columns
-from iris_core.tables.rows import Block, Layout, count_rows
 
-GZIP = b"\x1f\x8b"
-PARQUET = b"PAR1"
 READ_AHEAD = 2
 READ_BYTES = 4 << 20
 """Ranges of 4 MB, two of them under way while one is worked on."""
-BLOCK_BYTES = 2 << 20
-"""What is worked on at once: enough for each pass to be worth its start, small enough for a core's cache."""
 
 
 class Input(Protocol):
@@ -66,7 +54,10 @@ class StoredInput:
 
 @dataclass(frozen=True)
 class LocalInput:
-    """A file on this machine."""
+    """A file on this machine.
+
+    :raises DataRejected: on reading, when it cannot be read.
+    """
 
     path: Path
 
@@ -76,13 +67,38 @@ class LocalInput:
 
     @property
     def size(self) -> int:
-        return self.path.stat().st_size
+        try:
+            return self.path.stat().st_size
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def read(self, start: int, end: int) -> bytes:
         """One read."""
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> DataRejected:
+        return DataRejected(f"{self.path} cannot be read: {error.strerror}. Name a file or s3://bucket/key.")
+
+
+@dataclass(frozen=True)
+class MemoryInput:
+    """Bytes that were read before."""
+
+    data: bytes
+    where: str
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, start: int, end: int) -> bytes:
+        """A part of them."""
+        return self.data[start:end]
 
 
 def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterator[bytes]:
@@ -100,147 +116,8 @@ def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterat
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def kind(given: Input) -> str:
-    """`gzip`, `parquet`, or `csv`, by the first bytes."""
-    first = given.read(0, min(4, given.size))
-    if first.startswith(GZIP):
-        return "gzip"
-    return "parquet" if first == PARQUET else "csv"
-
-
-def unzipped(pieces: Iterable[bytes], where: str, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The content of a gzip file (of one member or several) in pieces of at most `size` bytes.
-
-    :raises DataRejected: damaged or cut off.
-    """
-    member, is_open = zlib.decompressobj(wbits=31), False
-    for piece in pieces:
-        data = piece
-        while data:
-            is_open = True
-            try:
-                yield member.decompress(data, size)
-            except zlib.error as error:
-                raise _damaged(where, str(error)) from error
-            data = member.unconsumed_tail
-            if member.eof:
-                data, member, is_open = member.unused_data, zlib.decompressobj(wbits=31), False
-    if is_open:
-        raise _damaged(where, "it ends too early")
-
-
-def _damaged(where: str, found: str) -> DataRejected:
-    told = Finding(check="format", count=1, found=f"a damaged gzip file ({found})", expected="a whole one")
-    return rejection(where, [told])
-
-
-@dataclass(frozen=True)
-class Header:
-    """A CSV's first row: as it stands there, its names, and where the rows begin."""
-
-    line: bytes
-    columns: tuple[str, ...]
-    end: int
-    first_row: int
-
-
-def read_header(data: bytes, where: str) -> Header:
-    """Find the header in a file's first block; blank lines before it are skipped.
-
-    :raises DataRejected: empty, not UTF-8, not comma-separated, a name twice.
-    """
-    if not data:
-        raise _empty(where, "no bytes")
-    header.check_kind(data, where)
-    start = len(header.UTF8_BOM) if data.startswith(header.UTF8_BOM) else 0
-    row = 1
-    while True:
-        end = _line_end(data, start)
-        line = data[start:end].removesuffix(b"\r")
-        if line.strip():
-            break
-        if end >= len(data) - 1:
-            raise _empty(where, "nothing but blanks")
-        start, row = end + 1, row + 1
-    found = records.scan(data[start : end + 1])
-    records.check_closed(data[start : end + 1], found, row, where)
-    header.check_text(line, row, where)
-    columns = header.column_names(line, row, where)
-    records.check_quotes(found, row, where)
-    return Header(line, columns, end + 1, row + 1)
-
-
-def _line_end(data: bytes, start: int) -> int:
-    """The first newline outside quotes; the last byte's place where there is none."""
-    end = data.find(b"\n", start)
-    while end >= 0 and data.count(b'"', start, end) % 2:
-        end = data.find(b"\n", end + 1)
-    return end if end >= 0 else len(data) - 1
-
-
-def _empty(where: str, found: str) -> DataRejected:
-    return rejection(where, [Finding(check="empty", count=0, found=found, expected="a header and rows")])
-
-
-def layout(columns: tuple[str, ...], table: TableSchema, where: str, added: Iterable[str]) -> Layout:
-    """Which columns are what.
-
-    :param added: names that scoring writes; a file that has one already could not be told apart.
-    :raises DataRejected: a feature's column is missing, or one has a name that scoring writes.
-    """
-    if absent := missing_columns(columns, table.feature_names):
-        raise rejection(where, absent)
-    if clash := [name for name in added if name in columns]:
-        found = f"a column {clash[0]!r}, which scoring writes"
-        told = Finding(check="header", column=clash[0], count=1, found=found, expected="another name")
-        raise rejection(where, [told])
-    units = {feature.name: feature.unit for feature in table.features}
-    target = table.target if table.target in columns else None
-    return Layout(where, columns, table.feature_names, target, units)
-
-
-@dataclass(frozen=True)
-class Csv:
-    """A CSV that is being read: its header, and its rows in blocks that end where a row ends."""
-
-    header: Header
-    blocks: Iterator[Block]
-
-
-def open_csv(given: Input, size: int = BLOCK_BYTES) -> Csv:
-    """The whole of a CSV, plain or gzip.
-
-    :raises DataRejected: as `read_header`; later, where the rows cannot be told apart.
-    """
-    pieces: Iterable[bytes] = ranges(given, 0, given.size)
-    if kind(given) == "gzip":
-        pieces = unzipped(pieces, given.where, size)
-    whole = blocks(pieces, size)
-    first = next(whole, b"")
-    while first and not first.removeprefix(header.UTF8_BOM).strip() and (more := next(whole, b"")):
-        first += more
-    head = read_header(first, given.where)
-    return Csv(head, _numbered(chain([first[head.end :]], whole), head.first_row))
-
-
-def open_range(given: Input, head: int, start: int, end: int, first_row: int) -> Csv:
-    """Rows of a plain CSV that lie in [start, end), which begins and ends where a row does.
-
-    :param head: where the rows of the file begin.
-    """
-    found = read_header(given.read(0, head), given.where)
-    return Csv(found, _numbered(blocks(ranges(given, start, end), BLOCK_BYTES), first_row))
-
-
-def _numbered(whole: Iterable[bytes], row: int) -> Iterator[Block]:
-    for data in whole:
-        if data:
-            yield Block(data, row)
-            row += count_rows(data)
-
-
 class RangeFile(io.RawIOBase):
-    """An input as a seekable file, for readers that jump about in it (Parquet)."""
+    """An input as a seekable file, for readers that jump about in it."""
 
     def __init__(self, given: Input) -> None:
         self._given = given

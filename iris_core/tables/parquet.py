@@ -1,26 +1,289 @@
-"""Parquet files, read by range in batches of rows."""
+"""A Parquet file in slices of rows becomes the same typed batches as a CSV.
+
+A slice is bounded by what its rows take when they are decoded, which their size on disk does not tell: a
+dictionary holds a long value once, however many rows have it.
+"""
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from polars.exceptions import PanicException, PolarsError
 
+from iris_core.tables.batch import Batch, Wanted
+from iris_core.tables.cells import Classes, numbers
 from iris_core.tables.findings import Finding, rejection
+from iris_core.tables.header import check_distinct
 from iris_core.tables.inputs import Input, RangeFile
+from iris_core.tables.records import Lines, scan
 
-BATCH_ROWS = 200_000
+FIRST_ROW = 2
+"""The number of the first row, as if a header stood above it."""
+MOST_ROWS = 32_768
+MOST_BYTES = 16 << 20
+"""Of a slice's rows when they are decoded; a few slices are under way at once."""
+BUFFER_BYTES = 1 << 20
+GROUP_BYTES = 64 << 20
+"""A larger row group is read piece by piece, which is slower."""
+
+_NUMBERS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_null,
+)
+_CARRIED = (*_NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
+_BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_BYTES["FIXED_LEN_BYTE_ARRAY"] = 32
+"""What a value takes; of those of a fixed length, only decimals are read."""
 
 
-def opened(given: Input) -> pq.ParquetFile:
+@dataclass(frozen=True)
+class Slice:
+    """Some rows; the first one's number, and where in the input they end, about."""
+
+    rows: pa.RecordBatch
+    first_row: int
+    place: int
+
+
+class Parquet:
     """A Parquet file that is read by range.
 
-    :raises DataRejected: it is damaged.
+    :raises DataRejected: it is damaged, has a name twice, or a column that is read has a type that is not.
     """
-    try:
-        return pq.ParquetFile(pa.PythonFile(io.BufferedReader(RangeFile(given), 1 << 20), mode="r"))
-    except (pa.ArrowInvalid, OSError) as error:
-        told = f"a damaged Parquet file ({str(error).splitlines()[0][:120]})"
-        finding = Finding(check="format", count=1, found=told, expected="a whole one")
-        raise rejection(given.where, [finding]) from error
+
+    def __init__(self, given: Input, wanted: Wanted) -> None:
+        self._given, self._wanted, self._classes = given, wanted, Classes(wanted.classes)
+        self._file = self._open()
+        if _largest_group(self._file.metadata) > GROUP_BYTES:
+            known = self._file.metadata
+            self._file = self._open(metadata=known, pre_buffer=False, buffer_size=BUFFER_BYTES)
+        names = self._file.schema_arrow.names
+        self._stored = {name.strip(): name for name in names}
+        check_distinct(map(str.strip, names), given.where)
+        self.columns = tuple(self._stored)
+        self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
+        rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []
+        self._text = (*self._found(wanted.text), *rest)
+        known = (*self._features, *self._labels, *self._text)
+        self._read = self.columns if wanted.carried != "nothing" else known
+        self._check_types()
+        self._may_be_blank = not self._is_filled()
+        if self._may_be_blank:
+            simple = (name for name in self.columns if _is_one(self._type(name), _CARRIED))
+            self._read = tuple(dict.fromkeys((*self._read, *simple)))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The header's fields."""
+        return self.columns
+
+    @property
+    def line(self) -> bytes:
+        """The header, as a CSV has it."""
+        out = io.StringIO()
+        csv.writer(out, lineterminator="").writerow(self.columns)
+        return out.getvalue().encode()
+
+    def _found(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in self._stored)
+
+    def _type(self, name: str) -> pa.DataType:
+        return self._file.schema_arrow.field(self._stored[name]).type
+
+    def _check_types(self) -> None:
+        for name in self._read:
+            kind = self._type(name)
+            is_feature = name in self._features
+            if not _is_one(kind, _NUMBERS if is_feature else _CARRIED):
+                expected = "numbers" if is_feature else "text, numbers, dates or truth values"
+                found = f"the type {kind}"
+                finding = Finding(check="column_type", column=name, count=1, found=found, expected=expected)
+                raise rejection(self._given.where, [finding])
+
+    def _is_filled(self) -> bool:
+        """Whether the statistics say that no row is blank: some column of a row group has a value in each."""
+        metadata = self._file.metadata
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        return all(any(_is_full(group.column(n)) for n in range(metadata.num_columns)) for group in groups)
+
+    def slices(self) -> Iterator[Slice]:
+        """All rows, in bounded slices.
+
+        :raises DataRejected: a page is damaged.
+        """
+        total, row = self._file.metadata.num_rows, FIRST_ROW
+        names = [self._stored[name] for name in self._read]
+        sizes = enumerate(map(self._rows_at_once, range(self._file.metadata.num_row_groups)))
+        for rows, groups in groupby(sizes, key=lambda size: size[1]):
+            batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
+            while (batch := self._next(batches)) is not None:
+                end = row + batch.num_rows
+                yield Slice(batch, row, self._given.size * (end - FIRST_ROW) // max(1, total))
+                row = end
+
+    def batch(self, part: Slice) -> Batch:
+        """The rows of a slice; those without any value are left out."""
+        with self._told():
+            frame = self._frame(part.rows)
+        rows = np.arange(part.first_row, part.first_row + frame.height)
+        if self._may_be_blank and (blank := self._blank(frame)).any():
+            frame, rows = frame.filter(~blank), rows[~blank.to_numpy()]
+        features = _numbers(frame.select(self._features))
+        names, carried = (*self._features, *self._labels), self._wanted.carried
+        return Batch(
+            numbers=rows,
+            features=features,
+            labels={name: self._classes.read(_text(frame[name])) for name in self._labels},
+            text=frame.select(_text(frame[name]).fill_null("") for name in self._text),
+            cells=lambda: frame.select(_text(frame[name]).fill_null("") for name in names),
+            is_plain=all(not column.null_count() and column.is_finite().all() for column in features),
+            lines=self._lines(frame) if carried == "lines" else None,
+            frame=frame if carried == "frame" else None,
+            place=part.place,
+        )
+
+    def empty(self) -> Batch:
+        """A batch without rows."""
+        nothing = [pa.array([], self._type(name)) for name in self._read]
+        names = [self._stored[name] for name in self._read]
+        return self.batch(Slice(pa.RecordBatch.from_arrays(nothing, names), FIRST_ROW, 0))
+
+    def _frame(self, rows: pa.RecordBatch) -> pl.DataFrame:
+        rows.validate(full=True)
+        columns = [_unpacked(rows.column(self._stored[name])) for name in self._read]
+        return pl.DataFrame(pl.from_arrow(pa.table(columns, list(self._read))))
+
+    def _blank(self, frame: pl.DataFrame) -> pl.Series:
+        """Which rows hold no value."""
+        few = [frame[name] for name in self._features or self._read[:1]]
+        blank = frame.select(pl.all_horizontal(map(_holds_nothing, few))).to_series()
+        return (
+            frame.select(pl.all_horizontal(map(_holds_nothing, frame))).to_series() if blank.any() else blank
+        )
+
+    def _lines(self, frame: pl.DataFrame) -> Lines:
+        """Rows as lines of CSV, with ids as they are joined."""
+        out = io.BytesIO()
+        ids = self._found([self._wanted.key])
+        frame.with_columns(_text(frame[name]) for name in ids).write_csv(out, include_header=False)
+        data = out.getvalue()
+        return Lines(data, scan(data).ends)
+
+    def _rows_at_once(self, group: int) -> int:
+        """How many rows of a row group take no more than `MOST_BYTES` when they are decoded."""
+        names = {self._stored[name] for name in self._read}
+        chunks = map(self._file.metadata.row_group(group).column, range(self._file.metadata.num_columns))
+        taken = sum(self._row_bytes(group, chunk) for chunk in chunks if chunk.path_in_schema in names)
+        rows = max(1, min(MOST_ROWS, int(MOST_BYTES // max(1.0, taken))))
+        return int(2 ** (rows.bit_length() - 1))
+
+    def _row_bytes(self, group: int, chunk: pq.ColumnChunkMetaData) -> float:
+        """What a row of one column takes: at most for values that are stored once, else on average."""
+        if chunk.physical_type in _BYTES or not chunk.num_values:
+            return float(_BYTES.get(chunk.physical_type, 0))
+        stored, rows = int(chunk.total_uncompressed_size), int(chunk.num_values)
+        average = 2 * stored / rows
+        if stored * rows <= MOST_BYTES:
+            return average
+        if "DELTA_BYTE_ARRAY" in chunk.encodings:
+            return float(stored)
+        if any("DICTIONARY" in encoding for encoding in chunk.encodings):
+            return average + self._longest(group, chunk.path_in_schema)
+        return average
+
+    def _longest(self, group: int, name: str) -> float:
+        """The bytes of the longest value in a row group's dictionary."""
+        with self._told():
+            known = self._file.metadata
+            file = self._open(
+                metadata=known, read_dictionary=[name], pre_buffer=False, buffer_size=BUFFER_BYTES
+            )
+            values = next(file.iter_batches(1, [group], [name])).column(0)
+        if not pa.types.is_dictionary(values.type):
+            return 0.0
+        return float(pc.max(pc.binary_length(values.dictionary)).as_py() or 0)
+
+    def _open(self, **how: Any) -> pq.ParquetFile:
+        with self._told():
+            file = io.BufferedReader(RangeFile(self._given), BUFFER_BYTES)
+            return pq.ParquetFile(pa.PythonFile(file, mode="r"), **how)
+
+    def _next(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        with self._told():
+            return next(batches, None)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the libraries raise of a damaged file, as a refusal."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, PolarsError, PanicException) as error:
+            told = f"a damaged Parquet file ({str(error).splitlines()[0][:120]})"
+            finding = Finding(check="damaged", count=1, found=told, expected="a whole one")
+            raise rejection(self._given.where, [finding]) from error
+
+
+def _largest_group(metadata: pq.FileMetaData) -> int:
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = ((group.column(place) for place in range(metadata.num_columns)) for group in groups)
+    return max((sum(chunk.total_compressed_size for chunk in group) for group in chunks), default=0)
+
+
+def _unpacked(column: pa.Array) -> pa.Array:
+    """A column as polars takes it: no dictionary, decimals of 256 bits as text, moments in a known zone."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_decimal256(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-")):
+        return pc.cast(column, pa.timestamp(kind.unit, "UTC"))
+    return column
+
+
+def _is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...]) -> bool:
+    return any(is_kind(kind.value_type if pa.types.is_dictionary(kind) else kind) for is_kind in kinds)
+
+
+def _is_full(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether every row has a value here; blanks come first in the order of text."""
+    known = chunk.statistics if chunk.is_stats_set else None
+    if known is None or not known.has_null_count or known.null_count:
+        return False
+    return chunk.physical_type != "BYTE_ARRAY" or (known.has_min_max and bool(str(known.min).strip()))
+
+
+def _holds_nothing(column: pl.Series) -> pl.Expr:
+    cell = pl.col(column.name)
+    return cell.is_null() | (cell.str.strip_chars() == "") if column.dtype == pl.String else cell.is_null()
+
+
+def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns as Float64, as `numbers` reads them from text."""
+    text = [column.name for column in frame if column.dtype == pl.String]
+    values = frame.with_columns(pl.exclude(pl.String).cast(pl.Float64).fill_nan(None))
+    return values.with_columns(numbers(frame.select(text))) if text else values
+
+
+def _text(column: pl.Series) -> pl.Series:
+    """A column as text; a number without a fraction that is 0, so that an id is the same in every type."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    text = column.cast(pl.String)
+    return text.str.replace(r"\.0+$", "") if column.dtype.is_float() or column.dtype.is_decimal() else text

@@ -16,16 +16,37 @@ from iris_core.tables.findings import Check, Finding, rejection
 
 Positions = NDArray[np.int64]
 
-_NEWLINE, _RETURN, _COMMA, _QUOTE = b"\n"[0], b"\r"[0], b","[0], b'"'[0]
-_BLANKS = np.frombuffer(b" \t\r\n", np.uint8)
+NEWLINE, RETURN, COMMA, QUOTE = b"\n"[0], b"\r"[0], b","[0], b'"'[0]
+_NO_VALUE = np.zeros(256, np.bool_)
+_NO_VALUE[[*b' \t\v\f\r\n"\x1a']] = True
+_BLANKS = [chr(code).encode() for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029)]
+_BLANKS += [chr(code).encode() for code in (0x202F, 0x205F, 0x3000)]
+"""Unicode's blanks beyond ASCII: polars takes all of them off the ends of a cell."""
 
 
 @dataclass(frozen=True, eq=False)
-class Records:
-    """Byte positions of the newlines and commas outside quotes, and of all quotes."""
+class Lines:
+    """Rows as their bytes, each ended by a newline at `ends`."""
 
-    text: NDArray[np.uint8]
+    data: bytes
     ends: Positions
+
+    def kept(self, keep: NDArray[np.bool_]) -> Lines:
+        """Some of the rows, without the carriage return before their newline."""
+        ends, text = self.ends, np.frombuffer(self.data, np.uint8)
+        lengths = np.diff(ends, prepend=-1)
+        returns = (lengths > 1) & (text[np.maximum(ends - 1, 0)] == RETURN)
+        if keep.all() and not returns.any():
+            return self
+        mask = np.repeat(keep, lengths)
+        mask[ends[returns] - 1] = False
+        return Lines(text[: mask.size][mask].tobytes(), np.cumsum((lengths - returns)[keep]) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Records(Lines):
+    """Rows, the places of the commas outside quotes, and those of all quotes."""
+
     commas: Positions
     quotes: Positions
 
@@ -43,26 +64,28 @@ class Records:
         return np.diff(np.searchsorted(self.commas, self.ends), prepend=0) + 1
 
     def blank(self) -> NDArray[np.bool_]:
-        """Which rows hold blanks only."""
-        printed = np.cumsum(~np.isin(self.text, _BLANKS), dtype=np.int32)[self.ends]
-        return np.equal(np.diff(printed, prepend=0), 0)
+        """Which rows hold no value: nothing but blanks and quotes between their commas."""
+        text = np.frombuffer(_with_plain_blanks(self.data), np.uint8)
+        printed = np.cumsum(~_NO_VALUE[text], dtype=np.int32)[self.ends]
+        return np.equal(np.diff(printed, prepend=0), self.fields() - 1)
 
-    def is_even(self, width: int) -> bool:
-        """Whether every row has `width` fields, more than one: decided without counting by row."""
-        if width < 2 or self.commas.size != (width - 1) * self.ends.size:
-            return False
-        grid = self.commas.reshape(-1, width - 1)
-        return bool(np.all(grid[:, -1] < self.ends) and np.all(grid[1:, 0] > self.ends[:-1]))
+
+def _with_plain_blanks(data: bytes) -> bytes:
+    """The same bytes with spaces in the place of other blanks."""
+    if not data.isascii():
+        for blank in _BLANKS:
+            data = data.replace(blank, b" " * len(blank))
+    return data
 
 
 def scan(data: bytes) -> Records:
     """Find rows and fields; `data` begins outside quotes."""
     text = np.frombuffer(data, np.uint8)
-    ends, commas = np.flatnonzero(text == _NEWLINE), np.flatnonzero(text == _COMMA)
+    ends, commas = np.flatnonzero(text == NEWLINE), np.flatnonzero(text == COMMA)
     if b'"' not in data:
-        return Records(text, ends, commas, np.empty(0, np.int64))
-    quotes = np.flatnonzero(text == _QUOTE)
-    return Records(text, _outside(ends, quotes), _outside(commas, quotes), quotes)
+        return Records(data, ends, commas, np.empty(0, np.int64))
+    quotes = np.flatnonzero(text == QUOTE)
+    return Records(data, _outside(ends, quotes), _outside(commas, quotes), quotes)
 
 
 def _outside(positions: Positions, quotes: Positions) -> Positions:
@@ -70,15 +93,11 @@ def _outside(positions: Positions, quotes: Positions) -> Positions:
     return outside
 
 
-def without_blank_rows(data: bytes, records: Records, width: int) -> tuple[bytes, Positions | None]:
-    """The block without its blank rows, and which rows, counted from 0, are left (None: all)."""
-    if records.is_even(width):
-        return data, None
-    blank = records.blank()
-    if not blank.any():
-        return data, None
-    kept = np.repeat(~blank, np.diff(records.ends, prepend=-1))
-    return records.text[: kept.size][kept].tobytes(), np.flatnonzero(~blank)
+def count_rows(data: bytes) -> int:
+    """How many rows end in bytes that begin outside quotes."""
+    if b'"' in data:
+        return int(scan(data).ends.size)
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
 
 
 def check_closed(data: bytes, records: Records, row: int, where: str) -> None:
@@ -93,31 +112,20 @@ def check_closed(data: bytes, records: Records, row: int, where: str) -> None:
 
 def check_quotes(records: Records, row: int, where: str) -> None:
     """Refuse a quote in the midst of a value: readers disagree on what it means."""
+    text = np.frombuffer(records.data, np.uint8)
     opening, closing = records.quotes[::2], records.quotes[1::2]
-    before = records.text[opening - 1]
-    after = records.text[np.minimum(closing + 1, records.text.size - 1)]
-    stray = ~np.isin(before, (_COMMA, _NEWLINE, _QUOTE)) & (opening > 0)
-    stray |= ~np.isin(after, (_COMMA, _NEWLINE, _RETURN, _QUOTE))
+    before = text[opening - 1]
+    after = text[np.minimum(closing + 1, text.size - 1)]
+    stray = ~np.isin(before, (COMMA, NEWLINE, QUOTE)) & (opening > 0)
+    stray |= ~np.isin(after, (COMMA, NEWLINE, RETURN, QUOTE))
     if stray.any():
         at = row + records.row_of(int(opening[np.argmax(stray)]))
         _refuse(where, "stray_quote", at, "a quote in the midst of a value", "quotes around whole values")
 
 
-def check_fields(records: Records, width: int, row: int, where: str) -> None:
-    """Refuse the first row, unless blank, that has not `width` fields as the header has."""
-    if records.is_even(width):
-        return
-    fields = records.fields()
-    uneven = (fields != width) & ~records.blank()
-    if not uneven.any():
-        return
-    first = int(np.argmax(uneven))
-    check: Check = "long_row" if fields[first] > width else "short_row"
-    _refuse(where, check, row + first, _fields(int(fields[first])), f"{_fields(width)} as in the header")
-
-
-def _fields(number: int) -> str:
-    return f"{number} field{'' if number == 1 else 's'}"
+def width_of(fields: int) -> str:
+    """A row's width, in words."""
+    return f"{fields} field{'' if fields == 1 else 's'}"
 
 
 def _refuse(where: str, check: Check, row: int, found: str, expected: str) -> NoReturn:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from iris_core.tables.findings import ROWS_NAMED, Check, Finding, near_match, shown
-from iris_core.tables.frames import Batch
+from iris_core.tables.batch import Batch
+from iris_core.tables.findings import ROWS_NAMED, Check, Finding, with_hint
 
 VALUES_NAMED = 5
 
@@ -26,10 +26,12 @@ class Tally:
 
     def add(self, batch: Batch, mask: pl.Series) -> None:
         """Count the rows under a mask; keep the first rows' numbers and the first distinct values."""
+        if not mask.any():
+            return
         self.count += int(mask.sum())
         self.rows += batch.rows(mask, ROWS_NAMED - len(self.rows))
         if len(self.values) < VALUES_NAMED:
-            news = batch.frame[self.column].filter(mask).unique(maintain_order=True).head(VALUES_NAMED)
+            news = batch.as_text(self.column).filter(mask).unique(maintain_order=True).head(VALUES_NAMED)
             self.values = list(dict.fromkeys([*self.values, *news]))[:VALUES_NAMED]
 
     def finding(self, classes: Sequence[str]) -> Finding:
@@ -40,11 +42,6 @@ class Tally:
             column=self.column,
             rows=tuple(self.rows),
             count=self.count,
-            found=", ".join(_with_hint(value, known) for value in self.values),
+            found=", ".join(with_hint(value, known) for value in self.values),
             expected=self.expected,
         )
-
-
-def _with_hint(value: str, known: Sequence[str]) -> str:
-    meant = near_match(value, known)
-    return f"{shown(value)} (is it {shown(meant)}?)" if meant else shown(value)

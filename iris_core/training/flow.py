@@ -21,6 +21,7 @@ from iris_core.models import tracking
 from iris_core.models.holdout import labelled_frame, split
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
+from iris_core.tables import StoredInput
 from iris_core.training import requests as retrain_requests
 
 if TYPE_CHECKING:
@@ -127,10 +128,9 @@ def validate(workspace: Workspace, work: Work) -> Work:
 
     if standing := workspace.ledger.get(work.key):
         return _continue(work, standing)
+    given = StoredInput(workspace.store, work.object)
     try:
-        evidence = validate_training(
-            workspace.store.chunks(work.object), work.object.uri, workspace.settings.project.table
-        )
+        evidence = validate_training(given, workspace.settings.project.table)
     except DataRejected as error:
         reject(workspace, work, error)
         raise

@@ -7,15 +7,24 @@ rejected with a sentence that names the worst findings and what to do about them
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.settings.project import Feature, TableSchema
-from iris_core.tables import Batch, Repeats, batches, is_missing, labels, numbers, rejection
-from iris_core.tables.findings import Check, Finding, shown, worst_first
-from iris_core.tables.frames import missing_columns
+from iris_core.tables import (
+    Batch,
+    Input,
+    Repeats,
+    Table,
+    Wanted,
+    is_missing,
+    missing_columns,
+    read,
+    rejection,
+)
+from iris_core.tables.findings import Check, Finding, one_of, shown, worst_first
 from iris_core.tables.tallies import Tally
 
 LEAST_ROWS_PER_CLASS = 5
@@ -46,14 +55,16 @@ class Evidence(BaseModel):
     findings: tuple[Finding, ...]
 
 
-def validate_training(chunks: Iterable[bytes], where: str, table: TableSchema) -> Evidence:
+def validate_training(given: Input, table: TableSchema) -> Evidence:
     """Check a training table: columns, numbers, ranges, classes, duplicates, size.
 
-    :param chunks: the CSV in pieces of any size.
-    :param where: the object's URI, for messages.
-    :raises DataRejected: with the evidence; an unreadable CSV has only the finding that ended it.
+    :raises DataRejected: with the evidence; an unreadable table has only the finding that ended it.
     """
-    survey = _survey(chunks, where, table)
+    survey = _Survey(
+        table, read(given, Wanted(table.feature_names, (table.target,), table.classes, has_rest=True))
+    )
+    for batch in survey.source.batches():
+        survey.add(batch)
     findings = [
         *missing_columns(survey.columns, [*table.feature_names, table.target]),
         *survey.findings(),
@@ -63,56 +74,52 @@ def validate_training(chunks: Iterable[bytes], where: str, table: TableSchema) -
     ]
     evidence = survey.evidence(worst_first(findings))
     if evidence.findings:
-        raise rejection(where, evidence.findings, evidence.model_dump(mode="json"))
+        raise rejection(given.where, evidence.findings, evidence.model_dump(mode="json"))
     return evidence
-
-
-def _survey(chunks: Iterable[bytes], where: str, table: TableSchema) -> _Survey:
-    survey = _Survey(table)
-    for batch in batches(chunks, where):
-        survey.add(batch)
-    return survey
 
 
 class _Survey:
     """Everything that is counted while a table passes by."""
 
-    def __init__(self, table: TableSchema) -> None:
+    def __init__(self, table: TableSchema, source: Table) -> None:
         self.table = table
+        self.source = source
         self.rows = 0
-        self.columns: tuple[str, ...] = ()
         self.class_counts: Counter[str] = Counter(dict.fromkeys(table.classes, 0))
         self.repeats = Repeats()
+        self._has_nameless_values = False
         self._tallies: dict[tuple[Check, str], Tally] = {}
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """All but a nameless one without values, which is no column."""
+        return tuple(name for name in self.source.columns if name or self._has_nameless_values)
+
+    @property
     def has_labels(self) -> bool:
-        return self.table.target in self.columns
+        return self.table.target in self.source.columns
 
     def add(self, batch: Batch) -> None:
         """Take in the rows of one batch."""
-        self.columns = tuple(batch.frame.columns)
-        self.rows += batch.frame.height
-        if not batch.frame.height:
+        self.rows += len(batch)
+        if not len(batch):
             return
-        self.repeats.add(batch.frame)
-        self._add_features(batch)
+        labels = [found.text().alias(name) for name, found in batch.labels.items()]
+        self.repeats.add(pl.DataFrame([*batch.features, *batch.text, *labels]))
+        if "" in batch.text.columns:
+            self._has_nameless_values |= not is_missing(batch.text[""]).all()
+        for feature in self._features():
+            self._add_feature(batch, feature, batch.features[feature.name])
         if self.has_labels:
             self._add_labels(batch)
 
     def _features(self) -> list[Feature]:
-        return [feature for feature in self.table.features if feature.name in self.columns]
-
-    def _add_features(self, batch: Batch) -> None:
-        features = self._features()
-        values = numbers(batch.frame, [feature.name for feature in features])
-        for feature in features:
-            self._add_feature(batch, feature, values[feature.name])
+        return [feature for feature in self.table.features if feature.name in self.source.columns]
 
     def _add_feature(self, batch: Batch, feature: Feature, values: pl.Series) -> None:
         unit, plausible = feature.unit, _plausible(feature)
         if values.null_count():
-            is_absent = is_missing(batch.frame[feature.name])
+            is_absent = is_missing(batch.as_text(feature.name))
             number = f"a number in {unit}" if unit else "a number"
             self._tally("missing", feature.name, number, batch, is_absent)
             self._tally("not_a_number", feature.name, number, batch, values.is_null() & ~is_absent)
@@ -123,21 +130,16 @@ class _Survey:
             self._tally("out_of_range", feature.name, plausible, batch, is_implausible & ~is_infinite)
 
     def _add_labels(self, batch: Batch) -> None:
-        target, classes = self.table.target, self.table.classes
-        if self._count_classes(batch.frame[target]) == batch.frame.height:
-            return
-        found = labels(batch.frame, target)
-        is_known = found.is_in(classes)
-        self._count_classes(found.filter(is_known & (found != batch.frame[target])))
-        is_absent = is_missing(found) & ~is_known
-        expected = _one_of(classes)
-        self._tally("missing_label", target, expected, batch, is_absent)
-        self._tally("unknown_class", target, expected, batch, ~is_known & ~is_absent)
-
-    def _count_classes(self, found: pl.Series) -> int:
-        counts = {name: int((found == name).sum()) for name in self.table.classes}
-        self.class_counts.update(counts)
-        return sum(counts.values())
+        target, found, expected = (
+            self.table.target,
+            batch.labels[self.table.target],
+            one_of(self.table.classes),
+        )
+        self.class_counts.update(dict(found.known.drop_nulls().value_counts().iter_rows()))
+        if found.known.null_count():
+            is_unknown = found.unknown.is_not_null()
+            self._tally("missing_label", target, expected, batch, found.known.is_null() & ~is_unknown)
+            self._tally("unknown_class", target, expected, batch, is_unknown)
 
     def _tally(self, check: Check, column: str, expected: str, batch: Batch, mask: pl.Series) -> None:
         if mask.any():
@@ -170,10 +172,6 @@ class _Survey:
 
 def _plausible(feature: Feature) -> str:
     return f"{feature.min:g} to {feature.max:g} {feature.unit}".rstrip()
-
-
-def _one_of(names: Sequence[str]) -> str:
-    return f"{', '.join(shown(name) for name in names[:-1])} or {shown(names[-1])}"
 
 
 def _size_findings(rows: int, least: int) -> Iterator[Finding]:

@@ -165,9 +165,9 @@ class TestParquet:
     def test_read_in_several_batches(
         self, both: list[Workspace], test_csv: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from iris_core.tables import published
+        from iris_core.tables import parquet
 
-        monkeypatch.setattr(published, "BATCH_ROWS", 7)
+        monkeypatch.setattr(parquet, "MOST_ROWS", 7)
         outcomes = [batch(workspace, test_csv) for workspace in both]
         assert outcomes[0].evidence["current"] == outcomes[1].evidence["current"]
         assert outcomes[1].evidence["current"]["petal_length"]["count"] == 30

@@ -23,7 +23,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.inputs import StoredInput
+from iris_core.tables import StoredInput
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -10,6 +10,7 @@ from devstack.iris_tables import shifted, split_iris
 from iris_core.drift.sides import judged, read_side
 from iris_core.errors import ConfigError
 from iris_core.settings.project import Feature, load_project
+from iris_core.tables import MemoryInput
 
 pytestmark = pytest.mark.unit
 
@@ -70,6 +71,7 @@ def test_another_project_is_told_to_bring_its_own_table() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_shifted_table_drifts_surely(seed: int) -> None:
     training, inference = split_iris(SCHEMA, seed)
-    sides = [read_side([one.csv()], "a.csv", SCHEMA) for one in (training, shifted(inference, SCHEMA))]
+    tables = (training, shifted(inference, SCHEMA))
+    sides = [read_side(MemoryInput(one.csv(), "a.csv"), SCHEMA) for one in tables]
     verdict, _ = judged(*sides, SCHEMA)
     assert (verdict.severity, verdict.columns[0]) == ("high", "petal_length")

@@ -14,8 +14,9 @@ from sklearn.preprocessing import StandardScaler
 
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
-from iris_core.scoring.options import Options, Range
+from iris_core.scoring.output import Options
 from iris_core.settings.project import TableSchema, load_project
+from iris_core.tables import Range
 
 TABLE: TableSchema = load_project().table
 

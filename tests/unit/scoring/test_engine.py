@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.options import Options
+from iris_core.scoring.output import Options
+from iris_core.scoring.quality import UnknownLabels
 from iris_core.scoring.shards import cuts
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
 
@@ -149,7 +150,8 @@ class TestRejects:
         lines = "1,2,3,4,setosa\n5,2,7,4, rose \n5,2,7,4,\n"
         done = run((HEAD.strip() + ",species\n" + lines).encode(), decider)
         predicted = predictions(done)
-        assert done.tally.pairs() == {"rose": {predicted[3]: 1}, "setosa": {predicted[2]: 1}}
+        assert done.tally.pairs() == {"setosa": {predicted[2]: 1}}
+        assert done.tally.unknown_labels == UnknownLabels(count=1, examples=("rose",))
 
     @pytest.mark.parametrize(
         ("data", "told"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.options import Options
+from iris_core.scoring.output import Options
 from iris_core.scoring.shards import cuts
 from iris_core.settings.project import TableSchema
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
@@ -106,7 +106,8 @@ def test_labels_and_what_is_counted_of_them() -> None:
     data = f"{HEAD},species\n1,2,3,4,=x\n1,2,3,4,setosa\n".encode()
     done = run(data, DECIDER, options=SAFE)
     assert carried(done) == ["'=x", "setosa"]
-    assert set(done.tally.pairs()) == {"=x", "setosa"}
+    assert set(done.tally.pairs()) == {"setosa"}
+    assert done.tally.unknown_labels.examples == ("=x",)
 
 
 def test_rejects() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+from collections.abc import Callable
 
+import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
 from iris_core.settings.project import Feature, load_project
+from iris_core.tables import MemoryInput
 from iris_core.training.validation import Evidence, validate_training
 
 pytestmark = pytest.mark.unit
@@ -33,12 +36,12 @@ def table(rows: list[str] | None = None, header: str = HEADER, **changed: str) -
 
 
 def passed(data: bytes) -> Evidence:
-    return validate_training([data], WHERE, TABLE)
+    return validate_training(MemoryInput(data, WHERE), TABLE)
 
 
 def rejected(data: bytes) -> DataRejected:
     with pytest.raises(DataRejected) as caught:
-        validate_training([data], WHERE, TABLE)
+        validate_training(MemoryInput(data, WHERE), TABLE)
     return caught.value
 
 
@@ -84,12 +87,6 @@ class TestPasses:
     def test_few_duplicates_are_counted(self) -> None:
         assert passed(table(good_rows() + good_rows(15))).duplicates == 15
 
-    @given(st.integers(1, 400))
-    def test_any_chunks_give_the_same_evidence(self, size: int) -> None:
-        data = table(good_rows(60))
-        chunks = [data[i : i + size] for i in range(0, len(data), size)]
-        assert validate_training(chunks, WHERE, TABLE) == passed(data)
-
 
 class TestRejectsCells:
     def test_text_in_a_number_column(self) -> None:
@@ -127,7 +124,7 @@ class TestRejectsCells:
     def test_range_without_a_unit(self) -> None:
         plain = TABLE.model_copy(update={"features": (Feature(name="sepal_length", min=0, max=5),)})
         with pytest.raises(DataRejected, match=r"found '6', expected 0 to 5[.;] "):
-            validate_training([table(["4,1,1,1,setosa", "6,1,1,1,setosa"])], WHERE, plain)
+            validate_training(MemoryInput(table(["4,1,1,1,setosa", "6,1,1,1,setosa"]), WHERE), plain)
 
     def test_of_two_like_faults_the_more_frequent_is_told_first(self) -> None:
         rows = {"r2": "x,3.5,1.4,0.2,setosa", "r3": "5,3.5,x,0.2,setosa", "r4": "5,3.5,x,0.2,setosa"}
@@ -289,3 +286,52 @@ class TestRejectsTables:
     )
     def test_unreadable(self, data: bytes, sentence: str) -> None:
         assert told(data).startswith(sentence)
+
+
+def parquet(data: bytes) -> bytes:
+    out = io.BytesIO()
+    pl.read_csv(data).write_parquet(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, parquet])
+def test_other_formats_give_the_same_evidence(packed: Callable[[bytes], bytes]) -> None:
+    data = table(good_rows(60) + good_rows(3))
+    assert passed(packed(data)) == passed(data)
+    bad = table(r3="5.1,,1.4,0.2,setosa", r4="51,3.5,1.4,0.2,setosa", r5="5.1,3.5,1.4,0.2,rose")
+    assert rejected(packed(bad)).evidence == rejected(bad).evidence
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (("True", "False"), ("TRUE", "false", "1", "0.0", "True")),
+        (("0", "1"), ("1.0", "0.0", "true", "01", "+0")),
+        (("NA", "None"), ("NA", "None", " NA ", "None", "NA")),
+    ],
+)
+def test_a_label_is_a_class_in_whatever_way_it_is_written(
+    classes: tuple[str, ...], labels: tuple[str, ...]
+) -> None:
+    schema = TABLE.model_copy(update={"classes": classes})
+    rows = [f"5.{i:03},3.5,1.4,0.2,{labels[i % 5]}" for i in range(30)]
+    evidence = validate_training(MemoryInput(table(rows), WHERE), schema)
+    assert sum(evidence.class_counts.values()) == 30
+    assert min(evidence.class_counts.values()) >= 12
+
+
+def test_rows_and_nameless_columns_without_a_value_are_none() -> None:
+    data = table([*good_rows(), ",,,,", '"","",,,', ""]).replace(b"\n", b",,\n")
+    evidence = passed(data)
+    assert (evidence.rows, evidence.columns) == (30, tuple(HEADER.split(",")))
+    named = passed(table().replace(b"\n", b",x\n").replace(b"species,x", b"species,"))
+    assert named.extra_columns == ("",)
+
+
+def test_a_title_above_the_header() -> None:
+    for title in ("# LIMS export 2026-03-01", "Flowers of March", "Flowers, March,,,", "sep=,"):
+        sentence = told(f"{title}\n".encode() + table())
+        assert sentence.startswith(f"row 1: found {title!r}, and the columns' names in row 2, expected the")
+    assert told(b"Flowers of March\n" + table(header="x,y,z,u,v")).startswith(
+        "column 'sepal_length': found no such"
+    )

@@ -1,0 +1,202 @@
+"""Predictions beside the rows they are about, as CSV or Parquet.
+
+In CSV each row keeps its own bytes, and columns are added at its end: what is written of a row does not
+depend on where the file was cut.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from iris_core.scoring.decide import Decided
+from iris_core.scoring.formulas import Guard
+from iris_core.tables import Batch, Table
+
+PREDICTION = "prediction"
+MODEL_VERSION = "model_version"
+SOURCE_ROW = "source_row"
+
+Format = Literal["csv", "parquet"]
+
+
+class Sink(Protocol):
+    """Where a part is written, piece by piece."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Take the next piece."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How predictions are written; every field changes the output's bytes.
+
+    `model_version` is what the column of this name holds. `csv_safe` defuses formulas in CSV, also in that of
+    the rejects.
+    """
+
+    model_version: str
+    probabilities: bool = False
+    format: Format = "csv"
+    csv_safe: bool = False
+
+
+def added_columns(classes: Sequence[str], probabilities: bool) -> list[str]:
+    """What scoring adds to a table, in order."""
+    shares = [f"probability_{label}" for label in classes] if probabilities else []
+    return [PREDICTION, *shares, MODEL_VERSION, SOURCE_ROW]
+
+
+class Output(Protocol):
+    """Where scored batches go: `rendered` in any thread, `written` in order."""
+
+    def rendered(self, batch: Batch, decided: Decided | None) -> Any:
+        """What is to be written of a batch; without a decision only the rows and their numbers."""
+
+    def write(self, rendered: Any) -> None:
+        """Write what was rendered."""
+
+    def close(self) -> None:
+        """Nothing follows."""
+
+
+def output(
+    out: Sink, source: Table, classes: Sequence[str], options: Options, guard: Guard | None, has_header: bool
+) -> Output:
+    """The output that the options name.
+
+    :param classes: the model's; none: nothing is decided.
+    :param guard: defuses formulas in CSV.
+    :param has_header: begin a CSV with its header.
+    """
+    if options.format == "parquet":
+        return _ParquetOutput(out, classes, options)
+    if has_header:
+        added = added_columns(classes, options.probabilities)
+        line = guard.line(source.line, len(source.fields)) if guard else source.line
+        out.write(line + b"," + csv_line(added if classes else added[-1:]) + b"\n")
+    return _CsvOutput(out, source, classes, options, guard)
+
+
+def csv_line(fields: Sequence[str]) -> bytes:
+    """Fields as a CSV has them, quoted where they must be, without a line end."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue().encode()
+
+
+class _CsvOutput:
+    def __init__(
+        self, out: Sink, source: Table, classes: Sequence[str], options: Options, guard: Guard | None
+    ) -> None:
+        self._out, self._fields, self._guard = out, source.fields, guard
+        version = csv_line([options.model_version]) if options.model_version else b""
+        self._middle = b"," + version + b","
+        names = map(guard.text, classes) if guard else classes
+        labels = [b"," + csv_line([label]) for label in names]
+        self._labels = pa.array(labels, pa.binary())
+        self._labels_to_row = pa.array([label + self._middle for label in labels], pa.binary())
+
+    def rendered(self, batch: Batch, decided: Decided | None) -> memoryview | bytes:
+        """The rows with the added columns; the last one's newline is left to be written."""
+        assert batch.lines is not None
+        lines = self._guard.lines(batch.lines, self._fields) if self._guard else batch.lines
+        count = lines.ends.size
+        if not count:
+            return b""
+        # Cut before each newline, so that pieces join without a copy of their own; the first has none.
+        cuts = np.empty(count + 1, np.int32)
+        cuts[0] = 0
+        cuts[1:] = lines.ends
+        rows = pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(cuts), pa.py_buffer(lines.data)])
+        numbers = pa.array(batch.numbers).cast(pa.string()).cast(pa.binary())
+        parts = self._tail(decided) if decided else [pa.scalar(b",", pa.binary())]
+        return _content(pc.binary_join_element_wise(rows, *parts, numbers, b""))
+
+    def _tail(self, decided: Decided) -> list[pa.Array]:
+        codes = pa.array(decided.codes)
+        if decided.probabilities is None:
+            return [self._labels_to_row.take(codes)]
+        shares = [
+            pl.Series(column).cast(pl.String).to_arrow().cast(pa.binary())
+            for column in decided.probabilities.T
+        ]
+        comma = pa.scalar(b",", pa.binary())
+        between = [part for share in shares for part in (comma, share)]
+        return [self._labels.take(codes), *between, pa.scalar(self._middle, pa.binary())]
+
+    def write(self, rendered: memoryview | bytes) -> None:
+        if len(rendered):
+            self._out.write(rendered)
+            self._out.write(b"\n")
+
+    def close(self) -> None:
+        pass
+
+
+def _content(joined: pa.Array) -> memoryview | bytes:
+    """The values of a binary array, one after the other."""
+    offsets = np.frombuffer(joined.buffers()[1], np.int32)
+    return memoryview(joined.buffers()[2]).cast("B")[: int(offsets[len(joined)])]
+
+
+class _ParquetOutput:
+    """Row groups of one Parquet file."""
+
+    def __init__(self, out: Sink, classes: Sequence[str], options: Options) -> None:
+        self._file: Any = _SinkFile(out)
+        self._classes, self._options = classes, options
+        self._writer: pq.ParquetWriter | None = None
+
+    def rendered(self, batch: Batch, decided: Decided | None) -> pa.Table:
+        """The rows with the added columns."""
+        assert batch.frame is not None
+        rows = pl.Series(SOURCE_ROW, batch.numbers, pl.Int64)
+        if decided is None:
+            return batch.frame.with_columns(rows).to_arrow()
+        added = [pl.Series(list(self._classes), dtype=pl.String).gather(decided.codes).alias(PREDICTION)]
+        if decided.probabilities is not None:
+            shares = decided.probabilities.reshape(-1, len(self._classes)).T
+            names = added_columns(self._classes, probabilities=True)[1:]
+            added += [pl.Series(name, share) for name, share in zip(names, shares, strict=False)]
+        version = pl.lit(self._options.model_version).alias(MODEL_VERSION)
+        return batch.frame.with_columns(*added, version, rows).to_arrow()
+
+    def write(self, rendered: pa.Table) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, rendered.schema, compression="zstd")
+        self._writer.write_table(rendered.cast(self._writer.schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+class _SinkFile(io.RawIOBase):
+    """A sink as the file that Arrow writes to."""
+
+    def __init__(self, out: Sink) -> None:
+        self._out = out
+        self._place = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def write(self, data: Any) -> int:
+        piece = bytes(data)
+        self._out.write(piece)
+        self._place += len(piece)
+        return len(piece)

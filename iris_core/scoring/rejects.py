@@ -1,0 +1,188 @@
+"""Rows that cannot be scored: which, why, and whether they are too many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import DataRejected
+from iris_core.scoring.output import SOURCE_ROW
+from iris_core.settings.project import Feature, TableSchema
+from iris_core.tables import Batch, Finding, is_missing, rejection
+from iris_core.tables.batch import Uneven
+from iris_core.tables.findings import ROWS_NAMED, Check, shown, worst_first
+from iris_core.tables.records import Positions, width_of
+
+HEADER = b"source_row,column,reason,found\n"
+VALUES_NAMED = 5
+SCHEMA: dict[str, Any] = {SOURCE_ROW: pl.Int64, "column": pl.String, "reason": pl.String, "found": pl.String}
+
+
+class Fault(BaseModel):
+    """One kind of fault in one column: how many rows, and the first few of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    check: Check
+    column: str | None
+    count: int
+    rows: tuple[int, ...]
+    values: tuple[str, ...]
+    expected: str
+
+    def __add__(self, later: Fault) -> Fault:
+        """The faults of two parts of a table, this one's rows first."""
+        return self.model_copy(
+            update={
+                "count": self.count + later.count,
+                "rows": (*self.rows, *later.rows)[:ROWS_NAMED],
+                "values": tuple(dict.fromkeys((*self.values, *later.values)))[:VALUES_NAMED],
+            }
+        )
+
+    def finding(self) -> Finding:
+        """As a finding, for the sentence."""
+        found = ", ".join(map(shown, self.values)) if self.column else ", ".join(self.values)
+        return Finding(
+            check=self.check,
+            column=self.column,
+            rows=self.rows,
+            count=self.count,
+            found=found,
+            expected=self.expected,
+        )
+
+
+@dataclass
+class Faults:
+    """All faults of a table so far."""
+
+    found: dict[tuple[str, str | None], Fault] = field(default_factory=dict)
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Take in those of a later part."""
+        for fault in faults:
+            key = (fault.check, fault.column)
+            self.found[key] = self.found[key] + fault if key in self.found else fault
+
+    def all(self) -> tuple[Fault, ...]:
+        """Most rows first."""
+        return tuple(sorted(self.found.values(), key=lambda fault: -fault.count))
+
+
+@dataclass(frozen=True, eq=False)
+class Sorted:
+    """A batch's rows that can be scored, the others (`SCHEMA`), and what is wrong with those."""
+
+    kept: Batch
+    rejected: pl.DataFrame
+    faults: tuple[Fault, ...]
+
+
+def sorted_out(batch: Batch, table: TableSchema) -> Sorted:
+    """Set the rows apart that cannot be scored: of another width, or a feature is no finite number."""
+    told = [pl.DataFrame(schema=SCHEMA)]
+    faults: list[Fault] = []
+    if batch.uneven:
+        faults += _uneven(batch.uneven, told)
+    kept = batch
+    if not batch.is_plain:
+        bad = batch.features.select(
+            pl.any_horizontal(pl.all().is_null() | pl.all().is_infinite())
+        ).to_series()
+        faults += _features(batch, table.features, told)
+        kept = batch.kept(~bad)
+    return Sorted(kept, pl.concat(told).sort(SOURCE_ROW), tuple(faults))
+
+
+def _uneven(rows: Uneven, told: list[pl.DataFrame]) -> Iterator[Fault]:
+    expected = f"{width_of(rows.width)} as in the header"
+    checks: tuple[tuple[Check, Any], ...] = (
+        ("long_row", rows.fields > rows.width),
+        ("short_row", rows.fields < rows.width),
+    )
+    for check, mask in checks:
+        if mask.any():
+            numbers, found = rows.numbers[mask], [width_of(int(fields)) for fields in rows.fields[mask]]
+            told.append(_rejected(numbers, "", f"expected {expected}", found))
+            yield _fault(check, None, numbers, found, expected)
+
+
+def _features(batch: Batch, features: Sequence[Feature], told: list[pl.DataFrame]) -> Iterator[Fault]:
+    """Every fault is counted in its column; a row is rejected for the first of its columns."""
+    seen = pl.repeat(False, len(batch), dtype=pl.Boolean, eager=True)
+    for feature in features:
+        cells, values = batch.as_text(feature.name), batch.features[feature.name]
+        expected = f"a number in {feature.unit}" if feature.unit else "a number"
+        for check, mask in _checks(cells, values):
+            if mask.any():
+                numbers, new = batch.numbers[mask.to_numpy()], mask & ~seen
+                seen = seen | mask
+                reason = f"{check.replace('_', ' ')}, expected {expected}"
+                told.append(_rejected(batch.numbers[new.to_numpy()], feature.name, reason, cells.filter(new)))
+                yield _fault(check, feature.name, numbers, cells.filter(mask), expected)
+
+
+def _checks(cells: pl.Series, values: pl.Series) -> Sequence[tuple[Check, pl.Series]]:
+    is_absent = is_missing(cells) & values.is_null()
+    return (
+        ("missing", is_absent),
+        ("not_a_number", values.is_null() & ~is_absent),
+        ("infinite", values.is_infinite().fill_null(False)),
+    )
+
+
+def _rejected(numbers: Positions, column: str, reason: str, found: Any) -> pl.DataFrame:
+    rows = {SOURCE_ROW: numbers, "column": column, "reason": reason, "found": found}
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _fault(
+    check: Check, column: str | None, numbers: Positions, values: Iterable[str], expected: str
+) -> Fault:
+    return Fault(
+        check=check,
+        column=column,
+        count=len(numbers),
+        rows=tuple(numbers[:ROWS_NAMED].tolist()),
+        values=tuple(islice(dict.fromkeys(values), VALUES_NAMED)),
+        expected=expected,
+    )
+
+
+def as_csv(rejected: pl.DataFrame) -> bytes:
+    """Rejected rows (`SCHEMA`) without a header."""
+    return rejected.write_csv(include_header=False).encode()
+
+
+def judge(where: str, rows: int, rejected: int, faults: Sequence[Fault], most: float) -> None:
+    """Refuse a table as a whole when it has no rows, or too many that cannot be scored.
+
+    :param rows: scored and rejected ones.
+    :param most: `MAX_REJECT_SHARE`, in [0, 1].
+    :raises DataRejected: the sentence names the worst column first.
+    """
+    if not rows:
+        found = "a header that has no rows below it"
+        raise rejection(where, [Finding(check="no_rows", count=0, found=found, expected="at least 1")])
+    if rejected <= most * rows and rejected < rows:
+        return
+    worst = sorted(faults, key=lambda fault: -fault.count)
+    findings = [fault.finding() for fault in worst]
+    told = rejection(where, findings)
+    message = (
+        f"{where}: {rejected} of {rows} rows ({rejected / rows:.1%}) cannot be scored, more than "
+        f"MAX_REJECT_SHARE={most:g} allows. {str(told).removeprefix(f'{where}: ')}"
+    )
+    evidence = {
+        "rows": rows,
+        "rejected": rejected,
+        "most": most,
+        "findings": [finding.model_dump(mode="json") for finding in worst_first(findings)],
+    }
+    raise DataRejected(message, evidence)

@@ -1,0 +1,100 @@
+"""What a reader of tables asks for, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import polars as pl
+
+from iris_core.tables.cells import Labels
+from iris_core.tables.records import Lines, Positions
+
+Carried = Literal["nothing", "lines", "frame"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The columns that are read, as far as a table has them.
+
+    `features` are read as numbers, `labels` as `classes`, `text` as it is; `has_rest`: every other column is
+    read as text, too. `key` is the column of ids: an id is written alike in every type of Parquet. `carried`
+    says how each row is kept whole: as a line of CSV, or in a frame of all columns. `sets_apart`: rows with
+    more or fewer fields than the header are set apart and not refused.
+    """
+
+    features: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    has_rest: bool = False
+    key: str = ""
+    carried: Carried = "nothing"
+    sets_apart: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that are asked for by name."""
+        return (*self.features, *self.labels, *self.text)
+
+
+@dataclass(frozen=True, eq=False)
+class Uneven:
+    """Rows with more or fewer fields than the header, which has `width`."""
+
+    numbers: Positions
+    fields: Positions
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a table, in its order; rows without any value are left out.
+
+    `numbers` are the rows' numbers as a spreadsheet shows them. `features` are Float64: null where a cell is
+    missing or no number, infinite where it says so; `is_plain`: none of them is. `lines` or `frame` are the
+    whole rows, where asked for. `place` is where in the input the batch ends, in bytes, about.
+    """
+
+    numbers: Positions
+    features: pl.DataFrame
+    labels: Mapping[str, Labels]
+    text: pl.DataFrame
+    cells: Callable[[], pl.DataFrame]
+    """Features and labels as text, read only where a message needs them."""
+    is_plain: bool
+    uneven: Uneven | None = None
+    lines: Lines | None = None
+    frame: pl.DataFrame | None = None
+    place: int = 0
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def as_text(self, name: str) -> pl.Series:
+        """The cells of a column that was read."""
+        return self.text[name] if name in self.text.columns else self.cells()[name]
+
+    def rows(self, mask: pl.Series, limit: int) -> list[int]:
+        """The numbers of the first `limit` rows under a mask."""
+        return [int(number) for number in self.numbers[mask.arg_true().head(limit).to_numpy()]]
+
+    def kept(self, mask: pl.Series) -> Batch:
+        """The rows under a mask."""
+        keep = mask.to_numpy()
+        return replace(
+            self,
+            numbers=self.numbers[keep],
+            features=_filtered(self.features, mask),
+            labels={name: labels.filter(mask) for name, labels in self.labels.items()},
+            text=_filtered(self.text, mask),
+            cells=lambda: _filtered(self.cells(), mask),
+            lines=self.lines.kept(keep) if self.lines else None,
+            frame=self.frame.filter(mask) if self.frame is not None else None,
+        )
+
+
+def _filtered(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """polars gives a frame without columns no rows either."""
+    return frame.filter(mask) if frame.width else frame

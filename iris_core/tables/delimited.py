@@ -1,0 +1,228 @@
+"""A CSV in blocks of whole rows becomes typed batches.
+
+A plain block (no quotes, every row as wide as the header, every feature a finite number) is parsed at once,
+straight to numbers. Any other is looked at row by row: the result is the same, only slower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+import polars as pl
+
+from iris_core.errors import DataRejected
+from iris_core.tables.batch import Batch, Uneven, Wanted
+from iris_core.tables.cells import Classes, numbers
+from iris_core.tables.findings import Check, Finding, missing_columns, rejection, shown
+from iris_core.tables.formats import UTF8_BOM
+from iris_core.tables.header import Header, check_encoding
+from iris_core.tables.records import (
+    COMMA,
+    NEWLINE,
+    Lines,
+    Positions,
+    check_closed,
+    check_quotes,
+    count_rows,
+    scan,
+    width_of,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """`rows` whole rows of a CSV; the first one's number, and where in the input the last one ends."""
+
+    data: bytes
+    first_row: int
+    rows: int
+    place: int
+
+
+def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Block]:
+    """Blocks with the numbers of their rows; the first begins at `place` of the input."""
+    for data in blocks:
+        if data:
+            rows, place = count_rows(data), place + len(data)
+            yield Block(data, first_row, rows, place)
+            first_row += rows
+
+
+class Delimited:
+    """How the blocks below a CSV's header are read; nameless columns but the first must hold no value."""
+
+    def __init__(self, header: Header, wanted: Wanted, where: str) -> None:
+        self.line, self.fields = header.line, header.columns
+        self.columns = tuple(dict.fromkeys(header.columns))
+        self._wanted, self._where, self._classes = wanted, where, Classes(wanted.classes)
+        self._width = len(header.columns)
+        self._places = {name: header.columns.index(name) for name in self.columns}
+        self._nameless = [place for place, name in enumerate(header.columns) if not name][1:]
+        self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
+        rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []
+        self._text = (*self._found(wanted.text), *rest)
+
+    def _found(self, names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in self._places)
+
+    def batch(self, block: Block) -> Batch:
+        """The rows of a block.
+
+        :raises DataRejected: not UTF-8, quotes that are not closed or in the midst of a value, a value in a
+            nameless column, a row with more or fewer fields than the header unless they are set apart.
+        """
+        if not block.data.isascii() or b"\0" in block.data:
+            check_encoding(block.data, block.first_row, self._where)
+        plain = self._plain(block)
+        return self._careful(block) if plain is None else plain
+
+    def empty(self) -> Batch:
+        """A batch without rows."""
+        return self._careful(Block(b"", 0, 0, 0))
+
+    def _plain(self, block: Block) -> Batch | None:
+        data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
+        if b'"' in data or b"\r" in data or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
+            return None
+        try:
+            frame = self._parsed(data, self._features)
+        except pl.exceptions.PolarsError:
+            return None
+        # polars refuses a row with more fields than columns, and fills one with fewer: commas are missing.
+        text = np.frombuffer(data, np.uint8)
+        commas = np.count_nonzero(text == COMMA)
+        if (
+            frame.height != block.rows
+            or commas != block.rows * (self._width - 1)
+            or not self._is_plain(frame)
+        ):
+            return None
+        has_lines = self._wanted.carried == "lines"
+        lines = Lines(data, np.flatnonzero(text == NEWLINE) if has_lines else np.empty(0, np.int64))
+        features = frame.select(self._columns(self._features))
+        return self._batch(block, np.arange(block.rows), features, frame, lines, is_plain=True)
+
+    def _is_plain(self, frame: pl.DataFrame) -> bool:
+        """Whether every feature is a finite number, no row is blank, and nameless columns are empty."""
+        features = frame.select(self._columns(self._features))
+        if any(column.null_count() or not column.is_finite().all() for column in features):
+            return False
+        if not features.width and (frame[:, 0].str.strip_chars() == "").any():
+            return False
+        return all((frame[f"c{place}"] == "").all() for place in self._nameless)
+
+    def _careful(self, block: Block) -> Batch:
+        found = scan(block.data)
+        if block.data:
+            check_closed(block.data, found, block.first_row, self._where)
+        check_quotes(found, block.first_row, self._where)
+        fields, blank = found.fields(), found.blank()
+        even, uneven = ~blank & (fields == self._width), np.flatnonzero(~blank & (fields != self._width))
+        apart = Uneven(uneven + block.first_row, fields[uneven], self._width)
+        if uneven.size and not self._wanted.sets_apart:
+            self._refuse_uneven(apart)
+        lines, rows = found.kept(even), np.flatnonzero(even)
+        frame = self._as_text(lines.data, block.first_row)
+        if frame.height != rows.size:
+            raise self._no_csv(block.first_row, "quotes that split rows otherwise than line ends do")
+        self._check_nameless(frame, rows + block.first_row)
+        features = numbers(frame.select(self._columns(self._features)))
+        is_plain = all(not column.null_count() and column.is_finite().all() for column in features)
+        return self._batch(block, rows, features, frame, lines, is_plain, apart)
+
+    def _batch(
+        self,
+        block: Block,
+        rows: Positions,
+        features: pl.DataFrame,
+        frame: pl.DataFrame,
+        lines: Lines,
+        is_plain: bool,
+        uneven: Uneven | None = None,
+    ) -> Batch:
+        """
+        :param rows: the rows of the block that are kept, counted from 0.
+        :param frame: what was parsed: labels and text as text.
+        """
+        names, carried = (*self._features, *self._labels), self._wanted.carried
+        return Batch(
+            numbers=rows + block.first_row,
+            features=features,
+            labels={name: self._classes.read(frame[f"c{self._places[name]}"]) for name in self._labels},
+            text=frame.select(self._columns(self._text)),
+            cells=lambda: self._as_text(lines.data, block.first_row).select(self._columns(names)),
+            is_plain=is_plain,
+            uneven=uneven if uneven and uneven.numbers.size else None,
+            lines=lines if carried == "lines" else None,
+            frame=self._whole(lines.data, features) if carried == "frame" else None,
+            place=block.place,
+        )
+
+    def _whole(self, data: bytes, features: pl.DataFrame) -> pl.DataFrame:
+        """Every column: features as numbers, the others as text."""
+        text = self._read(data, dict.fromkeys(range(self._width), pl.String))
+        return text.fill_null("").select(self._columns(self.columns)).with_columns(features)
+
+    def _columns(self, names: Iterable[str]) -> list[pl.Expr]:
+        return [pl.col(f"c{self._places[name]}").alias(name) for name in names]
+
+    def _as_text(self, data: bytes, row: int) -> pl.DataFrame:
+        try:
+            return self._parsed(data, ()).fill_null("")
+        except pl.exceptions.PolarsError as error:
+            raise self._no_csv(row, str(error).splitlines()[0][:120]) from error
+
+    def _parsed(self, data: bytes, numeric: Iterable[str]) -> pl.DataFrame:
+        """What is wanted of whole rows, as text but for the `numeric` columns; columns are named by place.
+
+        :raises PolarsError: a cell is no number, a row has too many fields.
+        """
+        wanted = [self._places[name] for name in (*self._features, *self._labels, *self._text)]
+        kinds: dict[int, type[pl.DataType]] = dict.fromkeys((*wanted, *self._nameless), pl.String)
+        return self._read(data, kinds | dict.fromkeys((self._places[name] for name in numeric), pl.Float64))
+
+    def _read(self, data: bytes, kinds: dict[int, type[pl.DataType]]) -> pl.DataFrame:
+        schema = {f"c{place}": kinds.get(place, pl.String) for place in range(self._width)}
+        if not data:
+            return pl.DataFrame(schema=schema)
+        # polars takes a byte order mark off the first row, though it is a part of its first cell here.
+        above = b"," * (self._width - 1) + b"\n" if data.startswith(UTF8_BOM) else b""
+        frame = pl.read_csv(
+            above + data if above else data,
+            has_header=False,
+            schema=schema,
+            columns=sorted(kinds) or [0],
+            quote_char='"' if b'"' in data else None,
+            empty_string_is_null=False,
+        )
+        return frame.slice(1) if above else frame
+
+    def _check_nameless(self, frame: pl.DataFrame, numbers: Positions) -> None:
+        for place in self._nameless:
+            cells = frame[f"c{place}"]
+            filled = (cells.str.strip_chars() != "").arg_true()
+            if len(filled):
+                found = f"{shown(cells[filled[0]])} in column {place + 1}, which has no name"
+                row = int(numbers[filled[0]])
+                finding = Finding(
+                    check="header", rows=(row,), count=1, found=found, expected="a name for every column"
+                )
+                raise rejection(self._where, [finding])
+
+    def _refuse_uneven(self, rows: Uneven) -> NoReturn:
+        if self._wanted.names and not set(self.columns) & set(self._wanted.names):
+            raise rejection(self._where, missing_columns(self.columns, self._wanted.names))
+        found, expected = width_of(int(rows.fields[0])), f"{width_of(rows.width)} as in the header"
+        check: Check = "long_row" if rows.fields[0] > rows.width else "short_row"
+        finding = Finding(check=check, rows=(int(rows.numbers[0]),), count=1, found=found, expected=expected)
+        raise rejection(self._where, [finding])
+
+    def _no_csv(self, row: int, found: str) -> DataRejected:
+        told = f"what is no CSV ({found})"
+        return rejection(
+            self._where,
+            [Finding(check="format", rows=(row,), count=1, found=told, expected="rows of fields")],
+        )

@@ -1,0 +1,86 @@
+"""What a file is, by its first bytes; and the content of a gzip file."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+
+from iris_core.errors import DataRejected
+from iris_core.tables.findings import Check, Finding, rejection
+
+GZIP = b"\x1f\x8b"
+PARQUET = b"PAR1"
+UTF8_BOM = b"\xef\xbb\xbf"
+PACKED_BYTES = 256 << 10
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
+    (0, b"PK\x03\x04", "format", "an Excel workbook or a zip archive"),
+    (0, b"PK\x05\x06", "format", "an empty zip archive"),
+    (0, b"\xd0\xcf\x11\xe0", "format", "an Excel workbook (.xls)"),
+    (0, PARQUET, "format", "a Parquet file"),
+    (0, b"ARROW1\0\0", "format", "an Arrow file"),
+    (0, b"%PDF-", "format", "a PDF document"),
+    (0, b"\x89PNG", "format", "a picture"),
+    (0, GZIP, "compressed", "a gzip file"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed", "a file compressed with zstd"),
+    (4, b"1AY&SY", "compressed", "a file compressed with bzip2"),
+    (0, b"\xfd7zXZ\0", "compressed", "a file compressed with xz"),
+    (0, b"\x04\x22\x4d\x18", "compressed", "a file compressed with lz4"),
+    (0, b"7z\xbc\xaf\x27\x1c", "compressed", "a 7z archive"),
+    (257, b"ustar", "compressed", "a tar archive"),
+)
+"""Bytes at a place, and what they show."""
+
+
+def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
+    """Refuse what the first bytes of a CSV give away: UTF-16, and formats that are no text at all.
+
+    :param is_unpacked: the bytes came out of a gzip file.
+    :raises DataRejected: names the format.
+    """
+    if first.startswith(_UTF16):
+        raise rejection(where, [Finding(check="encoding", count=1, found="UTF-16", expected="UTF-8")])
+    for place, magic, check, name in _FORMATS:
+        if first[place : place + len(magic)] == magic:
+            raise _refused(where, check, f"{name} in a gzip file" if is_unpacked else name)
+
+
+def unzipped(pieces: Iterable[bytes], where: str, size: int) -> Iterator[bytes]:
+    """The content of a gzip file in pieces of at most `size` bytes.
+
+    As gunzip reads it: members follow each other, and what comes after the last is ignored, be it padding.
+
+    :raises DataRejected: damaged or cut off.
+    """
+    member, data = zlib.decompressobj(wbits=31), b""
+    for piece in _small(pieces):
+        data += piece
+        while data:
+            if member.eof:
+                if len(data) < len(GZIP):
+                    break
+                if not data.startswith(GZIP):
+                    return
+                member = zlib.decompressobj(wbits=31)
+            try:
+                yield member.decompress(data, size)
+            except zlib.error as error:
+                raise _refused(where, "damaged", f"a damaged gzip file ({error})") from error
+            data = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise _refused(where, "damaged", "a damaged gzip file (it ends too early)")
+
+
+def _small(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What is left of a piece is copied each time some of it was unpacked."""
+    for piece in pieces:
+        for start in range(0, len(piece), PACKED_BYTES):
+            yield piece[start : start + PACKED_BYTES]
+
+
+def _refused(where: str, check: Check, found: str) -> DataRejected:
+    expected = (
+        "a whole one" if check == "damaged" else "a CSV file, plain or compressed with gzip, or Parquet"
+    )
+    return rejection(where, [Finding(check=check, count=1, found=found, expected=expected)])

@@ -1,0 +1,137 @@
+"""The one reader of tables: CSV, gzip and Parquet, in one pass of bounded memory, into typed batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol, TypeVar
+
+from iris_core.tables.batch import Batch, Wanted
+from iris_core.tables.blocks import BLOCK_BYTES, blocks
+from iris_core.tables.delimited import Delimited, numbered
+from iris_core.tables.findings import missing_columns, rejection
+from iris_core.tables.formats import GZIP, PARQUET, UTF8_BOM, unzipped
+from iris_core.tables.header import NO_VALUE, read_header
+from iris_core.tables.inputs import Input, ranges
+from iris_core.tables.ordered import ordered
+from iris_core.tables.parquet import Parquet
+from iris_core.tables.records import count_rows
+
+WORKERS = 3
+"""Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a
+small machine has cores, for the thread that writes and the waits on that lock."""
+BELOW_HEADER = 64 << 10
+"""Bytes below a header that are looked at as well: it may be a title."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Whole rows of a plain CSV: bytes [start, end), the first row's number, and where the header ends."""
+
+    head: int
+    start: int
+    end: int
+    first_row: int
+
+
+class Layout(Protocol):
+    """How the pieces of a table become batches; `line` is its header as a line of CSV, of these `fields`."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def fields(self) -> tuple[str, ...]: ...
+    @property
+    def line(self) -> bytes: ...
+    def batch(self, piece: Any) -> Batch:
+        """The rows of a piece."""
+
+    def empty(self) -> Batch:
+        """A batch without rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table that is being read, once: its columns, and its rows in typed batches."""
+
+    where: str
+    layout: Layout
+    pieces: Iterator[Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns' names; several nameless ones are named once."""
+        return self.layout.columns
+
+    @property
+    def line(self) -> bytes:
+        """The header as a line of CSV, byte for byte where it is one."""
+        return self.layout.line
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names in that line, every nameless one among them."""
+        return self.layout.fields
+
+    def require(self, names: Sequence[str]) -> None:
+        """Refuse a table without one of these columns.
+
+        :raises DataRejected: names the missing ones, and what was probably meant.
+        """
+        if absent := missing_columns(self.columns, names):
+            raise rejection(self.where, absent)
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows, in their order; a table without rows gives one batch without rows.
+
+        :raises DataRejected: what could not be told from the header: damage, broken quotes, uneven rows.
+        """
+        return self.each(lambda batch: batch)
+
+    def each(self, work: Callable[[Batch], Result], workers: int = WORKERS) -> Iterator[Result]:
+        """What `work` makes of each batch, in the rows' order; it runs in threads, beside the reading."""
+        is_empty = True
+        for _, result in ordered(self.pieces, lambda piece: work(self.layout.batch(piece)), workers):
+            is_empty = False
+            yield result
+        if is_empty:
+            yield work(self.layout.empty())
+
+
+def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: int = BLOCK_BYTES) -> Table:
+    """Begin to read a table.
+
+    :param part: read these rows of a plain CSV only.
+    :param block_bytes: of a CSV, about as many are worked on at once.
+    :raises DataRejected: the format cannot be read, or the header.
+    """
+    first = given.read(0, min(len(PARQUET), given.size))
+    if first == PARQUET:
+        parquet = Parquet(given, wanted)
+        return Table(given.where, parquet, parquet.slices())
+    if part:
+        top = given.read(0, min(part.head + BELOW_HEADER, given.size))
+        layout = Delimited(read_header(top, given.where, wanted.names), wanted, given.where)
+        rest = blocks(ranges(given, part.start, part.end), block_bytes)
+        return Table(given.where, layout, numbered(rest, part.first_row, part.start))
+    pieces: Iterable[bytes] = ranges(given, 0, given.size)
+    is_packed = first.startswith(GZIP)
+    if is_packed:
+        pieces = unzipped(pieces, given.where, block_bytes)
+    return _delimited(pieces, wanted, given.where, is_packed, block_bytes)
+
+
+def _delimited(
+    pieces: Iterable[bytes], wanted: Wanted, where: str, is_packed: bool, block_bytes: int
+) -> Table:
+    """A CSV from its bytes in sequence, as a pipe gives them, too."""
+    whole = blocks(pieces, block_bytes)
+    first, row, place = next(whole, b""), 1, 0
+    while not first.removeprefix(UTF8_BOM).strip(NO_VALUE) and (more := next(whole, b"")):
+        row, place, first = row + count_rows(first), place + len(first), more
+    header = read_header(first, where, wanted.names, row, is_packed)
+    rows = numbered(chain([first[header.end :]], whole), header.first_row, place + header.end)
+    return Table(where, Delimited(header, wanted, where), rows)

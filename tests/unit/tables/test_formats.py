@@ -1,0 +1,86 @@
+"""Files that are packed, and files that are no table at all."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+
+import polars as pl
+import pytest
+
+from iris_core.errors import DataRejected
+from iris_core.tables import MemoryInput, Wanted, read
+
+pytestmark = pytest.mark.unit
+
+TABLE = b"a,b\n" + b"".join(b"%d,2\n" % row for row in range(2000))
+WANTED = Wanted(("a", "b"))
+
+
+def count(data: bytes) -> int:
+    return sum(map(len, read(MemoryInput(data, "t"), WANTED, block_bytes=4096).batches()))
+
+
+def zipped(name: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, TABLE)
+    return out.getvalue()
+
+
+def tarred() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        info = tarfile.TarInfo("table.csv")
+        info.size = len(TABLE)
+        archive.addfile(info, io.BytesIO(TABLE))
+    return out.getvalue()
+
+
+def parquet() -> bytes:
+    out = io.BytesIO()
+    pl.DataFrame({"a": [1.0], "b": [2.0]}).write_parquet(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("rest", [b"", b"\0" * 512, b"rubbish", b"\x1f", b"\0" + gzip.compress(TABLE)])
+def test_gzip_as_gunzip_reads_it(rest: bytes) -> None:
+    assert count(gzip.compress(TABLE) + rest) == 2000
+
+
+def test_gzip_of_several_members() -> None:
+    assert count(gzip.compress(TABLE[:1000]) + gzip.compress(b"") + gzip.compress(TABLE[1000:])) == 2000
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (gzip.compress(TABLE)[:-9], "a damaged gzip file (it ends too early), expected a whole one. Write"),
+        (gzip.compress(TABLE) + b"\x1f\x8b\x08", "a damaged gzip file (it ends too early)"),
+        (gzip.compress(TABLE)[:20] + b"\0" * 50, "a damaged gzip file ("),
+        (gzip.compress(gzip.compress(TABLE)), "a gzip file in a gzip file, expected a CSV file, plain or"),
+        (gzip.compress(parquet()), "a Parquet file in a gzip file"),
+        (gzip.compress(TABLE.decode().encode("utf-16")), "UTF-16, expected UTF-8"),
+        (
+            tarred(),
+            "a tar archive in a gzip file, expected a CSV file, plain or compressed with gzip, or Parquet.",
+        ),
+        (
+            b"\x28\xb5\x2f\xfd\x04\0",
+            "a file compressed with zstd, expected a CSV file, plain or compressed with",
+        ),
+        (bz2.compress(TABLE), "a file compressed with bzip2"),
+        (lzma.compress(TABLE), "a file compressed with xz"),
+        (zipped("table.csv"), "an Excel workbook or a zip archive"),
+        (zipped("xl/workbook.xml"), "an Excel workbook or a zip archive"),
+        (gzip.compress(b""), "no bytes"),
+    ],
+)
+def test_named_for_what_it_is(data: bytes, told: str) -> None:
+    with pytest.raises(DataRejected) as caught:
+        count(data)
+    assert str(caught.value).startswith(f"t: found {told}")
