@@ -493,3 +493,28 @@ def test_killed_while_several_are_published(
     by_id = {run.info.run_id: run for run in runs(workspace)}
     assert {run.info.status for run in by_id.values()} <= {"FINISHED", "KILLED"}
     assert {by_id[record.outputs["run_id"]].data.tags["iris.commit"] for record in found} == {"committed"}
+
+
+def test_a_bucket_holds_inputs_and_outputs_and_little_else(
+    staged: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All versions counted: of the parts nothing stays, no delete marker either, and no unfinished upload."""
+    monkeypatch.setattr(shards, "MIB", 1000)
+    settings, admin = staged.settings, staged.store.admin
+    for number in range(3):
+        upload(staged, rows(20_000 + number))
+        assert len(scoring.plan_shards(staged)) > 1
+        run_dag(staged)
+    every = list(admin.list_objects(settings.bucket, recursive=True, include_version=True))
+    assert [one.object_name for one in every if one.is_delete_marker] == []
+    assert [one.object_name for one in every if str(one.object_name).startswith("work/")] == []
+    assert admin._list_multipart_uploads(settings.bucket).uploads == []
+    sizes = dict.fromkeys((settings.test_key, settings.predictions_prefix), 0)
+    for one in every:
+        for kept in sizes:
+            sizes[kept] += (one.size or 0) * str(one.object_name).startswith(kept)
+    total = sum(one.size or 0 for one in every)
+    inputs, outputs = sizes.values()
+    print(f"{total:,} bytes, inputs {inputs:,}, outputs {outputs:,}")
+    assert inputs > 1_000_000
+    assert total <= 1.3 * inputs + outputs

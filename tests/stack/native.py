@@ -196,8 +196,8 @@ class Native:
 
     def _local(self, service: Service, text: str) -> str:
         """A text of the compose file with this machine's addresses and folders."""
+        text = self._with_addresses(text)
         for (name, port), actual in self.ports.items():
-            text = re.sub(rf"\b{name}:{port}\b", f"{LOOPBACK}:{actual}", text)
             if name == service.name:
                 text = re.sub(rf"(?<=127\.0\.0\.1):{port}\b", f":{actual}", text)
                 text = re.sub(rf"^:{port}\b", f"{LOOPBACK}:{actual}", text)
@@ -206,6 +206,11 @@ class Native:
             text = text.replace(target, str(self._file(target)))
         return text.replace("0.0.0.0", LOOPBACK).replace("/opt/airflow", str(self.folder / "airflow"))
 
+    def _with_addresses(self, text: str) -> str:
+        for (name, port), actual in self.ports.items():
+            text = re.sub(rf"\b{name}:{port}\b", f"{LOOPBACK}:{actual}", text)
+        return text
+
     def _file(self, target: str) -> Path:
         """A config, where this machine has it."""
         path = self.folder / "configs" / target.lstrip("/").replace("/", "-")
@@ -213,7 +218,8 @@ class Native:
             service = next(one for one in self.services.values() if target in one.files)
             path.parent.mkdir(exist_ok=True)
             data = str(self.folder / "data")
-            path.write_text(service.files[target].replace("/data", data), encoding="utf-8")
+            text = re.sub(r"(?<= )/data\b", data, service.files[target])
+            path.write_text(self._with_addresses(text), encoding="utf-8")
         return path
 
     def _environ(self, service: Service, replica: str) -> dict[str, str]:
@@ -265,8 +271,10 @@ class Native:
         assert {"dags", "config/airflow_local_settings.py"} <= {source for source, _ in copied}
         for source, target in copied:
             there = self.folder / "airflow" / target
-            there.parent.mkdir(parents=True, exist_ok=True)
+            folder = there if target.endswith("/") else there.parent
+            folder.mkdir(parents=True, exist_ok=True)
             if (ROOT / source).is_dir():
                 shutil.copytree(ROOT / source, there, ignore=shutil.ignore_patterns("__pycache__"))
             else:
-                shutil.copy(ROOT / source, there)
+                for file in ROOT.glob(source):
+                    shutil.copy(file, there)
