@@ -25,24 +25,11 @@ PARALLELISM = 4
 # PYTHONDONTWRITEBYTECODE makes every one of its processes compile what it imports again (8 s instead of 3).
 _FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW_", "AWS_", "MINIO_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 
-_LOCAL_SETTINGS = '''"""Written by the local stack, imported by Airflow in each of its processes.
+_LOCAL_SETTINGS = """# Written by the local stack.
+import iris_airflow.local_settings
 
-The scheduler imports the heavy libraries once, where the workers are forked: a task imports them in 2 to 6
-seconds otherwise, every time. They are imported, never used here: polars and obstore break in a child whose
-parent has used them. The triggerer hands events over as they come.
+iris_airflow.local_settings.apply()
 """
-
-import sys
-
-__all__: list[str] = []
-
-if "scheduler" in sys.argv:
-    import iris_airflow.preload  # noqa: F401
-if "triggerer" in sys.argv:
-    import iris_airflow.handover
-
-    iris_airflow.handover.install()
-'''
 
 
 def url_of(port: int) -> str:

@@ -24,7 +24,6 @@ from devstack.variables import StackVariables
 from iris_core.doctor.variables import AirflowLogin
 from iris_core.settings.declared import as_text, variables
 from iris_core.settings.variables import Settings, load_settings
-from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
@@ -342,24 +341,6 @@ class TestImage:
         assert not re.search(r"^COPY .*plugins", last_stage, re.MULTILINE)
         assert not any("plugins" in str(service.get("volumes", "")) for service in services().values())
         assert pyproject()["project"]["entry-points"]["airflow.plugins"]
-
-    @pytest.mark.parametrize(
-        ("command", "executor", "done"),
-        [
-            (["airflow", "scheduler", "--skip-serve-logs"], "LocalExecutor", ["preload"]),
-            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor", []),
-            (["airflow", "scheduler", "--skip-serve-logs"], "CeleryExecutor,LocalExecutor", ["preload"]),
-            (["airflow", "celery", "worker"], "CeleryExecutor", ["preload"]),
-            (["airflow", "celery", "flower"], "CeleryExecutor", []),
-            (["airflow", "triggerer"], "LocalExecutor", ["handover"]),
-            (["airflow", "api-server"], "LocalExecutor", []),
-        ],
-    )
-    def test_what_forks_workers_preloads_and_a_triggerer_hands_over(
-        self, command: list[str], executor: str, done: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
-        assert done_by(read("config/airflow_local_settings.py"), command) == done
 
 
 class TestLock:

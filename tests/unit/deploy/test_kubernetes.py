@@ -14,7 +14,6 @@ import yaml
 from iris_core.models.tracking import BOUNDS
 from iris_core.settings.declared import variables
 from iris_core.settings.variables import Settings, load_settings
-from tests.local_settings import done_by
 
 pytestmark = pytest.mark.unit
 
@@ -122,11 +121,8 @@ class TestSettings:
         assert logging["remote_log_conn_id"] == "minio_default"
         assert f'"arn:aws:s3:::{bucket}/*"' in PAGE
 
-    def test_only_celery_s_workers_preload(self) -> None:
-        assert variants()["CeleryExecutor"]["airflowLocalSettings"] is None
-        alone = variants()["KubernetesExecutor"]["airflowLocalSettings"]
-        assert done_by(alone, ["airflow", "scheduler"]) == []
-        assert done_by(alone, ["airflow", "triggerer"]) == ["handover"]
+    def test_the_image_s_local_settings_are_not_shadowed(self, values: dict[str, Any]) -> None:
+        assert values["airflowLocalSettings"] is None
 
 
 class TestImage:

@@ -1,0 +1,37 @@
+"""The file that Airflow imports in each of its processes, run as they do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+FILE = Path(__file__).parents[3] / "config" / "airflow_local_settings.py"
+RUN = """
+import runpy, sys
+from airflow.jobs import triggerer_job_runner
+file, *sys.argv = sys.argv[1:]
+runpy.run_path(file)
+print("polars" in sys.modules, triggerer_job_runner.TriggerRunner.__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("process", "done"),
+    [
+        ("scheduler", "True TriggerRunner"),
+        ("triggerer", "False PromptTriggerRunner"),
+        ("api-server", "False TriggerRunner"),
+    ],
+)
+def test_each_process_does_what_it_needs(process: str, done: str, tmp_path: Path) -> None:
+    environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__EXECUTOR": "LocalExecutor"}
+    command = [sys.executable, "-c", RUN, str(FILE), "airflow", process]
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == done
