@@ -22,8 +22,8 @@ RUN uv pip install --constraint requirements.lock --extra postgres --extra celer
 
 COPY README.md LICENSE project.json ./
 COPY iris_core iris_core
-COPY devstack devstack
 COPY plugins plugins
+# Without devstack/, the laptop's stack: the wheel then lacks it, and `iris up` says so.
 RUN uv build --wheel --build-constraints requirements.lock --out-dir /dist . \
     && uv pip install --no-deps /dist/*.whl
 # What the processes import is compiled, by importing it: a start without takes seconds more. All else would be two

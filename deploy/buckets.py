@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy.lifecycle import ensure_lifecycle
-from iris_core.settings.places import ARTIFACT_BUCKET
+from iris_core.settings.places import ARTIFACT_BUCKET, buckets
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectStore
 
@@ -15,9 +15,9 @@ def ensure_buckets(store: ObjectStore, settings: Settings) -> list[str]:
 
     :raises StoreError: the store does not answer, or refuses.
     """
-    buckets = sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
-    for bucket in buckets:
-        store.ensure_bucket(bucket)
+    names = buckets(settings)
+    for name in names:
+        store.ensure_bucket(name)
     store.ensure_bucket(ARTIFACT_BUCKET, versioned=False)
     ensure_lifecycle(store, settings)
-    return [*buckets, ARTIFACT_BUCKET]
+    return [*names, ARTIFACT_BUCKET]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from iris_core.settings.places import WORK, Place, watched, written
+from iris_core.settings.places import WORK, Place, buckets, watched, written
 from iris_core.settings.variables import Settings
 
 Policy = Mapping[str, Any]
@@ -27,10 +27,10 @@ def pipeline_policy(settings: Settings) -> Policy:
     They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions. Only
     what is unfinished they may delete for good.
     """
-    buckets, places = _buckets(settings), written(settings)
+    names, places = buckets(settings), written(settings)
     return _policy(
-        _allow([*_LOOK, "s3:GetLifecycleConfiguration", "s3:ListenBucketNotification"], buckets),
-        _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
+        _allow([*_LOOK, "s3:GetLifecycleConfiguration", "s3:ListenBucketNotification"], names),
+        _allow(_READ, [f"{name}/*" for name in names]),
         _allow(_WRITE, map(_below, places)),
         _allow(["s3:DeleteObject"], (_below(place) for place in places if place.cleared)),
         _allow(["s3:DeleteObjectVersion"], (_below(place) for place in places if place.key == WORK)),
@@ -41,10 +41,10 @@ def pipeline_policy(settings: Settings) -> Policy:
 
 def upload_policy(settings: Settings) -> Policy:
     """Data scientists write the landing keys and read what became of it, the ledger included."""
-    buckets = _buckets(settings)
+    names = buckets(settings)
     return _policy(
-        _allow(_LOOK, buckets),
-        _allow(_READ, [f"{bucket}/*" for bucket in buckets]),
+        _allow(_LOOK, names),
+        _allow(_READ, [f"{name}/*" for name in names]),
         _allow(_WRITE, map(_below, watched(settings))),
     )
 
@@ -59,10 +59,6 @@ def artifact_policy(bucket: str) -> Policy:
 
 def _below(place: Place) -> str:
     return f"{place.bucket}/{place.key}{'*' if place.key.endswith('/') else ''}"
-
-
-def _buckets(settings: Settings) -> list[str]:
-    return sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
 
 
 def _allow(actions: Iterable[str], resources: Iterable[str]) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class Place:
         return key.startswith(self.key) if self.key.endswith("/") else key == self.key
 
 
+def buckets(settings: Settings) -> list[str]:
+    """The buckets that the pipelines read and write; all keep versions."""
+    return sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
+
+
 def kept(settings: Settings) -> tuple[Place, ...]:
     """The places whose names no variable changes."""
     data, predictions = settings.bucket, settings.predictions_bucket

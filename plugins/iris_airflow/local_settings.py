@@ -1,4 +1,4 @@
-"""What Airflow's processes do before anything else. `$AIRFLOW_HOME/config/airflow_local_settings.py` calls it:
+"""What Airflow's processes do first; `airflow_local_settings.py` in `$AIRFLOW_HOME/config` calls:
 
 import iris_airflow.local_settings
 
