@@ -159,7 +159,8 @@ def dag_folder() -> Path:
         raise ConfigError(
             f"There is no DAG in {folder}, so Airflow would have nothing to run. "
             f"dag_directory of {project_file()} is the folder of the DAGs, beside that file. Example: dags. "
-            f"An installed package brings none: start in a checkout, or let {PROJECT_FILE_VARIABLE} name one's."
+            "An installed package brings none: start in a checkout, or let "
+            f"{PROJECT_FILE_VARIABLE} name its file."
         )
     return folder
 

@@ -16,7 +16,8 @@ from tests.installed import iris_with
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-WHOLE = ("pyproject.toml", "README.md", "LICENSE", "project.json", "iris_core", "plugins", "deploy", "devstack")
+FILES = ("pyproject.toml", "README.md", "LICENSE", "project.json")
+WHOLE = (*FILES, "iris_core", "plugins", "deploy", "devstack")
 
 
 def copied_by_the_image() -> tuple[str, ...]:
