@@ -1,1 +1,18 @@
 """What does this deployment say? Variables, project.json, and secrets that must not be seen."""
+
+from iris_core.settings.masking import masked, secrets_of
+from iris_core.settings.names import Names
+from iris_core.settings.project import Feature, Project, TableSchema, load_project
+from iris_core.settings.variables import Settings, load_settings
+
+__all__ = [
+    "Feature",
+    "Names",
+    "Project",
+    "Settings",
+    "TableSchema",
+    "load_project",
+    "load_settings",
+    "masked",
+    "secrets_of",
+]
