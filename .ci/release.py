@@ -53,7 +53,7 @@ def check_changelog(text: str, version: str) -> None:
     """
     waiting, *released = re.split(r"^## \[(?=\d)", text, flags=re.MULTILINE)
     if re.search(r"^- ", waiting, re.MULTILINE):
-        raise NotReady("CHANGELOG.md has entries under [Unreleased]: move them below the new version's heading.")
+        raise NotReady("CHANGELOG.md has entries under [Unreleased]: move them below the new version.")
     newest = released[0].splitlines()[0] if released else "none"
     if not re.fullmatch(re.escape(version) + r"\] - \d{4}-\d\d-\d\d", newest):
         raise NotReady(f"CHANGELOG.md's newest version is [{newest}, expected [{version}] - YYYY-MM-DD.")
