@@ -31,7 +31,7 @@ from devstack.home import find_home
 from devstack.iris_tables import split_iris
 from iris_core import models, promotion, training
 from iris_core.errors import RegistryError
-from iris_core.ledger.ledger import Record
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.models import tracking
 from iris_core.promotion.measurement import Limits
@@ -94,30 +94,25 @@ def workspace(access: StoreAccess, folder: str, env: str) -> Workspace:
     return opened
 
 
-def trained(space: Workspace) -> list[Record]:
+def trained(space: Workspace) -> list[TrainedRecord]:
     """Four models, each on other flowers; oldest first."""
     records = []
     for seed in range(AT_ONCE):
         table, _ = split_iris(space.settings.project.table, seed)
         space.store.put(space.settings.bucket, space.settings.train_key, table.csv(), "text/csv")
         work = training.train(space, training.reconcile(space))
-        record = space.ledger.get(work.key)
+        record = space.ledger.find(TrainedRecord, work.identity)
         assert record is not None
         records.append(record)
     return records
 
 
-def one_staged(space: Workspace, records: list[Record]) -> bool:
+def one_staged(space: Workspace, records: list[TrainedRecord]) -> bool:
     """Promote all at once in a new environment; whether only the newest is staged, and the alias agrees."""
-    copies = [
-        space.ledger.commit(
-            r.identity, r.outcome, r.by, inputs=r.inputs, outputs=r.outputs, evidence=r.evidence
-        ).record
-        for r in records
-    ]
+    copies = [space.ledger.commit(record).standing(TrainedRecord) for record in records]
     start = Barrier(len(copies))
 
-    def promote(record: Record) -> None:
+    def promote(record: TrainedRecord) -> None:
         start.wait()
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -132,7 +127,7 @@ def one_staged(space: Workspace, records: list[Record]) -> bool:
     found = tracking.client(space.settings).search_model_versions(f"name = '{space.settings.names.model}'")
     staged = [version for version in found if version.current_stage == models.STAGE]
     ref = models.staged(space.settings)
-    newest = copies[-1].outputs["run_id"]
+    newest = copies[-1].run_id
     return ref is not None and [v.run_id for v in staged] == [newest] == [ref.run_id]
 
 

@@ -111,8 +111,7 @@ def _put(workspace: Workspace, key: str, data: bytes) -> str:
 
 def _verdict(workspace: Workspace, training_digest: str) -> datetime | None:
     for record in workspace.ledger.recent("drift"):
-        model = record.inputs.get("model", {})
-        if f"/{training_digest}/" in model.get("training", ""):
+        if record.model and f"/{training_digest}/" in record.model.training:
             return record.at
     return None
 

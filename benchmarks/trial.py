@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from iris_core.errors import ConfigError
+from iris_core.ledger.records.promotion import Holdout
 from iris_core.models.holdout import Part, Split, split
-from iris_core.promotion.evidence import Holdout, Verdict
-from iris_core.promotion.gate import judge
+from iris_core.promotion.gate import Verdict, judge
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
 from iris_core.settings.project import TableSchema
 

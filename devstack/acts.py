@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from devstack.hops import Hop, HopMissing, HopName, Sight, is_about, seconds_between
-from iris_core.ledger.ledger import Kind, Record
+from iris_core.ledger import Outcome, Record
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 from iris_core.store.uploads import Purpose, upload
 
+Wanted = TypeVar("Wanted", bound=Record)
 ActName = Literal["clean", "shifted"]
 
 
@@ -52,9 +57,9 @@ class Director:
         scored_version = self._put(inference, "test")
         self._run_started(act, names.training_dag)
         self._validated(act, names.training_dag)
-        trained = self._decided(act, "trained", names.training_dag, "training", version, {"trained"})
-        accuracy, rows = trained.evidence.get("accuracy"), trained.evidence.get("rows")
-        act.saw("trained", trained.at, accuracy=accuracy, rows=rows, run_id=trained.outputs.get("run_id"))
+        trained = self._decided(act, "trained", names.training_dag, TrainedRecord, version)
+        found = trained.evidence
+        act.saw("trained", trained.at, accuracy=found.accuracy, rows=found.rows, run_id=trained.run_id)
         run_id = self._staged(act, version)
         self._scored_and_judged(act, scored_version, run_id)
 
@@ -93,55 +98,60 @@ class Director:
     def _staged(self, act: Act, training: ObjectVersion) -> str | None:
         """The run of the model that is staged now; none when the gate kept the one that was."""
         dag_id = self.workspace.settings.names.training_dag
-        verdict = self._decided(act, "staged", dag_id, "promotion", training, {"promoted", "refused"})
-        facts = {"model": verdict.inputs.get("model"), "version": verdict.inputs.get("version")}
-        if verdict.outcome == "refused":
+        verdict = self._decided(act, "staged", dag_id, VerdictRecord, training)
+        facts = {"model": verdict.model.name, "version": str(verdict.model.version)}
+        if verdict.outcome == Outcome.REFUSED:
             act.saw("staged", verdict.at, **facts, refused=verdict.reason)
             return None
         act.saw("staged", verdict.at, **facts)
-        run_id: str | None = verdict.inputs.get("run_id")
-        return run_id
+        return verdict.inputs.run_id
 
     def _scored_and_judged(self, act: Act, version: ObjectVersion, model_run: str | None) -> None:
         names = self.workspace.settings.names
-        scored = self._decided(act, "scored", names.inference_dag, "scoring", version, {"scored"}, model_run)
-        model = scored.inputs["model"]
-        facts = {name: scored.evidence.get(name) for name in ("rows", "accuracy")}
-        facts["object"] = scored.object().uri
-        act.saw("scored", scored.at, **facts, model=model["name"], model_version=str(model["version"]))
+        scored = self._decided(act, "scored", names.inference_dag, ScoredRecord, version, model_run)
+        act.saw(
+            "scored",
+            scored.at,
+            rows=scored.evidence.rows,
+            accuracy=scored.evidence.accuracy,
+            object=scored.about.uri,
+            model=scored.model.name,
+            model_version=str(scored.model.version),
+        )
+        path = scored.identity.path
         drift = self.sight.wait_for(
             "drift",
             names.drift_dag,
             act.began,
             lambda: self.sight.decided(
-                "drift", act.began, lambda it: it.inputs.get("scoring") == scored.identity.path
+                "drift",
+                act.began,
+                lambda it: it if isinstance(it, BatchDriftRecord) and it.inputs.scoring == path else None,
             ),
         )
         act.severity = drift.outcome
-        act.report_uri = drift.outputs.get("report_html", "")
-        sentence = drift.evidence.get("sentence") or drift.reason
-        act.saw("drift", drift.at, severity=drift.outcome, sentence=sentence, report=act.report_uri)
+        act.report_uri = drift.outputs.report_html
+        act.saw("drift", drift.at, severity=drift.outcome, sentence=drift.reason, report=act.report_uri)
 
     def _decided(
         self,
         act: Act,
         hop: HopName,
         dag_id: str,
-        kind: Kind,
+        wanted: type[Wanted],
         version: ObjectVersion,
-        wanted: set[str],
         model_run: str | None = None,
-    ) -> Record:
+    ) -> Wanted:
         """Wait for the decision about an object version, made with the model of a run when one is given."""
-        about = is_about(version)
 
-        def matches(record: Record) -> bool:
-            same_model = model_run is None or record.inputs.get("model", {}).get("run_id") == model_run
-            return about(record) and same_model and record.outcome != "superseded"
+        def matches(record: Record) -> Record | None:
+            same_model = model_run is None or (record.model and record.model.run_id == model_run)
+            is_final = record.outcome != Outcome.SUPERSEDED
+            return record if is_about(record, version) and same_model and is_final else None
 
         record = self.sight.wait_for(
-            hop, dag_id, act.began, lambda: self.sight.decided(kind, act.began, matches)
+            hop, dag_id, act.began, lambda: self.sight.decided(wanted.KIND, act.began, matches)
         )
-        if record.outcome not in wanted:
+        if not isinstance(record, wanted):
             raise HopMissing(hop, f"the ledger says {record.outcome}: {record.reason}")
         return record

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from devstack.logs import most_telling
 from iris_core.doctor.airflow_api import AirflowApi, TaskInstance
 from iris_core.errors import StackError, StoreError
-from iris_core.ledger.ledger import Kind, Ledger, Record
+from iris_core.ledger import Kind, Ledger, Record
 from iris_core.store.objects import ObjectVersion
 
 HopName = Literal["landed", "run_started", "validated", "trained", "staged", "scored", "drift"]
@@ -83,10 +83,13 @@ class Sight:
         done = self.airflow.tasks(dag_id, since, ["success"])
         return next((task for task in done if task.task_id == task_id and task.end_date), None)
 
-    def decided(self, kind: Kind, since: datetime, matches: Callable[[Record], bool]) -> Record | None:
-        """The newest decision of a kind since this time that matches."""
+    def decided(self, kind: Kind, since: datetime, choose: Callable[[Record], Found | None]) -> Found | None:
+        """The newest decision of a kind since this time that is chosen.
+
+        :param choose: gives the record back when it is wanted.
+        """
         newest = takewhile(lambda record: record.at >= since, self.ledger.recent(kind))
-        return next((record for record in newest if matches(record)), None)
+        return next((chosen for record in newest if (chosen := choose(record))), None)
 
     def _check_failures(self, hop: HopName, dag_id: str, since: datetime) -> None:
         failed = _patiently(lambda: self.airflow.tasks(dag_id, since, ["failed"]))
@@ -121,9 +124,9 @@ def _patiently(look: Callable[[], Found | None]) -> Found | None:
         return None
 
 
-def is_about(version: ObjectVersion) -> Callable[[Record], bool]:
-    """Matches records that decide about this very object version."""
-    return lambda record: record.object().digest == version.digest
+def is_about(record: Record, version: ObjectVersion) -> bool:
+    """Whether a record decides about this very object version."""
+    return record.about is not None and record.about.digest == version.digest
 
 
 def seconds_between(since: datetime, until: datetime) -> float:

@@ -19,7 +19,7 @@ import hypothesis
 import pytest
 
 from devstack.embedded_s3 import embedded_s3
-from iris_core.ledger.ledger import Actor
+from iris_core.ledger import Actor
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import StoreAccess

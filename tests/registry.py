@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 
 from iris_core import training
-from iris_core.ledger.ledger import Record
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 
@@ -14,10 +14,10 @@ def client(workspace: Workspace) -> MlflowClient:
     return tracking.client(workspace.settings)
 
 
-def train_one(workspace: Workspace, data: bytes) -> Record:
+def train_one(workspace: Workspace, data: bytes) -> TrainedRecord:
     """Upload that training table and train on it."""
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
     work = training.train(workspace, training.reconcile(workspace))
-    record = workspace.ledger.get(work.key)
+    record = workspace.ledger.find(TrainedRecord, work.identity)
     assert record is not None
     return record

@@ -14,7 +14,7 @@ from iris_core.cli.deployment import open_workspace
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 
 if TYPE_CHECKING:
-    from iris_core.ledger.ledger import Record
+    from iris_core.ledger import Record
     from iris_core.ledger.workspace import Workspace
 
 
@@ -77,7 +77,7 @@ def ledger(
     if context.invoked_subcommand:
         return
     from iris_core.history.queries import Question, matching
-    from iris_core.ledger.ledger import KINDS
+    from iris_core.ledger import KINDS
 
     wanted = {chosen.value for chosen in kind or []}
     kinds = tuple(name for name in KINDS if name in wanted)
@@ -114,7 +114,7 @@ def at(
         typer.echo(f"Nothing was staged at {when(asked)}.")
     else:
         typer.echo(
-            f"At {when(asked)} version {record.inputs['version']} of {record.inputs['model']} was staged: "
+            f"At {when(asked)} version {record.model.version} of {record.model.name} was staged: "
             f"{record.outcome} on {when(record.at)}. {record.reason}"
         )
 
@@ -175,19 +175,17 @@ def rollback(
     if as_json:
         print_json(record.model_dump(mode="json"))
     else:
-        before = record.inputs["from_version"]
+        before = record.inputs.from_version
         instead = f" in place of version {before}" if before else ""
-        typer.echo(
-            f"Version {version} of {record.inputs['model']} is staged{instead}. {record.identity.path}"
-        )
+        typer.echo(f"Version {version} of {record.model.name} is staged{instead}. {record.identity.path}")
 
 
 def _in_person(workspace: Workspace) -> Workspace:
     """In the name of RUN_OWNER, else of who is logged in."""
     from getpass import getuser
 
+    from iris_core.ledger import Actor
     from iris_core.ledger.audit import code_version
-    from iris_core.ledger.ledger import Actor
 
     owner = workspace.settings.run_owner or getuser()
     return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
@@ -209,13 +207,11 @@ def _print_records(records: list[Record]) -> None:
 
 
 def _row(record: Record) -> tuple[str, str, str, str, str]:
-    from iris_core.history.queries import model_version
-
-    about = record.inputs.get("object") or record.inputs.get("current") or {}
-    version = model_version(record)
-    told = " ".join(part for part in (f"[dim]{about.get('key', '')}[/]", escape(_tell(record))) if part)
+    key = record.about.key if record.about else ""
+    version = str(record.model.version) if record.model else ""
+    told = " ".join(part for part in (f"[dim]{key}[/]", escape(_tell(record))) if part)
     moment = f"{record.at.astimezone():%Y-%m-%d %H:%M:%S}"
-    return moment, record.kind, coloured(record.outcome), str(version or ""), told
+    return moment, record.kind, coloured(record.outcome), version, told
 
 
 def _tell(record: Record) -> str:
@@ -224,7 +220,7 @@ def _tell(record: Record) -> str:
         return record.reason.split("; ")[0]
     shown: dict[str, Any] = {
         name: round(value, 3) if isinstance(value, float) else value
-        for name, value in record.evidence.items()
+        for name, value in record.evidence.model_dump(mode="json").items()
         if isinstance(value, int | float | str)
     }
     return ", ".join(f"{name} {value}" for name, value in islice(shown.items(), 4))

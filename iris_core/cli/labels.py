@@ -13,7 +13,8 @@ from iris_core.cli.deployment import open_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 if TYPE_CHECKING:
-    from iris_core.labels import Measured, ModelPerformance
+    from iris_core.labels import Measured
+    from iris_core.ledger.records.performance import ModelPerformance
 
 
 def labels(
@@ -61,9 +62,9 @@ def _print(found: ModelPerformance) -> None:
     table = Table("label", box=None, pad_edge=False)
     for name in (*(f"→ {name}" for name in predicted), "precision", "recall"):
         table.add_column(escape(name), justify="right")
-    for label in predicted:
+    for label, quality in found.per_class.items():
         counts = (f"{found.agreement.get(label, {}).get(name, 0):,}" for name in predicted)
-        shares = (_share(found.per_class[label][what]) for what in ("precision", "recall"))
+        shares = (_share(share) for share in (quality.precision, quality.recall))
         table.add_row(escape(label), *counts, *shares)
     console.print(table)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from iris_core.doctor.finding import Finding, ill, well
-from iris_core.ledger.ledger import Kind
-from iris_core.ledger.reconcile import Source, unaccounted
+from iris_core.ledger import Kind
+from iris_core.ledger.owed import Source, unaccounted
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 

@@ -16,9 +16,9 @@ import aiohttp
 
 from iris_core.errors import IrisError, RegistryError
 from iris_core.events.stream import Pace, Signal
-from iris_core.ledger.ledger import Ledger
-from iris_core.ledger.reconcile import Source, identity_of
-from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, ModelRef, reference_of
+from iris_core.ledger import Identity, Ledger, ModelRef, Outcome
+from iris_core.ledger.owed import Source
+from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, reference_of
 from iris_core.models.tracking import NOT_FOUND
 from iris_core.store.objects import ObjectStore, ObjectVersion
 
@@ -110,7 +110,7 @@ def _staged(version: dict[str, object]) -> Staged:
     tags = {str(tag["key"]): str(tag["value"]) for tag in listed}  # type: ignore[attr-defined]
     run_id = str(version.get("run_id") or "")
     model = reference_of(str(version["name"]), str(version["version"]), run_id, tags)
-    if tags.get(VERDICT_TAG) != "promoted":
+    if tags.get(VERDICT_TAG) != Outcome.PROMOTED:
         return Staged(model)
     applied = tags.get(APPLIED_TAG)
     return Staged(model, datetime.fromisoformat(applied) if applied else datetime.now(UTC))
@@ -133,7 +133,7 @@ def unscored(
         return
     variant = staged.model.variant
     for version in _scored_again(store, source, rescore):
-        if ledger.get(identity_of("scoring", version, variant)) is None:
+        if ledger.get(Identity.of_object("scoring", version, variant)) is None:
             yield Unscored(f"{version.digest}-{variant}", version.uri, version.landed_at)
 
 

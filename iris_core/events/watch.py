@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from iris_core.errors import IrisError
 from iris_core.events.stream import Signal
-from iris_core.ledger.reconcile import Source
+from iris_core.ledger.owed import Source
 from iris_core.store.versions import ObjectVersion
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,12 @@ from itertools import islice, takewhile
 from typing import Any
 
 from iris_core.errors import PromotionRefused
-from iris_core.ledger.ledger import Identity, Kind, Ledger, Record
-from iris_core.models.registry import REFUSED
-from iris_core.promotion import ROLLED_BACK
+from iris_core.ledger import Kind, Ledger, ModelRef, Outcome, Record
+from iris_core.ledger.records.drift import DriftRecord
+from iris_core.ledger.records.performance import MeasuredRecord
+from iris_core.ledger.records.promotion import PromotionRecord, RollbackRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 
 LOOKED_BACK = 500
 """So many promotion records are read at most to tell what was staged."""
@@ -43,65 +46,49 @@ def matching(ledger: Ledger, question: Question) -> Iterator[Record]:
         found = takewhile(lambda record: record.at >= since, found)
     if question.version is None:
         return found
-    trainings = {record.inputs.get("training") for record in _promotions(ledger, question.version)}
-    return (r for r in found if model_version(r) == question.version or r.identity.path in trainings)
+    trainings = {record.inputs.training for record in _promotions(ledger, question.version)}
+    return (r for r in found if _names(r, question.version) or r.identity.path in trainings)
 
 
-def model_version(record: Record) -> int | None:
-    """The model version that a promotion, scoring or drift verdict is about."""
-    if record.kind == "promotion":
-        version = record.inputs.get("version")
-        return int(version) if version else None
-    model = record.inputs.get("model")
-    return int(model["version"]) if isinstance(model, dict) else None
+def _names(record: Record, version: int) -> bool:
+    return record.model is not None and record.model.version == version
 
 
-def _promotions(ledger: Ledger, version: int) -> list[Record]:
+def _promotions(ledger: Ledger, version: int) -> list[PromotionRecord]:
     """Promotion records of a version, oldest first."""
-    found = [r for r in ledger.recent("promotion") if model_version(r) == version]
-    return found[::-1]
+    return [record for record in ledger.recent_of(PromotionRecord) if _names(record, version)][::-1]
 
 
-def staged_at(ledger: Ledger, moment: datetime) -> Record | None:
+def staged_at(ledger: Ledger, moment: datetime) -> PromotionRecord | None:
     """The decision by which a version was staged at a time, as decided; None when none was.
 
     What somebody moved by hand in MLflow is not in the ledger; a scoring names the version that it used.
     """
-    return _standing(islice(ledger.recent("promotion", before=moment), LOOKED_BACK))
+    return _standing(islice(ledger.recent_of(PromotionRecord, before=moment), LOOKED_BACK))
 
 
-def _standing(newest_first: Iterable[Record]) -> Record | None:
+def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None:
     """Of the approved, the one of the newest data (`age`); what came before a rollback no longer counts."""
-    best: Record | None = None
+    best: PromotionRecord | None = None
     for record in newest_first:
-        if record.outcome == REFUSED:
+        if record.outcome == Outcome.REFUSED:
             continue
-        if best is None or age(record) > age(best):
+        if best is None or record.age > best.age:
             best = record
-        if record.outcome == ROLLED_BACK:
+        if isinstance(record, RollbackRecord):
             break
     return best
 
 
-def age(record: Record) -> tuple[datetime, datetime]:
-    """When the data of a promotion record's model landed, and when it was trained: the later, the newer.
-
-    Of records that do not say it: when it was decided about.
-    """
-    landed, trained = (record.inputs.get(name) for name in ("landed_at", "trained_at"))
-    known = datetime.fromisoformat(trained) if trained else record.at
-    return datetime.fromisoformat(landed) if landed else known, known
-
-
-def stagings(ledger: Ledger) -> list[Record]:
+def stagings(ledger: Ledger) -> list[PromotionRecord]:
     """The decisions that changed what is staged, oldest first."""
-    decisions = [*islice(ledger.recent("promotion"), LOOKED_BACK)][::-1]
-    changes: list[Record] = []
+    decisions = [*islice(ledger.recent_of(PromotionRecord), LOOKED_BACK)][::-1]
+    changes: list[PromotionRecord] = []
     for record in decisions:
-        if record.outcome == REFUSED:
+        if record.outcome == Outcome.REFUSED:
             continue
-        is_newer = not changes or age(record) > age(changes[-1])
-        if record.outcome == ROLLED_BACK or is_newer:
+        is_newer = not changes or record.age > changes[-1].age
+        if isinstance(record, RollbackRecord) or is_newer:
             changes.append(record)
     return changes
 
@@ -111,7 +98,7 @@ def staged_before(ledger: Ledger, version: int) -> int:
 
     :raises PromotionRefused: there was none.
     """
-    versions = [int(record.inputs["version"]) for record in stagings(ledger)]
+    versions = [record.model.version for record in stagings(ledger)]
     last = len(versions) - 1 - versions[::-1].index(version) if version in versions else len(versions)
     for earlier in reversed(versions[:last]):
         if earlier != version:
@@ -123,21 +110,20 @@ def staged_before(ledger: Ledger, version: int) -> int:
 class Story:
     """Everything the ledger knows about one model version."""
 
-    version: int
-    model: str
-    training: Record | None
-    promotions: Sequence[Record]
-    scorings: Sequence[Record]
-    drifts: Sequence[Record]
-    performances: Sequence[Record]
-    staged_now: Record | None
-    stagings: Sequence[Record] = field(default_factory=tuple)
+    model: ModelRef
+    training: TrainedRecord | None
+    promotions: Sequence[PromotionRecord]
+    scorings: Sequence[ScoredRecord]
+    drifts: Sequence[DriftRecord]
+    performances: Sequence[MeasuredRecord]
+    staged_now: PromotionRecord | None
+    stagings: Sequence[PromotionRecord] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
         """The records."""
         return {
-            "version": self.version,
-            "model": self.model,
+            "version": self.model.version,
+            "model": self.model.name,
             "training": self.training.model_dump(mode="json") if self.training else None,
             "promotions": [record.model_dump(mode="json") for record in self.promotions],
             "scorings": [record.model_dump(mode="json") for record in self.scorings],
@@ -157,39 +143,36 @@ def story(ledger: Ledger, version: int) -> Story:
     if not promotions:
         raise PromotionRefused(f"The ledger has no decision about version {version}. See: iris ledger")
     first = promotions[0]
-    path = first.inputs.get("training")
-    variant = f"v{version}-{(first.inputs.get('run_id') or '')[:8]}"
+    model = first.model
     return Story(
-        version=version,
-        model=first.inputs["model"],
-        training=ledger.get(Identity.parse(path)) if path else None,
+        model=model,
+        training=ledger.find(TrainedRecord, model.training),
         promotions=promotions,
-        scorings=_with_variant(ledger, "scoring", variant, first.at),
-        drifts=_with_variant(ledger, "drift", variant, first.at),
-        performances=_on_labels(ledger, variant, first.at),
+        scorings=[r for r in _of_model(ledger, "scoring", model, first.at) if isinstance(r, ScoredRecord)],
+        drifts=[r for r in _of_model(ledger, "drift", model, first.at) if isinstance(r, DriftRecord)],
+        performances=_on_labels(ledger, model, first.at),
         staged_now=staged_at(ledger, datetime.now(UTC)),
         stagings=stagings(ledger),
     )
 
 
-def _with_variant(ledger: Ledger, kind: Kind, variant: str, since: datetime) -> list[Record]:
+def _of_model(ledger: Ledger, kind: Kind, model: ModelRef, since: datetime) -> Iterator[Record]:
     """Records of a version's scorings, or of their drift, newest first; the journal's names tell which."""
-    first_day = since.astimezone(UTC).date().isoformat()
-    entries = takewhile(lambda entry: entry[0][:10] >= first_day, ledger.journal(kind))
+    unused = (Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.REJECTED)
     mine = (
-        identity
-        for _, outcome, identity in entries
-        if outcome not in ("superseded", "unchanged", "rejected")
-        and (identity.variant == variant or identity.subject.endswith(f"-{variant}"))
+        entry.identity
+        for entry in ledger.journal(kind, since=since)
+        if entry.outcome not in unused and entry.identity.model_variant == model.variant
     )
-    distinct = dict.fromkeys(islice(mine, SCORINGS_READ))
-    return [record for record in map(ledger.get, distinct) if record]
+    records = map(ledger.get, dict.fromkeys(islice(mine, SCORINGS_READ)))
+    return (record for record in records if record)
 
 
-def _on_labels(ledger: Ledger, variant: str, since: datetime) -> list[Record]:
+def _on_labels(ledger: Ledger, model: ModelRef, since: datetime) -> list[MeasuredRecord]:
     """Performance records that speak of a version, newest first."""
-    found = takewhile(lambda record: record.at >= since, ledger.recent("performance", outcome="measured"))
-    return [r for r in islice(found, SCORINGS_READ) if variant in r.evidence["models"]]
+    recent = ledger.recent_of(MeasuredRecord, outcome=Outcome.MEASURED)
+    found = islice(takewhile(lambda record: record.at >= since, recent), SCORINGS_READ)
+    return [record for record in found if model.variant in record.evidence.models]
 
 
 def tally(records: Iterable[Record]) -> Counter[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from iris_core.history.queries import Story, tally
-from iris_core.ledger.ledger import Actor, Record
-from iris_core.models.registry import PROMOTED
-from iris_core.promotion import ROLLED_BACK
+from iris_core.ledger import Actor, Outcome
+from iris_core.ledger.records.promotion import (
+    Approval,
+    GateEvidence,
+    RollbackRecord,
+    VerdictRecord,
+)
 
 
 def paragraph(story: Story) -> str:
@@ -20,7 +23,10 @@ def paragraph(story: Story) -> str:
 def _sentences(story: Story) -> Iterator[str]:
     yield _trained(story)
     for record in story.promotions:
-        yield from _rolled_back(record) if record.outcome == ROLLED_BACK else _judged(record)
+        if isinstance(record, RollbackRecord):
+            yield _rolled_back(record)
+        elif isinstance(record, VerdictRecord):
+            yield from _judged(record)
     yield _fate(story)
     yield _used(story)
     if story.performances:
@@ -42,109 +48,103 @@ def _by(actor: Actor) -> str:
 
 def _trained(story: Story) -> str:
     training = story.training
-    name = f"Version {story.version} of {story.model}"
+    name = f"Version {story.model.version} of {story.model.name}"
     if training is None:
         return f"{name} did not come from a training that the ledger knows."
-    rows, kept = training.evidence.get("rows"), training.evidence.get("holdout_rows")
-    config = training.inputs.get("config", {}).get("variant", "unknown")
+    found = training.evidence
     return (
-        f"{name} was trained on {when(training.at)} from {training.object().uri}: {rows} rows, of which "
-        f"{kept} were kept back to judge it (configuration {config}, "
-        f"MLflow run {training.outputs['run_id']}). "
+        f"{name} was trained on {when(training.at)} from {training.about.uri}: {found.rows} rows, of which "
+        f"{found.holdout_rows} were kept back to judge it (configuration {training.inputs.config.variant}, "
+        f"MLflow run {training.run_id}). "
         f"It was started by {_by(training.by)}."
     )
 
 
-def _judged(record: Record) -> Iterator[str]:
-    evidence = record.evidence
-    if "floor" in evidence:
+def _judged(record: VerdictRecord) -> Iterator[str]:
+    evidence = record.evidence if isinstance(record.evidence, GateEvidence) else None
+    if evidence:
         yield _accuracy(evidence)
         yield _against_champion(evidence)
-    verdict = "It was promoted" if record.outcome == PROMOTED else "It was refused"
-    if human := evidence.get("approval"):
-        verdict += f", {_answered(human)},"
-    yield f"{verdict} on {when(record.at)}{_why(record)}."
+    was_promoted = record.outcome == Outcome.PROMOTED
+    verdict = "It was promoted" if was_promoted else "It was refused"
+    if evidence and evidence.approval:
+        verdict += f", {_answered(evidence.approval)},"
+    why = "" if was_promoted and evidence else f" because {record.reason}"
+    yield f"{verdict} on {when(record.at)}{why}."
 
 
-def _why(record: Record) -> str:
-    return "" if record.outcome == PROMOTED and "floor" in record.evidence else f" because {record.reason}"
+def _answered(human: Approval) -> str:
+    return human.sentence if human.by else f"as {human.sentence}"
 
 
-def _answered(human: dict[str, Any]) -> str:
-    if not human.get("by"):
-        return "as nobody approved it in time"
-    return f"{'approved' if human['approved'] else 'rejected'} by {human['by']}"
-
-
-def _accuracy(evidence: dict[str, Any]) -> str:
-    interval, floor = evidence["accuracy_interval"], evidence["floor"]
+def _accuracy(evidence: GateEvidence) -> str:
+    interval, floor = evidence.accuracy_interval, evidence.floor
     return (
-        f"On those {evidence['holdout_rows']} rows {evidence['accuracy']:.1%} of its answers were right "
-        f"(95 % interval {interval['low']:.1%} to {interval['high']:.1%}; "
-        f"ACCURACY_THRESHOLD was {evidence['threshold']:.1%}); always answering {floor['majority']!r} would "
-        f"have been right on {floor['majority_accuracy']:.1%} "
-        f"(exact paired test, p = {floor['p_value']:.2g})."
+        f"On those {evidence.holdout_rows} rows {evidence.accuracy:.1%} of its answers were right "
+        f"(95 % interval {interval.low:.1%} to {interval.high:.1%}; "
+        f"ACCURACY_THRESHOLD was {evidence.threshold:.1%}); always answering {floor.majority!r} would "
+        f"have been right on {floor.majority_accuracy:.1%} "
+        f"(exact paired test, p = {floor.p_value:.2g})."
     )
 
 
-def _against_champion(evidence: dict[str, Any]) -> str:
-    champion = evidence.get("champion")
-    if not champion:
-        return f"There was no champion to compare it with: {evidence['no_champion']}."
-    interval = champion["difference"]
-    rows = f"{champion['pairs']['rows']} rows"
-    if champion["compared_on"] == "unseen rows":
+def _against_champion(evidence: GateEvidence) -> str:
+    champion = evidence.champion
+    if champion is None:
+        return f"There was no champion to compare it with: {evidence.no_champion}."
+    interval = champion.difference
+    rows = f"{champion.pairs.rows} rows"
+    if champion.compared_on == "unseen rows":
         rows += " that it had not been trained on"
-    points = 100 * (champion["challenger_accuracy"] - champion["accuracy"])
+    points = 100 * (champion.challenger_accuracy - champion.accuracy)
     told = (
-        f"The champion then, version {champion['version']}, was right on {champion['accuracy']:.1%} of the "
-        f"same {rows}, this one on {champion['challenger_accuracy']:.1%}: "
+        f"The champion then, version {champion.version}, was right on {champion.accuracy:.1%} of the "
+        f"same {rows}, this one on {champion.challenger_accuracy:.1%}: "
         f"a difference of {points:+.1f} points, "
-        f"95 % interval {100 * interval['low']:+.1f} to {100 * interval['high']:+.1f}"
+        f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
     )
-    if interval["low"] < -champion["margin"]:
-        told += (
-            f"; so few rows could not have shown a loss below {100 * champion['detectable_loss']:.0f} points"
-        )
+    if interval.low < -champion.margin:
+        told += f"; so few rows could not have shown a loss below {100 * champion.detectable_loss:.0f} points"
     return f"{told}."
 
 
-def _rolled_back(record: Record) -> Iterator[str]:
-    before = record.inputs.get("from_version")
+def _rolled_back(record: RollbackRecord) -> str:
+    before = record.inputs.from_version
     instead = f" in place of version {before}" if before else ""
-    yield f"On {when(record.at)} it was rolled back to{instead} by {_by(record.by)}: {record.reason}."
+    return f"On {when(record.at)} it was rolled back to{instead} by {_by(record.by)}: {record.reason}."
 
 
 def _fate(story: Story) -> str:
-    now = story.staged_now
-    if now and now.inputs["version"] == str(story.version):
+    version = story.model.version
+    if story.staged_now and story.staged_now.model.version == version:
         return "By these decisions it is the staged version now."
-    mine = [n for n, each in enumerate(story.stagings) if each.inputs["version"] == str(story.version)]
+    mine = [n for n, each in enumerate(story.stagings) if each.model.version == version]
     if not mine or mine[-1] + 1 >= len(story.stagings):
         return "It is not staged."
     after = story.stagings[mine[-1] + 1]
-    how = f"a rollback ({after.reason})" if after.outcome == ROLLED_BACK else "the newer one's promotion"
-    return f"On {when(after.at)} version {after.inputs['version']} took its place, by {how}."
+    is_rollback = isinstance(after, RollbackRecord)
+    how = f"a rollback ({after.reason})" if is_rollback else "the newer one's promotion"
+    return f"On {when(after.at)} version {after.model.version} took its place, by {how}."
 
 
 def _used(story: Story) -> str:
     if not story.scorings:
         return "It has scored nothing."
-    rows = sum(record.evidence.get("rows") or 0 for record in story.scorings)
+    rows = sum(record.evidence.rows for record in story.scorings)
     last = story.scorings[0]
     tables = "one table" if len(story.scorings) == 1 else f"{len(story.scorings)} tables"
-    accuracy = last.evidence.get("accuracy")
+    accuracy = last.evidence.accuracy
     labelled = f", with {accuracy:.1%} of the labelled rows right" if accuracy is not None else ""
-    return f"It has scored {tables} ({rows} rows), last {last.object().uri} on {when(last.at)}{labelled}."
+    return f"It has scored {tables} ({rows} rows), last {last.about.uri} on {when(last.at)}{labelled}."
 
 
 def _labelled(story: Story) -> str:
     last = story.performances[0]
     files = "once" if len(story.performances) == 1 else f"{len(story.performances)} times"
-    mine = next(one for one in last.evidence["models"].values() if one["model"]["version"] == story.version)
+    mine = last.evidence.models[story.model.variant]
     return (
-        f"Labels for what it predicted came {files}, last {last.object().uri} on {when(last.at)}: "
-        f"{mine['accuracy']:.1%} of {mine['joined']} rows were right."
+        f"Labels for what it predicted came {files}, last {last.about.uri} on {when(last.at)}: "
+        f"{mine.accuracy:.1%} of {mine.joined} rows were right."
     )
 
 

@@ -6,19 +6,15 @@ owed and records it once, `verdict` judges performance drift, `history` shows it
 
 from __future__ import annotations
 
-from iris_core.labels.flow import MEASURED, REJECTED, UNMATCHED, Joined, measure, owed, preview, source, told
-from iris_core.labels.matching import Measured, ModelPerformance
+from iris_core.labels.flow import Joined, measure, preview, reconcile, source, told
+from iris_core.labels.matching import Measured
 
 __all__ = [
-    "MEASURED",
-    "REJECTED",
-    "UNMATCHED",
     "Joined",
     "Measured",
-    "ModelPerformance",
     "measure",
-    "owed",
     "preview",
+    "reconcile",
     "source",
     "told",
 ]

@@ -13,17 +13,32 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
-from typing import Any
 
 from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.labels.history import log_performance
-from iris_core.labels.matching import Measured, ModelPerformance, Published, measured
-from iris_core.ledger.ledger import UNCHANGED, Identity, Record
+from iris_core.labels.matching import Measured, Published, measured
+from iris_core.ledger import Identity, Outcome, Record
+from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine
-from iris_core.ledger.reconcile import Source, reconcile, supersede_older
+from iris_core.ledger.reconcile import Scope, supersede_older
+from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import (
+    GivenInputs,
+    LabelSettings,
+    ObjectRecord,
+    RejectedOutputs,
+    RejectedRecord,
+    UnchangedRecord,
+)
+from iris_core.ledger.records.performance import (
+    LabelInputs,
+    LabelOutputs,
+    MeasuredRecord,
+    ModelPerformance,
+)
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.scoring.publication import SCORED
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Input, StoredInput
@@ -31,9 +46,6 @@ from iris_core.tables.ordered import ordered
 
 log = logging.getLogger(__name__)
 
-MEASURED = "measured"
-UNMATCHED = "unmatched"
-REJECTED = "rejected"
 WAIT = timedelta(days=1)
 """How long labels that match nothing yet are held against newer predictions."""
 OVERLAP = timedelta(minutes=5)
@@ -59,59 +71,57 @@ def source(workspace: Workspace) -> Source:
     return Source(workspace.settings.bucket, workspace.settings.labels_prefix)
 
 
-def variant(table: TableSchema) -> str:
-    """A short identity of what decides about labels: another key, target or class decides anew."""
+def settings(table: TableSchema) -> LabelSettings:
+    """What decides about labels: another key, target or class decides anew."""
     parts = json.dumps([table.key, table.target, list(table.classes)])
-    return "c" + hashlib.sha256(parts.encode()).hexdigest()[:12]
+    variant = "c" + hashlib.sha256(parts.encode()).hexdigest()[:12]
+    return LabelSettings(key=table.key, target=table.target, classes=table.classes, variant=variant)
 
 
-def _config(workspace: Workspace) -> dict[str, Any]:
-    table = workspace.settings.project.table
-    return {
-        "config": {
-            "key": table.key,
-            "target": table.target,
-            "classes": list(table.classes),
-            "variant": variant(table),
-        }
-    }
+def _scope(workspace: Workspace) -> Scope:
+    return Scope("performance", source(workspace), settings(workspace.settings.project.table))
 
 
-def owed(workspace: Workspace) -> list[Owed]:
-    """Labels that nothing was decided about yet, and those that newer predictions may match."""
-    table = workspace.settings.project.table
-    found = reconcile(workspace, "performance", source(workspace), variant(table), _config(workspace)).owed
+def reconcile(workspace: Workspace) -> list[Owed]:
+    """Labels that nothing was decided about yet, and those that newer predictions may match.
+
+    Those that need no work are recorded first, as `superseded` or `unchanged`.
+    """
+    scope = _scope(workspace)
     horizon = timedelta(days=workspace.settings.labels_horizon_days)
+    found = reconcile_objects(workspace, scope).owed
     new = [Owed(one.object, one.identity, one.object.landed_at - horizon) for one in found]
-    return [*new, *_open(workspace, variant(table))]
+    return [*new, *_open(workspace, scope.using.variant)]
 
 
 def _open(workspace: Workspace, config: str) -> Iterator[Owed]:
     """Labels of the last day of which some are unmatched, where predictions have been published since."""
-    since = _stamp(datetime.now(UTC) - WAIT)
-    scored = (at for at, outcome, _ in workspace.ledger.journal("scoring") if outcome == SCORED)
-    newest_scoring = next(scored, "")
-    entries = takewhile(lambda entry: entry[0] >= since, workspace.ledger.journal("performance"))
+    ledger = workspace.ledger
+    scored = (entry.at for entry in ledger.journal("scoring") if entry.outcome == Outcome.SCORED)
+    newest_scoring = next(scored, None)
+    entries = ledger.journal("performance", since=datetime.now(UTC) - WAIT)
+    joined = (Outcome.MEASURED, Outcome.UNMATCHED, Outcome.UNCHANGED)
     subjects = dict.fromkeys(
-        (identity.day, identity.subject)
-        for _, outcome, identity in entries
-        if outcome in (MEASURED, UNMATCHED, UNCHANGED)
+        (entry.identity.day, entry.identity.subject) for entry in entries if entry.outcome in joined
     )
     for day, subject in subjects:
-        records = workspace.ledger.of_subject("performance", day, subject)
-        mine = [record for record in records if record.variant.split("+")[0] == config]
-        if mine and _stamp(mine[-1].at - OVERLAP) < newest_scoring and _is_open(workspace, mine):
-            identity = Identity("performance", day, subject, f"{config}+{len(mine)}")
-            known = frozenset(path for record in mine for path in record.inputs.get("scorings", ()))
-            yield Owed(mine[-1].object(), identity, mine[-1].at - OVERLAP, known)
+        records = ledger.of_subject("performance", day, subject)
+        mine = [r for r in records if isinstance(r, ObjectRecord) and r.variant.base == config]
+        since = mine[-1].at - OVERLAP if mine else None
+        if since and newest_scoring and since < newest_scoring and _is_open(workspace, mine):
+            known = (path for r in mine if isinstance(r, MeasuredRecord) for path in r.inputs.scorings)
+            identity = mine[-1].identity.again(len(mine))
+            yield Owed(mine[-1].about, identity, since, frozenset(known))
 
 
-def _is_open(workspace: Workspace, records: list[Record]) -> bool:
-    first = records[0]
-    if first.outcome == UNCHANGED and first.points_to:
-        first = workspace.ledger.get(Identity.parse(first.points_to)) or first
-    version = records[-1].object()
-    if not first.evidence.get("unmatched") or datetime.now(UTC) - version.landed_at > WAIT:
+def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
+    first: Record | None = records[0]
+    if isinstance(first, UnchangedRecord) and first.points_to:
+        first = workspace.ledger.get(first.points_to)
+    version = records[-1].about
+    if not isinstance(first, MeasuredRecord) or not first.evidence.unmatched:
+        return False
+    if datetime.now(UTC) - version.landed_at > WAIT:
         return False
     try:
         return workspace.store.head(version.bucket, version.key).digest == version.digest
@@ -121,11 +131,10 @@ def _is_open(workspace: Workspace, records: list[Record]) -> bool:
 
 def published(workspace: Workspace, since: datetime) -> Iterator[Published]:
     """Scorings recorded from this time on, newest first."""
-    first = _stamp(since)
-    entries = takewhile(lambda entry: entry[0] >= first, workspace.ledger.journal("scoring"))
-    paths = dict.fromkeys(identity for _, outcome, identity in entries if outcome == SCORED)
-    for _, record in ordered(paths, workspace.ledger.get, READERS):
-        if record is not None and record.outcome == SCORED:
+    entries = workspace.ledger.journal("scoring", since=since)
+    scored = dict.fromkeys(entry.identity for entry in entries if entry.outcome == Outcome.SCORED)
+    for _, record in ordered(scored, workspace.ledger.get, READERS):
+        if isinstance(record, ScoredRecord):
             yield Published.of(record)
 
 
@@ -151,7 +160,7 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
     if workspace.ledger.get(one.identity):
         return None
     scored = [each for each in published(workspace, one.since) if each.scoring not in one.known]
-    is_again = bool(one.known) or "+" in one.identity.variant
+    is_again = bool(one.known) or one.identity.variant.is_again
     table = workspace.settings.project.table
     given = StoredInput(workspace.store, one.object)
     try:
@@ -162,45 +171,42 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
     if is_again and not found.models:
         return None
     joined = _commit(workspace, one, found, judge)
-    where, config = source(workspace), _config(workspace)
-    supersede_older(workspace, "performance", where, one.object, variant(table), config)
+    supersede_older(workspace, _scope(workspace), one.object)
     return joined
 
 
 def _reject(workspace: Workspace, one: Owed, error: DataRejected) -> None:
     copied = quarantine(workspace, one.object, error)
-    workspace.ledger.commit(
-        one.identity,
-        REJECTED,
-        workspace.actor,
+    record = RejectedRecord(
+        identity=one.identity,
+        by=workspace.actor,
         reason=str(error),
-        inputs={"object": one.object.model_dump(mode="json"), **_config(workspace)},
-        outputs={"quarantine": copied.uri},
-        evidence=error.evidence,
+        inputs=GivenInputs.of(one.object, settings(workspace.settings.project.table)),
+        outputs=RejectedOutputs(quarantine=copied.uri),
+        evidence=Payload(**error.evidence),
     )
+    workspace.ledger.commit(record)
 
 
 def _commit(workspace: Workspace, one: Owed, found: Measured, judge: Judge) -> Joined:
     runs = [log_performance(workspace, one.object, each) for each in found.models.values()]
     verdicts = [judge(workspace, one.identity, one.object, each) for each in found.models.values()]
-    content = found.model_dump(mode="json", exclude={"scorings"})
-    committed = workspace.ledger.commit(
-        one.identity,
-        MEASURED if found.models else UNMATCHED,
-        workspace.actor,
+    record = MeasuredRecord(
+        identity=one.identity,
+        outcome=Outcome.MEASURED if found.models else Outcome.UNMATCHED,
+        by=workspace.actor,
         reason=told(workspace, found) + ("" if found.models else " Newer predictions are tried for a day."),
-        inputs={
-            "object": one.object.model_dump(mode="json"),
-            "scorings": list(found.scorings),
-            **_config(workspace),
-        },
-        outputs={
-            "history_run_ids": runs,
-            "verdicts": [record.identity.path for record in verdicts],
-        },
-        evidence=content,
+        inputs=LabelInputs(
+            object=one.object,
+            scorings=found.scorings,
+            config=settings(workspace.settings.project.table),
+        ),
+        outputs=LabelOutputs(
+            history_run_ids=tuple(runs), verdicts=tuple(record.identity.path for record in verdicts)
+        ),
+        evidence=found.evidence,
     )
-    return Joined(committed.record, tuple(verdicts))
+    return Joined(workspace.ledger.commit(record).record, tuple(verdicts))
 
 
 def preview(workspace: Workspace, given: Input) -> Measured:
@@ -239,7 +245,3 @@ def told(workspace: Workspace, found: Measured) -> str:
 
 def _tables(count: int) -> str:
     return f"{count:,} table{'' if count == 1 else 's'}"
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f")

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from iris_core.labels.matching import ModelPerformance
+from iris_core.ledger import ModelRef
+from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import history_run
 from iris_core.models.metrics import log_metrics, metric_name
-from iris_core.models.registry import ModelRef
 from iris_core.store.objects import ObjectVersion
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
     yield "labels/accuracy", found.accuracy
     yield "labels/rows", float(found.joined)
     for name, one in found.per_class.items():
-        for what in ("precision", "recall"):
-            if one[what] is not None:
-                yield metric_name("labels", what, name), float(one[what])
+        for what, value in (("precision", one.precision), ("recall", one.recall)):
+            if value is not None:
+                yield metric_name("labels", what, name), value
 
 
 def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPerformance) -> str:

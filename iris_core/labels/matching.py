@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import ObjectMissing
 from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
-from iris_core.ledger.ledger import Record
-from iris_core.models.registry import ModelRef
+from iris_core.ledger import ModelRef
+from iris_core.ledger.records.performance import LabelEvidence, ModelPerformance
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.scoring.output import PREDICTION
 from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema
@@ -45,61 +44,21 @@ class Published:
     predictions: ObjectVersion
 
     @classmethod
-    def of(cls, record: Record) -> Published:
+    def of(cls, record: ScoredRecord) -> Published:
         """What a scoring's record says."""
-        return cls(
-            record.identity.path,
-            ModelRef.model_validate(record.inputs["model"]),
-            ObjectVersion.model_validate(record.outputs["predictions"]),
-        )
+        return cls(record.identity.path, record.model, record.outputs.predictions)
 
 
-class ModelPerformance(BaseModel):
-    """What the labels say of one model version: `joined` keys, of which `accuracy` were predicted right.
+class Measured(LabelEvidence):
+    """A file of labels against predictions; `scorings` are the matched ones."""
 
-    `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions of a key
-    were passed over for a newer one.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: ModelRef
-    joined: int
-    repeated: int
-    accuracy: float
-    agreement: dict[str, dict[str, int]]
-    per_class: dict[str, dict[str, Any]]
-
-
-class Measured(BaseModel):
-    """A file of labels against predictions.
-
-    Rows: `rows` in all, `unlabelled` without a label, `unknown_labels` with one that is no class,
-    `duplicate` that say the same again. Keys: `labels`
-    usable ones, `conflicting` with several labels (left out), `unmatched` that no prediction has. Tables of
-    predictions: `tables` looked through, of which `without_key` lack the key's column and `gone` are gone.
-    `scorings` are the matched ones; `models` is by model version.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rows: int
-    labels: int
-    unlabelled: int
     unknown_labels: UnknownLabels = UnknownLabels()
-    duplicate: int
-    conflicting: int
-    unmatched: int
-    tables: int
-    without_key: int
-    gone: int
-    scorings: tuple[str, ...] = ()
-    models: dict[str, ModelPerformance] = {}
+    scorings: tuple[str, ...]
 
     @property
-    def matched(self) -> int:
-        """Labels that at least one prediction has."""
-        return self.labels - self.unmatched
+    def evidence(self) -> LabelEvidence:
+        """What the ledger's record holds as its evidence."""
+        return LabelEvidence(**{name: getattr(self, name) for name in LabelEvidence.model_fields})
 
 
 @dataclass
@@ -120,7 +79,7 @@ class _Answers:
             repeated=self.repeated,
             accuracy=found.accuracy,
             agreement=agreement,
-            per_class={name: one.model_dump() for name, one in found.classes.items()},
+            per_class=found.classes,
         )
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger.ledger import Actor
+from iris_core.ledger.records.base import Actor
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.places import AUDIT

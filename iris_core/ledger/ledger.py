@@ -1,108 +1,33 @@
 """The ledger of decisions: append-only JSON records in the team's bucket, each written once.
 
-A record's key derives from the identity of its inputs, and the conditional write of that key
-(`If-None-Match: *`) is the commit point of its effect:
+The conditional write of a record's key (`If-None-Match: *`) is the commit point of its effect:
 
-    ledger/{env}/{kind}/{day}/{subject}/{variant}.json
+    ledger/{env}/{identity}.json
 
-`day` is a date that the inputs carry (an object's landing, a parent record's time), `subject` the digest
-of the input, `variant` what it was decided with. Before the commit an empty journal entry goes to
-
-    ledger/{env}/journal/{kind}/{day of decision}/{time}~{outcome}~{day}~{subject}~{variant}
-
-so that the newest decisions are read without a full listing. An entry whose decision was never committed,
-or was committed by somebody else first, is ignored by readers.
+Before it, an empty journal entry goes to `ledger/{env}/journal/{kind}/{entry}`. An entry whose decision was
+never committed, or was committed by somebody else first, is ignored by readers.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from heapq import merge
-from typing import Any, Literal, get_args
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from iris_core.errors import ObjectMissing, StoreError
+from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
+from iris_core.ledger.journal import JournalEntry
+from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records import parse
+from iris_core.ledger.records.base import Record
 from iris_core.settings.places import LEDGER
-from iris_core.store.objects import ObjectStore, ObjectVersion
+from iris_core.store.objects import ObjectStore
 
-Kind = Literal["training", "promotion", "scoring", "performance", "drift", "action"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
-SUPERSEDED = "superseded"
-UNCHANGED = "unchanged"
-
-
-def _kind(name: str) -> Kind:
-    for kind in KINDS:
-        if kind == name:
-            return kind
-    raise ValueError(f"{name!r} is not a kind of decision; there are {', '.join(KINDS)}.")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a decision is about: the same inputs always give the same identity, and the same key."""
-
-    kind: Kind
-    day: date
-    subject: str
-    variant: str
-
-    @property
-    def path(self) -> str:
-        """The record's key below the ledger's prefix, without `.json`; names the record elsewhere."""
-        return f"{self.kind}/{self.day.isoformat()}/{self.subject}/{self.variant}"
-
-    @classmethod
-    def parse(cls, path: str) -> Identity:
-        """The identity that `path` names."""
-        kind, day, subject, variant = path.split("/")
-        return cls(_kind(kind), date.fromisoformat(day), subject, variant)
-
-
-class Actor(BaseModel):
-    """Who decides: owner (`RUN_OWNER`), DAG, run, task and code version; stored in every record."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    owner: str = ""
-    dag_id: str = ""
-    run_id: str = ""
-    task_id: str = ""
-    try_number: int = 1
-    code_version: str = ""
-
-
-class Record(BaseModel):
-    """One decision. `evidence` holds numbers and thresholds, `outputs` references to what was made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Kind
-    day: date
-    subject: str
-    variant: str
-    outcome: str
-    reason: str = ""
-    at: datetime
-    by: Actor
-    inputs: dict[str, Any] = Field(default_factory=dict)
-    outputs: dict[str, Any] = Field(default_factory=dict)
-    evidence: dict[str, Any] = Field(default_factory=dict)
-    points_to: str | None = None
-    commit_id: str
-
-    @property
-    def identity(self) -> Identity:
-        return Identity(self.kind, self.day, self.subject, self.variant)
-
-    def object(self) -> ObjectVersion:
-        """The object version that was decided about."""
-        return ObjectVersion.model_validate(self.inputs["object"])
+Found = TypeVar("Found", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -111,6 +36,15 @@ class Committed:
 
     record: Record
     won: bool
+
+    def standing(self, what: type[Found]) -> Found:
+        """The record that stands, where nothing but records of this type have its identity.
+
+        :raises StoreError: it is of another type.
+        """
+        if isinstance(self.record, what):
+            return self.record
+        raise StoreError(f"{self.record.identity} is {self.record.outcome}, expected {what.__name__}.")
 
 
 class Ledger:
@@ -122,34 +56,34 @@ class Ledger:
         self._records = f"{LEDGER}{env}"
         self._journal = f"{LEDGER}{env}/journal"
 
-    def commit(self, identity: Identity, outcome: str, by: Actor, **content: Any) -> Committed:
-        """Decide, once: whoever comes first writes the record, everybody gets the one that stands.
-
-        `content` is a record's reason, inputs, outputs, evidence, points_to.
-        """
-        record = Record(
-            kind=identity.kind,
-            day=identity.day,
-            subject=identity.subject,
-            variant=identity.variant,
-            outcome=outcome,
-            at=datetime.now(UTC),
-            by=by,
-            commit_id=uuid.uuid4().hex,
-            **content,
+    def commit(self, record: Record) -> Committed:
+        """Decide, once: whoever comes first writes the record, everybody gets the one that stands."""
+        entry = JournalEntry(record.at, record.outcome, record.identity)
+        self._store.create(
+            self._bucket, f"{self._journal}/{record.kind}/{entry.name}", b"", "application/octet-stream"
         )
-        self._store.create(self._bucket, self._entry(record), b"", "application/octet-stream")
+        key = self._key(record.identity)
         body = record.model_dump_json(indent=1).encode()
-        if self._store.create(self._bucket, self._key(identity), body, "application/json"):
+        if self._store.create(self._bucket, key, body, "application/json"):
             return Committed(record, won=True)
-        standing = self.get(identity)
+        standing = self.get(record.identity)
         if standing is None:
-            raise StoreError(f"s3://{self._bucket}/{self._key(identity)}: refused, but not there.")
+            raise StoreError(f"s3://{self._bucket}/{key}: refused, but not there.")
         return Committed(standing, won=standing.commit_id == record.commit_id)
 
-    def get(self, identity: Identity) -> Record | None:
-        """The decision about this identity, if it has been made."""
+    def get(self, identity: Identity | str) -> Record | None:
+        """The decision about this identity, if it has been made; a path that names none has none."""
+        if isinstance(identity, str):
+            try:
+                identity = Identity.parse(identity)
+            except ValueError:
+                return None
         return self._read(self._key(identity))
+
+    def find(self, what: type[Found], identity: Identity | str) -> Found | None:
+        """The decision about this identity, if it has been made and is of this type."""
+        record = self.get(identity)
+        return record if isinstance(record, what) else None
 
     def of_subject(self, kind: Kind, day: date, subject: str) -> list[Record]:
         """Every decision of a kind about one subject, oldest first."""
@@ -157,14 +91,14 @@ class Ledger:
         records = [self._read(key) for key in self._store.keys(self._bucket, prefix)]
         return sorted((record for record in records if record), key=lambda record: record.at)
 
-    def decided_on(self, kind: Kind, day: date) -> dict[str, tuple[str, ...]]:
+    def decided_on(self, kind: Kind, day: date) -> dict[str, tuple[Variant, ...]]:
         """Subjects with a decision of a kind, of one day, and its variants: one listing, nothing read."""
         prefix = f"{self._records}/{kind}/{day.isoformat()}"
-        found: dict[str, tuple[str, ...]] = {}
-        alike: dict[tuple[str, ...], tuple[str, ...]] = {}
+        found: dict[str, tuple[Variant, ...]] = {}
+        alike: dict[tuple[Variant, ...], tuple[Variant, ...]] = {}
         for key in self._store.keys(self._bucket, prefix):
             _, subject, variant = key.removesuffix(".json").rsplit("/", 2)
-            variants = (*found.get(subject, ()), variant)
+            variants = (*found.get(subject, ()), Variant(variant))
             found[subject] = alike.setdefault(variants, variants)
         return found
 
@@ -174,8 +108,9 @@ class Ledger:
         One listing of the kind's journal, nothing read.
         """
         base = f"{self._journal}/{kind}"
-        names = (key.removeprefix(f"{base}/").split("~") for key in self._store.keys(self._bucket, base))
-        return {subject for _, outcome, _, subject, _ in names if outcome == SUPERSEDED}
+        names = (key.removeprefix(f"{base}/") for key in self._store.keys(self._bucket, base))
+        entries = (JournalEntry.parse(kind, name) for name in names if Outcome.SUPERSEDED in name)
+        return {entry.identity.subject for entry in entries if entry.outcome == Outcome.SUPERSEDED}
 
     def recent(
         self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None
@@ -190,30 +125,40 @@ class Ledger:
         return merge(*streams, key=lambda record: record.at, reverse=True)
 
     def _recent(self, kind: Kind, outcome: str | None, before: datetime | None) -> Iterator[Record]:
-        limit = _stamp(before) if before else "9999"
-        for moment, decided, identity in self.journal(kind, limit):
-            if outcome in (None, decided):
-                record = self.get(identity)
-                if record and _stamp(record.at) == moment:
+        for entry in self.journal(kind, before=before):
+            if outcome in (None, entry.outcome):
+                record = self.get(entry.identity)
+                if record and record.at == entry.at:
                     yield record
 
-    def journal(self, kind: Kind, limit: str = "9999") -> Iterator[tuple[str, str, Identity]]:
-        """Journal entries of a kind, newest first: moment, outcome, identity. Nothing is read.
+    def recent_of(
+        self, what: type[Found], outcome: str | None = None, before: datetime | None = None
+    ) -> Iterator[Found]:
+        """The decisions of a type, newest first, as `recent`."""
+        found = self.recent(what.KIND, outcome=outcome, before=before)
+        return (record for record in found if isinstance(record, what))
+
+    def journal(
+        self, kind: Kind, since: datetime | None = None, before: datetime | None = None
+    ) -> Iterator[JournalEntry]:
+        """Journal entries of a kind, newest first. Nothing is read.
 
         An entry may have lost its commit to another one: the record tells.
+
+        :param since: from this time on.
+        :param before: leave out this time and what is later.
         """
         base = f"{self._journal}/{kind}"
+        last_day = before.astimezone(UTC).date().isoformat() if before else "9999"
         for day in reversed(self._store.folders(self._bucket, base)):
-            if day > limit:
+            if day > last_day:
                 continue
             for key in sorted(self._store.keys(self._bucket, f"{base}/{day}"), reverse=True):
-                moment, decided, day_of_inputs, subject, variant = key.removeprefix(f"{base}/").split("~")
-                if moment < limit:
-                    yield moment, decided, Identity(kind, date.fromisoformat(day_of_inputs), subject, variant)
-
-    def _entry(self, record: Record) -> str:
-        name = "~".join((record.outcome, record.day.isoformat(), record.subject, record.variant))
-        return f"{self._journal}/{record.kind}/{_stamp(record.at)}~{name}"
+                entry = JournalEntry.parse(kind, key.removeprefix(f"{base}/"))
+                if since and entry.at < since:
+                    return
+                if before is None or entry.at < before:
+                    yield entry
 
     def _key(self, identity: Identity) -> str:
         return f"{self._records}/{identity.path}.json"
@@ -224,13 +169,9 @@ class Ledger:
         except ObjectMissing:
             return None
         try:
-            return Record.model_validate_json(raw)
+            return parse(raw)
         except ValidationError as error:
             raise StoreError(
                 f"s3://{self._bucket}/{key} is not a ledger record ({error.error_count()} problems). "
                 "Records are only ever written by Iris: restore this one from its earlier version."
             ) from error
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f")

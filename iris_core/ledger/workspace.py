@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from iris_core.errors import ConfigError
-from iris_core.ledger.ledger import Actor, Ledger
+from iris_core.ledger.ledger import Ledger
+from iris_core.ledger.records.base import Actor
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectStore, StoreAccess
 

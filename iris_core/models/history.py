@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iris_core.ledger import ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.registry import ModelRef
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from zipfile import BadZipFile
 
 from iris_core.errors import ModelRefused
+from iris_core.ledger import ModelRef
 from iris_core.models import tracking
-from iris_core.models.registry import ModelRef
 from iris_core.settings.values import TYPE_NAME
 from iris_core.settings.variables import Settings
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
+from iris_core.ledger import ModelRef
 from iris_core.models import tracking
 from iris_core.settings.variables import Settings
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 ALIAS = "staging"
 STAGE = "Staging"
-PROMOTED = "promoted"
-REFUSED = "refused"
 TRAINING_TAG = "iris.training"
 TRAINED_AT_TAG = "iris.trained_at"
 LANDED_AT_TAG = "iris.landed_at"
@@ -25,22 +22,6 @@ VERDICT_TAG = "iris.verdict"
 VERDICT_AT_TAG = "iris.verdict.at"
 REASON_TAG = "iris.verdict.reason"
 APPLIED_TAG = "iris.verdict.applied"
-
-
-class ModelRef(BaseModel):
-    """One registered model version; `training` names the ledger record it came from, if one did."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    version: int
-    run_id: str
-    training: str = ""
-
-    @property
-    def variant(self) -> str:
-        """A short identity that survives a registry whose numbering started anew."""
-        return f"v{self.version}-{self.run_id[:8]}"
 
 
 def staged(settings: Settings) -> ModelRef | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from iris_core.errors import RegistryError
-from iris_core.ledger.ledger import Identity
+from iris_core.ledger import Identity
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
@@ -105,7 +105,7 @@ def experiment_id(mlflow_client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
-def reap(mlflow_client: MlflowClient, experiment: str, identity: str) -> int:
+def reap(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> int:
     """End the runs that killed attempts at the same decision left RUNNING; returns how many."""
     left = mlflow_client.search_runs(
         [experiment],
@@ -135,9 +135,9 @@ def reap_decided(workspace: Workspace, experiment: str) -> None:
         unsettled = f"tags.`{COMMIT_TAG}` = 'pending'"
         for run in mlflow_client.search_runs([found.experiment_id], unsettled):
             path = run.data.tags.get(IDENTITY_TAG)
-            record = workspace.ledger.get(Identity.parse(path)) if path else None
+            record = workspace.ledger.get(path) if path else None
             if record:
-                _settle_left(mlflow_client, run, record.outputs.get("run_id") == run.info.run_id)
+                _settle_left(mlflow_client, run, record.run_id == run.info.run_id)
 
 
 def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
@@ -150,7 +150,7 @@ def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
 
 @contextmanager
 def attempt(
-    workspace: Workspace, experiment: str, name: str, identity: str, tags: Mapping[str, str]
+    workspace: Workspace, experiment: str, name: str, identity: Identity, tags: Mapping[str, str]
 ) -> Iterator[str]:
     """One attempt at a decision as an MLflow run; yields the run id.
 
@@ -167,7 +167,7 @@ def attempt(
         with mlflow.start_run(
             experiment_id=found,
             run_name=name,
-            tags={IDENTITY_TAG: identity, COMMIT_TAG: "pending", **provenance(workspace), **tags},
+            tags={IDENTITY_TAG: identity.path, COMMIT_TAG: "pending", **provenance(workspace), **tags},
         ) as run:
             yield str(run.info.run_id)
 

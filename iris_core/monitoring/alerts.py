@@ -19,13 +19,14 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.drift.debounce import Debounced
 from iris_core.errors import AlertUndelivered, NothingOwed
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity
+from iris_core.ledger.records.action import AlertEvidence, AlertInputs, AlertRecord
+from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
 
 log = logging.getLogger(__name__)
 
-ALERTED = "alerted"
 HORIZON = timedelta(days=1)
 """Older verdicts alert nobody any more: switching a channel on does not send the past."""
 
@@ -70,12 +71,7 @@ class Alert(BaseModel):
 Deliver = Callable[[Alert], None]
 
 
-def identity_of(verdict: Record, channel: str) -> Identity:
-    """The identity of one alert on one channel."""
-    return Identity("action", verdict.day, verdict.subject, f"alert-{channel}")
-
-
-def alerting(workspace: Workspace) -> list[tuple[Record, Debounced]]:
+def alerting(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:
     """The verdicts of the last day that alert, oldest first."""
     since = datetime.now(UTC) - HORIZON
     return [
@@ -113,25 +109,27 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
     return delivered
 
 
-def _owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> Iterator[tuple[Record, Debounced, str]]:
+def _owed(
+    workspace: Workspace, channels: Mapping[str, Deliver]
+) -> Iterator[tuple[DriftRecord, Debounced, str]]:
     for record, state in alerting(workspace):
         for channel in channels:
-            if workspace.ledger.get(identity_of(record, channel)) is None:
+            if workspace.ledger.get(Identity.of_alert(record.identity, channel)) is None:
                 yield record, state, channel
 
 
-def alert_of(workspace: Workspace, record: Record, state: Debounced) -> Alert:
+def alert_of(workspace: Workspace, record: DriftRecord, state: Debounced) -> Alert:
     """The alert about a verdict."""
-    model = record.inputs["model"]
+    model = record.model
     path = record.identity.path
     return Alert(
         id=hashlib.sha256(f"{workspace.settings.bucket}/{path}".encode()).hexdigest()[:32],
         severity=record.outcome,
         sentence=record.reason,
-        columns=tuple(record.evidence.get("columns", ())),
-        model=f"{model['name']} version {model['version']}",
-        data=f"s3://{record.inputs['current']['bucket']}/{record.inputs['current']['key']}",
-        report=record.outputs.get("report_html", ""),
+        columns=record.evidence.columns,
+        model=f"{model.name} version {model.version}" if model else "",
+        data=f"s3://{record.about.bucket}/{record.about.key}",
+        report=record.outputs.report_html,
         violations=f"{state.violations} of the last {state.seen} batches are {state.least} or worse",
         verdict=path,
         team=workspace.settings.team,
@@ -139,12 +137,12 @@ def alert_of(workspace: Workspace, record: Record, state: Debounced) -> Alert:
     )
 
 
-def _record(workspace: Workspace, verdict: Record, alert: Alert, channel: str) -> None:
-    workspace.ledger.commit(
-        identity_of(verdict, channel),
-        ALERTED,
-        workspace.actor,
+def _record(workspace: Workspace, verdict: DriftRecord, alert: Alert, channel: str) -> None:
+    record = AlertRecord(
+        identity=Identity.of_alert(verdict.identity, channel),
+        by=workspace.actor,
         reason=alert.title,
-        inputs={"verdict": alert.verdict},
-        evidence={"channel": channel, "alert": alert.id, "violations": alert.violations},
+        inputs=AlertInputs(verdict=alert.verdict),
+        evidence=AlertEvidence(channel=channel, alert=alert.id, violations=alert.violations),
     )
+    workspace.ledger.commit(record)

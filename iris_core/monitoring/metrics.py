@@ -11,12 +11,11 @@ from collections.abc import Iterator
 
 from iris_core.drift.thresholds import Severity, rank
 from iris_core.drift.verdict import DriftVerdict
-from iris_core.ledger.ledger import Record
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import history_run
 from iris_core.models.metrics import log_metrics, metric_name
-from iris_core.models.registry import ModelRef
 
 
 def metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
@@ -43,13 +42,13 @@ def number(severity: Severity) -> float:
     return float(rank(severity) - rank("none"))
 
 
-def log_history(workspace: Workspace, scored: Record, verdict: DriftVerdict) -> str:
+def log_history(workspace: Workspace, scored: ScoredRecord, verdict: DriftVerdict) -> str:
     """Add a verdict to the history run of its model; returns the run's id.
 
     :raises RegistryError: MLflow refused or did not answer.
     """
     with tracking.told("Logging the drift history", workspace.settings):
         client = tracking.client(workspace.settings)
-        run_id = history_run(client, workspace, ModelRef.model_validate(scored.inputs["model"]))
-        log_metrics(client, run_id, metrics(verdict), scored.object().landed_at)
+        run_id = history_run(client, workspace, scored.model)
+        log_metrics(client, run_id, metrics(verdict), scored.about.landed_at)
     return run_id

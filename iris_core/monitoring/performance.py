@@ -8,16 +8,20 @@ from typing import Any
 from iris_core import labels
 from iris_core.drift.performance import Answered, performance_verdict
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
-from iris_core.labels.matching import ModelPerformance
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, ModelRef, Record
+from iris_core.ledger.records.drift import (
+    PerformanceDriftRecord,
+    PerformanceEvidence,
+    PerformanceInputs,
+    Undecided,
+)
+from iris_core.ledger.records.performance import ModelPerformance
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.registry import ModelRef
 from iris_core.monitoring import verdicts
 from iris_core.store.objects import ObjectVersion
 
 log = logging.getLogger(__name__)
-
-INSUFFICIENT = "insufficient"
 
 
 def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
@@ -29,9 +33,9 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     """
     trouble: list[DataRejected] = []
     done: list[labels.Joined] = []
-    for one in labels.owed(workspace):
+    for one in labels.reconcile(workspace):
         try:
-            joined = labels.measure(workspace, one, judge)
+            joined = labels.measure(workspace, one, record_verdict)
         except ObjectMissing as error:
             log.warning("%s", error)
         except DataRejected as error:
@@ -48,46 +52,34 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     return verdicts
 
 
-def identity_of(measured: Identity, model: ModelRef) -> Identity:
-    """The identity of the verdict on what one file of labels says of one model version."""
-    variant = f"{verdicts.PERFORMANCE}-{measured.variant}"
-    return Identity("drift", measured.day, f"{measured.subject}-{model.variant}", variant)
-
-
-def judge(
-    workspace: Workspace, measured: Identity, version: ObjectVersion, found: ModelPerformance
+def record_verdict(
+    workspace: Workspace, labels: Identity, version: ObjectVersion, found: ModelPerformance
 ) -> Record:
     """Record the verdict on one model version: its accuracy against that of the holdout it was judged by.
 
-    :param measured: the identity of the `performance` record, which is committed after its verdicts: a
+    :param labels: the identity of the `performance` record, which is committed after its verdicts: a
         killed attempt's are found by the next one.
+    :param version: the object that holds the labels.
+    :param found: what the labels say of the model version.
     """
-    model = found.model
-    identity = identity_of(measured, model)
-    inputs = {
-        "performance": measured.path,
-        "current": version.model_dump(mode="json"),
-        "model": model.model_dump(mode="json"),
-    }
-    reference = holdout_answers(workspace, model)
+    identity = Identity.of_performance(labels, found.model)
+    reference = holdout_answers(workspace, found.model)
     if isinstance(reference, str):
-        evidence = {"sentence": reference, "columns": []}
-        return workspace.ledger.commit(
-            identity, INSUFFICIENT, workspace.actor, reason=reference, inputs=inputs, evidence=evidence
-        ).record
-    right = sum(row.get(label, 0) for label, row in found.agreement.items())
-    verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
-    order = verdicts.order_of(version.model_dump(mode="json"), identity.path)
-    series = verdicts.Series(model.variant, verdicts.PERFORMANCE)
-    debounce = verdicts.debounced_now(workspace, series, order, verdict.severity, verdict.chance)
-    return workspace.ledger.commit(
-        identity,
-        verdict.severity,
-        workspace.actor,
-        reason=verdict.sentence,
-        inputs=inputs,
-        evidence={**verdict.model_dump(mode="json"), "debounce": debounce.model_dump(mode="json")},
-    ).record
+        evidence: PerformanceEvidence | Undecided = Undecided(sentence=reference, columns=())
+    else:
+        right = sum(row.get(label, 0) for label, row in found.agreement.items())
+        verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
+        debounce = verdicts.debounced_now(workspace, identity, version, verdict)
+        evidence = PerformanceEvidence(**verdict.model_dump(mode="json"), debounce=debounce)
+    record = PerformanceDriftRecord(
+        identity=identity,
+        outcome=evidence.severity if isinstance(evidence, PerformanceEvidence) else "insufficient",
+        by=workspace.actor,
+        reason=evidence.sentence,
+        inputs=PerformanceInputs(performance=labels.path, current=version, model=found.model),
+        evidence=evidence,
+    )
+    return workspace.ledger.commit(record).record
 
 
 def summary(record: Record) -> dict[str, Any]:
@@ -105,8 +97,8 @@ def holdout_answers(workspace: Workspace, model: ModelRef) -> Answered | str:
     name = f"{model.name} version {model.version}"
     if not model.training:
         return f"{name} was registered by hand: its accuracy on a holdout is unknown."
-    training = workspace.ledger.get(Identity.parse(model.training))
-    if training is None or "accuracy" not in training.evidence:
+    training = workspace.ledger.find(TrainedRecord, model.training)
+    if training is None:
         return f"The training record {model.training} of {name} is gone."
-    rows = int(training.evidence["holdout_rows"])
-    return Answered(rows=rows, right=round(training.evidence["accuracy"] * rows))
+    kept = training.evidence
+    return Answered(rows=kept.holdout_rows, right=round(kept.accuracy * kept.holdout_rows))

@@ -15,11 +15,19 @@ from iris_core.drift.spread import learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, JournalEntry, Outcome, Variant
+from iris_core.ledger.records.drift import (
+    BatchDriftRecord,
+    BatchEvidence,
+    BatchInputs,
+    ReportOutputs,
+    Undecided,
+)
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.loading import loaded
-from iris_core.models.registry import ModelRef
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import log_history, metrics
 from iris_core.settings.variables import Settings
@@ -30,13 +38,6 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
     from iris_core.drift.evidently_report import EvidentlyReport
-
-INSUFFICIENT = "insufficient"
-
-
-def identity_of(moment: date, subject: str, variant: str) -> Identity:
-    """The identity of the drift verdict on a scoring that was decided on the day `moment`."""
-    return Identity("drift", moment, f"{subject}-{variant}", verdicts.BATCH)
 
 
 def unreported(workspace: Workspace) -> list[str]:
@@ -57,80 +58,80 @@ def reap(workspace: Workspace) -> None:
 
 
 def pending(workspace: Workspace) -> list[str]:
-    """The same list, also when it is empty; only reads."""
-    days: dict[date, dict[str, tuple[str, ...]]] = {}
+    """Paths of the scorings without a drift record, oldest first. Read-only."""
+    days: dict[date, dict[str, tuple[Variant, ...]]] = {}
     owed: list[str] = []
-    for moment, outcome, identity in workspace.ledger.journal("scoring"):
-        if outcome != "scored":
+    for entry in workspace.ledger.journal("scoring"):
+        if entry.outcome != Outcome.SCORED:
             continue
-        day = date.fromisoformat(moment[:10])
-        if day not in days:
-            days[day] = workspace.ledger.decided_on("drift", day)
-        wanted = identity_of(day, identity.subject, identity.variant)
-        if wanted.subject not in days[day] and _stands(workspace, identity, wanted.day):
-            owed.append(identity.path)
+        wanted = Identity.of_drift(entry.identity, entry.at)
+        if wanted.day not in days:
+            days[wanted.day] = workspace.ledger.decided_on("drift", wanted.day)
+        if wanted.subject not in days[wanted.day] and _stands(workspace, entry):
+            owed.append(entry.identity.path)
     return owed[::-1]
 
 
-def _stands(workspace: Workspace, identity: Identity, day: date) -> bool:
-    record = workspace.ledger.get(identity)
-    return record is not None and record.outcome == "scored" and record.at.date() == day
+def _stands(workspace: Workspace, entry: JournalEntry) -> bool:
+    record = workspace.ledger.find(ScoredRecord, entry.identity)
+    return record is not None and record.at.date() == entry.at.date()
 
 
 def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
     """Report on one scoring: statistics, Evidently's JSON and HTML, MLflow run, ledger record.
 
+    :param scoring: the path of its record.
     :returns: severity, sentence, and where the report lies.
     :raises DecidedElsewhere: there is no such scoring.
     """
-    scored = workspace.ledger.get(Identity.parse(scoring))
-    if scored is None or scored.outcome != "scored":
+    scored = workspace.ledger.find(ScoredRecord, scoring)
+    if scored is None:
         raise DecidedElsewhere(f"{scoring} is not the record of a scoring.")
-    identity = identity_of(scored.at.astimezone(UTC).date(), scored.subject, scored.variant)
-    standing = workspace.ledger.get(identity)
+    identity = Identity.of_drift(scored.identity, scored.at)
+    standing = workspace.ledger.find(BatchDriftRecord, identity)
     return _summary(standing or _decide(workspace, scored, identity))
 
 
-def _decide(workspace: Workspace, scored: Record, identity: Identity) -> Record:
+def _decide(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> BatchDriftRecord:
     reference = _reference(workspace, scored)
     if isinstance(reference, str):
-        return _undecidable(workspace, scored, identity, reference)
+        return _record_undecided(workspace, scored, identity, reference)
     try:
         return _compare(workspace, scored, identity, reference)
     except (ObjectMissing, DataRejected) as error:
-        return _undecidable(workspace, scored, identity, f"Nothing to compare. {error}")
+        return _record_undecided(workspace, scored, identity, f"Nothing to compare. {error}")
 
 
-def _reference(workspace: Workspace, scored: Record) -> ObjectVersion | str:
+def _reference(workspace: Workspace, scored: ScoredRecord) -> ObjectVersion | str:
     """What the scored model was trained on, or why that is not known."""
-    model = ModelRef.model_validate(scored.inputs["model"])
+    model = scored.model
     if not model.training:
         return f"{model.name} version {model.version} was registered by hand: its training data is unknown."
-    training = workspace.ledger.get(Identity.parse(model.training))
-    return training.object() if training else f"The training record {model.training} is gone."
+    training = workspace.ledger.find(TrainedRecord, model.training)
+    return training.about if training else f"The training record {model.training} is gone."
 
 
-def _undecidable(workspace: Workspace, scored: Record, identity: Identity, why: str) -> Record:
+def _record_undecided(
+    workspace: Workspace, scored: ScoredRecord, identity: Identity, why: str
+) -> BatchDriftRecord:
     """Nothing to compare, or nothing to compare with: insufficient, never an alarm."""
-    return workspace.ledger.commit(
-        identity,
-        INSUFFICIENT,
-        workspace.actor,
+    record = BatchDriftRecord(
+        identity=identity,
+        outcome="insufficient",
+        by=workspace.actor,
         reason=why,
-        inputs={
-            "scoring": scored.identity.path,
-            "current": scored.inputs["object"],
-            "model": scored.inputs["model"],
-        },
-        evidence={"sentence": why},
-    ).record
+        inputs=BatchInputs(scoring=scored.identity.path, current=scored.about, model=scored.model),
+        evidence=Undecided(sentence=why),
+    )
+    return workspace.ledger.commit(record).standing(BatchDriftRecord)
 
 
-def _compare(workspace: Workspace, scored: Record, identity: Identity, reference: ObjectVersion) -> Record:
-    predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
+def _compare(
+    workspace: Workspace, scored: ScoredRecord, identity: Identity, reference: ObjectVersion
+) -> BatchDriftRecord:
     table = workspace.settings.project.table
-    after = _side(workspace, predictions)
-    with loaded(workspace.settings, ModelRef.model_validate(scored.inputs["model"])) as found:
+    after = _side(workspace, scored.outputs.predictions)
+    with loaded(workspace.settings, scored.model) as found:
         before = _side(workspace, reference).predicted_by(found.estimator, table)
         weights = feature_weights(found.estimator, table.feature_names)
     known = _known(workspace, scored, identity, weights)
@@ -139,36 +140,33 @@ def _compare(workspace: Workspace, scored: Record, identity: Identity, reference
     files = _files(verdict, tested)
     uris = {name: _store(workspace, f"{base}/{name}", body) for name, body in files.items()}
     run_id = _log(workspace, scored, identity, verdict, files)
-    history = log_history(workspace, scored, verdict)
-    committed = workspace.ledger.commit(
-        identity,
-        verdict.severity,
-        workspace.actor,
+    record = BatchDriftRecord(
+        identity=identity,
+        outcome=verdict.severity,
+        by=workspace.actor,
         reason=verdict.sentence,
-        inputs={
-            "scoring": scored.identity.path,
-            "reference": reference.model_dump(mode="json"),
-            "current": scored.inputs["object"],
-            "model": scored.inputs["model"],
-        },
-        outputs={
-            "report_html": uris["report.html"],
-            "report_json": uris["report.json"],
-            "statistics": uris["statistics.json"],
-            "run_id": run_id,
-            "history_run_id": history,
-        },
-        evidence={
+        inputs=BatchInputs(
+            scoring=scored.identity.path, reference=reference, current=scored.about, model=scored.model
+        ),
+        outputs=ReportOutputs(
+            report_html=uris["report.html"],
+            report_json=uris["report.json"],
+            statistics=uris["statistics.json"],
+            run_id=run_id,
+            history_run_id=log_history(workspace, scored, verdict),
+        ),
+        evidence=BatchEvidence(
             **verdict.model_dump(mode="json"),
-            "debounce": _debounce(workspace, scored, identity, verdict),
-        },
+            debounce=verdicts.debounced_now(workspace, identity, scored.about, verdict),
+        ),
     )
+    committed = workspace.ledger.commit(record)
     tracking.settle(workspace, run_id, committed.won)
-    return committed.record
+    return committed.standing(BatchDriftRecord)
 
 
 def _known(
-    workspace: Workspace, scored: Record, identity: Identity, weights: dict[str, float] | None
+    workspace: Workspace, scored: ScoredRecord, identity: Identity, weights: dict[str, float] | None
 ) -> Known:
     """What the ledger knows of the batch and its model.
 
@@ -176,15 +174,12 @@ def _known(
     :param identity: of the verdict to come.
     :param weights: of the model's features, if it has such.
     """
-    model = ModelRef.model_validate(scored.inputs["model"])
-    order = verdicts.order_of(scored.inputs["object"], identity.path)
-    holdout = performance.holdout_answers(workspace, model)
-    earlier = verdicts.earlier(workspace, verdicts.Series(model.variant), order)
-    refused, faults = scored.evidence.get("rejected", 0), scored.evidence.get("faults", ())
+    holdout = performance.holdout_answers(workspace, scored.model)
+    earlier = verdicts.earlier(workspace, identity, scored.about)
     return Known(
         weights=weights or {},
         holdout=holdout if isinstance(holdout, Answered) else None,
-        rejected=Rejected.of_faults(refused, faults),
+        rejected=Rejected.of_faults(scored.evidence.rejected, scored.evidence.faults),
         earlier=earlier,
         spread=_spread(workspace.settings, earlier),
     )
@@ -194,16 +189,6 @@ def _spread(settings: Settings, earlier: Sequence[Earlier]) -> float:
     """What batches differ by beyond chance: learnt where that is asked for and can be, else as declared."""
     learnt = learnt_spread([batch.scores for batch in earlier]) if settings.drift_learn_spread else None
     return settings.drift_batch_spread if learnt is None else learnt
-
-
-def _debounce(
-    workspace: Workspace, scored: Record, identity: Identity, verdict: DriftVerdict
-) -> dict[str, Any]:
-    """N of M as far as it is known now; `verdicts` computes it anew from all records."""
-    model = ModelRef.model_validate(scored.inputs["model"]).variant
-    order = verdicts.order_of(scored.inputs["object"], identity.path)
-    state = verdicts.debounced_now(workspace, verdicts.Series(model), order, verdict.severity, verdict.chance)
-    return state.model_dump(mode="json")
 
 
 def _side(workspace: Workspace, version: ObjectVersion) -> Side:
@@ -236,13 +221,13 @@ def _store(workspace: Workspace, key: str, body: bytes) -> str:
     return workspace.store.put(workspace.settings.drift_bucket, key, body, content_type).uri
 
 
-def _name(scored: Record) -> str:
+def _name(scored: ScoredRecord) -> str:
     return f"{scored.at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scored.subject[:8]}-{scored.variant}"
 
 
 def _log(
     workspace: Workspace,
-    scored: Record,
+    scored: ScoredRecord,
     identity: Identity,
     verdict: DriftVerdict,
     files: Mapping[str, bytes],
@@ -251,7 +236,7 @@ def _log(
 
     name = workspace.settings.names.drift_experiment
     tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
-    with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity.path, tags) as run_id:
+    with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity, tags) as run_id:
         mlflow.log_metrics(dict(metrics(verdict)))
         mlflow.set_tag("mlflow.note.content", verdict.sentence)
         for file, body in files.items():
@@ -259,13 +244,13 @@ def _log(
     return run_id
 
 
-def _summary(record: Record) -> dict[str, Any]:
+def _summary(record: BatchDriftRecord) -> dict[str, Any]:
     return {
         "verdict": record.identity.path,
-        "scoring": record.inputs["scoring"],
+        "scoring": record.inputs.scoring,
         "severity": record.outcome,
         "sentence": record.reason,
-        "report": record.outputs.get("report_html", ""),
+        "report": record.outputs.report_html,
     }
 
 

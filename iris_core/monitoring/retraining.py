@@ -12,13 +12,15 @@ from typing import Any
 
 from iris_core import models, training
 from iris_core.errors import NothingOwed
-from iris_core.ledger.ledger import SUPERSEDED, Record
+from iris_core.ledger import Identity, Outcome, Record
+from iris_core.ledger.records.action import RetrainEvidence, RetrainInputs, RetrainRecord
+from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.monitoring import alerts, verdicts
+from iris_core.monitoring import alerts
 from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
 from iris_core.store.objects import ObjectVersion
 from iris_core.training import requests as retrain_requests
-from iris_core.training.requests import REQUESTED, STOPPED, identity_for, newest, requests
+from iris_core.training.requests import requests
 
 TOLD_AGAIN_AFTER = timedelta(minutes=1)
 """So long an asset event may take to start its run."""
@@ -35,42 +37,40 @@ def request(workspace: Workspace) -> dict[str, Any]:
     """
     if not workspace.settings.retrain_on_drift:
         raise NothingOwed("RETRAIN_ON_DRIFT is off.")
-    variant, source = training.configuration(workspace).variant, training.source(workspace)
-    if retrain_requests.owed(workspace, source, variant):
+    if retrain_requests.owed(workspace, training.scope(workspace)):
         return _told_again(workspace, next(requests(workspace)))
     verdict = _alerting(workspace)
-    standing = workspace.ledger.get(identity_for(verdict))
+    standing = workspace.ledger.get(Identity.of_retraining(verdict.identity))
     if standing:
         raise NothingOwed(f"{standing.outcome}: {standing.reason}")
     data = _trainable(workspace)
     decision = _decided(workspace, data)
     if not decision.is_allowed and not decision.is_final:
         raise NothingOwed(f"No retraining now: {decision.reason}.")
-    outcome = REQUESTED if decision.is_allowed else STOPPED
-    record = _commit(workspace, verdict, data, outcome, decision)
-    if record.outcome != REQUESTED:
+    record = _commit(workspace, verdict, data, decision)
+    if not isinstance(record, RetrainRecord) or record.outcome != Outcome.REQUESTED:
         raise NothingOwed(f"{record.outcome}: {record.reason}")
     return _summary(record)
 
 
-def _told_again(workspace: Workspace, waiting: Record) -> dict[str, Any]:
+def _told_again(workspace: Workspace, waiting: RetrainRecord) -> dict[str, Any]:
     """What to train on; drift runs side by side do not each wake a training for the same request.
 
     :raises NothingOwed: another run has just asked.
     """
     is_mine = waiting.by.run_id == workspace.actor.run_id
     if not is_mine and timedelta(0) <= datetime.now(UTC) - waiting.at < TOLD_AGAIN_AFTER:
-        raise NothingOwed(f"A retraining on {waiting.object().uri} was asked for by run {waiting.by.run_id}.")
+        raise NothingOwed(f"A retraining on {waiting.about.uri} was asked for by run {waiting.by.run_id}.")
     return _summary(waiting)
 
 
-def _alerting(workspace: Workspace) -> Record:
+def _alerting(workspace: Workspace) -> DriftRecord:
     """The newest alerting verdict about the model that is staged."""
     staged = models.staged(workspace.settings)
     found = [
         record
         for record, _ in alerts.alerting(workspace)
-        if staged and verdicts.model_of(record) == staged.variant
+        if staged and record.identity.model_variant == staged.variant
     ]
     if not found:
         raise NothingOwed("No alert about the staged model: nothing to retrain for.")
@@ -80,45 +80,41 @@ def _alerting(workspace: Workspace) -> Record:
 def _trainable(workspace: Workspace) -> ObjectVersion:
     """The newest training data, when it has been trained on and so can be again."""
     source = training.source(workspace)
-    data = newest(workspace.store, source)
+    data = source.newest(workspace.store)
     if data is None:
         raise NothingOwed(f"There is no training data at s3://{source.bucket}/{source.key} to train on.")
     records = workspace.ledger.of_subject("training", data.landed_at.date(), data.digest)
     last = records[-1] if records else None
-    if last is None or last.outcome == SUPERSEDED:
+    if last is None or last.outcome == Outcome.SUPERSEDED:
         raise NothingOwed(f"{data.uri} has not been trained on yet: that comes first.")
-    if last.outcome == training.REJECTED:
+    if last.outcome == Outcome.REJECTED:
         raise NothingOwed(f"{data.uri} was rejected: correct it and upload it again. {last.reason}")
     return data
 
 
 def _decided(workspace: Workspace, data: ObjectVersion) -> Decision:
-    past = [Past(record.at, record.object().digest) for record in requests(workspace)]
+    past = [Past(record.at, record.about.digest) for record in requests(workspace)]
     settings = workspace.settings
     policy = Policy(timedelta(hours=settings.retrain_cooldown_hours), settings.retrain_budget)
     return decide(past, data.digest, datetime.now(UTC), policy)
 
 
-def _commit(
-    workspace: Workspace, verdict: Record, data: ObjectVersion, outcome: str, decision: Decision
-) -> Record:
-    return workspace.ledger.commit(
-        identity_for(verdict),
-        outcome,
-        workspace.actor,
+def _commit(workspace: Workspace, verdict: DriftRecord, data: ObjectVersion, decision: Decision) -> Record:
+    settings = workspace.settings
+    record = RetrainRecord(
+        identity=Identity.of_retraining(verdict.identity),
+        outcome=Outcome.REQUESTED if decision.is_allowed else Outcome.STOPPED,
+        by=workspace.actor,
         reason=f"{data.uri}: {decision.reason}. {verdict.reason}",
-        inputs={
-            "verdict": verdict.identity.path,
-            "model": verdict.inputs["model"],
-            "object": data.model_dump(mode="json"),
-        },
-        evidence={
-            "severity": verdict.outcome,
-            "cooldown_hours": workspace.settings.retrain_cooldown_hours,
-            "budget": workspace.settings.retrain_budget,
-        },
-    ).record
+        inputs=RetrainInputs(verdict=verdict.identity.path, model=verdict.model, object=data),
+        evidence=RetrainEvidence(
+            severity=verdict.outcome,
+            cooldown_hours=settings.retrain_cooldown_hours,
+            budget=settings.retrain_budget,
+        ),
+    )
+    return workspace.ledger.commit(record).record
 
 
-def _summary(record: Record) -> dict[str, Any]:
-    return {"request": record.identity.path, "data": record.object().uri, "reason": record.reason}
+def _summary(record: RetrainRecord) -> dict[str, Any]:
+    return {"request": record.identity.path, "data": record.about.uri, "reason": record.reason}

@@ -9,70 +9,70 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from iris_core.drift.debounce import Debounced, counted, debounced
 from iris_core.drift.known import Earlier
 from iris_core.drift.statistics import FeatureStatistics
-from iris_core.drift.thresholds import SEVERITIES, Severity
-from iris_core.ledger.ledger import Record
+from iris_core.drift.thresholds import Severity
+from iris_core.ledger import Identity
+from iris_core.ledger.records.drift import BatchEvidence, DriftRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.registry import ModelRef
 from iris_core.settings.variables import Settings
+from iris_core.store.versions import ObjectVersion
 
 LOOKED_THROUGH = 200
 """As many of the newest verdicts are read; a window of N of M that reaches further back is cut."""
 
-BATCH = "verdict"
-PERFORMANCE = "performance"
-
-Order = tuple[str, str]
+Order = tuple[datetime, str]
 
 
 class Series(NamedTuple):
     """Verdicts that are counted together by N of M: of one model, on its batches or on its performance."""
 
     model: str
-    about: str = BATCH
+    about_performance: bool
 
 
-def series_of(record: Record) -> Series:
+def series_of(identity: Identity) -> Series:
     """The series that a verdict belongs to."""
-    about = PERFORMANCE if record.variant.startswith(PERFORMANCE) else BATCH
-    return Series(model_of(record), about)
+    return Series(identity.model_variant, identity.is_about_performance)
 
 
-def model_of(record: Record) -> str:
-    """The short identity of the model whose scoring was judged."""
-    return ModelRef.model_validate(record.inputs["model"]).variant
-
-
-def order_of(current: dict[str, Any], path: str) -> Order:
+def order_of(current: ObjectVersion, identity: Identity) -> Order:
     """A batch's place among others: when it landed, then its record's path."""
-    return datetime.fromisoformat(current["landed_at"]).isoformat(), path
+    return current.landed_at, identity.path
 
 
-def severity_of(record: Record) -> Severity:
-    """The outcome of a drift record."""
-    return next(level for level in SEVERITIES if level == record.outcome)
-
-
-def recent(workspace: Workspace) -> list[Record]:
+def recent(workspace: Workspace) -> list[DriftRecord]:
     """The newest verdicts that name their model, in their batches' order, oldest first."""
-    found = islice(workspace.ledger.recent("drift"), LOOKED_THROUGH)
-    return sorted((record for record in found if "model" in record.inputs), key=_order)
+    found = islice(workspace.ledger.recent_of(DriftRecord), LOOKED_THROUGH)
+    return sorted((record for record in found if record.model), key=_order)
 
 
-def _order(record: Record) -> Order:
-    return order_of(record.inputs["current"], record.identity.path)
+def _order(record: DriftRecord) -> Order:
+    return order_of(record.about, record.identity)
 
 
-def counted_severity(settings: Settings, record: Record) -> Severity:
+def _series(record: DriftRecord) -> Series:
+    return series_of(record.identity)
+
+
+class Verdict(Protocol):
+    """A verdict on a batch or on performance."""
+
+    @property
+    def severity(self) -> Severity: ...
+
+    @property
+    def chance(self) -> float: ...
+
+
+def counted_severity(settings: Settings, record: DriftRecord) -> Severity:
     """The severity of a drift record as alerts count it; a record from before chances were kept counts as it
     is.
     """
-    chance = float(record.evidence.get("chance", 0.0))
-    return counted(severity_of(record), chance, settings.drift_violations)
+    return counted(record.outcome, record.evidence.chance, settings.drift_violations)
 
 
 def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
@@ -82,23 +82,32 @@ def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
     )
 
 
-def earlier(workspace: Workspace, series: Series, order: Order) -> list[Earlier]:
-    """The batches of a model that landed before, as far as their verdicts keep their scores; oldest first."""
-    before = [r for r in recent(workspace) if series_of(r) == series and _order(r) < order]
+def _before(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[DriftRecord]:
+    """The verdicts of the same series about what landed before, oldest first."""
+    series, order = series_of(identity), order_of(current, identity)
+    return [r for r in recent(workspace) if _series(r) == series and _order(r) < order]
+
+
+def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[Earlier]:
+    """The batches of a model that landed before, as far as their verdicts keep their scores; oldest first.
+
+    :param identity: of a verdict on a batch of the model.
+    :param current: the batch.
+    """
     return [
         Earlier(
-            {name: FeatureStatistics.model_validate(one) for name, one in record.evidence["scores"].items()},
+            {name: FeatureStatistics.model_validate(one) for name, one in record.evidence.scores.items()},
             is_judged=record.outcome != "insufficient",
         )
-        for record in before
-        if record.evidence.get("scores")
+        for record in _before(workspace, identity, current)
+        if isinstance(record.evidence, BatchEvidence) and record.evidence.scores
     ]
 
 
-def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
+def with_debounce(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:
     """The newest verdicts, each with what N of M says of it and those before it of the same series."""
-    told: list[tuple[Record, Debounced]] = []
-    for _, group in groupby(sorted(recent(workspace), key=series_of), key=series_of):
+    told: list[tuple[DriftRecord, Debounced]] = []
+    for _, group in groupby(sorted(recent(workspace), key=_series), key=_series):
         records = list(group)
         severities = [counted_severity(workspace.settings, record) for record in records]
         told += [
@@ -109,10 +118,14 @@ def with_debounce(workspace: Workspace) -> list[tuple[Record, Debounced]]:
 
 
 def debounced_now(
-    workspace: Workspace, series: Series, order: Order, severity: Severity, chance: float
+    workspace: Workspace, identity: Identity, current: ObjectVersion, verdict: Verdict
 ) -> Debounced:
-    """What N of M says of a verdict about to be recorded, by those that are."""
+    """What N of M says of a verdict about to be recorded, by those that are.
+
+    :param identity: the record's to be.
+    :param current: the object that is judged.
+    """
     settings = workspace.settings
-    before = [r for r in recent(workspace) if series_of(r) == series and _order(r) < order]
-    newest = counted(severity, chance, settings.drift_violations)
-    return judged(settings, [*(counted_severity(settings, record) for record in before), newest])
+    before = [counted_severity(settings, each) for each in _before(workspace, identity, current)]
+    newest = counted(verdict.severity, verdict.chance, settings.drift_violations)
+    return judged(settings, [*before, newest])

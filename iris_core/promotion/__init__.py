@@ -4,24 +4,23 @@ The ledger's promotion record is the decision; the registry's alias and stage ar
 repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
 """
 
-from iris_core.promotion.judgement import Approval, decide, drawn, identity_of
-from iris_core.promotion.rollback import ROLLED_BACK, rollback
+from iris_core.promotion.judgement import decide, drawn, verdict_on
+from iris_core.promotion.rollback import finish_rollback, rollback
 from iris_core.promotion.staging import register, stage
 from iris_core.promotion.steps import APPROVE, REJECT, assess_step, promote, register_step, unfinished
 
 __all__ = [
     "APPROVE",
     "REJECT",
-    "ROLLED_BACK",
-    "Approval",
     "assess_step",
     "decide",
     "drawn",
-    "identity_of",
+    "finish_rollback",
     "promote",
     "register",
     "register_step",
     "rollback",
     "stage",
     "unfinished",
+    "verdict_on",
 ]

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from iris_core.promotion.evidence import (
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.ledger.records.promotion import (
     Champion,
-    Check,
     ClassSlice,
     Column,
-    Evidence,
     Floor,
+    GateEvidence,
     Interval,
     Pairs,
-    Verdict,
 )
 from iris_core.promotion.paired import exact_p_value
 
@@ -28,7 +28,35 @@ LEAST_CLASS_ROWS = 3
 """Of a class with fewer holdout rows, none may be recognised by chance."""
 
 
-def judge(evidence: Evidence) -> Verdict:
+class Check(BaseModel):
+    """One question to the evidence, and the answer as a sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    passed: bool
+    sentence: str
+
+
+class Verdict(BaseModel):
+    """All checks; a model is promoted when it passes every one of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+    @property
+    def reason(self) -> str:
+        """What refused it, else what it passed."""
+        told = [check for check in self.checks if check.passed == self.passed]
+        return "; ".join(check.sentence for check in told)
+
+
+def judge(evidence: GateEvidence) -> Verdict:
     """Every check, whether it passes or not."""
     return Verdict(
         checks=(
@@ -42,7 +70,7 @@ def judge(evidence: Evidence) -> Verdict:
     )
 
 
-def _check_threshold(evidence: Evidence) -> Check:
+def _check_threshold(evidence: GateEvidence) -> Check:
     passed = evidence.accuracy >= evidence.threshold
     interval = evidence.accuracy_interval
     return Check(
@@ -135,7 +163,7 @@ def _oddity(column: Column) -> str:
     )
 
 
-def _check_champion(evidence: Evidence) -> Iterator[Check]:
+def _check_champion(evidence: GateEvidence) -> Iterator[Check]:
     champion = evidence.champion
     if champion is None:
         sentence = f"no champion to compare with: {evidence.no_champion}"

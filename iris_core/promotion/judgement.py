@@ -5,21 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING
 
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, ModelRef, Outcome
+from iris_core.ledger.records.promotion import (
+    Approval,
+    GateEvidence,
+    Holdout,
+    Nothing,
+    StagingOutputs,
+    VerdictInputs,
+    VerdictRecord,
+)
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, labelled_frame, split
 from iris_core.models.loading import loaded
 from iris_core.models.metrics import metric_name
-from iris_core.models.registry import ALIAS, PROMOTED, REFUSED, STAGE, ModelRef, reference, staged
-from iris_core.promotion.evidence import Evidence, Holdout, Verdict
-from iris_core.promotion.gate import judge
+from iris_core.models.registry import ALIAS, STAGE, reference, staged
+from iris_core.promotion.gate import Verdict, judge
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
 
 if TYPE_CHECKING:
@@ -32,42 +38,21 @@ log = logging.getLogger(__name__)
 EVIDENCE_FILE = "promotion/evidence.json"
 
 
-class Approval(BaseModel):
-    """What a human answered, and who; `by` is empty when nobody did in time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    approved: bool
-    by: str = ""
-    at: datetime | None = None
-
-    @property
-    def sentence(self) -> str:
-        if not self.by:
-            return "nobody approved it in time"
-        return f"{'approved' if self.approved else 'rejected'} by {self.by}"
-
-
 @dataclass(frozen=True)
 class Assessment:
     """The evidence about a model and the gate's verdict; no evidence where the holdout cannot be drawn."""
 
-    evidence: Evidence | None
+    evidence: GateEvidence | None
     passed: bool
     reason: str
 
-    @property
-    def record(self) -> dict[str, Any]:
-        """The evidence as the ledger holds it."""
-        return self.evidence.model_dump(mode="json") if self.evidence else {}
+
+def verdict_on(workspace: Workspace, training: TrainedRecord) -> VerdictRecord | None:
+    """The verdict on the model of a training, if it has been given."""
+    return workspace.ledger.find(VerdictRecord, Identity.of_verdict(training.run_id, training.at))
 
 
-def identity_of(training: Record) -> Identity:
-    """The identity of the verdict on the model that a training record stands for."""
-    return Identity("promotion", training.at.date(), training.outputs["run_id"], "verdict")
-
-
-def assess(workspace: Workspace, training: Record, version: ModelVersion) -> Assessment:
+def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> Assessment:
     """Measure a model on its holdout, store the evidence on its run, and judge it. Decides nothing yet.
 
     :raises RegistryError: MLflow does not answer.
@@ -90,25 +75,25 @@ def assess(workspace: Workspace, training: Record, version: ModelVersion) -> Ass
     return Assessment(evidence, verdict.passed, verdict.reason)
 
 
-def drawn(workspace: Workspace, training: Record) -> Split:
+def drawn(workspace: Workspace, training: TrainedRecord) -> Split:
     """What a model was trained on and what was kept back, drawn again from the object version.
 
     :raises ObjectMissing: this version is gone.
     """
-    config = training.inputs["config"]
-    frame = labelled_frame(workspace, training.object())
-    return split(frame, workspace.settings.project.table, config["holdout_share"], config["seed"])
+    config = training.inputs.config
+    frame = labelled_frame(workspace, training.about)
+    return split(frame, workspace.settings.project.table, config.holdout_share, config.seed)
 
 
-def _described(training: Record, parts: Split) -> Holdout:
-    config = training.inputs["config"]
+def _described(training: TrainedRecord, parts: Split) -> Holdout:
+    config = training.inputs.config
     return Holdout(
-        object=training.object().uri,
+        object=training.about.uri,
         digest=parts.holdout.digest(),
         rows=len(parts.holdout),
         learned_rows=len(parts.learned),
-        share=config["holdout_share"],
-        seed=config["seed"],
+        share=config.holdout_share,
+        seed=config.seed,
     )
 
 
@@ -148,16 +133,16 @@ def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
 
 def _learned(workspace: Workspace, champion: ModelRef) -> Part | None:
     """What the champion was trained on; None where that is not known any more."""
-    training = workspace.ledger.get(Identity.parse(champion.training)) if champion.training else None
+    training = workspace.ledger.find(TrainedRecord, champion.training)
     if training is None:
         return None
     try:
         return drawn(workspace, training).learned
-    except (ObjectMissing, DataRejected, KeyError):
+    except (ObjectMissing, DataRejected):
         return None
 
 
-def _store(workspace: Workspace, model: ModelRef, evidence: Evidence, verdict: Verdict) -> None:
+def _store(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
     """Keep the evidence on the training run before anything is decided."""
     content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
     with tracking.told("Storing the evidence", workspace.settings):
@@ -170,7 +155,7 @@ def _store(workspace: Workspace, model: ModelRef, evidence: Evidence, verdict: V
         mlflow_client.set_tag(model.run_id, "iris.gate.reason", verdict.reason[:4900])
 
 
-def _metrics(evidence: Evidence) -> Iterator[tuple[str, float]]:
+def _metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
     yield "gate/accuracy", evidence.accuracy
     yield "gate/accuracy_low", evidence.accuracy_interval.low
     yield "gate/floor_p_value", evidence.floor.p_value
@@ -187,14 +172,13 @@ def _metrics(evidence: Evidence) -> Iterator[tuple[str, float]]:
 
 
 def decide(
-    workspace: Workspace, training: Record, version: ModelVersion, approval: Approval | None = None
-) -> Record:
+    workspace: Workspace, training: TrainedRecord, version: ModelVersion, approval: Approval | None = None
+) -> VerdictRecord:
     """Judge a model once: the verdict that stands, with its evidence.
 
     :raises PromotionRefused: it passed the gate, and a human must be asked first; nothing is recorded.
     """
-    standing = workspace.ledger.get(identity_of(training))
-    if standing:
+    if standing := verdict_on(workspace, training):
         return standing
     assessed = assess(workspace, training, version)
     asked = assessed.passed and workspace.settings.promotion_approval == "manual"
@@ -206,29 +190,32 @@ def decide(
 
 def commit(
     workspace: Workspace,
-    training: Record,
+    training: TrainedRecord,
     version: ModelVersion,
     assessed: Assessment,
     approval: Approval | None = None,
-) -> Record:
+) -> VerdictRecord:
     """Record the verdict; whoever comes first decides."""
     passed = assessed.passed and (approval is None or approval.approved)
-    by_human = {"approval": approval.model_dump(mode="json")} if approval else {}
+    evidence = assessed.evidence
+    if evidence and approval:
+        evidence = evidence.model_copy(update={"approval": approval})
     reasons = [approval.sentence] if approval else []
-    return workspace.ledger.commit(
-        identity_of(training),
-        PROMOTED if passed else REFUSED,
-        workspace.actor,
+    record = VerdictRecord(
+        identity=Identity.of_verdict(training.run_id, training.at),
+        outcome=Outcome.PROMOTED if passed else Outcome.REFUSED,
+        by=workspace.actor,
         reason="; ".join([*reasons, assessed.reason]),
-        inputs={
-            "model": version.name,
-            "version": str(version.version),
-            "run_id": version.run_id,
-            "training": training.identity.path,
-            "trained_at": training.at.isoformat(),
-            "landed_at": training.object().landed_at.isoformat(),
-            "object": training.inputs["object"],
-        },
-        outputs={"alias": ALIAS, "stage": STAGE} if passed else {},
-        evidence={**assessed.record, **by_human},
-    ).record
+        inputs=VerdictInputs(
+            model=version.name,
+            version=int(version.version),
+            run_id=version.run_id,
+            training=training.identity.path,
+            trained_at=training.at,
+            landed_at=training.about.landed_at,
+            object=training.about,
+        ),
+        outputs=StagingOutputs(alias=ALIAS, stage=STAGE) if passed else StagingOutputs(),
+        evidence=evidence or Nothing(),
+    )
+    return workspace.ledger.commit(record).standing(VerdictRecord)

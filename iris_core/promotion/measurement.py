@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from iris_core.models.holdout import Part, Split
-from iris_core.promotion.evidence import (
+from iris_core.ledger.records.promotion import (
     Champion,
     ClassSlice,
     Column,
-    Evidence,
     Floor,
+    GateEvidence,
     Holdout,
     Interval,
     Pairs,
 )
+from iris_core.models.holdout import Part, Split
 from iris_core.promotion.paired import detectable_loss, exact_p_value, score_interval, wilson_interval
 from iris_core.settings.project import Feature, TableSchema
 
@@ -76,7 +76,7 @@ def measure(
     limits: Limits,
     champion: ChampionAnswers | None = None,
     no_champion: str = "this is the first model",
-) -> Evidence:
+) -> GateEvidence:
     """All the numbers, whatever they say.
 
     :param model: the fitted challenger; clones of it are fitted to see whether the labels can be learned.
@@ -85,7 +85,7 @@ def measure(
     labels = parts.holdout.labels.to_numpy(str)
     right = np.asarray(model.predict(parts.holdout.features), str) == labels
     compared = _compared(champion, right, labels, limits.margin) if champion else None
-    return Evidence(
+    return GateEvidence(
         accuracy=float(right.mean()),
         accuracy_interval=wilson_interval(int(right.sum()), len(right), LEVEL),
         threshold=limits.accuracy_threshold,

@@ -6,20 +6,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from iris_core.errors import PromotionRefused
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, ModelRef, Outcome
+from iris_core.ledger.records.promotion import (
+    RollbackEvidence,
+    RollbackInputs,
+    RollbackRecord,
+    StagingOutputs,
+)
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
-from iris_core.models.registry import ALIAS, STAGE, ModelRef
+from iris_core.models.registry import ALIAS, STAGE
 from iris_core.promotion import staging
 from iris_core.promotion.staging import RolledBack
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-ROLLED_BACK = "rolled back"
 
-
-def rollback(workspace: Workspace, version: int, reason: str, now: datetime, force: bool = False) -> Record:
+def rollback(
+    workspace: Workspace, version: int, reason: str, now: datetime, force: bool = False
+) -> RollbackRecord:
     """Stage a version again: its ledger record, then alias and stage.
 
     What was approved before stays archived, also when an old task runs again; a model approved later, and
@@ -47,7 +53,7 @@ def _target(workspace: Workspace, version: int, force: bool) -> ModelVersion:
     if found is None:
         raise PromotionRefused(f"{name} has no version {version}. See: iris ledger --kind promotion")
     verdict = found.tags.get(registry.VERDICT_TAG, "never judged")
-    if verdict != registry.PROMOTED and not force:
+    if verdict != Outcome.PROMOTED and not force:
         raise PromotionRefused(
             f"Version {version} of {name} was {verdict}, not approved. "
             f"To stage it all the same: iris rollback {version} --force --reason …"
@@ -62,41 +68,41 @@ def _commit(
     reason: str,
     now: datetime,
     force: bool,
-) -> Record:
-    variant = f"rollback-{now:%H%M%S%f}"
-    identity = Identity("promotion", now.date(), target.run_id or f"version-{target.version}", variant)
-    return workspace.ledger.commit(
-        identity,
-        ROLLED_BACK,
-        workspace.actor,
+) -> RollbackRecord:
+    tags = target.tags
+    record = RollbackRecord(
+        identity=Identity.of_rollback(target.run_id or f"version-{target.version}", now),
+        by=workspace.actor,
         reason=reason,
-        inputs={
-            "model": target.name,
-            "version": str(target.version),
-            "run_id": target.run_id,
-            "training": target.tags.get(registry.TRAINING_TAG, ""),
-            "trained_at": target.tags.get(registry.TRAINED_AT_TAG, ""),
-            "landed_at": target.tags.get(registry.LANDED_AT_TAG, ""),
-            "from_version": str(before.version) if before else "",
-        },
-        outputs={"alias": ALIAS, "stage": STAGE},
-        evidence={"forced": force and target.tags.get(registry.VERDICT_TAG) != registry.PROMOTED},
-    ).record
+        inputs=RollbackInputs(
+            model=target.name,
+            version=int(target.version),
+            run_id=target.run_id,
+            training=tags.get(registry.TRAINING_TAG, ""),
+            trained_at=staging.stamped(target, registry.TRAINED_AT_TAG),
+            landed_at=staging.stamped(target, registry.LANDED_AT_TAG),
+            from_version=before.version if before else "",
+        ),
+        outputs=StagingOutputs(alias=ALIAS, stage=STAGE),
+        evidence=RollbackEvidence(forced=force and tags.get(registry.VERDICT_TAG) != Outcome.PROMOTED),
+    )
+    workspace.ledger.commit(record)
+    return record
 
 
 def finish_rollback(workspace: Workspace) -> None:
     """Carry out the last rollback, if it died after its record was written and nothing came after it."""
     last = next(workspace.ledger.recent("promotion"), None)
-    if last is None or last.outcome != ROLLED_BACK:
+    if not isinstance(last, RollbackRecord):
         return
     with tracking.told("Finishing a rollback", workspace.settings):
-        kept = staging.last_rollback(tracking.client(workspace.settings), last.inputs["model"])
+        kept = staging.last_rollback(tracking.client(workspace.settings), last.inputs.model)
         if kept is None or kept.at < last.at:
             _carry_out(workspace, last)
 
 
-def _carry_out(workspace: Workspace, record: Record) -> None:
-    mlflow_client, name = tracking.client(workspace.settings), record.inputs["model"]
-    kept = RolledBack(version=int(record.inputs["version"]), at=record.at)
+def _carry_out(workspace: Workspace, record: RollbackRecord) -> None:
+    mlflow_client, name = tracking.client(workspace.settings), record.inputs.model
+    kept = RolledBack(version=record.inputs.version, at=record.at)
     staging.keep_rollback(mlflow_client, name, kept)
     staging.stage(mlflow_client, name)

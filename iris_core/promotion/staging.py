@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import RegistryError
-from iris_core.ledger.ledger import Record
+from iris_core.ledger import Outcome
+from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.registry import (
     ALIAS,
     APPLIED_TAG,
     LANDED_AT_TAG,
-    PROMOTED,
     REASON_TAG,
     STAGE,
     TRAINED_AT_TAG,
@@ -53,15 +54,15 @@ class RolledBack(BaseModel):
     at: datetime
 
 
-def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record) -> ModelVersion:
+def register(mlflow_client: MlflowClient, workspace: Workspace, training: TrainedRecord) -> ModelVersion:
     """The one version registered from a training run; repeating it gives the same version."""
     import mlflow
 
     name = workspace.settings.names.model
-    run_id = training.outputs["run_id"]
+    run_id = training.run_id
     if not _registered(mlflow_client, name, run_id):
         _create_model(mlflow_client, name)
-        mlflow.register_model(training.outputs["model_uri"], name, tags=_tags(workspace, training))
+        mlflow.register_model(training.outputs.model_uri, name, tags=_tags(workspace, training))
     first, *doubles = _registered(mlflow_client, name, run_id)
     for double in doubles:
         _delete(mlflow_client, double)
@@ -69,15 +70,15 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Record
     return first
 
 
-def _tags(workspace: Workspace, training: Record) -> dict[str, str]:
+def _tags(workspace: Workspace, training: TrainedRecord) -> dict[str, str]:
     """From a version back to what it was trained on, with what configuration, and by whom."""
     return {
         TRAINING_TAG: training.identity.path,
         TRAINED_AT_TAG: training.at.isoformat(),
-        LANDED_AT_TAG: training.object().landed_at.isoformat(),
-        "iris.config": training.inputs.get("config", {}).get("variant", ""),
+        LANDED_AT_TAG: training.about.landed_at.isoformat(),
+        "iris.config": training.inputs.config.variant,
         **tracking.provenance(workspace),
-        **tracking.object_tags(training.object()),
+        **tracking.object_tags(training.about),
     }
 
 
@@ -100,16 +101,16 @@ def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[Mod
     return sorted(found, key=lambda version: int(version.version))
 
 
-def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: Record) -> None:
+def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
     """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
     tags = {
         REASON_TAG: verdict.reason[:4900],
         VERDICT_AT_TAG: verdict.at.isoformat(),
-        VERDICT_TAG: verdict.outcome,
+        VERDICT_TAG: str(verdict.outcome),
     }
     for key, value in tags.items():
         mlflow_client.set_model_version_tag(version.name, version.version, key, value)
-    if verdict.outcome == PROMOTED:
+    if verdict.outcome == Outcome.PROMOTED:
         stage(mlflow_client, version.name)
     mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
 
@@ -135,8 +136,12 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
 
 def _wanted(mlflow_client: MlflowClient, name: str) -> int:
     since = last_rollback(mlflow_client, name)
-    approved = mlflow_client.search_model_versions(f"name = '{name}' and tags.`{VERDICT_TAG}` = '{PROMOTED}'")
-    standing = [each for each in approved if since is None or _time(each, VERDICT_AT_TAG) > since.at]
+    approved = mlflow_client.search_model_versions(
+        f"name = '{name}' and tags.`{VERDICT_TAG}` = '{Outcome.PROMOTED}'"
+    )
+    standing = [
+        each for each in approved if since is None or (stamped(each, VERDICT_AT_TAG) or BEGINNING) > since.at
+    ]
     if since:
         returned_to = find(mlflow_client, name, since.version)
         standing += [returned_to] if returned_to else []
@@ -146,12 +151,14 @@ def _wanted(mlflow_client: MlflowClient, name: str) -> int:
 
 
 def _age(version: ModelVersion) -> tuple[datetime, datetime, int]:
-    return _time(version, LANDED_AT_TAG), _time(version, TRAINED_AT_TAG), int(version.version)
+    landed, trained = stamped(version, LANDED_AT_TAG), stamped(version, TRAINED_AT_TAG)
+    return landed or BEGINNING, trained or BEGINNING, int(version.version)
 
 
-def _time(version: ModelVersion, tag: str) -> datetime:
-    stamped = version.tags.get(tag)
-    return datetime.fromisoformat(stamped) if stamped else BEGINNING
+def stamped(version: ModelVersion, tag: str) -> datetime | None:
+    """The time that a tag of a version holds."""
+    held = version.tags.get(tag)
+    return datetime.fromisoformat(held) if held else None
 
 
 def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from iris_core.errors import PromotionRefused
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, Outcome
+from iris_core.ledger.records.promotion import Approval, VerdictRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
-from iris_core.models.registry import APPLIED_TAG, REFUSED
+from iris_core.models.registry import APPLIED_TAG
 from iris_core.promotion import judgement, staging
-from iris_core.promotion.judgement import Approval, identity_of
-from iris_core.promotion.rollback import finish_rollback
+from iris_core.promotion.judgement import verdict_on
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -26,16 +27,15 @@ APPROVE = "Approve"
 REJECT = "Reject"
 
 
-def unfinished(workspace: Workspace) -> Record | None:
+def unfinished(workspace: Workspace) -> TrainedRecord | None:
     """A training whose model has no verdict (that of the newest data only), or one that was not carried out.
 
     A model that a human is being asked about is not owed to anybody else.
     """
-    finish_rollback(workspace)
-    recent = islice(workspace.ledger.recent("training", outcome="trained"), LOOKED_BACK)
-    trainings = sorted(recent, key=lambda record: (record.object().landed_at, record.at), reverse=True)
+    recent = islice(workspace.ledger.recent_of(TrainedRecord, outcome=Outcome.TRAINED), LOOKED_BACK)
+    trainings = sorted(recent, key=lambda record: (record.about.landed_at, record.at), reverse=True)
     for number, training in enumerate(trainings):
-        verdict = workspace.ledger.get(identity_of(training))
+        verdict = verdict_on(workspace, training)
         if verdict is None:
             if number == 0 and not _is_asked(workspace, training):
                 return training
@@ -44,25 +44,25 @@ def unfinished(workspace: Workspace) -> Record | None:
     return None
 
 
-def _is_applied(workspace: Workspace, verdict: Record) -> bool:
+def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
     """Also when somebody deleted the version: that is not undone."""
     with tracking.told("Reading a model version", workspace.settings):
         found = registry.find(
-            tracking.client(workspace.settings), verdict.inputs["model"], verdict.inputs["version"]
+            tracking.client(workspace.settings), verdict.inputs.model, verdict.inputs.version
         )
     return found is None or APPLIED_TAG in found.tags
 
 
-def _is_asked(workspace: Workspace, training: Record) -> bool:
+def _is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
     if workspace.settings.promotion_approval == "auto":
         return False
     with tracking.told("Reading a run", workspace.settings):
-        run = tracking.client(workspace.settings).get_run(training.outputs["run_id"])
+        run = tracking.client(workspace.settings).get_run(training.run_id)
     until = run.data.tags.get(ASKED_UNTIL_TAG)
     return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
 
 
-def promote(workspace: Workspace, training: Record, approval: Approval | None = None) -> Record:
+def promote(workspace: Workspace, training: TrainedRecord, approval: Approval | None = None) -> VerdictRecord:
     """Register the trained model, judge it once, and stage it when the verdict is yes.
 
     :param approval: a human's answer, where PROMOTION_APPROVAL=manual.
@@ -76,15 +76,15 @@ def promote(workspace: Workspace, training: Record, approval: Approval | None = 
     return verdict
 
 
-def _carry_out(workspace: Workspace, version: ModelVersion, verdict: Record) -> None:
+def _carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecord) -> None:
     if APPLIED_TAG not in version.tags:
         staging.carry_out(tracking.client(workspace.settings), version, verdict)
-    if verdict.outcome == REFUSED:
+    if verdict.outcome == Outcome.REFUSED:
         raise PromotionRefused(verdict.reason)
 
 
 def register_step(
-    workspace: Workspace, training: str, answer: Mapping[str, Any] | None = None
+    workspace: Workspace, training: Identity | str, answer: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Promote the model of the training record that a path names; what the asset event carries.
 
@@ -93,16 +93,16 @@ def register_step(
     """
     verdict = promote(workspace, _trained(workspace, training), _approval(answer) if answer else None)
     return {
-        "model": verdict.inputs["model"],
-        "version": verdict.inputs["version"],
+        "model": verdict.inputs.model,
+        "version": str(verdict.inputs.version),
         "reason": verdict.reason,
-        "training": training,
+        "training": str(training),
     }
 
 
-def _trained(workspace: Workspace, training: str) -> Record:
-    record = workspace.ledger.get(Identity.parse(training))
-    if record is None or record.outcome != "trained":
+def _trained(workspace: Workspace, training: Identity | str) -> TrainedRecord:
+    record = workspace.ledger.find(TrainedRecord, training)
+    if record is None:
         raise PromotionRefused(f"{training} is not the record of a trained model.")
     return record
 
@@ -129,22 +129,24 @@ def assess_step(workspace: Workspace, training: str, asked_for: timedelta) -> di
     with tracking.told("Registering the model", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
         version = staging.register(mlflow_client, workspace, record)
-        standing = workspace.ledger.get(identity_of(record))
+        standing = verdict_on(workspace, record)
         if standing is None:
             assessed = judgement.assess(workspace, record, version)
             if assessed.passed:
                 until = datetime.now(UTC) + asked_for
-                mlflow_client.set_tag(record.outputs["run_id"], ASKED_UNTIL_TAG, until.isoformat())
+                mlflow_client.set_tag(record.run_id, ASKED_UNTIL_TAG, until.isoformat())
                 return _question(version, record, assessed)
             standing = judgement.commit(workspace, record, version, assessed)
         _carry_out(workspace, version, standing)
     return {"subject": f"{version.name} version {version.version} is decided", "body": standing.reason}
 
 
-def _question(version: ModelVersion, training: Record, assessed: judgement.Assessment) -> dict[str, str]:
+def _question(
+    version: ModelVersion, training: TrainedRecord, assessed: judgement.Assessment
+) -> dict[str, str]:
     told = "\n".join(f"- {part}" for part in assessed.reason.split("; "))
     return {
         "subject": f"Promote {version.name} version {version.version}?",
-        "body": f"Trained on {training.object().uri}. The gate says yes:\n\n{told}\n\n"
+        "body": f"Trained on {training.about.uri}. The gate says yes:\n\n{told}\n\n"
         "No answer in time means no. Whoever answers is recorded in the ledger.",
     }

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from iris_core.scoring.flow import plan, plan_shards, score, score_shard, source
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
-from iris_core.scoring.publication import REJECTED, SCORED, publish, publish_all
+from iris_core.scoring.publication import publish, publish_all
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 
 __all__ = [
     "MODEL_VERSION",
     "PREDICTION",
-    "REJECTED",
-    "SCORED",
     "Piece",
     "Scored",
     "Shard",

@@ -9,17 +9,18 @@ from contextlib import contextmanager
 
 from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
-from iris_core.ledger.ledger import Record
-from iris_core.ledger.reconcile import Source
+from iris_core.ledger import ModelRef
+from iris_core.ledger.owed import Source
+from iris_core.ledger.reconcile import Scope
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.records.objects import RejectedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import Loaded, loaded
-from iris_core.models.registry import ModelRef
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.output import Options, Sink
-from iris_core.scoring.publication import REJECTED, reject, withdraw
+from iris_core.scoring.publication import reject, withdraw
 from iris_core.scoring.rejects import judge
 from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import cut
@@ -44,16 +45,15 @@ def plan(workspace: Workspace) -> list[Work]:
     name = workspace.settings.names.model
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
-    inputs = {"model": model.model_dump(mode="json")}
     reap(workspace)
-    again = workspace.settings.rescore
-    found = reconcile_objects(workspace, "scoring", source(workspace), model.variant, inputs, again)
+    scorings = Scope("scoring", source(workspace), model)
+    found = reconcile_objects(workspace, scorings, workspace.settings.rescore)
     for item in found.superseded:
-        withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+        withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
     if not found.owed:
         where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
         raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
-    return [Work(object=item.object, identity=item.identity.path, model=model) for item in found.owed]
+    return [Work(object=item.object, identity=item.identity, model=model) for item in found.owed]
 
 
 def plan_shards(workspace: Workspace) -> list[Shard]:
@@ -84,11 +84,11 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     open_pieces, done = [], []
     trouble: list[DataRejected | ObjectMissing] = []
     for piece in shard.pieces:
-        standing = workspace.ledger.get(shard.work(piece).key)
+        standing = workspace.ledger.get(piece.identity)
         if standing is None:
             open_pieces.append(piece)
-        elif standing.outcome == REJECTED:
-            trouble.append(_rejected(standing))
+        elif isinstance(standing, RejectedRecord):
+            trouble.append(standing.as_error())
         else:
             done.append(Scored(work=shard.work(piece), piece=piece, part=None))
     if open_pieces:
@@ -103,10 +103,6 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     if trouble and not done:
         raise trouble[0]
     return done
-
-
-def _rejected(standing: Record) -> DataRejected:
-    return DataRejected(standing.reason, standing.evidence)
 
 
 def decider_of(workspace: Workspace, model: Loaded) -> Decider:
@@ -149,11 +145,11 @@ def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decide
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:
-        _judge_whole(workspace, scored)
+        _reject_if_unusable(workspace, scored)
     return scored
 
 
-def _judge_whole(workspace: Workspace, scored: Scored) -> None:
+def _reject_if_unusable(workspace: Workspace, scored: Scored) -> None:
     most = workspace.settings.max_reject_share
     try:
         judge(scored.work.object.uri, scored.rows + scored.rejected, scored.rejected, scored.faults, most)

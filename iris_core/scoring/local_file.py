@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iris_core.errors import DataRejected, RegistryError
+from iris_core.ledger import ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.loading import loaded
-from iris_core.models.registry import ModelRef, find, reference
+from iris_core.models.registry import find, reference
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Tally, score_table
 from iris_core.scoring.flow import decider_of, options_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.models.registry import ModelRef
+from iris_core.ledger import IdentityField, ModelRef
 from iris_core.scoring.output import Format
 from iris_core.scoring.work import Scored
 from iris_core.store.objects import ObjectVersion
@@ -35,7 +35,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scoring: str
+    scoring: IdentityField
     input: ObjectVersion
     input_digest: str
     model: ModelRef

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
+from iris_core.ledger import Identity
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.work import Piece, Work
 from iris_core.settings.places import MANIFESTS, REJECTS, WORK
@@ -17,7 +18,7 @@ def part(workspace: Workspace, piece: Piece) -> str:
     return f"{parts(workspace, piece.identity)}/{number}.{_suffix(workspace)}"
 
 
-def parts(workspace: Workspace, identity: str) -> str:
+def parts(workspace: Workspace, identity: Identity) -> str:
     """The folder of a scoring's parts."""
     return f"{WORK}{workspace.settings.platform_env}/{identity}"
 
@@ -45,7 +46,7 @@ def manifest(workspace: Workspace, work: Work) -> str:
 def name(work: Work) -> str:
     """A name for a scoring: the moment its input landed, the input, the model."""
     moment = work.object.landed_at.astimezone(UTC)
-    return f"{moment:%Y%m%dT%H%M%SZ}-{work.object.digest[:8]}-{work.key.variant}"
+    return f"{moment:%Y%m%dT%H%M%SZ}-{work.object.digest[:8]}-{work.identity.variant}"
 
 
 def _suffix(workspace: Workspace) -> str:

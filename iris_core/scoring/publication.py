@@ -16,8 +16,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger.ledger import Committed, Record
-from iris_core.ledger.reconcile import Source, supersede_older
+from iris_core.ledger import Committed, Identity, Record
+from iris_core.ledger.owed import Source
+from iris_core.ledger.reconcile import Scope, supersede_older
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import GivenInputs, RejectedOutputs, RejectedRecord
+from iris_core.ledger.records.scoring import ScoredRecord, ScoringEvidence, ScoringOutputs
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
@@ -34,8 +38,6 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-SCORED = "scored"
-REJECTED = "rejected"
 TOGETHER = 250
 """Objects that share an MLflow run; what a killed process has to do again at most."""
 WRITERS = 8
@@ -53,7 +55,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
     rest = wholes(results)
     while batch := list(islice(rest, TOGETHER)):
         for outcome in _publish_together(workspace, batch):
-            if isinstance(outcome, Record):
+            if isinstance(outcome, ScoredRecord):
                 published.append(_summary(outcome))
             elif not isinstance(outcome, DecidedElsewhere):
                 log.warning("%s", outcome)
@@ -68,7 +70,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
     return published
 
 
-def publish(workspace: Workspace, whole: Whole | Scored) -> Record:
+def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
     """Make a scoring visible: predictions at a timestamped key, MLflow run, manifest, ledger record.
 
     The key's time is when the input landed, so that repeated work writes the same object.
@@ -84,7 +86,7 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> Record:
     return outcome
 
 
-def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[Record | IrisError]:
+def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[ScoredRecord | IrisError]:
     """Publish several objects with one MLflow run; an object that fails does not hold the others."""
     prepared = _side_by_side(partial(_prepare, workspace), batch)
     ready = [one for one in prepared if isinstance(one, Ready)]
@@ -115,13 +117,13 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
     :raises DecidedElsewhere: another run has taken the parts away, but not decided.
     :raises DataRejected: too many rows cannot be scored; recorded first.
     """
-    standing = workspace.ledger.get(whole.work.key)
+    standing = workspace.ledger.get(whole.work.identity)
     if standing is not None:
         return standing
     parts = [part.part for part in whole.parts if part.part]
     if len(parts) < len(whole.parts):
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
-    _judge(workspace, whole)
+    _reject_if_unusable(workspace, whole)
     work, settings = whole.work, workspace.settings
     bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
     predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
@@ -132,7 +134,7 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
     return Ready(whole, predictions, rejects, manifest, manifest_at)
 
 
-def _judge(workspace: Workspace, whole: Whole) -> None:
+def _reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
     rows = whole.rows + whole.rejected
     most = workspace.settings.max_reject_share
     try:
@@ -142,7 +144,7 @@ def _judge(workspace: Workspace, whole: Whole) -> None:
         raise
 
 
-def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[str, Record | IrisError]:
+def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:
     """Commit each object's record; the first one's before the others, for the run bears its identity."""
     run_id = log_run(workspace, ready)
     commit = partial(_commit, workspace, run_id)
@@ -153,7 +155,7 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[str, Recor
     return {one.work.identity: record for one, record in zip(ready, records, strict=True)}
 
 
-def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> Record:
+def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
     """Take away what a decided scoring does not need, and say what stands.
 
     :raises DecidedElsewhere: what stands is not a scoring.
@@ -164,20 +166,19 @@ def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> 
         withdraw(workspace, work)
     if isinstance(outcome, IrisError):
         raise outcome
-    if outcome.outcome == SCORED:
-        _supersede_older(workspace, work)
-    withdraw(workspace, work, only_parts=outcome.outcome == SCORED)
-    if outcome.outcome != SCORED:
+    if not isinstance(outcome, ScoredRecord):
+        withdraw(workspace, work)
         raise DecidedElsewhere(f"{work.object.uri} is {outcome.outcome}. {outcome.reason}")
+    _supersede_older(workspace, work)
+    withdraw(workspace, work, only_parts=True)
     return outcome
 
 
 def _supersede_older(workspace: Workspace, work: Work) -> None:
     """What came before and was never scored is superseded now; nothing that it left stays."""
-    settings, model = workspace.settings, work.model
-    where, inputs = Source(settings.bucket, settings.test_key), {"model": model.model_dump(mode="json")}
-    for item in supersede_older(workspace, "scoring", where, work.object, model.variant, inputs):
-        withdraw(workspace, Work(object=item.object, identity=item.identity.path, model=model))
+    scope = Scope("scoring", Source(workspace.settings.bucket, workspace.settings.test_key), work.model)
+    for item in supersede_older(workspace, scope, work.object):
+        withdraw(workspace, Work(object=item.object, identity=item.identity, model=work.model))
 
 
 def _gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
@@ -197,48 +198,41 @@ def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> I
 
 
 def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
-    whole = ready.whole
-    found = whole.quality
-    outputs = {
-        "predictions": ready.predictions.model_dump(mode="json"),
-        "rejects": ready.rejects.model_dump(mode="json") if ready.rejects else None,
-        "manifest": ready.manifest_at.model_dump(mode="json"),
-        "run_id": run_id,
-    }
-    evidence = {
-        "rows": whole.rows,
-        "rejected": whole.rejected,
-        "faults": [fault.model_dump(include={"check", "column", "count"}) for fault in whole.faults().all()],
-        "classes": whole.classes,
-        "agreement": whole.agreement,
-        "unknown_labels": whole.unknown_labels.model_dump(mode="json"),
-        "accuracy": found.accuracy if found else None,
-        "shards": len(whole.parts),
-    }
-    if found:
-        evidence["per_class"] = {name: one.model_dump() for name, one in found.classes.items()}
-    return workspace.ledger.commit(
-        whole.work.key,
-        SCORED,
-        workspace.actor,
-        inputs=whole.work.inputs,
-        outputs=outputs,
-        evidence=evidence,
+    whole, found = ready.whole, ready.whole.quality
+    evidence = ScoringEvidence(
+        rows=whole.rows,
+        rejected=whole.rejected,
+        faults=tuple(each.model_dump(include={"check", "column", "count"}) for each in whole.faults().all()),
+        classes=whole.classes,
+        agreement=whole.agreement,
+        unknown_labels=whole.unknown_labels,
+        accuracy=found.accuracy if found else None,
+        shards=len(whole.parts),
     )
+    record = ScoredRecord(
+        identity=whole.work.identity,
+        by=workspace.actor,
+        inputs=whole.work.inputs,
+        outputs=ScoringOutputs(
+            predictions=ready.predictions, rejects=ready.rejects, manifest=ready.manifest_at, run_id=run_id
+        ),
+        evidence=evidence.model_copy(update={"per_class": found.classes}) if found else evidence,
+    )
+    return workspace.ledger.commit(record)
 
 
 def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()) -> Committed:
     """Record that an object cannot be scored; the rows that cannot stay findable, nothing else does."""
     rejects = _gather_rejects(workspace, work, parts)
-    committed = workspace.ledger.commit(
-        work.key,
-        REJECTED,
-        workspace.actor,
+    record = RejectedRecord(
+        identity=work.identity,
+        by=workspace.actor,
         reason=str(error),
-        inputs=work.inputs,
-        outputs={"rejects": rejects.model_dump(mode="json")} if rejects else {},
-        evidence=error.evidence,
+        inputs=GivenInputs.of(work.object, work.model),
+        outputs=RejectedOutputs(rejects=rejects) if rejects else RejectedOutputs(),
+        evidence=Payload(**error.evidence),
     )
+    committed = workspace.ledger.commit(record)
     withdraw(workspace, work, only_parts=True)
     return committed
 
@@ -285,11 +279,12 @@ def _manifest(
     )
 
 
-def _summary(record: Record) -> dict[str, Any]:
+def _summary(record: ScoredRecord) -> dict[str, Any]:
+    found = record.evidence
     return {
         "scoring": record.identity.path,
-        "predictions": ObjectVersion.model_validate(record.outputs["predictions"]).uri,
-        "rows": record.evidence["rows"],
-        "rejected": record.evidence.get("rejected", 0),
-        "accuracy": record.evidence["accuracy"],
+        "predictions": record.outputs.predictions.uri,
+        "rows": found.rows,
+        "rejected": found.rejected,
+        "accuracy": found.accuracy,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
+from iris_core.ledger.records.base import ClassQuality, UnknownCount
 from iris_core.models.metrics import metric_name
 from iris_core.tables import Labels
 from iris_core.tables.findings import LONGEST_QUOTE, with_hint
@@ -13,13 +14,8 @@ from iris_core.tables.findings import LONGEST_QUOTE, with_hint
 EXAMPLES = 5
 
 
-class UnknownLabels(BaseModel):
+class UnknownLabels(UnknownCount):
     """Labels that are no class: they are counted beside and never as wrong answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    count: int = 0
-    examples: tuple[str, ...] = ()
 
     @classmethod
     def among(cls, labels: Labels) -> UnknownLabels:
@@ -39,17 +35,6 @@ class UnknownLabels(BaseModel):
         shown = ", ".join(with_hint(example, classes) for example in self.examples)
         are = "label is no class and is" if self.count == 1 else "labels are no class and are"
         return f"{self.count:,} {are} not counted: {shown}"
-
-
-class ClassQuality(BaseModel):
-    """Of one class: `precision` is None when it was never predicted, `recall` when no label says it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    precision: float | None
-    recall: float | None
-    labelled: int
-    predicted: int
 
 
 class Quality(BaseModel):

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
-from iris_core.ledger.ledger import Identity
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.manifest import Manifest, libraries, parse
 from iris_core.scoring.output import Options
-from iris_core.scoring.publication import SCORED
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
 
@@ -92,12 +91,12 @@ def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
 
     :raises IrisError: there is no such scoring, or it was made before manifests were kept.
     """
-    record = workspace.ledger.get(Identity.parse(scoring)) if scoring.count("/") == 3 else None
-    if record is None or record.outcome != SCORED:
+    record = workspace.ledger.find(ScoredRecord, scoring)
+    if record is None:
         raise IrisError(f"{scoring} is not the record of a scoring. iris ledger --kind scoring lists them.")
-    if "manifest" not in record.outputs:
+    version = record.outputs.manifest
+    if version is None:
         raise IrisError(f"{scoring} has no manifest: it was made by an earlier version of Iris.")
-    version = ObjectVersion.model_validate(record.outputs["manifest"])
     try:
         return parse(workspace.store.read(version))
     except ObjectMissing:

@@ -92,7 +92,7 @@ def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
         "columns": [*columns],
         "data": [
             [
-                ready.work.identity,
+                ready.work.identity.path,
                 ready.work.object.uri,
                 ready.whole.rows,
                 ready.whole.rejected,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from iris_core.errors import DataRejected
-from iris_core.models.registry import ModelRef
+from iris_core.ledger import ModelRef
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, Range, StoredInput

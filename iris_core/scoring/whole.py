@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from iris_core.ledger import Identity
 from iris_core.scoring.manifest import Manifest
 from iris_core.scoring.quality import Quality, UnknownLabels, quality
 from iris_core.scoring.rejects import Faults
@@ -80,7 +81,7 @@ class Ready:
 
 def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
     """The objects of which every part is there; others are left for another run."""
-    by_work: dict[str, list[Scored]] = {}
+    by_work: dict[Identity, list[Scored]] = {}
     for scored in results:
         by_work.setdefault(scored.work.identity, []).append(scored)
     for parts in by_work.values():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger.ledger import Identity
-from iris_core.models.registry import ModelRef
+from iris_core.ledger import IdentityField, ModelRef
+from iris_core.ledger.records.scoring import ScoringInputs
 from iris_core.scoring.quality import UnknownLabels
 from iris_core.scoring.rejects import Fault
 from iris_core.store.objects import ObjectVersion
@@ -20,17 +18,13 @@ class Work(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     object: ObjectVersion
-    identity: str
+    identity: IdentityField
     model: ModelRef
 
     @property
-    def key(self) -> Identity:
-        return Identity.parse(self.identity)
-
-    @property
-    def inputs(self) -> dict[str, Any]:
+    def inputs(self) -> ScoringInputs:
         """The inputs as the ledger's record holds them."""
-        return self.model_dump(mode="json", include={"object", "model"})
+        return ScoringInputs(object=self.object, model=self.model)
 
 
 class Piece(BaseModel):
@@ -42,7 +36,7 @@ class Piece(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     object: ObjectVersion
-    identity: str
+    identity: IdentityField
     index: int = 0
     count: int = 1
     range: Range | None = None

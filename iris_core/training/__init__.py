@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from iris_core.training.flow import (
-    REJECTED,
-    TRAINED,
     TrainingConfig,
     Work,
     configuration,
@@ -12,14 +10,13 @@ from iris_core.training.flow import (
     reap,
     recipe,
     reconcile,
+    scope,
     source,
     train,
     validate,
 )
 
 __all__ = [
-    "REJECTED",
-    "TRAINED",
     "TrainingConfig",
     "Work",
     "configuration",
@@ -27,6 +24,7 @@ __all__ = [
     "reap",
     "recipe",
     "reconcile",
+    "scope",
     "source",
     "train",
     "validate",

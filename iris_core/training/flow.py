@@ -12,10 +12,14 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core import promotion
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
-from iris_core.ledger.ledger import Committed, Identity, Record
+from iris_core.ledger import IdentityField, Record
+from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine
-from iris_core.ledger.reconcile import Source, supersede_older
+from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import GivenInputs, RejectedOutputs, RejectedRecord, TrainingSettings
+from iris_core.ledger.records.training import TrainedRecord, TrainingEvidence, TrainingInputs, TrainingOutputs
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import labelled_frame, split
@@ -28,9 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from sklearn.pipeline import Pipeline
-
-TRAINED = "trained"
-REJECTED = "rejected"
 
 
 class TrainingConfig(BaseModel):
@@ -59,6 +60,11 @@ class TrainingConfig(BaseModel):
         learning = self.model_dump_json(exclude=other)
         return "c" + hashlib.sha256(learning.encode()).hexdigest()[:12]
 
+    @property
+    def settings(self) -> TrainingSettings:
+        """The configuration as records hold it: the table's schema shows in the variant only."""
+        return TrainingSettings(variant=self.variant, **self.model_dump(exclude={"table"}))
+
 
 class Work(BaseModel):
     """A decision that is owed about one object version, as it travels between tasks."""
@@ -66,12 +72,8 @@ class Work(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     object: ObjectVersion
-    identity: str
+    identity: IdentityField
     validation: dict[str, Any] = {}
-
-    @property
-    def key(self) -> Identity:
-        return Identity.parse(self.identity)
 
 
 def configuration(workspace: Workspace) -> TrainingConfig:
@@ -84,24 +86,25 @@ def source(workspace: Workspace) -> Source:
     return Source(workspace.settings.bucket, workspace.settings.train_key)
 
 
+def scope(workspace: Workspace) -> Scope:
+    """The trainings of this deployment, with its configuration."""
+    return Scope("training", source(workspace), configuration(workspace).settings)
+
+
 def reconcile(workspace: Workspace) -> Work:
     """The training or promotion that is owed: for new data, else because drift asked for it.
 
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
-    config = configuration(workspace)
-    inputs = {"config": _config_record(config)}
     reap(workspace)
-    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
-    if pending:
-        return Work(object=pending[-1].object, identity=pending[-1].identity.path)
-    if workspace.settings.retrain_on_drift:
-        requested = retrain_requests.owed(workspace, source(workspace), config.variant)
-        if requested:
-            return Work(object=requested[0], identity=requested[1].path)
-    unfinished = promotion.unfinished(workspace)
-    if unfinished:
-        return Work(object=unfinished.object(), identity=unfinished.identity.path)
+    trainings = scope(workspace)
+    if pending := reconcile_objects(workspace, trainings).owed:
+        return Work(object=pending[-1].object, identity=pending[-1].identity)
+    if workspace.settings.retrain_on_drift and (requested := retrain_requests.owed(workspace, trainings)):
+        return Work(object=requested.object, identity=requested.identity)
+    promotion.finish_rollback(workspace)
+    if unfinished := promotion.unfinished(workspace):
+        return Work(object=unfinished.about, identity=unfinished.identity)
     raise NothingOwed(_all_done(workspace))
 
 
@@ -126,7 +129,7 @@ def validate(workspace: Workspace, work: Work) -> Work:
     """
     from iris_core.training.validation import validate_training
 
-    if standing := workspace.ledger.get(work.key):
+    if standing := workspace.ledger.get(work.identity):
         return _continue(work, standing)
     given = StoredInput(workspace.store, work.object)
     try:
@@ -138,25 +141,25 @@ def validate(workspace: Workspace, work: Work) -> Work:
 
 
 def _continue(work: Work, standing: Record) -> Work:
-    if standing.outcome == TRAINED:
+    if isinstance(standing, TrainedRecord):
         return work
-    if standing.outcome == REJECTED:
-        raise DataRejected(standing.reason, standing.evidence)
+    if isinstance(standing, RejectedRecord):
+        raise standing.as_error()
     raise DecidedElsewhere(f"{work.object.uri} is already {standing.outcome}. {standing.reason}")
 
 
-def reject(workspace: Workspace, work: Work, error: DataRejected) -> Committed:
+def reject(workspace: Workspace, work: Work, error: DataRejected) -> None:
     """Keep the refused table findable under the quarantine prefix and record why it was refused."""
     copied = quarantine(workspace, work.object, error)
-    return workspace.ledger.commit(
-        work.key,
-        REJECTED,
-        workspace.actor,
+    record = RejectedRecord(
+        identity=work.identity,
+        by=workspace.actor,
         reason=str(error),
-        inputs={"object": work.object.model_dump(mode="json")},
-        outputs={"quarantine": copied.uri},
-        evidence=error.evidence,
+        inputs=GivenInputs(object=work.object),
+        outputs=RejectedOutputs(quarantine=copied.uri),
+        evidence=Payload(**error.evidence),
     )
+    workspace.ledger.commit(record)
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def train(workspace: Workspace, work: Work) -> Work:
 
     :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
     """
-    if standing := workspace.ledger.get(work.key):
+    if standing := workspace.ledger.get(work.identity):
         reap(workspace)
         return _continue(work, standing)
     work = _newest(workspace, work)
@@ -186,42 +189,35 @@ def train(workspace: Workspace, work: Work) -> Work:
     with tracking.attempt(workspace, names.training_experiment, run_name, work.identity, tags) as run_id:
         trained = fit(labelled_frame(workspace, work.object), config)
         model_uri = _log(workspace, trained, config, work.object)
-    committed = workspace.ledger.commit(
-        work.key,
-        TRAINED,
-        workspace.actor,
-        inputs={"object": work.object.model_dump(mode="json"), "config": _config_record(config)},
-        outputs={"run_id": run_id, "model_uri": model_uri},
-        evidence={
-            "rows": len(trained.features) + trained.holdout_rows,
-            "holdout_rows": trained.holdout_rows,
+    record = TrainedRecord(
+        identity=work.identity,
+        by=workspace.actor,
+        inputs=TrainingInputs(object=work.object, config=config.settings),
+        outputs=TrainingOutputs(run_id=run_id, model_uri=model_uri),
+        evidence=TrainingEvidence(
+            rows=len(trained.features) + trained.holdout_rows,
+            holdout_rows=trained.holdout_rows,
             **trained.metrics,
-            "validation": work.validation,
-        },
+            validation=work.validation,
+        ),
     )
+    committed = workspace.ledger.commit(record)
     tracking.settle(workspace, run_id, committed.won)
-    inputs = {"config": _config_record(config)}
-    supersede_older(workspace, "training", source(workspace), work.object, config.variant, inputs)
+    supersede_older(workspace, scope(workspace), work.object)
     reap(workspace)
     return _continue(work, committed.record)
 
 
 def _newest(workspace: Workspace, work: Work) -> Work:
     """What landed while this run waited for its turn, if it can be used: then that is trained on instead."""
-    config = configuration(workspace)
-    inputs = {"config": _config_record(config)}
-    pending = reconcile_objects(workspace, "training", source(workspace), config.variant, inputs).owed
+    pending = reconcile_objects(workspace, scope(workspace)).owed
     if not pending or pending[-1].object == work.object:
         return work
-    newer = Work(object=pending[-1].object, identity=pending[-1].identity.path)
+    newer = Work(object=pending[-1].object, identity=pending[-1].identity)
     try:
         return validate(workspace, newer)
     except (DataRejected, DecidedElsewhere):
         return work
-
-
-def _config_record(config: TrainingConfig) -> dict[str, Any]:
-    return {"variant": config.variant, **config.model_dump(mode="json", exclude={"table"})}
 
 
 def fit(frame: pd.DataFrame, config: TrainingConfig) -> Trained:

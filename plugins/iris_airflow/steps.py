@@ -96,8 +96,8 @@ def workspace(context: Context) -> Workspace:
     from airflow.sdk.log import mask_secret
 
     from iris_airflow.hooks.minio import MinioHook
+    from iris_core.ledger import Actor
     from iris_core.ledger.audit import code_version
-    from iris_core.ledger.ledger import Actor
     from iris_core.ledger.workspace import open_workspace
     from iris_core.settings.masking import secrets_of
     from iris_core.settings.variables import load_settings

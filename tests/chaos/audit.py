@@ -7,13 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from iris_core import models, monitoring, promotion
-from iris_core.ledger.ledger import KINDS, Kind, Record
-from iris_core.ledger.reconcile import Source
+from iris_core.ledger import KINDS, Kind, Outcome, Record
+from iris_core.ledger.owed import Source
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
 
-EFFECTS = {"training": {"trained", "rejected"}, "scoring": {"scored", "rejected"}}
+EFFECTS = {
+    "training": {Outcome.TRAINED, Outcome.REJECTED},
+    "scoring": {Outcome.SCORED, Outcome.REJECTED},
+}
 
 
 @dataclass
@@ -74,7 +80,7 @@ def _account(
     if not records:
         found.lost.append(f"{kind}: no record for {version.uri}")
         return
-    effects = Counter((r.variant.split("+")[0], r.outcome) for r in records if r.outcome in EFFECTS[kind])
+    effects = Counter((r.variant.base, r.outcome) for r in records if r.outcome in EFFECTS[kind])
     variants = Counter(variant for variant, _ in effects.elements())
     found.doubled += [
         f"{kind}: {times} effects of {version.uri} with {variant}"
@@ -93,14 +99,10 @@ def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[R
     versions = client.search_model_versions(f"name = '{name}'")
     by_run = Counter(version.run_id for version in versions)
     found.doubled += [f"{times} model versions from run {run}" for run, times in by_run.items() if times > 1]
-    trained = {
-        record.outputs["run_id"]: record for record in records["training"] if record.outcome == "trained"
-    }
-    found.orphaned += [
-        f"model version of run {run}: no training record" for run in by_run.keys() - trained.keys()
-    ]
-    judged = {record.subject: record for record in records["promotion"]}
-    found.orphaned += [f"verdict on unknown run {run}" for run in judged.keys() - trained.keys()]
+    trained = {record.run_id for record in records["training"] if isinstance(record, TrainedRecord)}
+    found.orphaned += [f"model version of run {run}: no training record" for run in by_run.keys() - trained]
+    judged = {record.subject for record in records["promotion"]}
+    found.orphaned += [f"verdict on unknown run {run}" for run in judged - trained]
     if promotion.unfinished(workspace):
         found.orphaned.append("the newest trained model has no verdict, or one that was not carried out")
     staged = [int(version.version) for version in versions if version.current_stage == models.STAGE]
@@ -112,15 +114,16 @@ def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[R
 def _check_predictions(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
     settings = workspace.settings
     there = set(workspace.store.keys(settings.predictions_bucket, settings.predictions_prefix))
-    recorded = Counter(r.outputs["predictions"]["key"] for r in records["scoring"] if r.outcome == "scored")
+    scored = (record for record in records["scoring"] if isinstance(record, ScoredRecord))
+    recorded = Counter(record.outputs.predictions.key for record in scored)
     found.lost += [f"predictions {key} are recorded, but not there" for key in recorded.keys() - there]
     found.orphaned += [f"predictions {key} have no record" for key in there - recorded.keys()]
     found.doubled += [f"{times} records of predictions {key}" for key, times in recorded.items() if times > 1]
 
 
 def _check_reports(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
-    scored = {r.identity.path for r in records["scoring"] if r.outcome == "scored"}
-    reported = Counter(r.inputs["scoring"] for r in records["drift"] if "scoring" in r.inputs)
+    scored = {r.identity.path for r in records["scoring"] if isinstance(r, ScoredRecord)}
+    reported = Counter(r.inputs.scoring for r in records["drift"] if isinstance(r, BatchDriftRecord))
     found.lost += [f"no drift record of {path}" for path in scored - reported.keys()]
     found.orphaned += [f"a drift record of {path}, which is not there" for path in reported.keys() - scored]
     found.doubled += [f"{times} drift records of {path}" for path, times in reported.items() if times > 1]
@@ -147,7 +150,7 @@ def _check_runs(found: Audit, workspace: Workspace) -> None:
 
 def owed(workspace: Workspace) -> str:
     """What is not done yet, in a few words; empty when nothing is."""
-    from iris_core.ledger.reconcile import unaccounted
+    from iris_core.ledger.owed import unaccounted
 
     settings = workspace.settings
     for kind, key in (("training", settings.train_key), ("scoring", settings.test_key)):

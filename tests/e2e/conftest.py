@@ -18,7 +18,7 @@ from devstack.home import Home
 from devstack.iris_tables import split_iris
 from devstack.stack import Stack
 from iris_core.doctor.airflow_api import AirflowApi, DagRun
-from iris_core.ledger.ledger import Kind, Record
+from iris_core.ledger import Kind, Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 
@@ -71,11 +71,7 @@ class Running:
         records = takewhile(
             lambda record: since is None or record.at >= since, self.workspace.ledger.recent(kind)
         )
-        place = "current" if kind == "drift" else "object"
-        wanted = version.digest
-        return next(
-            (r for r in records if ObjectVersion.model_validate(r.inputs[place]).digest == wanted), None
-        )
+        return next((r for r in records if r.about and r.about.digest == version.digest), None)
 
     def trigger(self, dag_id: str) -> DagRun:
         """Start a run by hand and wait until it has ended."""

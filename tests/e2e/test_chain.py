@@ -10,7 +10,7 @@ import pytest
 
 from iris_core import models, promotion
 from iris_core.doctor.airflow_api import TaskInstance
-from iris_core.ledger.ledger import Record
+from iris_core.ledger import Record
 from iris_core.monitoring.alerts import ALERTED
 from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
@@ -33,17 +33,15 @@ def test_a_put_becomes_a_model_predictions_and_a_verdict(
     # The first data of all also wakes the @daily runs that have waited for it; one of the two trains.
     assert trained.by.run_id.startswith(("asset_triggered__", "scheduled__"))
     assert trained.by.owner == "end-to-end"
-    promoted = running.wait(
-        "the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained))
-    )
+    promoted = running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
     assert promoted.outcome == "promoted"
     drift = running.decided("drift", to_score)
     assert drift.outcome in ("none", "low"), drift.reason
     scored = running.decision("scoring", to_score)
     assert scored is not None
-    assert scored.evidence["rows"] == 30
-    assert scored.evidence["accuracy"] > 0.8
-    predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
+    assert scored.evidence.rows == 30
+    assert scored.evidence.accuracy > 0.8
+    predictions = scored.outputs.predictions
     assert running.workspace.store.read(predictions).startswith(b"sepal_length,")
     running.quiet()
     audited = {key.rsplit("/", 1)[-1] for key in _audit(running, since)}
@@ -166,7 +164,7 @@ def test_a_bad_table_is_refused_with_a_sentence_and_its_correction_starts_by_its
     assert refused.outcome == "rejected"
     assert "column 'sepal_length', row 5: found 'abc'" in refused.reason
     store, bucket = running.workspace.store, running.workspace.settings.bucket
-    kept = refused.outputs["quarantine"].removeprefix(f"s3://{bucket}/").split("?")[0]
+    kept = refused.outputs.quarantine.removeprefix(f"s3://{bucket}/").split("?")[0]
     assert store.get(bucket, kept) == b"\n".join(lines)
     dag_id = running.workspace.settings.names.training_dag
     run = running.wait("the failed run", lambda: running.ended(dag_id, refused.by.run_id))
@@ -182,7 +180,7 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
 
     training_data, inference_data = tables
     trained = running.decided("training", running.train(training_data))
-    running.wait("the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained)))
+    running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
     running.quiet()
     to_score = running.score(inference_data)
     running.decided("scoring", to_score)
@@ -196,7 +194,7 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     client.set_registered_model_alias(staged.name, models.ALIAS, str(staged.version - 1))
 
     scored = running.decided("scoring", to_score, since)
-    assert scored.inputs["model"]["version"] == staged.version - 1
+    assert scored.inputs.model.version == staged.version - 1
     running.quiet()
 
 
@@ -213,7 +211,7 @@ def test_labels_that_come_later_are_joined(running: Running, tables: tuple[bytes
 
     measured = running.decided("performance", landed)
     assert measured.outcome == "measured"
-    assert measured.evidence["unmatched"] == 0
+    assert measured.evidence.unmatched == 0
     assert measured.by.run_id.startswith("asset_triggered__")
     assert running.decided("drift", landed).outcome in ("none", "low")  # one in fifty is low by chance
     running.quiet()

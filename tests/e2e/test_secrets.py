@@ -42,7 +42,7 @@ def drift_twice(running: Running) -> None:
     table = running.workspace.settings.project.table
     training, inference = split_iris(table, int(datetime.now(UTC).timestamp()))
     trained = running.decided("training", running.train(training.csv()))
-    running.wait("the promotion", lambda: running.workspace.ledger.get(promotion.identity_of(trained)))
+    running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
     running.decided("drift", running.score(inference.csv()))
     running.quiet()
     moved = shifted(inference, table).csv()

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from iris_core.ledger import Actor
 from iris_core.ledger.audit import AuditRecord, write
-from iris_core.ledger.ledger import Actor
 from iris_core.ledger.workspace import Workspace
 
 pytestmark = pytest.mark.integration

@@ -9,8 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from iris_core.cli import app
-from iris_core.ledger.ledger import Identity
+from iris_core.ledger import Identity
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from tests.records import like
 
 pytestmark = pytest.mark.integration
 
@@ -83,12 +87,12 @@ def test_labels_without_predictions_say_so_and_record_nothing(deployed: Workspac
 
 def test_ledger_prints_the_newest_of_a_kind(deployed: Workspace, table: Path) -> None:
     version = deployed.store.put(deployed.settings.bucket, "iris/iris_train.csv", b"a", "text/csv")
-    inputs = {"object": version.model_dump(mode="json")}
-    for kind, outcome in (("training", "trained"), ("promotion", "promoted"), ("drift", "high")):
-        identity = Identity(kind, version.landed_at.date(), version.digest, "v")  # type: ignore[arg-type]
-        deployed.ledger.commit(identity, outcome, deployed.actor, inputs=inputs, reason=f"{kind} [why]")
+    for what in (TrainedRecord, VerdictRecord, BatchDriftRecord):
+        identity = Identity.of_object(what.KIND, version, "v")
+        record = like(what, identity=identity, reason=f"{what.KIND} [why]")
+        deployed.ledger.commit(record)
     newest = run(app, ["ledger", "--limit", "1", "--json"])
-    assert [record["outcome"] for record in json.loads(newest.stdout)] == ["high"]
+    assert [record["kind"] for record in json.loads(newest.stdout)] == ["drift"]
     some = run(app, ["ledger", "--kind", "training", "--kind", "promotion", "--json"])
     assert [record["kind"] for record in json.loads(some.stdout)] == ["promotion", "training"]
     assert "drift [why]" in run(app, ["ledger"]).output

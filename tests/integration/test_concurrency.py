@@ -16,10 +16,10 @@ import pytest
 
 from iris_core import ledger, models, monitoring, promotion, scoring, training
 from iris_core.errors import NothingOwed, RegistryError
-from iris_core.ledger.ledger import Kind
+from iris_core.ledger import Kind
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.monitoring import metrics as drift_metrics
+from iris_core.models.history import HISTORY_TAG
 from tests.chaos.audit import audit, owed
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -88,10 +88,10 @@ def stopped_before_its_commit(workspace: Workspace, step: str) -> None:
     }
     commit = ledger.Ledger.commit
 
-    def stopping(self: ledger.Ledger, identity: ledger.Identity, *args: Any, **content: Any) -> Any:
-        if identity.kind == kinds[step]:
+    def stopping(self: ledger.Ledger, record: ledger.Record) -> ledger.Committed:
+        if record.kind == kinds[step]:
             os.kill(os.getpid(), signal.SIGSTOP)
-        return commit(self, identity, *args, **content)
+        return commit(self, record)
 
     ledger.Ledger.commit = stopping  # type: ignore[method-assign]
     whole_chain(workspace)
@@ -184,7 +184,7 @@ class TestRunsOfKilledAttempts:
     def test_of_training(self, landed: Workspace) -> None:
         work = training.validate(landed, training.reconcile(landed))
         training.train(landed, work)
-        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity)
+        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity.path)
         training.train(landed, work)
         assert self.is_reaped(landed, left)
 
@@ -192,7 +192,7 @@ class TestRunsOfKilledAttempts:
         self, landed: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
     ) -> None:
         work = training.validate(landed, training.reconcile(landed))
-        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity)
+        left = self.left_running(landed, landed.settings.names.training_experiment, work.identity.path)
         newer = as_csv(iris_rows[0][1:])
         landed.store.put(landed.settings.bucket, landed.settings.train_key, newer, "text/csv")
         assert training.train(landed, work).identity != work.identity
@@ -203,7 +203,9 @@ class TestRunsOfKilledAttempts:
         promote(landed)
         scored = [one for shard in scoring.plan_shards(landed) for one in scoring.score_shard(landed, shard)]
         scoring.publish_all(landed, scored)
-        left = self.left_running(landed, landed.settings.names.inference_experiment, scored[0].work.identity)
+        left = self.left_running(
+            landed, landed.settings.names.inference_experiment, scored[0].work.identity.path
+        )
         scoring.publish_all(landed, scored)
         assert self.is_reaped(landed, left)
 
@@ -212,7 +214,7 @@ class TestRunsOfKilledAttempts:
         [record] = landed.ledger.recent("drift")
         experiment = landed.settings.names.drift_experiment
         left = self.left_running(landed, experiment, record.identity.path)
-        monitoring.worst(landed, [monitoring.report(landed, record.inputs["scoring"])])
+        monitoring.worst(landed, [monitoring.report(landed, record.inputs.scoring)])
         assert self.is_reaped(landed, left)
 
     def test_of_a_model_s_history(self, landed: Workspace) -> None:
@@ -223,10 +225,10 @@ class TestRunsOfKilledAttempts:
         experiment = tracking.experiment_id(client, landed.settings.names.drift_experiment)
         model = models.staged(landed.settings)
         assert model
-        left = client.create_run(experiment, tags={drift_metrics.HISTORY_TAG: model.variant}).info.run_id
+        left = client.create_run(experiment, tags={HISTORY_TAG: model.variant}).info.run_id
         report(landed)
         [record] = landed.ledger.recent("drift")
-        assert record.outputs["history_run_id"] == left
+        assert record.outputs.history_run_id == left
         assert client.get_run(left).info.status == "FINISHED"
 
 

@@ -15,8 +15,11 @@ from iris_core.cli import app
 from iris_core.errors import PromotionRefused
 from iris_core.history.queries import Question, matching, staged_at, stagings, story
 from iris_core.history.story import paragraph
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, Record
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
+from tests.records import like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -27,7 +30,7 @@ run = CliRunner().invoke
 
 def train(workspace: Workspace, data: bytes) -> Record:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    record = workspace.ledger.get(training.train(workspace, training.reconcile(workspace)).key)
+    record = workspace.ledger.get(training.train(workspace, training.reconcile(workspace)).identity)
     assert record is not None
     return promotion.promote(workspace, record)
 
@@ -39,14 +42,15 @@ def lived(tracked: Workspace, iris_rows: Rows, as_csv: AsCsv, test_csv: bytes) -
     tracked.store.put(tracked.settings.bucket, tracked.settings.test_key, test_csv, "text/csv")
     [work] = scoring.plan(tracked)
     scoring.publish_all(tracked, [scoring.score(tracked, work)])
-    [scored] = tracked.ledger.recent("scoring")
-    tracked.ledger.commit(
-        Identity("drift", scored.at.date(), f"{scored.subject}-{scored.variant}", "verdict"),
-        "low",
-        tracked.actor,
+    [scored] = tracked.ledger.recent_of(ScoredRecord)
+    drift = like(
+        BatchDriftRecord,
+        outcome="low",
+        identity=Identity.of_drift(scored.identity, scored.at),
         reason="petal_length moved by 0.2 standard deviations.",
-        inputs={"scoring": scored.identity.path, "model": scored.inputs["model"]},
+        inputs={"scoring": scored.identity.path, "model": scored.model},
     )
+    tracked.ledger.commit(drift)
     train(tracked, as_csv(iris_rows[0][:110]))
     promotion.rollback(tracked, 1, "2 confuses two species", datetime.now(UTC))
     return tracked
@@ -84,13 +88,13 @@ class TestQuestions:
         first, second, rolled_back = moments(lived)
         later = timedelta(microseconds=1)
 
-        def version(moment: datetime) -> str | None:
+        def version(moment: datetime) -> int | None:
             found = staged_at(lived.ledger, moment)
-            return found.inputs["version"] if found else None
+            return found.model.version if found else None
 
         assert version(first) is None
-        assert [version(moment + later) for moment in (first, second, rolled_back)] == ["1", "2", "1"]
-        assert version(second) == "1"
+        assert [version(moment + later) for moment in (first, second, rolled_back)] == [1, 2, 1]
+        assert version(second) == 1
 
     def test_a_late_verdict_on_an_older_model_did_not_stage_it(
         self, tracked: Workspace, iris_rows: Rows, as_csv: AsCsv
@@ -99,21 +103,21 @@ class TestQuestions:
         for rows in (120, 110):
             data = as_csv(iris_rows[0][:rows])
             tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-            records.append(tracked.ledger.get(training.train(tracked, training.reconcile(tracked)).key))
+            records.append(tracked.ledger.get(training.train(tracked, training.reconcile(tracked)).identity))
         for record in reversed(records):
             assert record is not None
             promotion.promote(tracked, record)
         standing, now = staged_at(tracked.ledger, datetime.now(UTC)), models.staged(tracked.settings)
         assert standing is not None
         assert now is not None
-        assert (standing.inputs["version"], now.version) == ("1", 1)
+        assert (standing.model.version, now.version) == (1, 1)
         assert len(stagings(tracked.ledger)) == 1
 
 
 class TestStory:
     def test_reads_like_a_paragraph(self, lived: Workspace) -> None:
         told = paragraph(story(lived.ledger, 1))
-        uri = next(lived.ledger.recent("training")).object().uri.partition("?")[0]
+        uri = next(lived.ledger.recent("training")).about.uri.partition("?")[0]
         for part in (
             f"Version 1 of {lived.settings.names.model} was trained on ",
             f"from {uri}?versionId=",

@@ -16,16 +16,19 @@ import polars as pl
 import pytest
 
 from iris_core import models, monitoring, promotion, scoring, training
+from iris_core.drift.thresholds import Severity
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
-from iris_core.ledger.ledger import Identity, Ledger, Record
+from iris_core.ledger import Identity, Ledger, Record, Variant
+from iris_core.ledger.records.drift import BatchDriftRecord, BatchInputs, Undecided
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts, retraining, verdicts
 from iris_core.monitoring.alerts import Alert
-from iris_core.monitoring.report import identity_of
 from iris_core.store.objects import ObjectVersion
 from iris_core.training import requests as retrain_requests
 from tests.counting import CountingStore
+from tests.records import like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -37,8 +40,8 @@ def put(workspace: Workspace, key: str, data: bytes) -> ObjectVersion:
     return workspace.store.head(workspace.settings.bucket, key)
 
 
-def train(workspace: Workspace, data: bytes | None = None) -> str:
-    """Train on new data, or on what is owed; returns the training record's path."""
+def train(workspace: Workspace, data: bytes | None = None) -> Identity:
+    """Train on new data, or on what is owed; returns the training record's identity."""
     if data is not None:
         put(workspace, workspace.settings.train_key, data)
     work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
@@ -71,7 +74,7 @@ def batch(workspace: Workspace, data: bytes) -> Record:
     return next(workspace.ledger.recent("drift"))
 
 
-def verdict(workspace: Workspace, number: int, severity: str = "high") -> Record:
+def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> BatchDriftRecord:
     """The record of a verdict about the staged model, without the report behind it."""
     model = models.staged(workspace.settings)
     assert model is not None
@@ -83,18 +86,17 @@ def verdict(workspace: Workspace, number: int, severity: str = "high") -> Record
         size=1,
         landed_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
     )
-    return workspace.ledger.commit(
-        Identity("drift", datetime.now(UTC).date(), f"{landed.digest}-{model.variant}", "verdict"),
-        severity,
-        workspace.actor,
+    scoring = Identity.of_object("scoring", landed, model.variant)
+    record = BatchDriftRecord(
+        identity=Identity.of_drift(scoring, datetime.now(UTC)),
+        outcome=severity,
+        by=workspace.actor,
         reason="petal_length is 2.0 standard deviations higher than in the training data.",
-        inputs={
-            "scoring": f"scoring/2026-01-01/{landed.digest}/{model.variant}",
-            "current": landed.model_dump(mode="json"),
-            "model": model.model_dump(mode="json"),
-        },
-        evidence={"columns": ["petal_length"]},
-    ).record
+        inputs=BatchInputs(scoring=scoring.path, current=landed, model=model),
+        evidence=Undecided(columns=("petal_length",)),
+    )
+    workspace.ledger.commit(record)
+    return record
 
 
 class Channel:
@@ -121,10 +123,10 @@ class TestPending:
     def test_many_reported_scorings_cost_listings_of_their_days_only(self, workspace: Workspace) -> None:
         today = datetime.now(UTC).date()
         for number in range(12):
-            scored = Identity("scoring", today, f"object{number}", "v1-abc")
-            record = workspace.ledger.commit(scored, "scored", workspace.actor).record
-            drift = identity_of(record.at.date(), scored.subject, scored.variant)
-            workspace.ledger.commit(drift, "none", workspace.actor, inputs={"scoring": scored.path})
+            scored = Identity("scoring", today, f"object{number}", Variant("v1-abc"))
+            record = workspace.ledger.commit(like(ScoredRecord, identity=scored)).record
+            drift = Identity.of_drift(scored, record.at)
+            workspace.ledger.commit(like(BatchDriftRecord, identity=drift, inputs={"scoring": scored.path}))
         store = CountingStore(workspace.store)
         looked = replace(workspace, store=store, ledger=Ledger(store, workspace.settings.bucket, "dev"))
         assert monitoring.pending(looked) == []
@@ -160,7 +162,7 @@ class TestParquet:
         from_csv, from_parquet = (record.evidence for record in records)
         assert [record.outcome for record in records] == ["high", "high"]
         for what in ("current", "reference", "evidently", "sentence", "columns"):
-            assert from_parquet[what] == from_csv[what], what
+            assert getattr(from_parquet, what) == getattr(from_csv, what), what
 
     def test_read_in_several_batches(
         self, both: list[Workspace], test_csv: bytes, monkeypatch: pytest.MonkeyPatch
@@ -169,8 +171,8 @@ class TestParquet:
 
         monkeypatch.setattr(parquet, "MOST_ROWS", 7)
         outcomes = [batch(workspace, test_csv) for workspace in both]
-        assert outcomes[0].evidence["current"] == outcomes[1].evidence["current"]
-        assert outcomes[1].evidence["current"]["petal_length"]["count"] == 30
+        assert outcomes[0].evidence.current == outcomes[1].evidence.current
+        assert outcomes[1].evidence.current["petal_length"]["count"] == 30
 
 
 class TestVerdict:
@@ -179,24 +181,23 @@ class TestVerdict:
         for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
             time.sleep(1.01 - time.time() % 1)  # the steps of the history are whole seconds
             records.append(batch(staged, data))
-            told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs["scoring"])])
-            state = records[-1].evidence["debounce"]
-            assert (told["alert"], told["violations"]) == (state["alert"], state["violations"])
+            told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs.scoring)])
+            state = records[-1].evidence.debounce
+            assert (told["alert"], told["violations"]) == (state.alert, state.violations)
             seen.append((records[-1].outcome, told["alert"], told["violations"], told["batches"]))
         assert seen == [("none", False, 0, 1), ("high", False, 1, 2), ("high", True, 2, 3)]
         self.check_history(staged, records)
 
     @staticmethod
     def check_history(workspace: Workspace, records: list[Record]) -> None:
-        [run_id] = {record.outputs["history_run_id"] for record in records}
+        [run_id] = {record.outputs.history_run_id for record in records}
         client = tracking.client(workspace.settings)
         course = client.get_metric_history(run_id, "current/petal_length/mean")
         assert course[1].value - course[0].value == pytest.approx(2, abs=0.3)
         severities = client.get_metric_history(run_id, "severity/petal_length")
         assert [point.value for point in severities] == [0, 3, 3]
         assert [point.step for point in course] == [
-            int(datetime.fromisoformat(record.inputs["current"]["landed_at"]).timestamp())
-            for record in records
+            int(record.about.landed_at.timestamp()) for record in records
         ]
         assert client.get_run(run_id).info.status == "FINISHED"
 
@@ -210,7 +211,7 @@ class TestVerdict:
         for number in (3, 1, 2):
             verdict(staged, number)
         states = verdicts.with_debounce(staged)
-        assert [record.inputs["current"]["version_id"] for record, _ in states] == ["v1", "v2", "v3"]
+        assert [record.inputs.current.version_id for record, _ in states] == ["v1", "v2", "v3"]
         assert [state.alert for _, state in states] == [False, True, True]
 
     def test_insufficient_takes_no_place_in_the_window(self, staged: Workspace) -> None:
@@ -238,8 +239,8 @@ class TestAlerts:
         assert "petal_length" in alert.sentence
         assert alert.violations == "2 of the last 2 batches are medium or worse"
         records = list(staged.ledger.recent("action"))
-        assert {record.evidence["channel"] for record in records} == {"a", "b"}
-        assert {record.evidence["alert"] for record in records} == {alert.id}
+        assert {record.evidence.channel for record in records} == {"a", "b"}
+        assert {record.evidence.alert for record in records} == {alert.id}
 
     def test_a_delivery_that_was_not_recorded_is_repeated_with_the_same_id(self, staged: Workspace) -> None:
         for number in (1, 2):
@@ -293,7 +294,7 @@ class TestRetraining:
         asked = retraining.request(looping)
         assert retraining.request(looping) == asked  # the event may be lost: it is told again
         [first, again] = self.train_again(looping)
-        assert again.object() == first.object()
+        assert again.about == first.about
         assert again.variant.startswith(f"{first.variant}+retrain-")
         with pytest.raises(NothingOwed):
             training.reconcile(looping)
@@ -342,7 +343,7 @@ class TestRetraining:
         landed = put(looping, looping.settings.train_key, as_csv(iris_rows[0][:110]))
         work = training.reconcile(looping)
         assert work.object == landed
-        assert "+retrain" not in work.identity
+        assert not work.identity.variant.is_again
         training.train(looping, work)
         promotion.register_step(looping, work.identity)
         with pytest.raises(NothingOwed):
@@ -373,13 +374,13 @@ class TestBadInput:
         assert model is not None
         landed = put(workspace, workspace.settings.test_key, data)
         published = put(workspace, "iris/predictions/odd.csv", data)
-        scored = workspace.ledger.commit(
-            Identity("scoring", landed.landed_at.date(), landed.digest, model.variant),
-            "scored",
-            workspace.actor,
-            inputs={"object": landed.model_dump(mode="json"), "model": model.model_dump(mode="json")},
-            outputs={"predictions": published.model_dump(mode="json")},
-        ).record
+        scored = like(
+            ScoredRecord,
+            identity=Identity.of_object("scoring", landed, model.variant),
+            inputs={"object": landed, "model": model},
+            outputs={"predictions": published},
+        )
+        workspace.ledger.commit(scored)
         told = monitoring.report(workspace, scored.identity.path)
         record = next(workspace.ledger.recent("drift"))
         assert told["sentence"] == record.reason
@@ -428,7 +429,7 @@ class TestBadInput:
 
     def test_the_reference_is_gone(self, staged: Workspace, rows: pl.DataFrame) -> None:
         [record] = staged.ledger.recent("training")
-        landed = record.object()
+        landed = record.about
         staged.store.admin.remove_object(landed.bucket, landed.key, version_id=landed.version_id)
         record = self.report_on(staged, csv(rows))
         assert record.outcome == "insufficient"
@@ -440,8 +441,8 @@ def test_statistics_cover_every_row_when_the_sample_does_not(
     staged: Workspace, rows_of: Callable[[int], bytes]
 ) -> None:
     record = TestBadInput.report_on(staged, rows_of(60_000))
-    assert record.evidence["current"]["sepal_width"]["count"] == 60_000
-    assert {test["current"] for test in record.evidence["evidently"]} == {50_000}
+    assert record.evidence.current["sepal_width"]["count"] == 60_000
+    assert {test["current"] for test in record.evidence.evidently} == {50_000}
 
 
 @pytest.fixture

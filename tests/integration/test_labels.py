@@ -18,7 +18,8 @@ from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
 from iris_core.labels import flow, table
-from iris_core.ledger.ledger import Record
+from iris_core.ledger import Record
+from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts
@@ -96,27 +97,27 @@ class TestJoined:
 
         [record] = records(workspace)
         assert record.outcome == "measured"
-        found = {name: record.evidence[name] for name in COUNTS}
+        found = {name: getattr(record.evidence, name) for name in COUNTS}
         assert found == dict(zip(COUNTS, (33, 31, 1, 1, 0, 1, 1), strict=True))
-        [one] = record.evidence["models"].values()
-        assert one["joined"] == 30
-        assert one["accuracy"] == pytest.approx(right / 30, abs=0.04)
-        assert sum(sum(row.values()) for row in one["agreement"].values()) == 30
+        [one] = record.evidence.models.values()
+        assert one.joined == 30
+        assert one.accuracy == pytest.approx(right / 30, abs=0.04)
+        assert sum(sum(row.values()) for row in one.agreement.values()) == 30
         assert "30 of 31 labels matched" in record.reason
-        [performance] = [r for r in records(workspace, "drift") if "performance" in r.inputs]
+        [performance] = [r for r in records(workspace, "drift") if isinstance(r, PerformanceDriftRecord)]
         assert verdict["verdict"] == performance.identity.path
-        assert performance.evidence["current"] == {"rows": 30, "right": round(one["accuracy"] * 30)}
-        assert performance.evidence["reference"]["rows"] == 24
+        assert performance.evidence.current == {"rows": 30, "right": round(one.accuracy * 30)}
+        assert performance.evidence.reference["rows"] == 24
         model = models.staged(workspace.settings)
         assert model is not None
         client = tracking.client(workspace.settings)
-        for run_id in (model.run_id, record.outputs["history_run_ids"][0]):
+        for run_id in (model.run_id, record.outputs.history_run_ids[0]):
             [point] = client.get_metric_history(run_id, "labels/accuracy")
-            assert (point.value, point.step) == (one["accuracy"], int(landed.landed_at.timestamp()))
+            assert (point.value, point.step) == (one.accuracy, int(landed.landed_at.timestamp()))
         tags = client.get_model_version(model.name, str(model.version)).tags
         assert tags["iris.labels.rows"] == "30"
         told = paragraph(story(workspace.ledger, model.version))
-        assert f"{one['accuracy']:.1%} of 30 rows were right" in told
+        assert f"{one.accuracy:.1%} of 30 rows were right" in told
 
     def test_once(self, scored: Scored) -> None:
         workspace, pairs = scored
@@ -136,7 +137,7 @@ class TestJoined:
         put(workspace, LABELS, csv(pairs))
         monitoring.join_labels(workspace)
         accuracies = [
-            one["accuracy"] for record in records(workspace) for one in record.evidence["models"].values()
+            one.accuracy for record in records(workspace) for one in record.evidence.models.values()
         ]
         assert accuracies[0] > 0.9 > 0.4 > accuracies[1]
 
@@ -153,11 +154,11 @@ class TestJoined:
         put(workspace, LABELS, csv(pairs))
         monitoring.join_labels(workspace)
         [record] = records(workspace)
-        found = {one["model"]["version"]: one for one in record.evidence["models"].values()}
-        assert {version: one["joined"] for version, one in found.items()} == {1: 30, 2: 11}
-        assert found[1]["repeated"] == 11
-        assert len(record.inputs["scorings"]) == 3
-        assert sum(row.get("virginica", 0) for row in found[1]["agreement"].values()) >= 1
+        found = {one.model.version: one for one in record.evidence.models.values()}
+        assert {version: one.joined for version, one in found.items()} == {1: 30, 2: 11}
+        assert found[1].repeated == 11
+        assert len(record.inputs.scorings) == 3
+        assert sum(row.get("virginica", 0) for row in found[1].agreement.values()) >= 1
 
     @pytest.mark.parametrize("packed", ["gzip", "parquet"])
     def test_other_formats_and_parquet_predictions(
@@ -180,8 +181,8 @@ class TestJoined:
             put(workspace, "iris/labels/a.parquet", out.getvalue())
         monitoring.join_labels(workspace)
         [record] = records(workspace)
-        assert record.evidence["unmatched"] == 0
-        assert next(iter(record.evidence["models"].values()))["joined"] == 30
+        assert record.evidence.unmatched == 0
+        assert next(iter(record.evidence.models.values())).joined == 30
 
     def test_ids_that_csv_safe_marks(
         self,
@@ -195,7 +196,7 @@ class TestJoined:
         data, pairs = numbered(iris_rows[1])
         score(workspace, data.replace(b"\nf", b"\n=f"))
         [record] = records(workspace, "scoring")
-        published = workspace.store.read(ObjectVersion.model_validate(record.outputs["predictions"]))
+        published = workspace.store.read(record.outputs.predictions)
         assert b"\n'=f0," in published
         given = StoredInput(
             workspace.store,
@@ -214,7 +215,7 @@ class TestJoined:
     def test_predictions_that_are_gone_or_older_than_the_horizon(self, scored: Scored) -> None:
         workspace, pairs = scored
         [record] = records(workspace, "scoring")
-        version = ObjectVersion.model_validate(record.outputs["predictions"])
+        version = record.outputs.predictions
         since = record.at + timedelta(seconds=1)
         assert list(flow.published(workspace, since)) == []
         workspace.store.admin.remove_object(version.bucket, version.key, version_id=version.version_id)
@@ -251,9 +252,9 @@ class TestOrder:
         score(workspace, more)
         monitoring.join_labels(workspace)
         newer, older = records(workspace)
-        joined = [next(iter(record.evidence["models"].values()))["joined"] for record in (older, newer)]
+        joined = [next(iter(record.evidence.models.values())).joined for record in (older, newer)]
         assert joined == [30, 20]
-        assert not set(newer.inputs["scorings"]) & set(older.inputs["scorings"])
+        assert not set(newer.inputs.scorings) & set(older.inputs.scorings)
 
 
 class TestRefused:
@@ -294,7 +295,7 @@ class TestRefused:
         put(workspace, LABELS, csv([*pairs, ("f0", "setosa"), ("f0", "virginica")]))
         monitoring.join_labels(workspace)
         [record] = records(workspace)
-        assert (record.evidence["conflicting"], record.evidence["labels"]) == (1, 29)
+        assert (record.evidence.conflicting, record.evidence.labels) == (1, 29)
 
     def test_a_bad_file_does_not_hold_the_others(self, scored: Scored) -> None:
         workspace, pairs = scored
@@ -352,7 +353,7 @@ class TestDrift:
                 monitoring.join_labels(workspace)
         assert records(workspace) == []
         assert len(monitoring.join_labels(workspace)) == 1
-        assert len([r for r in records(workspace, "drift") if "performance" in r.inputs]) == 1
+        assert len([r for r in records(workspace, "drift") if isinstance(r, PerformanceDriftRecord)]) == 1
         model = models.staged(workspace.settings)
         assert model is not None
         history = tracking.client(workspace.settings).get_metric_history(model.run_id, "labels/accuracy")

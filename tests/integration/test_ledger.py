@@ -12,16 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_core.errors import StoreError
-from iris_core.ledger.ledger import KINDS, Actor, Identity, Kind, Ledger
+from iris_core.ledger import KINDS, Actor, Identity, Kind, Ledger, Variant
+from iris_core.ledger.records.objects import RejectedRecord, SupersededRecord, UnchangedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from tests.counting import CountingStore
+from tests.records import like
 
 DAY = date(2026, 11, 23)
 WHO = Actor(owner="tester")
 
 
 def identity(subject: str = "5ab1ec7", variant: str = "v1", kind: Kind = "training") -> Identity:
-    return Identity(kind, DAY, subject, variant)
+    return Identity(kind, DAY, subject, Variant(variant))
 
 
 class TestCommit:
@@ -30,9 +34,9 @@ class TestCommit:
 
         def commit(number: int) -> tuple[bool, str]:
             start.wait()
-            committed = workspace.ledger.commit(
-                identity(), "trained", Actor(owner=f"thread {number}"), reason=f"thread {number}"
-            )
+            by = Actor(owner=f"thread {number}")
+            record = like(TrainedRecord, identity=identity(), by=by, reason=f"thread {number}")
+            committed = workspace.ledger.commit(record)
             return committed.won, committed.record.reason
 
         with ThreadPoolExecutor(8) as pool:
@@ -43,8 +47,8 @@ class TestCommit:
         assert [record.reason for record in workspace.ledger.recent()] == [f"thread {winners[0]}"]
 
     def test_a_record_is_never_overwritten(self, workspace: Workspace) -> None:
-        first = workspace.ledger.commit(identity(), "trained", WHO, evidence={"accuracy": 0.9})
-        second = workspace.ledger.commit(identity(), "rejected", WHO)
+        first = workspace.ledger.commit(like(TrainedRecord, identity=identity(), by=WHO))
+        second = workspace.ledger.commit(like(RejectedRecord, identity=identity(), by=WHO))
         assert first.won
         assert not second.won
         assert second.record == first.record == workspace.ledger.get(identity())
@@ -53,26 +57,24 @@ class TestCommit:
 
     def test_a_record_holds_what_was_given(self, workspace: Workspace) -> None:
         before = datetime.now(UTC)
-        record = workspace.ledger.commit(
-            identity(), "trained", WHO, reason="r", inputs={"a": 1}, outputs={"b": 2}, evidence={"c": [0.5]}
-        ).record
-        stored = workspace.ledger.get(identity())
-        assert stored == record
-        assert (record.identity, record.outcome, record.by, record.reason) == (
-            identity(),
-            "trained",
-            WHO,
-            "r",
-        )
-        assert (record.inputs, record.outputs, record.evidence) == ({"a": 1}, {"b": 2}, {"c": [0.5]})
+        given = like(TrainedRecord, identity=identity(), by=WHO, reason="r")
+        record = workspace.ledger.commit(given).record
+        stored = workspace.ledger.find(TrainedRecord, identity())
+        assert stored == record == given
         assert before <= record.at <= datetime.now(UTC)
 
+    def test_what_is_found_has_the_type_that_was_asked_for(self, workspace: Workspace) -> None:
+        workspace.ledger.commit(like(RejectedRecord, identity=identity()))
+        assert workspace.ledger.find(TrainedRecord, identity()) is None
+        assert workspace.ledger.find(RejectedRecord, identity().path) is not None
+        assert workspace.ledger.get("of/no/record") is None
+
     def test_environments_have_ledgers_of_their_own(self, workspace: Workspace) -> None:
-        workspace.ledger.commit(identity(), "trained", WHO)
+        workspace.ledger.commit(like(TrainedRecord, identity=identity(), by=WHO))
         prod = Ledger(workspace.store, workspace.settings.bucket, "prod")
         assert prod.get(identity()) is None
         assert list(prod.recent()) == []
-        assert prod.commit(identity(), "rejected", WHO).won
+        assert prod.commit(like(RejectedRecord, identity=identity(), by=WHO)).won
 
     def test_a_spoiled_record_is_named(self, workspace: Workspace) -> None:
         key = f"ledger/dev/{identity().path}.json"
@@ -84,10 +86,10 @@ class TestCommit:
 class TestOfSubject:
     def test_all_decisions_about_one_subject_oldest_first(self, workspace: Workspace) -> None:
         commit = workspace.ledger.commit
-        commit(identity(variant="v2"), "superseded", WHO)
-        commit(identity(variant="v1"), "trained", WHO)
-        commit(identity("5ab1ec7d", "v1"), "trained", WHO)
-        commit(identity(kind="scoring"), "scored", WHO)
+        commit(like(SupersededRecord, identity=identity(variant="v2")))
+        commit(like(TrainedRecord, identity=identity(variant="v1")))
+        commit(like(TrainedRecord, identity=identity("5ab1ec7d", "v1")))
+        commit(like(ScoredRecord, identity=identity(kind="scoring")))
         found = workspace.ledger.of_subject("training", DAY, "5ab1ec7")
         assert [(record.variant, record.outcome) for record in found] == [
             ("v2", "superseded"),
@@ -99,8 +101,8 @@ class TestOfSubject:
         store = CountingStore(workspace.store)
         ledger = Ledger(store, workspace.settings.bucket, "dev")
         for subject in ("a", "b", "b"):
-            ledger.commit(identity(subject), "trained", WHO)
-        ledger.commit(identity("b", "v2"), "trained", WHO)
+            ledger.commit(like(TrainedRecord, identity=identity(subject)))
+        ledger.commit(like(TrainedRecord, identity=identity("b", "v2")))
         store.reads.clear()
         assert ledger.decided_on("training", DAY) == {"a": ("v1",), "b": ("v1", "v2")}
         assert ledger.decided_on("drift", DAY) == {}
@@ -109,10 +111,10 @@ class TestOfSubject:
     def test_what_may_be_superseded_without_reading(self, workspace: Workspace) -> None:
         store = CountingStore(workspace.store)
         ledger = Ledger(store, workspace.settings.bucket, "dev")
-        ledger.commit(identity("trained"), "trained", WHO)
-        ledger.commit(identity("gone"), "superseded", WHO)
-        ledger.commit(identity("elsewhere", kind="scoring"), "superseded", WHO)
-        assert not ledger.commit(identity("trained"), "superseded", WHO).won
+        ledger.commit(like(TrainedRecord, identity=identity("trained")))
+        ledger.commit(like(SupersededRecord, identity=identity("gone")))
+        ledger.commit(like(SupersededRecord, identity=identity("elsewhere", kind="scoring")))
+        assert not ledger.commit(like(SupersededRecord, identity=identity("trained"))).won
         store.reads.clear()
         assert ledger.maybe_superseded("training") == {"gone", "trained"}
         assert ledger.maybe_superseded("drift") == set()
@@ -130,7 +132,8 @@ class TestRecent:
         ledger = Ledger(store, workspace.settings.bucket, "dev")
         for number in range(10):
             kind: Kind = ("training", "scoring")[number % 2]  # type: ignore[assignment]
-            ledger.commit(identity(f"s{number}", kind=kind), ("good", "bad")[number // 5], WHO)
+            what = (SupersededRecord, UnchangedRecord)[number // 5]
+            ledger.commit(like(what, identity=identity(f"s{number}", kind=kind)))
         store.reads.clear()
         return ledger
 
@@ -146,7 +149,13 @@ class TestRecent:
         assert len(store.reads) == 2
 
     def test_one_outcome_and_the_others_are_not_read(self, ledger: Ledger, store: CountingStore) -> None:
-        assert [record.subject for record in ledger.recent(outcome="good")] == ["s4", "s3", "s2", "s1", "s0"]
+        assert [record.subject for record in ledger.recent(outcome="superseded")] == [
+            "s4",
+            "s3",
+            "s2",
+            "s1",
+            "s0",
+        ]
         assert len(store.reads) == 5
 
     def test_before_excludes_its_own_moment(self, ledger: Ledger) -> None:
@@ -155,23 +164,17 @@ class TestRecent:
         assert [record.subject for record in ledger.recent(before=fifth.at)] == ["s4", "s3", "s2", "s1", "s0"]
 
     def test_an_entry_without_its_commit_is_ignored(self, ledger: Ledger, workspace: Workspace) -> None:
-        died = f"ledger/dev/journal/training/{DAY}/235959.000000~good~{DAY}~never~v1"
-        overtaken = f"ledger/dev/journal/training/{DAY}/235959.000000~good~{DAY}~s0~v1"
+        died = f"ledger/dev/journal/training/{DAY}/235959.000000~superseded~{DAY}~never~v1"
+        overtaken = f"ledger/dev/journal/training/{DAY}/235959.000000~superseded~{DAY}~s0~v1"
         for key in (died, overtaken):
             workspace.store.put(workspace.settings.bucket, key, b"", "application/octet-stream")
         assert [record.subject for record in ledger.recent("training")] == ["s8", "s6", "s4", "s2", "s0"]
 
-    def test_over_days_newest_first(self, ledger: Ledger, workspace: Workspace) -> None:
+    def test_over_days_newest_first(self, ledger: Ledger) -> None:
         """Records of earlier days, written as they would have been then."""
         for day in ("2026-01-31", "2025-12-01"):
             at = datetime.fromisoformat(f"{day}T12:00:00+00:00")
-            record = ledger.commit(identity(day), "good", WHO).record.model_copy(update={"at": at})
-            key = f"ledger/dev/{record.identity.path}.json"
-            entry = f"ledger/dev/journal/training/{day}/120000.000000~good~{DAY}~{day}~v1"
-            workspace.store.put(
-                workspace.settings.bucket, key, record.model_dump_json().encode(), "application/json"
-            )
-            workspace.store.put(workspace.settings.bucket, entry, b"", "application/octet-stream")
+            ledger.commit(like(SupersededRecord, identity=identity(day), at=at))
         assert [record.subject for record in ledger.recent("training")][-3:] == [
             "s0",
             "2026-01-31",
@@ -188,7 +191,7 @@ PARTS = st.text(st.characters(blacklist_characters="/", blacklist_categories=("C
 class TestIdentity:
     @given(st.sampled_from(KINDS), st.dates(), PARTS, PARTS)
     def test_path_round_trip(self, kind: Kind, day: date, subject: str, variant: str) -> None:
-        one = Identity(kind, day, subject, variant)
+        one = Identity(kind, day, subject, Variant(variant))
         assert Identity.parse(one.path) == one
 
     @pytest.mark.parametrize(

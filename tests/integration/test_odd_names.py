@@ -66,5 +66,5 @@ def test_from_training_to_late_labels(odd: Workspace) -> None:
     [verdict] = monitoring.join_labels(odd)
     assert verdict["severity"] == "none"
     [record] = odd.ledger.recent("performance")
-    [measured] = record.evidence["models"].values()
-    assert (measured["joined"], measured["accuracy"], set(measured["per_class"])) == (120, 1.0, set(CLASSES))
+    [measured] = record.evidence.models.values()
+    assert (measured.joined, measured.accuracy, set(measured.per_class)) == (120, 1.0, set(CLASSES))

@@ -18,10 +18,13 @@ from mlflow.entities import Run
 
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
-from iris_core.ledger.ledger import Actor, Committed, Identity, Ledger, Record
+from iris_core.ledger import Actor, Committed, Ledger, Record
+from iris_core.ledger.records.objects import ObjectRecord, SupersededRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
+from tests.records import like
 
 pytestmark = pytest.mark.integration
 
@@ -44,7 +47,7 @@ def upload_inference(workspace: Workspace, data: bytes) -> ObjectVersion:
 def trained(workspace: Workspace) -> Record:
     """Reconcile, validate, train: what the training DAG does before it registers."""
     work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
-    record = workspace.ledger.get(work.key)
+    record = workspace.ledger.get(work.identity)
     assert record is not None
     return record
 
@@ -83,18 +86,19 @@ def without_labels(data: bytes) -> bytes:
 class RivalLedger(Ledger):
     """A real ledger, but a rival's commit always comes just before one's own."""
 
-    def __init__(self, workspace: Workspace, outcome: str) -> None:
+    def __init__(self, workspace: Workspace, what: type[ObjectRecord]) -> None:
         super().__init__(workspace.store, workspace.settings.bucket, workspace.settings.platform_env)
         self._rival = workspace.ledger
-        self._outcome = outcome
+        self._what = what
 
-    def commit(self, identity: Identity, outcome: str, by: Actor, **content: Any) -> Committed:
-        self._rival.commit(identity, self._outcome, RIVAL, **content)
-        return super().commit(identity, outcome, by, **content)
+    def commit(self, record: Record) -> Committed:
+        inputs = {"object": record.about}
+        self._rival.commit(like(self._what, identity=record.identity, by=RIVAL, inputs=inputs))
+        return super().commit(record)
 
 
-def with_rival(workspace: Workspace, outcome: str) -> Workspace:
-    return Workspace(workspace.settings, workspace.store, RivalLedger(workspace, outcome), workspace.actor)
+def with_rival(workspace: Workspace, what: type[ObjectRecord]) -> Workspace:
+    return Workspace(workspace.settings, workspace.store, RivalLedger(workspace, what), workspace.actor)
 
 
 class TestTheLoop:
@@ -118,23 +122,23 @@ class TestTheLoop:
     def check_training(workspace: Workspace, landed: ObjectVersion) -> None:
         [record] = workspace.ledger.recent("training")
         assert record.outcome == "trained"
-        assert record.object() == landed
+        assert record.about == landed
         assert record.by == workspace.actor
-        assert record.evidence["accuracy"] >= 0.9
-        assert (record.evidence["rows"], record.evidence["holdout_rows"]) == (120, 24)
-        assert record.evidence["validation"]["rows"] == 120
+        assert record.evidence.accuracy >= 0.9
+        assert (record.evidence.rows, record.evidence.holdout_rows) == (120, 24)
+        assert record.evidence.validation["rows"] == 120
         [run] = training_runs(workspace)
-        assert run.info.run_id == record.outputs["run_id"]
+        assert run.info.run_id == record.outputs.run_id
         assert run.info.status == "FINISHED"
         assert run.data.tags["iris.commit"] == "committed"
         assert run.data.tags["iris.identity"] == record.identity.path
         assert run.data.tags["iris.owner"] == "tester"
         assert run.data.tags["iris.object.uri"] == landed.uri
-        assert run.data.metrics["accuracy"] == record.evidence["accuracy"]
+        assert run.data.metrics["accuracy"] == record.evidence.accuracy
         assert [given.dataset.digest for given in run.inputs.dataset_inputs] == [landed.digest]
         artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
         assert {"confusion_matrix.json", "confusion_matrix.png"} <= artifacts
-        model = mlflow.models.get_model_info(record.outputs["model_uri"])
+        model = mlflow.models.get_model_info(record.outputs.model_uri)
         assert model.signature.inputs.input_names() == list(workspace.settings.project.table.feature_names)
         assert model.signature.outputs.input_names() == ["prediction"]
 
@@ -148,8 +152,8 @@ class TestTheLoop:
         assert ref.version == 1
         [verdict] = workspace.ledger.recent("promotion")
         assert verdict.outcome == "promoted"
-        assert verdict.evidence["threshold"] == 0.1
-        assert ref.training == verdict.inputs["training"]
+        assert verdict.evidence.threshold == 0.1
+        assert ref.training == verdict.inputs.training
 
     @staticmethod
     def check_predictions(
@@ -158,8 +162,8 @@ class TestTheLoop:
         [record] = workspace.ledger.recent("scoring")
         assert record.outcome == "scored"
         assert published["scoring"] == record.identity.path
-        assert record.object() == incoming
-        predictions = ObjectVersion.model_validate(record.outputs["predictions"])
+        assert record.about == incoming
+        predictions = record.outputs.predictions
         assert published["predictions"] == predictions.uri
         assert predictions.key.startswith(f"iris/predictions/{incoming.landed_at:%Y%m%dT%H%M%SZ}-")
         frame, given = table(workspace.store.read(predictions)), table(test_csv)
@@ -170,8 +174,8 @@ class TestTheLoop:
         right = (frame["prediction"] == frame["species"]).mean()
         assert published["accuracy"] == pytest.approx(right)
         assert right >= 0.9
-        assert published["rows"] == record.evidence["rows"] == 30
-        assert record.evidence["classes"] == dict(frame["prediction"].value_counts().iter_rows())
+        assert published["rows"] == record.evidence.rows == 30
+        assert record.evidence.classes == dict(frame["prediction"].value_counts().iter_rows())
         assert list(workspace.store.keys(workspace.settings.bucket, "work")) == []
 
     @staticmethod
@@ -209,7 +213,7 @@ class TestTraining:
         work = training.reconcile(tracked)
         upload_training(tracked, b"newer and broken")
         assert training.train(tracked, training.validate(tracked, work)).object == work.object
-        assert tracked.ledger.get(work.key).evidence["rows"] == 120  # type: ignore[union-attr]
+        assert tracked.ledger.find(TrainedRecord, work.identity).evidence.rows == 120  # type: ignore[union-attr]
 
     def test_the_same_table_trains_the_same_model(
         self, tracked: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
@@ -225,7 +229,7 @@ class TestTraining:
         self, tracked: Workspace, train_csv: bytes, tmp_path: Path
     ) -> None:
         upload_training(tracked, train_csv)
-        uri = trained(tracked).outputs["model_uri"]
+        uri = trained(tracked).outputs.model_uri
         mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path))
         stored = yaml.safe_load((tmp_path / "conda.yaml").read_text(encoding="utf-8"))
         *plain, packages = stored["dependencies"]
@@ -247,18 +251,18 @@ class TestTraining:
         experiment = tracking.experiment_id(client, tracked.settings.names.training_experiment)
         left = {
             identity: client.create_run(experiment, tags={tracking.IDENTITY_TAG: identity}).info.run_id
-            for identity in (work.identity, "training/2026-01-01/other/c1")
+            for identity in (work.identity.path, "training/2026-01-01/other/c1")
         }
         training.train(tracked, work)
         after = {identity: client.get_run(run_id) for identity, run_id in left.items()}
-        assert after[work.identity].info.status == "KILLED"
-        assert after[work.identity].data.tags["iris.commit"] == "reaped"
+        assert after[work.identity.path].info.status == "KILLED"
+        assert after[work.identity.path].data.tags["iris.commit"] == "reaped"
         assert after["training/2026-01-01/other/c1"].info.status == "RUNNING"
 
     def test_a_run_whose_commit_was_lost_is_marked(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
         work = training.reconcile(tracked)
-        assert training.train(with_rival(tracked, "trained"), work) == work
+        assert training.train(with_rival(tracked, TrainedRecord), work) == work
         [run] = training_runs(tracked)
         assert run.data.tags["iris.commit"] == "lost"
         assert run.info.status == "KILLED"
@@ -268,7 +272,7 @@ class TestTraining:
         upload_training(tracked, train_csv)
         work = training.reconcile(tracked)
         with pytest.raises(DecidedElsewhere, match="already superseded"):
-            training.train(with_rival(tracked, "superseded"), work)
+            training.train(with_rival(tracked, SupersededRecord), work)
         assert training_runs(tracked)[0].data.tags["iris.commit"] == "lost"
 
 
@@ -282,13 +286,13 @@ class TestRejected:
         [record] = tracked.ledger.recent("training")
         assert record.outcome == "rejected"
         assert record.reason == str(caught.value)
-        assert record.object() == landed
-        assert record.evidence["rows"] == 1
+        assert record.about == landed
+        assert record.evidence.rows == 1
         base = f"quarantine/dev/{landed.digest}/iris_train.csv"
         assert tracked.store.get(tracked.settings.bucket, base) == self.BAD
         reason = tracked.store.get(tracked.settings.bucket, f"{base}.reason.txt").decode()
         assert reason == f"{caught.value}\n"
-        assert base in record.outputs["quarantine"]
+        assert base in record.outputs.quarantine
         assert training_runs(tracked) == []
 
     def test_a_retry_says_the_same_and_keeps_one_record(self, tracked: Workspace) -> None:
@@ -320,7 +324,7 @@ class TestRejected:
             with pytest.raises(DataRejected, match="sepal_width"):
                 scoring.score(tracked, work)
         [record] = tracked.ledger.recent("scoring")
-        assert (record.outcome, record.object()) == ("rejected", landed)
+        assert (record.outcome, record.about) == ("rejected", landed)
         with pytest.raises(NothingOwed):
             scoring.plan(tracked)
         assert list(tracked.store.keys(tracked.settings.bucket, "iris/predictions")) == []
@@ -346,14 +350,14 @@ class TestGate:
 
     def test_refused_with_its_evidence_and_not_staged(self, strict: Workspace) -> None:
         record = trained(strict)
-        assert record.evidence["accuracy"] < 1
+        assert record.evidence.accuracy < 1
         for _ in range(2):
             with pytest.raises(PromotionRefused, match="is below ACCURACY_THRESHOLD=1"):
                 promotion.register_step(strict, record.identity.path)
         [verdict] = strict.ledger.recent("promotion")
         assert verdict.outcome == "refused"
-        assert verdict.evidence["accuracy"] == record.evidence["accuracy"]
-        assert verdict.evidence["threshold"] == 1
+        assert verdict.evidence.accuracy == record.evidence.accuracy
+        assert verdict.evidence.threshold == 1
         [version] = model_versions(strict)
         assert version.current_stage == "None"
         assert version.tags["iris.verdict"] == "refused"
@@ -390,8 +394,7 @@ class TestScoring:
             upload_inference(staged, data)
             scored(staged)
         with_labels, without = (
-            table(staged.store.read(ObjectVersion.model_validate(record.outputs["predictions"])))
-            for record in staged.ledger.recent("scoring")
+            table(staged.store.read(record.outputs.predictions)) for record in staged.ledger.recent("scoring")
         )
         assert with_labels["prediction"].equals(without["prediction"])
 
@@ -430,7 +433,7 @@ class TestScoring:
         [work] = scoring.plan(staged)
         result = scoring.score(staged, work)
         with pytest.raises(NothingOwed, match="Nothing is left to publish"):
-            scoring.publish_all(with_rival(staged, "superseded"), [result])
+            scoring.publish_all(with_rival(staged, SupersededRecord), [result])
         [run] = runs(staged, staged.settings.names.inference_experiment)
         assert run.data.tags["iris.commit"] == "lost"
         for folder in ("iris/predictions", "work"):

@@ -11,7 +11,7 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import RegistryError
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.workspace import Workspace
 from tests.registry import client, train_one
 
@@ -91,7 +91,7 @@ class TestOneAfterTheOther:
         ref = models.staged(tracked.settings)
         assert ref is not None
         assert tracked.ledger.get(Identity.parse(ref.training)) == record
-        assert ref.run_id == record.outputs["run_id"]
+        assert ref.run_id == record.outputs.run_id
         assert ref.variant == f"v1-{ref.run_id[:8]}"
 
     def test_an_older_model_that_is_registered_late_does_not_replace_a_newer_one(
@@ -103,7 +103,7 @@ class TestOneAfterTheOther:
         promote(tracked, older)
         ref = models.staged(tracked.settings)
         assert ref is not None
-        assert ref.run_id == newer.outputs["run_id"]
+        assert ref.run_id == newer.outputs.run_id
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -124,7 +124,7 @@ class TestAtOnce:
                 TEAM_S3_BUCKET=tracked.settings.bucket,
                 PLATFORM_ENV=f"round{number}",
             )
-            copies = [self.copied(workspace, record) for record in records]
+            copies = [workspace.ledger.commit(record).record for record in records]
             start = Barrier(len(copies))
 
             def promote_one(
@@ -140,17 +140,6 @@ class TestAtOnce:
             assert staging(workspace) == ([newest], newest)
             assert promotion.unfinished(workspace) is None
             assert len(list(workspace.ledger.recent("promotion", outcome="promoted"))) == 4
-
-    @staticmethod
-    def copied(workspace: Workspace, record: Record) -> Record:
-        return workspace.ledger.commit(
-            record.identity,
-            record.outcome,
-            record.by,
-            inputs=record.inputs,
-            outputs=record.outputs,
-            evidence=record.evidence,
-        ).record
 
     def test_the_same_model_four_times_is_one_version_and_one_verdict(
         self, tracked: Workspace, train: Callable[[int], list[Record]]
@@ -178,7 +167,7 @@ class TestDiedHalfWay:
         """The next run of the DAG finds what is unfinished and finishes it."""
         assert promotion.unfinished(workspace) == record
         work = training.reconcile(workspace)
-        assert work.identity == record.identity.path
+        assert work.identity == record.identity
         assert training.train(workspace, training.validate(workspace, work)) == work
         promote(workspace, record)
         assert promotion.unfinished(workspace) is None
@@ -217,7 +206,7 @@ class TestDiedHalfWay:
         registry, name = client(tracked), tracked.settings.names.model
         version = promotion.register(registry, tracked, second)
         promotion.decide(tracked, second, version)
-        registry.set_model_version_tag(name, "2", models.VERDICT_TAG, models.PROMOTED)
+        registry.set_model_version_tag(name, "2", models.VERDICT_TAG, Outcome.PROMOTED)
         registry.transition_model_version_stage(name, "2", "Staging")
         assert staging(tracked) == ([1, 2], 1)
         self.repaired(tracked, second)

@@ -14,9 +14,9 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger.records.promotion import Approval, GateEvidence, Nothing, VerdictRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.promotion.evidence import Evidence
 from iris_core.promotion.gate import judge
 from tests.registry import client, train_one
 
@@ -39,8 +39,8 @@ def inches(line: str) -> str:
     return ",".join([*(f"{float(value) / 2.54:.2f}" for value in values), label])
 
 
-def verdict_on(workspace: Workspace, record: Record) -> Record:
-    found = workspace.ledger.get(promotion.identity_of(record))
+def verdict_on(workspace: Workspace, record: TrainedRecord) -> VerdictRecord:
+    found = promotion.verdict_on(workspace, record)
     assert found is not None
     return found
 
@@ -51,27 +51,27 @@ class TestEvidence:
     ) -> None:
         record = train_one(tracked, train_csv)
         verdict = promotion.promote(tracked, record)
-        evidence = Evidence.model_validate(verdict.evidence)
-        assert evidence.accuracy == record.evidence["accuracy"]
+        evidence = verdict.evidence
+        assert evidence.accuracy == record.evidence.accuracy
         assert judge(evidence).reason == verdict.reason
         path = client(tracked).download_artifacts(
-            record.outputs["run_id"], "promotion/evidence.json", str(tmp_path)
+            record.outputs.run_id, "promotion/evidence.json", str(tmp_path)
         )
         stored = json.loads(Path(path).read_text())
         assert {check["name"]: check["passed"] for check in stored.pop("checks")}["floor"] is True
-        assert Evidence.model_validate(stored) == evidence
-        run = client(tracked).get_run(record.outputs["run_id"])
+        assert GateEvidence.model_validate(stored) == evidence
+        run = client(tracked).get_run(record.outputs.run_id)
         assert run.data.metrics["gate/accuracy"] == evidence.accuracy
         assert run.data.tags["iris.gate"] == "passed"
         assert run.info.status == "FINISHED"
 
     def test_the_holdout_is_found_again_by_its_digest(self, tracked: Workspace, train_csv: bytes) -> None:
         record = train_one(tracked, train_csv)
-        evidence = Evidence.model_validate(promotion.promote(tracked, record).evidence)
+        evidence = promotion.promote(tracked, record).evidence
         tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, b"newer", "text/csv")
         parts = promotion.drawn(tracked, record)
         assert parts.holdout.digest() == evidence.holdout.digest
-        assert evidence.holdout.object == record.object().uri
+        assert evidence.holdout.object == record.about.uri
 
     def test_the_champion_answers_the_same_rows_and_those_it_saw_are_counted(
         self, tracked: Workspace, iris_rows: Rows, as_csv: AsCsv
@@ -79,7 +79,7 @@ class TestEvidence:
         first = train_one(tracked, as_csv(iris_rows[0][:90]))
         promotion.promote(tracked, first)
         second = train_one(tracked, as_csv(iris_rows[0]))
-        champion = Evidence.model_validate(promotion.promote(tracked, second).evidence).champion
+        champion = promotion.promote(tracked, second).evidence.champion
         assert champion is not None
         assert champion.version == 1
         learned = {tuple(row) for row in promotion.drawn(tracked, first).learned.features.to_numpy()}
@@ -98,7 +98,7 @@ class TestEvidence:
         monkeypatch.setattr("iris_core.ledger.Ledger.commit", no_commit)
         with pytest.raises(StoreError):
             promotion.promote(tracked, record)
-        assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "passed"
+        assert client(tracked).get_run(record.outputs.run_id).data.tags["iris.gate"] == "passed"
         assert models.staged(tracked.settings) is None
 
     def test_a_version_leads_to_its_object_and_back(self, tracked: Workspace, train_csv: bytes) -> None:
@@ -106,23 +106,23 @@ class TestEvidence:
         promotion.promote(tracked, record)
         name = tracked.settings.names.model
         tags = client(tracked).get_model_version(name, "1").tags
-        assert tags["iris.object.uri"] == record.object().uri
-        assert tags["iris.config"] == record.inputs["config"]["variant"]
+        assert tags["iris.object.uri"] == record.about.uri
+        assert tags["iris.config"] == record.inputs.config.variant
         assert (tags["iris.owner"], tags["iris.dag_run_id"], tags["iris.code_version"]) == (
             "tester",
             "manual__1",
             "test",
         )
         [back] = client(tracked).search_model_versions(
-            f"name = '{name}' and tags.`iris.object.digest` = '{record.object().digest}'"
+            f"name = '{name}' and tags.`iris.object.digest` = '{record.about.digest}'"
         )
         assert back.version in ("1", 1)
         [run] = mlflow.search_runs(
             experiment_names=[tracked.settings.names.training_experiment],
-            filter_string=f"dataset.digest = '{record.object().digest}'",
+            filter_string=f"dataset.digest = '{record.about.digest}'",
             output_format="list",
         )
-        assert run.info.run_id == record.outputs["run_id"]
+        assert run.info.run_id == record.outputs.run_id
 
 
 class TestRefused:
@@ -147,15 +147,15 @@ class TestRefused:
         if has_champion:
             promotion.promote(tracked, train_one(tracked, as_csv(iris_rows[0])))
         record = train_one(tracked, as_csv([inches(line) for line in iris_rows[0]]))
-        assert record.evidence["accuracy"] > 0.8
+        assert record.evidence.accuracy > 0.8
         with pytest.raises(PromotionRefused, match=r"mean of sepal_length is 2\.29 cm, typically 5 to 7 cm"):
             promotion.register_step(tracked, record.identity.path)
         verdict = verdict_on(tracked, record)
         assert verdict.outcome == "refused"
-        assert Evidence.model_validate(verdict.evidence).holdout_rows == 24
+        assert verdict.evidence.holdout_rows == 24
         staged = models.staged(tracked.settings)
         assert (staged.version if staged else None) == (1 if has_champion else None)
-        assert client(tracked).get_run(record.outputs["run_id"]).data.tags["iris.gate"] == "failed"
+        assert client(tracked).get_run(record.outputs.run_id).data.tags["iris.gate"] == "failed"
 
     def test_a_table_that_is_gone_cannot_be_judged(
         self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
@@ -167,7 +167,7 @@ class TestRefused:
         )
         with pytest.raises(PromotionRefused, match="its holdout cannot be drawn again"):
             promotion.promote(unversioned, record)
-        assert verdict_on(unversioned, record).evidence == {}
+        assert isinstance(verdict_on(unversioned, record).evidence, Nothing)
 
 
 class TestApproval:
@@ -180,11 +180,12 @@ class TestApproval:
         question = promotion.assess_step(manual, record.identity.path, timedelta(hours=1))
         assert question["subject"].endswith("version 1?")
         assert "- accuracy " in question["body"]
-        assert record.object().uri in question["body"]
+        assert record.about.uri in question["body"]
         promotion.register_step(manual, record.identity.path, APPROVED)
         verdict = verdict_on(manual, record)
         assert verdict.outcome == "promoted"
-        assert verdict.evidence["approval"] == {"approved": True, "by": "jane", "at": "2026-01-02T03:04:05Z"}
+        answered = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        assert verdict.evidence.approval == Approval(approved=True, by="jane", at=answered)
         assert verdict.reason.startswith("approved by jane; ")
         assert models.staged(manual.settings) is not None
 
@@ -251,5 +252,5 @@ class TestApproval:
 
 def test_the_identity_of_a_verdict_is_the_runs(tracked: Workspace, train_csv: bytes) -> None:
     record = train_one(tracked, train_csv)
-    day = datetime.now(UTC).date()
-    assert promotion.identity_of(record) == Identity("promotion", day, record.outputs["run_id"], "verdict")
+    verdict = promotion.promote(tracked, record)
+    assert verdict.identity.path == f"promotion/{datetime.now(UTC).date()}/{record.run_id}/verdict"

@@ -11,11 +11,15 @@ from threading import Barrier
 import pytest
 from minio.deleteobjects import DeleteObject
 
-from iris_core.ledger.ledger import Ledger, Record
-from iris_core.ledger.reconcile import Pending, Source, identity_of, reconcile, supersede_older, unaccounted
+from iris_core.ledger import Identity, Ledger
+from iris_core.ledger.owed import Pending, Source, unaccounted
+from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
+from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 from tests.counting import CountingStore
+from tests.records import like
 
 pytestmark = pytest.mark.integration
 
@@ -34,20 +38,25 @@ def next_second() -> None:
     time.sleep(1.01 - time.time() % 1)
 
 
+def scope(workspace: Workspace, variant: str = "c1", key: str = KEY) -> Scope:
+    config = like(TrainedRecord).inputs.config.model_copy(update={"variant": variant})
+    return Scope("training", Source(workspace.settings.bucket, key), config)
+
+
 def owed(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[Pending]:
-    source = Source(workspace.settings.bucket, key)
-    return reconcile(workspace, "training", source, variant, {"config": variant}).owed
+    return reconcile(workspace, scope(workspace, variant, key)).owed
 
 
 def owed_objects(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[ObjectVersion]:
     return [pending.object for pending in owed(workspace, variant, key)]
 
 
-def decide(workspace: Workspace, pending: Sequence[Pending], outcome: str = "trained") -> None:
+def decide(
+    workspace: Workspace, pending: Sequence[Pending], what: type[ObjectRecord] = TrainedRecord
+) -> None:
     for one in pending:
-        inputs = {"object": one.object.model_dump(mode="json")}
-        committed = workspace.ledger.commit(one.identity, outcome, workspace.actor, inputs=inputs)
-        assert committed.won
+        record = like(what, identity=one.identity, by=workspace.actor, inputs={"object": one.object})
+        assert workspace.ledger.commit(record).won
 
 
 def settle(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[ObjectVersion]:
@@ -57,9 +66,11 @@ def settle(workspace: Workspace, variant: str = "c1", key: str = KEY) -> list[Ob
     return [one.object for one in pending]
 
 
-def record_about(workspace: Workspace, version: ObjectVersion) -> Record:
+def record_about(workspace: Workspace, version: ObjectVersion) -> ObjectRecord:
     """The last decision about a version."""
-    return workspace.ledger.of_subject("training", version.landed_at.date(), version.digest)[-1]
+    record = workspace.ledger.of_subject("training", version.landed_at.date(), version.digest)[-1]
+    assert isinstance(record, ObjectRecord)
+    return record
 
 
 def outcomes(workspace: Workspace) -> list[str]:
@@ -110,7 +121,7 @@ class TestOneKey:
         assert record.outcome == "unchanged"
         assert record.points_to == record_about(workspace, original).identity.path
         assert record.reason == f"the same content as {original.uri}"
-        assert record.inputs["config"] == "c1"
+        assert record.inputs.config.variant == "c1"
         assert record_about(workspace, between).outcome == "superseded"
 
     def test_unchanged_points_to_the_original_over_several_repeats(self, workspace: Workspace) -> None:
@@ -164,7 +175,7 @@ class TestOneKey:
             record = record_about(workspace, version)
             assert record.outcome == "superseded"
             assert newest.uri in record.reason
-            assert record.object() == version
+            assert record.about == version
 
     def test_work_under_way_is_not_made_void_by_what_lands_after_it(self, workspace: Workspace) -> None:
         put(workspace, A)
@@ -178,10 +189,9 @@ class TestOneKey:
         self, workspace: Workspace
     ) -> None:
         before, decided, after = (put(workspace, f"a,b\n{n},0\n".encode()) for n in range(3))
-        source = Source(workspace.settings.bucket, KEY)
-        identity = identity_of("training", decided, "c1")
+        identity = Identity.of_object("training", decided, "c1")
         decide(workspace, [Pending(decided, identity)])
-        superseded = supersede_older(workspace, "training", source, decided, "c1", {})
+        superseded = supersede_older(workspace, scope(workspace), decided)
         assert [one.object for one in superseded] == [before]
         assert decided.uri in record_about(workspace, before).reason
         assert unaccounted_now(workspace) == [after]
@@ -203,7 +213,7 @@ class TestOneKey:
 
     def test_a_rejected_table_is_decided(self, workspace: Workspace) -> None:
         put(workspace, A)
-        decide(workspace, owed(workspace), "rejected")
+        decide(workspace, owed(workspace), RejectedRecord)
         again = put(workspace, A)
         assert owed(workspace) == []
         assert record_about(workspace, again).outcome == "unchanged"

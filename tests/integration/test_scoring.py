@@ -20,7 +20,7 @@ import pytest
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.events import alias
-from iris_core.ledger.ledger import Record
+from iris_core.ledger import Record
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import shards
 from iris_core.scoring.local_file import score_file
@@ -52,12 +52,12 @@ def run_dag(workspace: Workspace) -> list[dict[str, Any]]:
     return scoring.publish_all(workspace, scored)
 
 
-def records(workspace: Workspace) -> list[Record]:
+def records(workspace: Workspace) -> list[Any]:
     return list(workspace.ledger.recent("scoring"))
 
 
 def read(workspace: Workspace, record: Record, what: str = "predictions") -> bytes:
-    return workspace.store.read(ObjectVersion.model_validate(record.outputs[what]))
+    return workspace.store.read(getattr(record.outputs, what))
 
 
 def keys(workspace: Workspace, folder: str) -> list[str]:
@@ -129,7 +129,7 @@ class TestShards:
         scoring.publish_all(staged, reversed(done))
         [record] = records(staged)
         assert read(staged, record) == expected
-        assert record.evidence["shards"] == len(planned)
+        assert record.evidence.shards == len(planned)
         assert keys(staged, "work") == []
 
     def test_nothing_while_a_shard_is_missing_and_all_when_it_was_retried(
@@ -229,18 +229,18 @@ class TestPrefix:
         run_dag(workspace)
         found = records(workspace)
         [run] = runs(workspace)
-        assert {record.outputs["run_id"] for record in found} == {run.info.run_id}
+        assert {record.outputs.run_id for record in found} == {run.info.run_id}
         assert (run.data.metrics["rows"], run.data.tags["iris.objects"]) == (37, "3")
         assert run.data.metrics["accuracy"] > 0.8
         digests = {one.dataset.digest for one in run.inputs.dataset_inputs}
-        assert digests == {record.object().digest for record in found}
+        assert digests == {record.about.digest for record in found}
         listed = mlflow.artifacts.load_dict(f"runs:/{run.info.run_id}/objects.json")
         place = listed["columns"].index("scoring")
         assert {row[place] for row in listed["data"]} == {record.identity.path for record in found}
         packed = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/predictions.zip")
         with zipfile.ZipFile(packed) as file:
             for record in found:
-                name = record.outputs["predictions"]["key"].rsplit("/", 1)[-1]
+                name = record.outputs.predictions.key.rsplit("/", 1)[-1]
                 assert file.read(name) == read(workspace, record)
 
     def test_one_that_cannot_be_written_does_not_hold_the_others(
@@ -284,7 +284,7 @@ class TestReplay:
 
     def test_the_input_is_gone(self, scored: tuple[Workspace, Record]) -> None:
         workspace, record = scored
-        given = record.object()
+        given = record.about
         workspace.store.admin.remove_object(given.bucket, given.key, version_id=given.version_id)
         done = replay(workspace, record.identity.path)
         assert not done.same
@@ -356,7 +356,7 @@ from itertools import count
 from iris_core import scoring
 from iris_core.models import tracking
 from iris_core.settings.variables import load_settings
-from iris_core.ledger.ledger import Actor, Ledger
+from iris_core.ledger import Actor, Ledger
 from iris_core.scoring import publication, shards
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace
@@ -433,14 +433,14 @@ def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str,
     except NothingOwed:
         assert place in ("after commit", "before the end")
     [record] = records(staged)
-    assert keys(staged, "iris/predictions") == [record.outputs["predictions"]["key"]]
+    assert keys(staged, "iris/predictions") == [record.outputs.predictions.key]
     assert read(staged, record).count(b"\n") == 501
-    assert keys(staged, "manifests") == [record.outputs["manifest"]["key"]]
+    assert keys(staged, "manifests") == [record.outputs.manifest.key]
     assert replay(staged, record.identity.path).same
     with pytest.raises(NothingOwed):
         scoring.plan(staged)
     assert {run.info.status for run in runs(staged)} <= {"FINISHED", "KILLED"}
-    [mine] = [run for run in runs(staged) if run.info.run_id == record.outputs["run_id"]]
+    [mine] = [run for run in runs(staged) if run.info.run_id == record.outputs.run_id]
     assert mine.data.tags["iris.commit"] == "committed"
 
 
@@ -484,15 +484,15 @@ def test_killed_while_several_are_published(
     with pytest.raises(NothingOwed):
         scoring.plan(workspace)
     found = records(workspace)
-    assert sorted(record.evidence["rows"] for record in found) == [1, 2, 3, 4, 5, 6]
+    assert sorted(record.evidence.rows for record in found) == [1, 2, 3, 4, 5, 6]
     for what, folder in (("predictions", "iris/predictions"), ("manifest", "manifests")):
-        assert keys(workspace, folder) == sorted(record.outputs[what]["key"] for record in found)
+        assert keys(workspace, folder) == sorted(getattr(record.outputs, what).key for record in found)
     for record in found:
-        assert read(workspace, record).count(b"\n") == record.evidence["rows"] + 1
+        assert read(workspace, record).count(b"\n") == record.evidence.rows + 1
         assert replay(workspace, record.identity.path).same
     by_id = {run.info.run_id: run for run in runs(workspace)}
     assert {run.info.status for run in by_id.values()} <= {"FINISHED", "KILLED"}
-    assert {by_id[record.outputs["run_id"]].data.tags["iris.commit"] for record in found} == {"committed"}
+    assert {by_id[record.outputs.run_id].data.tags["iris.commit"] for record in found} == {"committed"}
 
 
 def test_a_bucket_holds_inputs_and_outputs_and_little_else(

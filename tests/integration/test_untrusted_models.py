@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import ModelRefused
+from iris_core.ledger import ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.registry import ALIAS
@@ -49,7 +50,7 @@ def plain(staged: Workspace) -> Any:
         return found.estimator
 
 
-def plant(workspace: Workspace, model: Any, **options: Any) -> models.ModelRef:
+def plant(workspace: Workspace, model: Any, **options: Any) -> ModelRef:
     """Somebody who may write the registry logs a model and gives it the alias."""
     client = tracking.client(workspace.settings)
     with mlflow.start_run(experiment_id=tracking.experiment_id(client, "by-hand")) as run, tracking.quiet():
@@ -57,10 +58,10 @@ def plant(workspace: Workspace, model: Any, **options: Any) -> models.ModelRef:
         info = mlflow.sklearn.log_model(model, name="model", **options)
         version = mlflow.register_model(info.model_uri, workspace.settings.names.model)
     client.set_registered_model_alias(version.name, ALIAS, version.version)
-    return models.ModelRef(name=version.name, version=int(version.version), run_id=run.info.run_id)
+    return ModelRef(name=version.name, version=int(version.version), run_id=run.info.run_id)
 
 
-def files_of(model: models.ModelRef) -> Path:
+def files_of(model: ModelRef) -> Path:
     """The folder of a version's files: artifacts of a sqlite server lie below the working directory."""
     client = MlflowClient()
     place = client.get_model_version_download_uri(model.name, str(model.version))
@@ -69,7 +70,7 @@ def files_of(model: models.ModelRef) -> Path:
     return Path(place.removeprefix("file://"))
 
 
-def rewrite(model: models.ModelRef, **flavor: Any) -> None:
+def rewrite(model: ModelRef, **flavor: Any) -> None:
     """Change what a model's MLmodel file says about its scikit-learn flavour."""
     path = files_of(model) / "MLmodel"
     content = yaml.safe_load(path.read_text())
@@ -115,7 +116,7 @@ class TestRefused:
 
     def _planted(
         self, workspace: Workspace, plain: Any, module: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> models.ModelRef:
+    ) -> ModelRef:
         """A model of which the scaler is the planted type, and whose files say that it is to be trusted."""
         from sklearn.pipeline import make_pipeline
 

@@ -24,7 +24,7 @@ from devstack.ports import is_free
 from iris_core.cli.composed import ADMIN
 from iris_core.doctor.airflow_api import AirflowApi, TaskInstance
 from iris_core.errors import StackError
-from iris_core.ledger.ledger import Record
+from iris_core.ledger import Record
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.store.uploads import upload
@@ -90,7 +90,7 @@ def sharded(running: Running) -> tuple[Record, list[TaskInstance]]:
 
 def _scoring(running: Running, landed: ObjectVersion) -> Record | None:
     newest = running.workspace.ledger.recent("scoring")
-    return next((one for one in newest if one.object().digest == landed.digest), None)
+    return next((one for one in newest if one.about.digest == landed.digest), None)
 
 
 def test_a_large_table_is_scored_in_shards(
@@ -98,11 +98,11 @@ def test_a_large_table_is_scored_in_shards(
 ) -> None:
     scored, tasks = sharded
     assert scored.outcome == "scored", scored.reason
-    assert scored.evidence["rows"] == ROWS
-    assert scored.evidence["accuracy"] > 0.7
+    assert scored.evidence.rows == ROWS
+    assert scored.evidence.accuracy > 0.7
     shards = [task for task in tasks if task.task_id == "score"]
     assert len(shards) >= 5
-    predictions = ObjectVersion.model_validate(scored.outputs["predictions"])
+    predictions = scored.outputs.predictions
     frame = pl.read_csv(io.BytesIO(running.workspace.store.read(predictions)))
     assert frame.height == ROWS
     assert frame["source_row"].to_list() == list(range(2, ROWS + 2))
@@ -140,7 +140,7 @@ def test_the_drift_of_it_is_judged_over_all_rows(
 ) -> None:
     path = sharded[0].identity.path
     recent = running.workspace.ledger.recent
-    drift = wait("the drift", lambda: next((d for d in recent("drift") if d.inputs["scoring"] == path), None))
+    drift = wait("the drift", lambda: next((d for d in recent("drift") if d.inputs.scoring == path), None))
     assert drift.outcome in ("none", "low", "medium", "high")
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from iris_core.events.stream import Signal
     from iris_core.events.watch import Announceable
-    from iris_core.ledger.ledger import Ledger
-    from iris_core.ledger.reconcile import Source
+    from iris_core.ledger import Ledger
+    from iris_core.ledger.owed import Source
     from iris_core.store.objects import ObjectStore
 
 
@@ -79,6 +79,6 @@ class MinioObjectTrigger(WatchTrigger):
             yield event
 
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
-        from iris_core.ledger.reconcile import unaccounted
+        from iris_core.ledger.owed import unaccounted
 
         return unaccounted(store, ledger, self.kind, source)  # type: ignore[arg-type]

@@ -13,8 +13,8 @@ from iris_airflow.hooks.minio import MinioHook
 if TYPE_CHECKING:
     from iris_core.events.stream import Signal
     from iris_core.events.watch import Announceable, Cursor, Watch
-    from iris_core.ledger.ledger import Ledger
-    from iris_core.ledger.reconcile import Source
+    from iris_core.ledger import Ledger
+    from iris_core.ledger.owed import Source
     from iris_core.store.objects import ObjectStore, StoreAccess
 
 CURSOR_KEY = "iris.announced"
@@ -31,7 +31,7 @@ class _Opened:
         self._access: StoreAccess | None = None
 
     async def refresh(self) -> None:
-        from iris_core.ledger.ledger import Ledger
+        from iris_core.ledger import Ledger
         from iris_core.store.objects import ObjectStore
 
         access = await MinioHook(conn_id=self._trigger.conn_id).aaccess()
@@ -71,7 +71,7 @@ class WatchTrigger(BaseEventTrigger):
 
     async def _watch(self) -> Watch:
         from iris_core.events.watch import Rhythm, Watch
-        from iris_core.ledger.reconcile import Source
+        from iris_core.ledger.owed import Source
 
         source = Source(self.bucket, self.key)
         opened = _Opened(self)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,11 +20,19 @@ from devstack.home import Home
 from devstack.hops import Hop, HopMissing
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import StackError
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, Kind, ModelRef, Record
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from tests.records import like
 
 pytestmark = pytest.mark.integration
+
+Decided = TypeVar("Decided", bound=Record)
 
 CLEAN_HOPS = ["landed", "run_started", "validated", "trained", "staged", "scored", "drift"]
 SHIFTED_HOPS = ["landed", "run_started", "scored", "drift"]
@@ -98,47 +106,49 @@ class Pipelines:
         return fresh
 
     def _train(self, version: ObjectVersion) -> None:
-        trained = self.commit(
+        if self.training != "trained":
+            self.commit(RejectedRecord, "training", version, reason="column species, row 3: not a class")
+            return
+        run_id = f"run{self._versions + 1}"
+        self.commit(
+            TrainedRecord,
             "training",
             version,
-            self.training,
-            outputs={"run_id": f"run{self._versions + 1}"},
+            outputs={"run_id": run_id},
             evidence={"accuracy": 0.95, "rows": 120},
-            reason="column species, row 3: not a class",
         )
-        if self.training != "trained":
-            return
         if self.verdict == "promoted":
             self._versions += 1
         self.commit(
+            VerdictRecord,
             "promotion",
             version,
-            self.verdict,
+            outcome=self.verdict,
             reason="accuracy 0.05 is below 0.1",
-            inputs={"model": "m", "version": "1", "run_id": trained.outputs["run_id"]},
+            inputs={"model": "m", "version": 1, "run_id": run_id},
         )
 
     def _score(self, version: ObjectVersion, number: int) -> None:
         settings = self.workspace.settings
-        model = {"name": "m", "version": number, "run_id": f"run{number}"}
         scored = self.commit(
+            ScoredRecord,
             "scoring",
             version,
-            "scored",
             variant=f"v{number}",
-            inputs={"model": model},
+            inputs={"model": ModelRef(name="m", version=number, run_id=f"run{number}")},
             evidence={"rows": 30, "accuracy": 0.9},
         )
         key = f"iris/drift/{scored.subject}/report.html"
         self.workspace.store.put(settings.bucket, key, b"<html>drift</html>", "text/html")
-        self.workspace.ledger.commit(
-            Identity("drift", scored.at.date(), scored.subject, scored.variant),
-            self.severities[self._kind_of(version)],
-            self.workspace.actor,
+        drift = like(
+            BatchDriftRecord,
+            identity=Identity.of_drift(scored.identity, scored.at),
+            outcome=self.severities[self._kind_of(version)],
+            reason="It [moved].",
             inputs={"scoring": scored.identity.path},
             outputs={"report_html": f"s3://{settings.bucket}/{key}"},
-            evidence={"sentence": "It [moved]."},
         )
+        self.workspace.ledger.commit(drift)
 
     def _kind_of(self, version: ObjectVersion) -> str:
         rows = self.workspace.store.read(version).decode().splitlines()[1:]
@@ -146,13 +156,12 @@ class Pipelines:
         return "shifted" if longest > 7 else "clean"
 
     def commit(
-        self, kind: Any, version: ObjectVersion, outcome: str, variant: str = "v", **content: Any
-    ) -> Record:
-        inputs = {"object": version.model_dump(mode="json"), **content.pop("inputs", {})}
-        identity = Identity(kind, version.landed_at.date(), version.digest, variant)
-        return self.workspace.ledger.commit(
-            identity, outcome, self.workspace.actor, inputs=inputs, **content
-        ).record
+        self, what: type[Decided], kind: Kind, version: ObjectVersion, variant: str = "v", **content: Any
+    ) -> Decided:
+        inputs = {"object": version, **content.pop("inputs", {})}
+        record = like(what, identity=Identity.of_object(kind, version, variant), inputs=inputs, **content)
+        self.workspace.ledger.commit(record)
+        return record
 
 
 def now() -> str:

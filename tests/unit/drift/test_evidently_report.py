@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift import EvidentlyColumn, evidently_report
-from iris_core.drift.evidently_report import inert, report_or_reason
+from iris_core.drift.evidently_plan import EvidentlyColumn
+from iris_core.drift.evidently_report import evidently_report, inert, report_or_reason
 from iris_core.errors import DataRejected, IrisError
 
 NAMES = ("a", "b")

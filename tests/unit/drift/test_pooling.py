@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift import DriftVerdict, Earlier, Known, judge, merge_tables, of_frame
+from iris_core.drift.known import Earlier, Known
 from iris_core.drift.placement import placement_scores, score_shift, score_statistics
 from iris_core.drift.sides import Side
+from iris_core.drift.statistics import merge_tables, of_frame
+from iris_core.drift.verdict import DriftVerdict, judge
 
 pytestmark = pytest.mark.unit
 

@@ -7,18 +7,11 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift import (
-    Column,
-    ColumnEvidence,
-    FeatureStatistics,
-    column_severity,
-    of_frame,
-    table_severity,
-)
 from iris_core.drift.backtest.populations import built_in
 from iris_core.drift.backtest.rates import ALARMING, Case, pairs
 from iris_core.drift.backtest.shifts import Shift
-from iris_core.drift.severity import table_evidence
+from iris_core.drift.severity import Column, ColumnEvidence, column_severity, table_evidence, table_severity
+from iris_core.drift.statistics import FeatureStatistics, of_frame
 from iris_core.errors import DataRejected
 
 pytestmark = pytest.mark.unit

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from iris_core.drift import FeatureStatistics, merge, merge_tables, of_batches, of_frame
-from iris_core.drift.statistics import LARGEST
+from iris_core.drift.statistics import LARGEST, FeatureStatistics, merge, merge_tables, of_batches, of_frame
 from iris_core.errors import DataRejected
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift import FeatureStatistics, of_frame
 from iris_core.drift.beyond import beyond_share
 from iris_core.drift.change import Change
 from iris_core.drift.constant import changed_share
@@ -21,6 +20,7 @@ from iris_core.drift.scale import std_ratio
 from iris_core.drift.shape import distribution_distance
 from iris_core.drift.share import share_difference, share_increase
 from iris_core.drift.spread import learnt_spread, widened
+from iris_core.drift.statistics import FeatureStatistics, of_frame
 from iris_core.drift.thresholds import ALPHA, LEVEL, Thresholds, level
 
 pytestmark = pytest.mark.unit

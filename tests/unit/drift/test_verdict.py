@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift import DriftVerdict, EvidentlyReport, Known, Rejected, judge, of_frame
+from iris_core.drift.evidently_report import EvidentlyReport
+from iris_core.drift.known import Known, Rejected
 from iris_core.drift.performance import Answered
 from iris_core.drift.sides import Side
-from iris_core.drift.verdict import with_page
+from iris_core.drift.statistics import of_frame
+from iris_core.drift.verdict import DriftVerdict, judge, with_page
 
 pytestmark = pytest.mark.unit
 

@@ -13,11 +13,11 @@ import pytest
 from aiohttp import encode_basic_auth, web
 
 from iris_core.events.alias import AliasPoll, Staged, unscored
-from iris_core.ledger.ledger import Actor
-from iris_core.ledger.reconcile import identity_of
+from iris_core.ledger import Identity, ModelRef
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.registry import ModelRef
 from iris_core.scoring import source
+from tests.records import like
 
 pytestmark = pytest.mark.integration
 
@@ -153,8 +153,8 @@ class TestUnscored:
 
         assert self._found(workspace, Staged(MODEL)) == [newest.uri]
 
-        identity = identity_of("scoring", newest, MODEL.variant)
-        workspace.ledger.commit(identity, "scored", Actor())
+        identity = Identity.of_object("scoring", newest, MODEL.variant)
+        workspace.ledger.commit(like(ScoredRecord, identity=identity))
         assert self._found(workspace, Staged(MODEL)) == []
         other = MODEL.model_copy(update={"version": 2, "run_id": "fedcba9876543210"})
         assert self._found(workspace, Staged(other)) == [newest.uri]

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from iris_core.errors import IrisError, StoreError
 from iris_core.events.stream import Signal
 from iris_core.events.watch import PAGE, REMEMBERED, SHOWN, Cursor, Rhythm, Watch
-from iris_core.ledger.reconcile import Source
+from iris_core.ledger.owed import Source
 from iris_core.store.objects import ObjectVersion
 
 pytestmark = pytest.mark.unit

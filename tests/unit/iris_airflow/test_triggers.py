@@ -17,9 +17,11 @@ from airflow.triggers.base import BaseEventTrigger
 import iris_airflow.triggers as triggers
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.watch import CURSOR_KEY
-from iris_core.ledger.reconcile import identity_of
+from iris_core.ledger import Identity
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from tests.records import like
 
 VALUES: dict[str, Any] = {"str": "another", "int": 77, "float": 7.5, "bool": True}
 
@@ -157,13 +159,8 @@ class TestMinio:
 
     async def test_what_is_decided_is_not_announced_after_a_restart(self, workspace: Workspace) -> None:
         decided = await put(workspace, b"1", "iris/incoming/decided.csv")
-        await asyncio.to_thread(
-            workspace.ledger.commit,
-            identity_of("training", decided, "c1"),
-            "trained",
-            workspace.actor,
-            inputs={"object": decided.model_dump(mode="json")},
-        )
+        record = like(TrainedRecord, identity=Identity.of_object("training", decided, "c1"))
+        await asyncio.to_thread(workspace.ledger.commit, record)
         owed = await put(workspace, b"2", "iris/incoming/owed.csv")
         async with (
             asyncio.timeout(20),

@@ -10,9 +10,9 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
+from iris_core.ledger.records.promotion import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split
-from iris_core.promotion.evidence import Evidence, Holdout, Verdict
-from iris_core.promotion.gate import judge
+from iris_core.promotion.gate import Verdict, judge
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
 from iris_core.settings.project import Feature, TableSchema
 
@@ -76,7 +76,7 @@ def evidence(
     seen: Any = None,
     limits: Limits = LIMITS,
     model: Any = None,
-) -> Evidence:
+) -> GateEvidence:
     champion = None
     if champion_wrong is not None:
         answers = list(Rule(champion_wrong).predict(parts.holdout.features))
@@ -103,7 +103,7 @@ class TestSoundModels:
         assert "95 % interval 0.86 to 1.00" in verdict.reason
 
     def test_the_same_evidence_gives_the_same_verdict_after_storage(self) -> None:
-        stored = Evidence.model_validate_json(evidence((0,), (1, 2)).model_dump_json())
+        stored = GateEvidence.model_validate_json(evidence((0,), (1, 2)).model_dump_json())
         assert judge(stored) == judge(evidence((0,), (1, 2)))
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from iris_core.drift import of_frame
 from iris_core.drift.backtest.detections import DETECTIONS, Detection
 from iris_core.drift.backtest.plot import picture
 from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_distribution, of_table
 from iris_core.drift.backtest.rates import Case, Options, cell, delay, pairs
 from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shifted
+from iris_core.drift.statistics import of_frame
 from iris_core.drift.stattests import defaults, library_defaults
 from iris_core.drift.thresholds import rank
 from iris_core.errors import DataRejected

@@ -1,10 +1,16 @@
-"""What the gate measured: numbers, intervals and thresholds, as MLflow and the ledger keep them."""
+"""Verdicts of the gate with what it measured, and rollbacks."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from iris_core.ledger.model import ModelRef
+from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records.base import Digits, Moment, Payload, Record
+from iris_core.store.versions import ObjectVersion
 
 
 class _Frozen(BaseModel):
@@ -117,8 +123,25 @@ class Champion(_Frozen):
     detectable_loss: float
 
 
-class Evidence(_Frozen):
-    """Everything that the verdict rests on. Without a champion, `no_champion` says why."""
+class Approval(_Frozen):
+    """What a human answered, and who; `by` is empty when nobody did in time."""
+
+    approved: bool
+    by: str = ""
+    at: datetime | None = None
+
+    @property
+    def sentence(self) -> str:
+        if not self.by:
+            return "nobody approved it in time"
+        return f"{'approved' if self.approved else 'rejected'} by {self.by}"
+
+
+class GateEvidence(Payload):
+    """Everything that the verdict rests on. Without a champion, `no_champion` says why.
+
+    `approval` is given where a human was asked.
+    """
 
     accuracy: float
     accuracy_interval: Interval
@@ -131,27 +154,90 @@ class Evidence(_Frozen):
     columns: tuple[Column, ...]
     champion: Champion | None = None
     no_champion: str = ""
+    approval: Approval | None = None
 
 
-class Check(_Frozen):
-    """One question to the evidence, and the answer as a sentence."""
+class Nothing(Payload):
+    """No evidence: the holdout could not be drawn again."""
 
-    name: str
-    passed: bool
-    sentence: str
+    model_config = ConfigDict(extra="forbid")
 
 
-class Verdict(_Frozen):
-    """All checks; a model is promoted when it passes every one of them."""
+class PromotionInputs(Payload):
+    """The model version, the training that it came from, when that was and when its data landed."""
 
-    checks: tuple[Check, ...]
+    model: str
+    version: Digits
+    run_id: str | None = None
+    training: str = ""
+    trained_at: Moment = None
+    landed_at: Moment = None
+
+
+class VerdictInputs(PromotionInputs):
+    """The model version, and what it was trained on."""
+
+    object: ObjectVersion | None = None
+
+
+class RollbackInputs(PromotionInputs):
+    """The model version that is staged again, and the one before, if there was one."""
+
+    from_version: Digits | Literal[""] = ""
+
+
+class StagingOutputs(Payload):
+    """The alias and the stage that the registry gives; nothing of a model that was refused."""
+
+    alias: str = ""
+    stage: str = ""
+
+
+class PromotionRecord(Record):
+    """A decision about what is staged."""
+
+    KIND = "promotion"
+    inputs: PromotionInputs
+    outputs: StagingOutputs = StagingOutputs()
 
     @property
-    def passed(self) -> bool:
-        return all(check.passed for check in self.checks)
+    def model(self) -> ModelRef:
+        given = self.inputs
+        return ModelRef(
+            name=given.model, version=given.version, run_id=given.run_id or "", training=given.training
+        )
 
     @property
-    def reason(self) -> str:
-        """What refused it, else what it passed."""
-        told = [check for check in self.checks if check.passed == self.passed]
-        return "; ".join(check.sentence for check in told)
+    def age(self) -> tuple[datetime, datetime]:
+        """When the data of the model landed, and when it was trained: the later, the newer.
+
+        Of records that do not say it: when it was decided about.
+        """
+        known = self.inputs.trained_at or self.at
+        return self.inputs.landed_at or known, known
+
+
+class VerdictRecord(PromotionRecord):
+    """The gate's verdict on a trained model, a human's answer included."""
+
+    outcome: Literal[Outcome.PROMOTED, Outcome.REFUSED]
+    inputs: VerdictInputs
+    evidence: GateEvidence | Nothing
+
+    @property
+    def about(self) -> ObjectVersion | None:
+        return self.inputs.object
+
+
+class RollbackEvidence(Payload):
+    """Whether the version had never been approved."""
+
+    forced: bool
+
+
+class RollbackRecord(PromotionRecord):
+    """A human went back to a version that was staged before."""
+
+    outcome: Literal[Outcome.ROLLED_BACK] = Outcome.ROLLED_BACK
+    inputs: RollbackInputs
+    evidence: RollbackEvidence

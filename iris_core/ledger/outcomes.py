@@ -1,0 +1,23 @@
+"""The words for what was decided. A drift verdict's outcome is its severity (`drift.thresholds`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a decision came out; docs/ledger.md says what each means."""
+
+    TRAINED = "trained"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+    UNCHANGED = "unchanged"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    ROLLED_BACK = "rolled back"
+    SCORED = "scored"
+    MEASURED = "measured"
+    UNMATCHED = "unmatched"
+    ALERTED = "alerted"
+    REQUESTED = "requested"
+    STOPPED = "stopped"

@@ -1,0 +1,54 @@
+"""The records: a type for each kind of decision and outcome, and the union of them that a ledger holds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Tag, TypeAdapter
+
+from iris_core.ledger.records.action import AlertRecord, RetrainRecord
+from iris_core.ledger.records.base import Record
+from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
+from iris_core.ledger.records.objects import RejectedRecord, SupersededRecord, UnchangedRecord
+from iris_core.ledger.records.performance import MeasuredRecord
+from iris_core.ledger.records.promotion import RollbackRecord, VerdictRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
+
+
+def _tag(record: Any) -> str | None:
+    """What tells the types apart: the outcome; of drift, which may have any severity, what is judged."""
+    if not isinstance(record, dict) or not isinstance(record.get("inputs"), dict):
+        return None
+    if record.get("kind") == "drift":
+        return "performance" if "performance" in record["inputs"] else "batch"
+    return str(record.get("outcome"))
+
+
+AnyRecord = Annotated[
+    Annotated[TrainedRecord, Tag("trained")]
+    | Annotated[ScoredRecord, Tag("scored")]
+    | Annotated[MeasuredRecord, Tag("measured")]
+    | Annotated[MeasuredRecord, Tag("unmatched")]
+    | Annotated[RejectedRecord, Tag("rejected")]
+    | Annotated[SupersededRecord, Tag("superseded")]
+    | Annotated[UnchangedRecord, Tag("unchanged")]
+    | Annotated[VerdictRecord, Tag("promoted")]
+    | Annotated[VerdictRecord, Tag("refused")]
+    | Annotated[RollbackRecord, Tag("rolled back")]
+    | Annotated[BatchDriftRecord, Tag("batch")]
+    | Annotated[PerformanceDriftRecord, Tag("performance")]
+    | Annotated[AlertRecord, Tag("alerted")]
+    | Annotated[RetrainRecord, Tag("requested")]
+    | Annotated[RetrainRecord, Tag("stopped")],
+    Discriminator(_tag),
+]
+_ANY: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)
+
+
+def parse(raw: bytes) -> Record:
+    """The record that was stored.
+
+    :raises ValidationError: it is none.
+    """
+    return _ANY.validate_json(raw)

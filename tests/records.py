@@ -1,0 +1,42 @@
+"""Records for tests that do not care what is in them: as the fixture has them, with another identity."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from iris_core.ledger import Record
+from iris_core.ledger.records import parse
+
+FIXTURE = Path(__file__).parent / "fixtures" / "ledger"
+Wanted = TypeVar("Wanted", bound=Record)
+
+
+@cache
+def stored() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Every record of the fixture: its key, and its JSON."""
+    lines = (FIXTURE / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    return tuple((key, body) for key, body in map(json.loads, lines))
+
+
+@cache
+def _samples() -> tuple[Record, ...]:
+    return tuple(parse(json.dumps(body).encode()) for _, body in stored())
+
+
+def like(what: type[Wanted], **given: Any) -> Wanted:
+    """A record of this type, made now; `given` takes the place of its content.
+
+    :param given: an `outcome` also chooses the sample; of inputs, outputs and evidence, what is to change.
+    """
+    wanted = given.get("outcome")
+    sample = next(one for one in _samples() if isinstance(one, what) and wanted in (None, one.outcome))
+    for part in ("inputs", "outputs", "evidence"):
+        if part in given:
+            given[part] = getattr(sample, part).model_copy(update=given[part])
+    fresh = {"at": datetime.now(UTC), "commit_id": uuid.uuid4().hex}
+    return sample.model_copy(update=fresh | given)
