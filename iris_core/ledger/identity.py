@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import PlainSerializer, PlainValidator
 
 from iris_core.ledger.model import ModelRef
 from iris_core.store.versions import ObjectVersion
@@ -149,7 +149,7 @@ class Identity:
 
 IdentityField = Annotated[
     Identity,
-    BeforeValidator(lambda given: Identity.parse(given) if isinstance(given, str) else given),
+    PlainValidator(lambda given: given if isinstance(given, Identity) else Identity.parse(str(given))),
     PlainSerializer(str),
 ]
 """An identity in a pydantic model; in JSON its path."""
