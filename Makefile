@@ -20,14 +20,14 @@ setup: $(STAMP)  ## Create .venv with the locked packages (needs Python 3.11 to 
 	@:
 
 $(STAMP): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
-	  echo "$(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo 'not there'); Iris needs Python 3.11 to 3.13." \
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo 'not there'); Iris needs Python 3.11 to 3.13." \
 	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || { \
 	  echo "$(PYTHON) -m venv failed: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
-	export UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(abspath $(VENV)); \
+	VIRTUAL_ENV=$$(cd $(VENV) && pwd); export VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never; \
 	echo "Installing $$(grep -c "==" requirements.lock) locked packages into $(VENV) ..."; \
 	"$$uv" pip install --quiet --require-hashes -r requirements.lock && \
 	"$$uv" pip install --quiet --no-deps -e .
@@ -139,18 +139,18 @@ ENV_FILE ?= .env
 EXECUTOR ?=
 WORKERS ?= 2
 DOCKER_COMPOSE ?= docker compose
-COMPOSE = $(DOCKER_COMPOSE) --env-file $(ENV_FILE)
+COMPOSE = $(DOCKER_COMPOSE) --env-file "$(ENV_FILE)"
 SCALED_OUT := COMPOSE_PROFILES=celery AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
 
 env:  ## Write .env with random secrets for docker-compose.yml (mode 600), or add the missing ones
-	@$(PYTHON) -m deploy.env_file $(ENV_FILE)
+	@"$(PYTHON)" -m deploy.env_file "$(ENV_FILE)"
 
 compose-up: env  ## Start docker-compose.yml (EXECUTOR=celery WORKERS=2: tasks on workers)
 	@case "$(EXECUTOR)" in ""|celery) ;; *) echo "EXECUTOR=$(EXECUTOR): celery, or nothing" >&2; exit 2;; esac
 	$(if $(filter celery,$(EXECUTOR)),$(SCALED_OUT) WORKERS=$(WORKERS) )$(COMPOSE) up --build --detach
 
 compose-demo: setup  ## The demo, on the stack of docker-compose.yml
-	@$(BIN)/iris --compose $(ENV_FILE) demo
+	@$(BIN)/iris --compose "$(ENV_FILE)" demo
 
 compose-down:  ## End the containers of docker-compose.yml; their volumes stay
 	$(COMPOSE) --profile celery down

@@ -14,13 +14,15 @@ from devstack.figures import Figure, write_figures
 from devstack.home import Home, write_json
 from devstack.hops import Hop, HopMissing, HopName, Sight
 from devstack.iris_tables import shifted, split_iris
+from iris_core.doctor import Finding, examine
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.errors import IrisError, StackError, StoreError
 from iris_core.ledger.workspace import Workspace
 
 HOP_BOUND_S = 120.0
-DAGS_BOUND_S = 90.0
+FITNESS_BOUND_S = 90.0
+"""A stack that has just been started is given as long: Airflow parses the DAGs and makes their watchers."""
 GOAL_S = 180.0
 
 
@@ -39,13 +41,19 @@ class Show(Protocol):
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the demo plays: a workspace, its Airflow and MLflow, and the home for what it writes."""
+    """Where the demo plays: a workspace, its Airflow and MLflow, and the home for what it writes.
+
+    `is_uploader`: the credentials are those of who uploads, not the pipelines'. `check` is called while
+    something is awaited, and raises StackError when the stack is gone.
+    """
 
     home: Home
     workspace: Workspace
     airflow: AirflowApi
     tracking_uri: str
     hop_bound_s: float = HOP_BOUND_S
+    is_uploader: bool = False
+    check: Callable[[], object] = lambda: None
 
 
 @dataclass
@@ -76,12 +84,12 @@ def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
 
     :param seed: which flowers are trained on and which are scored; another one each time by default.
     :raises HopMissing: a hop did not arrive within its bound, or the severity did not rise.
-    :raises StackError: Airflow does not know the DAGs, or does not answer.
+    :raises StackError: the stack is not fit, or is taken down while the demo plays.
     """
     result = Result()
     began = time.monotonic()
     try:
-        await_dags(scene, show)
+        await_fitness(scene, show)
         began = time.monotonic()
         _play_acts(scene, show, result, secrets.randbelow(2**31) if seed is None else seed)
     except IrisError as error:
@@ -95,33 +103,31 @@ def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
     return result
 
 
-def await_dags(scene: Scene, show: Show, bound_s: float = DAGS_BOUND_S) -> None:
-    """Wait until Airflow has parsed the three DAGs.
+def await_fitness(scene: Scene, show: Show, bound_s: float = FITNESS_BOUND_S) -> None:
+    """Wait until nothing is ill. What is owed is left out: a stack that was down has yet to do it.
 
-    :raises StackError: they do not appear; names the file that cannot be imported and why.
+    :raises StackError: something stays ill; says what, and what to do.
     """
-    names = scene.workspace.settings.names
-    wanted = {names.training_dag, names.inference_dag, names.drift_dag}
     began = time.monotonic()
-    while missing := wanted - scene.airflow.dag_ids():
+    while found := _ill(scene):
+        scene.check()
         seconds = time.monotonic() - began
-        show.waiting("Airflow to parse the DAGs", seconds)
+        show.waiting(f"{found[0].check}: {found[0].said}", seconds)
         if seconds > bound_s:
-            raise StackError(_missing_dags(scene.airflow, sorted(missing), bound_s))
-        time.sleep(0.5)
+            told = [f"{one.check}: {one.said} → {one.todo}" for one in found]
+            raise StackError("\n".join(["The stack is not fit to play on (iris doctor):", *told]))
+        time.sleep(1)
 
 
-def _missing_dags(airflow: AirflowApi, missing: Sequence[str], bound_s: float) -> str:
-    message = f"Airflow does not know {', '.join(missing)} after {bound_s:.0f} s."
-    for file, trace in airflow.import_errors().items():
-        message += f"\n{file}: {trace.strip().splitlines()[-1]}"
-    return message
+def _ill(scene: Scene) -> list[Finding]:
+    found = examine(scene.workspace, scene.airflow, scene.is_uploader)
+    return [one for one in found if one.level == "ill" and one.check != "owed"]
 
 
 def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
     schema = scene.workspace.settings.project.table
     training, inference = split_iris(schema, seed)
-    sight = Sight(scene.workspace.ledger, scene.airflow, scene.hop_bound_s, _idle(show))
+    sight = Sight(scene.workspace.ledger, scene.airflow, scene.hop_bound_s, _idle(scene, show))
     director = Director(scene.workspace, sight)
 
     show.act("clean", f"upload {len(training.rows)} rows to train on and {len(inference.rows)} to score")
@@ -133,14 +139,22 @@ def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
     drifted = Act("shifted", show.hop)
     result.acts.append(drifted)
     director.shifted(drifted, shifted(inference, schema).csv())
-    _check_rise(clean.severity, drifted.severity)
+    check_rise(clean.severity, drifted.severity)
 
 
-def _idle(show: Show) -> Callable[[HopName, float], None]:
-    return lambda hop, seconds: show.waiting(hop, seconds)
+def _idle(scene: Scene, show: Show) -> Callable[[HopName, float], None]:
+    def idle(hop: HopName, seconds: float) -> None:
+        scene.check()
+        show.waiting(hop, seconds)
+
+    return idle
 
 
-def _check_rise(before: str | None, after: str | None) -> None:
+def check_rise(before: str | None, after: str | None) -> None:
+    """Raise unless the second act is the worse one.
+
+    :raises HopMissing: it is not.
+    """
     levels: Sequence[str | None] = SEVERITIES
     if levels.index(after) <= levels.index(before):
         message = f"petals 3 cm longer should raise the severity, but {before} became {after}."

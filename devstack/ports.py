@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -13,6 +14,8 @@ from iris_core.errors import ConfigError, StackError
 from iris_core.settings.declared import read
 
 LOOPBACK = "127.0.0.1"
+PATIENCE_S = 5.0
+DEFAULT = {"http": 80, "https": 443}
 
 # Below the range from which systems take the ports of outgoing connections (32768 on Linux, 49152 elsewhere),
 # so that a chosen port cannot be taken by a passing client before its server binds it.
@@ -55,6 +58,21 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def check_listening(*addresses: str) -> None:
+    """Raise unless something listens at each address.
+
+    :raises StackError: nothing does.
+    """
+    for address in addresses:
+        parts = urlsplit(address)
+        try:
+            socket.create_connection(
+                (parts.hostname, parts.port or DEFAULT[parts.scheme]), PATIENCE_S
+            ).close()
+        except OSError as error:
+            raise StackError(f"Nothing listens at {address} any more: was the stack taken down?") from error
 
 
 def holder_of(port: int) -> str:

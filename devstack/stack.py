@@ -10,7 +10,6 @@ It runs in the background and outlives the process that started it; `Stack` find
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import psutil
+from filelock import FileLock, Timeout
 
 from deploy.buckets import ensure_buckets
 from devstack import components as parts
@@ -35,6 +35,7 @@ from devstack.environment import (
     write_local_settings,
 )
 from devstack.home import Home
+from devstack.logs import telling_line
 from devstack.ports import choose_ports
 from devstack.startup import Report, Startup, tell_nobody, use_write_ahead_log
 from devstack.state import StackState, load_state, save_state
@@ -96,6 +97,20 @@ class Stack:
         """Whether every component's process lives."""
         state = self.state
         return state is not None and set(state.alive()) >= set(parts.NAMES)
+
+    def running(self) -> StackState:
+        """The running stack, every component of it.
+
+        :raises StackError: it was taken down, or a component has died; quotes the end of its log.
+        """
+        state = self.state
+        if not state:
+            raise StackError(f"The stack in {self.home.root} does not run: it was taken down.")
+        for name in parts.NAMES:
+            if name not in state.alive():
+                log = self.home.log(name)
+                raise StackError(f"{name} does not run any more: {telling_line(log)}\nIts log: {log}")
+        return state
 
     def status(self) -> list[ComponentStatus]:
         """Every component, whether it runs or not."""
@@ -244,19 +259,11 @@ class Stack:
     def _locked(self, purpose: str) -> Iterator[None]:
         """One change of the stack at a time."""
         self.home.root.mkdir(parents=True, exist_ok=True)
-        with self.home.lock.open("a") as file:
-            _lock(file.fileno(), f"iris {purpose}: another iris command is changing {self.home.root}.")
-            yield
-
-
-def _lock(descriptor: int, refusal: str) -> None:
-    deadline = time.monotonic() + LOCK_PATIENCE_S
-    while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                raise StackError(f"{refusal} Wait for it, or end it with Ctrl-C.") from error
-            time.sleep(0.1)
-        else:
-            return
+            with FileLock(self.home.lock, timeout=LOCK_PATIENCE_S):
+                yield
+        except Timeout as error:
+            raise StackError(
+                f"iris {purpose}: another iris command is changing {self.home.root}. "
+                "Wait for it, or end it with Ctrl-C."
+            ) from error

@@ -85,9 +85,7 @@ class Startup:
         environ = {**self.environ, **component.environ, **marks}
         began = datetime.now(UTC)
         leader = processes.start(component.command, environ, self.home.log(component.name), self.home.root)
-        self.state.components[component.name] = ComponentState(
-            leader=leader, process_group=leader.pid, started_at=began
-        )
+        self.state.components[component.name] = ComponentState(leader=leader, started_at=began)
         save_state(self.home, self.state)
 
     def _is_healthy(self, component: Component, running: ComponentState) -> bool:

@@ -11,12 +11,11 @@ from devstack.processes import ProcessRef
 
 
 class ComponentState(BaseModel):
-    """One component's process, which leads its own process group (and session) of the same number."""
+    """One component's process, which leads its own session."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     leader: ProcessRef
-    process_group: int
     started_at: datetime
     healthy_after_s: float | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,15 +37,12 @@ def demo(
       iris --compose .env demo   # after make compose-up
     """
     from devstack.demo import play
-    from devstack.fitness import await_fitness
     from iris_core.errors import IrisError
 
     screen = Stage()
     if env_file := chosen_compose.get():
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            scene = _composed_scene(env_file, hop_bound)
-            await_fitness(scene, screen, is_uploader=True)
-            result = play(scene, screen, seed)
+            result = play(_composed_scene(env_file, hop_bound), screen, seed)
         _conclude(result, screen, as_json, "make compose-down")
         return
     stack = local_stack()
@@ -53,9 +51,7 @@ def demo(
         start(stack, screen)
     try:
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            scene = _scene(stack, hop_bound)
-            await_fitness(scene, screen, is_uploader=False)
-            result = play(scene, screen, seed)
+            result = play(_scene(stack, hop_bound), screen, seed)
     except KeyboardInterrupt:
         if began_it:
             stack.down(screen.component)
@@ -70,24 +66,26 @@ def demo(
 def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
     from devstack.demo import Scene
     from devstack.home import find_home
+    from devstack.ports import check_listening
     from iris_core.cli.composed import ADMIN, composed
     from iris_core.doctor.airflow_api import AirflowApi
 
     there = composed(env_file)
     airflow = AirflowApi(there.airflow, (ADMIN, there.password))
-    return Scene(find_home(), open_workspace(), airflow, there.mlflow, hop_bound)
+    check = partial(check_listening, there.airflow, there.mlflow, there.settings.s3_endpoint_url)
+    return Scene(
+        find_home(), open_workspace(), airflow, there.mlflow, hop_bound, is_uploader=True, check=check
+    )
 
 
 def _scene(stack: Stack, hop_bound: float) -> Scene:
     from devstack.demo import Scene
     from iris_core.doctor.airflow_api import AirflowApi
-    from iris_core.errors import StackError
 
-    state = stack.state
-    if not state:
-        raise StackError(f"The stack in {stack.home.root} has died. Its logs: {stack.home.logs}")
-    airflow = AirflowApi(state.endpoints["airflow"])
-    return Scene(stack.home, stack.workspace(), airflow, state.endpoints["mlflow"], hop_bound)
+    endpoints = stack.running().endpoints
+    airflow = AirflowApi(endpoints["airflow"])
+    workspace = stack.workspace()
+    return Scene(stack.home, workspace, airflow, endpoints["mlflow"], hop_bound, check=stack.running)
 
 
 def _conclude(result: Result, screen: Stage, as_json: bool, ends_it: str) -> None:

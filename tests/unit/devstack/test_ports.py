@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devstack.ports import CHOSEN_FROM, LOOPBACK, VARIABLES, choose_ports, is_free
+from devstack.ports import CHOSEN_FROM, LOOPBACK, VARIABLES, check_listening, choose_ports, is_free
 from iris_core.errors import ConfigError, StackError
 
 pytestmark = pytest.mark.integration
@@ -59,3 +59,11 @@ def test_a_configured_port_that_is_none(text: str) -> None:
 def test_one_port_for_two() -> None:
     with pytest.raises(ConfigError, match="IRIS_PORT_AIRFLOW=8080 is also IRIS_PORT_MLFLOW"):
         choose_ports({"IRIS_PORT_MLFLOW": "8080", "IRIS_PORT_AIRFLOW": "8080"})
+
+
+def test_what_listens_no_more_is_named() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        address = f"http://{LOOPBACK}:{server.getsockname()[1]}"
+        check_listening(address, address)
+    with pytest.raises(StackError, match=rf"Nothing listens at {address} any more"):
+        check_listening(address)

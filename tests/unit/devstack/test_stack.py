@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from devstack import components as parts
 from devstack import processes
@@ -88,11 +89,35 @@ def test_up_runs_in_the_background_and_down_ends_it(compose: Compose, home: Home
     assert {name for name, phase in told if phase == "healthy"} == set(parts.NAMES)
     stored = json.loads(home.state.read_text())
     assert stored["endpoints"].keys() == {"airflow", "mlflow", "store"}
-    assert stored["components"]["mlflow"]["process_group"] == state.components["mlflow"].leader.pid
+    assert stored["components"]["mlflow"]["leader"]["pid"] == state.components["mlflow"].leader.pid
     assert stack.down() == []
     assert living(home) == []
     assert stack.state is None
     assert not any(status.up for status in stack.status())
+
+
+def test_a_stack_that_is_gone_and_one_that_has_lost_a_part_are_told(compose: Compose, home: Home) -> None:
+    stack = compose(*whole(mlflow=toy("mlflow", "print('ERROR no disk', flush=True);" + SLEEP)))
+    assert stack.up() == stack.running()
+    pid = stack.running().components["mlflow"].leader.pid
+    stack.kill("mlflow")
+    processes.wait_for_death([psutil.Process(pid)], 5)
+    with pytest.raises(
+        StackError, match=rf"mlflow does not run any more: ERROR no disk\nIts log: {home.logs}"
+    ):
+        stack.running()
+    stack.down()
+    with pytest.raises(StackError, match="does not run: it was taken down"):
+        stack.running()
+
+
+def test_one_command_at_a_time_changes_it(
+    compose: Compose, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.stack.LOCK_PATIENCE_S", 0.2)
+    home.root.mkdir()
+    with FileLock(home.lock), pytest.raises(StackError, match="iris down: another iris command is changing"):
+        compose(*whole()).down()
 
 
 def test_a_second_up_keeps_what_runs_and_starts_what_died(compose: Compose, home: Home) -> None:
@@ -186,7 +211,6 @@ def test_a_state_of_dead_processes_is_stale(compose: Compose, home: Home) -> Non
     stack.down()
     dead = ComponentState(
         leader=ProcessRef(pid=os.getpid(), created=time.time() - 10_000),
-        process_group=os.getpid(),
         started_at=datetime.now(UTC),
     )
     save_state(home, state.model_copy(update={"components": {"mlflow": dead}}))
