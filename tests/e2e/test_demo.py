@@ -13,6 +13,8 @@ from devstack.acts import Act, Director
 from devstack.demo import Scene
 from devstack.home import Home
 from devstack.hops import Hop, HopMissing, Sight
+from iris_core.ledger.records.training import TrainedRecord
+from iris_core.store.objects import ObjectVersion
 from tests.e2e.conftest import Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -57,8 +59,8 @@ def test_both_acts_arrive_and_are_written_down(running: Running, tmp_path: Path)
     assert seconds == sorted(seconds)
     facts = {hop["name"]: hop["facts"] for hop in clean["hops"]}
     trained = running.decision("training", _landed(running, facts["landed"]["object"]))
-    assert trained is not None
-    assert facts["trained"]["run_id"] == trained.outputs["run_id"]
+    assert isinstance(trained, TrainedRecord)
+    assert facts["trained"]["run_id"] == trained.run_id
     assert facts["run_started"]["run"].startswith("asset_triggered__")
     assert facts["scored"]["rows"] == 30
     assert facts["scored"]["model_version"] == str(facts["staged"]["version"])
@@ -70,7 +72,7 @@ def test_both_acts_arrive_and_are_written_down(running: Running, tmp_path: Path)
     running.quiet()
 
 
-def _landed(running: Running, uri: str) -> object:
+def _landed(running: Running, uri: str) -> ObjectVersion:
     settings = running.workspace.settings
     versions = running.workspace.store.versions(settings.bucket, settings.train_key)
     return next(listed.object for listed in versions if listed.object.uri == uri)

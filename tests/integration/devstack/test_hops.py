@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -11,9 +12,11 @@ import pytest
 from devstack.hops import HopMissing, Sight, is_about
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import StackError
-from iris_core.ledger.ledger import Identity, Record
+from iris_core.ledger import Identity, Record
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from tests.records import like
 
 pytestmark = pytest.mark.integration
 
@@ -25,10 +28,14 @@ def land(workspace: Workspace, data: bytes) -> ObjectVersion:
     return workspace.store.put(settings.bucket, settings.train_key, data, "text/csv")
 
 
-def decide(workspace: Workspace, version: ObjectVersion, outcome: str = "trained") -> Record:
-    identity = Identity("training", version.landed_at.date(), version.digest, "v")
-    inputs = {"object": version.model_dump(mode="json")}
-    return workspace.ledger.commit(identity, outcome, workspace.actor, inputs=inputs, reason="why").record
+def decide(workspace: Workspace, version: ObjectVersion) -> Record:
+    identity = Identity.of_object("training", version, "v")
+    record = like(TrainedRecord, identity=identity, inputs={"object": version})
+    return workspace.ledger.commit(record).record
+
+
+def about(version: ObjectVersion) -> Callable[[Record], Record | None]:
+    return lambda record: record if is_about(record, version) else None
 
 
 def test_a_decision_about_this_very_upload_is_found(workspace: Workspace) -> None:
@@ -37,12 +44,10 @@ def test_a_decision_about_this_very_upload_is_found(workspace: Workspace) -> Non
     found = decide(workspace, mine)
     decide(workspace, other)
     sight = Sight(workspace.ledger, NOWHERE, 5)
-    assert (
-        sight.wait_for("trained", "dag", since, lambda: sight.decided("training", since, is_about(mine)))
-        == found
-    )
+    looked = sight.wait_for("trained", "dag", since, lambda: sight.decided("training", since, about(mine)))
+    assert looked.identity == found.identity
     later = datetime.now(UTC) + timedelta(seconds=5)
-    assert sight.decided("training", later, is_about(mine)) is None
+    assert sight.decided("training", later, about(mine)) is None
 
 
 def test_what_does_not_come_is_named_with_what_is_known(workspace: Workspace) -> None:
@@ -51,7 +56,7 @@ def test_what_does_not_come_is_named_with_what_is_known(workspace: Workspace) ->
     with pytest.raises(
         HopMissing, match=r"trained: did not arrive within 0 s\. Airflow does not answer"
     ) as error:
-        sight.wait_for("trained", "dag", since, lambda: sight.decided("training", since, lambda _: True))
+        sight.wait_for("trained", "dag", since, lambda: sight.decided("training", since, lambda it: it))
     assert error.value.hop == "trained"
 
 
