@@ -21,9 +21,10 @@ import typer
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
 
-SHARE_GOAL, TIMES_GOAL, PEAK_GOAL = 0.7, 6.0, 500.0
+SHARE_GOAL, TIMES_GOAL, PEAK_GOAL, PROFILE_GOAL = 0.7, 6.0, 500.0, 2.0
 CLASSES = ("setosa", "versicolor", "virginica")
 BLOCK = 500_000
+MODEL, PROFILE = "model", "profile.parquet"
 REPEATS = 3
 
 
@@ -75,6 +76,88 @@ def report(files: list[Path]) -> Callable[[], Any]:
     return work
 
 
+def prepare(files: list[Path]) -> Callable[[], Any]:
+    """Train on a table; its model and profile go to the folder named second."""
+    import mlflow
+    import pandas as pd  # noqa: F401
+    import polars as pl
+
+    from iris_core.drift.sides import file_chunks, read_side
+    from iris_core.models.holdout import TrainingTable
+    from iris_core.models.profile import profile_of
+    from iris_core.settings.project import load_project
+    from iris_core.training import TrainingConfig, fit
+
+    table, (source, folder) = load_project().table, files
+
+    def work() -> str:
+        frames: list[pl.DataFrame] = []
+        side = read_side(file_chunks(source), str(source), table, frames.append)
+        learnt = TrainingTable(pl.concat(frames).to_pandas(), side)
+        fitted = fit(learnt.frame, TrainingConfig(table=table))
+        mlflow.sklearn.save_model(
+            fitted.pipeline, folder / MODEL, serialization_format="skops", pip_requirements=["scikit-learn"]
+        )
+        data = profile_of(learnt, fitted.parts, fitted.pipeline, table).to_bytes()
+        (folder / PROFILE).write_bytes(data)
+        return f"a profile of {len(data)} bytes"
+
+    return work
+
+
+def with_profile(files: list[Path]) -> Callable[[], Any]:
+    """A report on a batch, from the model's profile."""
+    import hashlib
+
+    import evidently.metrics  # noqa: F401
+    import pandas as pd  # noqa: F401
+
+    from iris_core.drift.known import Known
+    from iris_core.drift.sides import file_chunks, judged, read_side
+    from iris_core.models.profile import Profile
+    from iris_core.settings.project import load_project
+
+    table, (_, folder, batch) = load_project().table, files
+    digest = hashlib.sha256((folder / PROFILE).read_bytes()).hexdigest()
+
+    def work() -> str:
+        profile = Profile.from_bytes((folder / PROFILE).read_bytes(), digest)
+        current = read_side(file_chunks(batch), str(batch), table)
+        verdict, _ = judged(profile.side(table), current, table, Known(weights=profile.weights or {}))
+        return f"{verdict.severity}: {verdict.sentence}"
+
+    return work
+
+
+def without_profile(files: list[Path]) -> Callable[[], Any]:
+    """The same report from the training table and the model, as reports were made before."""
+    import evidently.metrics  # noqa: F401
+    import pandas as pd  # noqa: F401
+    import skops.io  # noqa: F401
+    from mlflow.models import Model
+
+    from iris_core.drift.known import Known
+    from iris_core.drift.sides import Side, file_chunks, judged, read_side
+    from iris_core.models.loading import estimator_of
+    from iris_core.models.profile import feature_weights, predicted_classes
+    from iris_core.settings.project import load_project
+
+    table, (source, folder, batch) = load_project().table, files
+
+    def work() -> str:
+        current = read_side(file_chunks(batch), str(batch), table)
+        found = read_side(file_chunks(source), str(source), table)
+        path = folder / MODEL
+        model = estimator_of(path, dict(Model.load(str(path)).flavors), str(path))
+        answers = predicted_classes(model, found.sample.select(table.feature_names))
+        reference = Side(found.statistics, found.sample.with_columns(answers))
+        known = Known(weights=feature_weights(model, table.feature_names) or {})
+        verdict, _ = judged(reference, current, table, known)
+        return f"{verdict.severity}: {verdict.sentence}"
+
+    return work
+
+
 def evidently(files: list[Path]) -> Callable[[], Any]:
     """Evidently's default preset on both tables, read by pandas, with JSON and HTML."""
     import pandas as pd
@@ -97,7 +180,10 @@ def evidently(files: list[Path]) -> Callable[[], Any]:
     return work
 
 
-MODES = {work.__name__: work for work in (parse, statistics, report, evidently)}
+MODES = {
+    work.__name__: work
+    for work in (parse, statistics, report, evidently, prepare, with_profile, without_profile)
+}
 
 
 def measured(mode: str, *files: Path) -> dict[str, Any]:
@@ -105,8 +191,29 @@ def measured(mode: str, *files: Path) -> dict[str, Any]:
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.drift", "--mode", mode]
     done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    print(f"{mode:<11} {found['seconds']:7.2f} s {found['peak_mb']:7.0f} MB   {found['result']}", flush=True)
+    print(f"{mode:<15} {found['seconds']:7.2f} s {found['peak_mb']:7.0f} MB   {found['result']}", flush=True)
     return found
+
+
+def _profiles(folder: Path, rows: int, batch_rows: int) -> Figure:
+    """A report on a batch by the profile of a model, and by the table that it was trained on."""
+    from iris_core.settings.project import load_project
+
+    source = write_table(folder / "training.csv", rows, 5, load_project().table.target)
+    batch = write_table(folder / "batch.csv", batch_rows, 6)
+    measured("prepare", source, folder)
+    runs = [
+        [measured(mode, source, folder, batch) for mode in ("without_profile", "with_profile")]
+        for _ in range(REPEATS)
+    ]
+    without, given = (sorted(run[which]["seconds"] for run in runs)[REPEATS // 2] for which in range(2))
+    return Figure(
+        name="report_with_profile_vs_without",
+        value=round(without / given, 1),
+        unit="x",
+        goal=PROFILE_GOAL,
+        better="higher",
+    )
 
 
 def _measure(mode: str, files: list[Path]) -> None:
@@ -120,8 +227,8 @@ def _measure(mode: str, files: list[Path]) -> None:
     print(json.dumps({"seconds": seconds, "peak_mb": peak, "result": str(result)}))
 
 
-def write_table(path: Path, rows: int, seed: int) -> Path:
-    """Normal features with two decimals, and a class."""
+def write_table(path: Path, rows: int, seed: int, column: str = "prediction") -> Path:
+    """Normal features with two decimals, and a class in `column`."""
     import polars as pl
 
     from iris_core.settings.project import load_project
@@ -131,7 +238,7 @@ def write_table(path: Path, rows: int, seed: int) -> Path:
         for start in range(0, rows, BLOCK):
             n = min(BLOCK, rows - start)
             frame = pl.DataFrame(rng.normal(5, 1, (n, len(names))).round(2), schema=list(names))
-            classes = pl.Series("prediction", np.array(CLASSES)[rng.integers(0, len(CLASSES), n)].tolist())
+            classes = pl.Series(column, np.array(CLASSES)[rng.integers(0, len(CLASSES), n)].tolist())
             frame.with_columns(classes).write_csv(file, include_header=start == 0)
     return path
 
@@ -141,6 +248,9 @@ def main(
     mode: Annotated[str, typer.Option(hidden=True)] = "",
     rows: Annotated[int, typer.Option(help="For statistics and parsing.")] = 10_000_000,
     report_rows: Annotated[int, typer.Option(help="For the report: of either table.")] = 1_000_000,
+    batch_rows: Annotated[
+        int, typer.Option(help="Of the batch that is reported on with a profile.")
+    ] = 10_000,
 ) -> None:
     """Measure, print, and write `.iris/results/bench-drift.json`."""
     if mode:
@@ -151,6 +261,7 @@ def main(
         pair = [write_table(Path(folder) / f"{side}.csv", report_rows, 2 + side) for side in range(2)]
         runs = [(measured("parse", large), measured("statistics", large)) for _ in range(REPEATS)]
         ours, theirs = measured("report", *pair), measured("evidently", *pair)
+        profiles = _profiles(Path(folder), report_rows, batch_rows)
     parsing, counting = (sorted(run[which]["seconds"] for run in runs)[REPEATS // 2] for which in range(2))
     share, times = parsing / counting, theirs["seconds"] / ours["seconds"]
     figures = [
@@ -167,6 +278,7 @@ def main(
             baseline=round(theirs["peak_mb"]),
             goal=PEAK_GOAL,
         ),
+        profiles,
         Figure(name="stats_seconds", value=round(counting, 2), unit="s", baseline=round(parsing, 2)),
         Figure(
             name="report_1m_seconds",
@@ -175,9 +287,14 @@ def main(
             baseline=round(theirs["seconds"], 2),
         ),
     ]
-    write_figures(find_home(), "bench-drift", figures, {"rows": rows, "report_rows": report_rows})
+    write_figures(
+        find_home(),
+        "bench-drift",
+        figures,
+        {"rows": rows, "report_rows": report_rows, "batch_rows": batch_rows},
+    )
     for figure in figures:
-        print(f"{figure.name:<24} {figure.value} {figure.unit}  goal {figure.goal}  met {figure.met}")
+        print(f"{figure.name:<32} {figure.value} {figure.unit}  goal {figure.goal}  met {figure.met}")
 
 
 if __name__ == "__main__":

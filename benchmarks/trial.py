@@ -16,8 +16,8 @@ import numpy as np
 from iris_core.errors import ConfigError
 from iris_core.ledger.records.promotion import Holdout
 from iris_core.models.holdout import Part, Split, split
-from iris_core.promotion.gate import Verdict, judge
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
+from iris_core.promotion.gate import Verdict, gate_verdict
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
 from iris_core.settings.project import TableSchema
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Trial:
             given = [str(answer) for answer in champion.model.predict(parts.holdout.features)]
             unseen = np.zeros(len(given), bool)
             answers = ChampionAnswers(1, "champion", given, unseen, champion.typical)
-        verdict = judge(measure(self._table, parts, holdout, model, self._limits, answers))
+        verdict = gate_verdict(measure_model(self._table, parts, holdout, model, self._limits, answers))
         return Outcome(kind, reading, "first model" if champion is None else "champion", verdict)
 
 

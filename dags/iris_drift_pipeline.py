@@ -53,7 +53,7 @@ def iris_drift_pipeline() -> None:
     def unreported() -> Any:
         from iris_core import monitoring
 
-        return run_step(monitoring.unreported)
+        return run_step(monitoring.plan_reports)
 
     @task(outlets=[asset.drift_report], max_active_tis_per_dag=1)
     def join_labels() -> Any:
@@ -65,7 +65,7 @@ def iris_drift_pipeline() -> None:
     def verdict(reports: Any) -> Any:
         from iris_core import monitoring
 
-        return run_step(monitoring.worst, list(reports))
+        return run_step(monitoring.conclude, list(reports))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, max_active_tis_per_dag=1)
     def alert() -> Any:

@@ -61,13 +61,13 @@ def iris_pipeline() -> None:
     def validate(work: dict[str, Any]) -> Any:
         from iris_core import training
 
-        return run_step(training.validate, training.Work(**work))
+        return run_step(training.validate, training.TrainingWork(**work))
 
     @task(execution_timeout=timedelta(hours=2), max_active_tis_per_dag=1)
     def train(work: dict[str, Any]) -> Any:
         from iris_core import training
 
-        return run_step(training.train, training.Work(**work))
+        return run_step(training.train, training.TrainingWork(**work))
 
     wait = S3KeySensor(
         task_id="wait_for_training_data", bucket_name=settings.bucket, bucket_key=settings.train_key

@@ -60,6 +60,10 @@ class ModelRefused(IrisError):
     """A registered model is not loaded, for that could run what its files say. Retrying does not help."""
 
 
+class ProfileUnusable(IrisError):
+    """A stored profile is damaged, or of another schema; it is made again."""
+
+
 class AlertUndelivered(IrisError):
     """A channel did not take an alert. Retrying may help, and delivers only what is still owed."""
 

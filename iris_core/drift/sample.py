@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -30,3 +31,8 @@ def bounded_sample(frames: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.D
             merged = merged.filter(pl.col(_KEY).rank("ordinal") <= rows)
         kept, largest = merged, float(merged[_KEY].to_numpy().max(initial=0.0))
     return pl.DataFrame() if kept is None else kept.drop(_KEY)
+
+
+def sampled_rows(total: int, rows: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The numbers of the rows that `bounded_sample` keeps of a table with `total` rows, from 0."""
+    return bounded_sample([pl.DataFrame({"row": np.arange(total)})], rows, seed)["row"].to_numpy()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
@@ -29,23 +28,14 @@ class Side:
     statistics: TableStatistics
     sample: pl.DataFrame
 
-    def predicted_by(self, model: Any, table: TableSchema) -> Side:
-        """The same side with the model's predictions of the sample."""
-        features = self.sample.select(table.feature_names)
-        known = features.select(pl.all_horizontal(pl.all().is_finite().fill_null(False))).to_series()
-        predicted = pl.Series(PREDICTION, [None] * features.height, dtype=pl.String)
-        if known.any():
-            found = pl.Series(model.predict(features.filter(known).to_pandas()), dtype=pl.String)
-            predicted = predicted.scatter(known.arg_true(), found)
-        return replace(self, sample=self.sample.with_columns(predicted))
 
-
-def read_side(given: Input, table: TableSchema) -> Side:
+def read_side(given: Input, table: TableSchema, keep: Callable[[pl.DataFrame], object] | None = None) -> Side:
     """Read a table once, in bounded memory.
 
+    :param keep: is given every frame as it passes, for who needs more than a sample.
     :raises DataRejected: not a table, a feature's column is missing or holds text.
     """
-    reading = _Reading(given.where, table, of_batches((), table.feature_names))
+    reading = _Reading(given.where, table, of_batches((), table.feature_names), keep)
     sample = bounded_sample(reading.frames(given), SAMPLE_ROWS, SEED)
     reading.check_numbers()
     return Side(reading.statistics, sample)
@@ -58,6 +48,7 @@ class _Reading:
     where: str
     table: TableSchema
     statistics: TableStatistics
+    keep: Callable[[pl.DataFrame], object] | None = None
     text: dict[str, str] = field(default_factory=dict)
 
     def frames(self, given: Input) -> Iterator[pl.DataFrame]:
@@ -68,6 +59,8 @@ class _Reading:
         for frame, statistics, text in source.each(self._measured):
             self.statistics = merge_tables(self.statistics, statistics)
             self.text = {**text, **self.text}
+            if self.keep:
+                self.keep(frame)
             yield frame
 
     def _measured(self, batch: Batch) -> tuple[pl.DataFrame, TableStatistics, dict[str, str]]:

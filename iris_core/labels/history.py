@@ -42,7 +42,7 @@ def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPer
     :raises RegistryError: MLflow refused or did not answer.
     """
     model, named = found.model, dict(metrics(found))
-    with tracking.told("Logging performance on labels", workspace.settings):
+    with tracking.asking("Logging performance on labels", workspace.settings):
         client = tracking.client(workspace.settings)
         run_id = history_run(client, workspace, model)
         log_metrics(client, run_id, named.items(), labels.landed_at)

@@ -10,9 +10,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from iris_core.ledger.workspace import Workspace
+import polars as pl
+
+from iris_core.drift.sides import Side, read_side
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.settings.project import TableSchema
-from iris_core.store.objects import ObjectVersion
+from iris_core.store.objects import ObjectStore, ObjectVersion
+from iris_core.tables import StoredInput
+from iris_core.tables.findings import missing_columns, rejection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +51,18 @@ class Part:
 
 
 @dataclass(frozen=True)
+class TrainingTable:
+    """A training table in memory.
+
+    :param frame: features as float64 and the target as text, in the rows' order.
+    :param side: exact statistics of the rows, and a bounded sample of them.
+    """
+
+    frame: pd.DataFrame
+    side: Side
+
+
+@dataclass(frozen=True)
 class Split:
     """Both parts of a table."""
 
@@ -56,7 +73,7 @@ class Split:
 def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> Split:
     """Keep a stratified share of the rows back.
 
-    :param frame: features as float64 and the target as text, as `labelled_frame` gives them.
+    :param frame: features as float64 and the target as text, as `training_table` gives them.
     """
     from sklearn.model_selection import train_test_split
 
@@ -67,23 +84,28 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
     return Split(Part(learn_x, learn_y), Part(holdout_x, holdout_y))
 
 
-def labelled_frame(workspace: Workspace, version: ObjectVersion) -> pd.DataFrame:
-    """A whole training table in memory: features as float64 in the schema's order, then each row's class.
+def training_table(store: ObjectStore, version: ObjectVersion, table: TableSchema) -> TrainingTable:
+    """Read a whole training table, once.
 
-    What is not a number is NaN, what is no class is None: validate first.
-
+    :raises DataRejected: it cannot be read as one, or a column is missing.
     :raises ObjectMissing: this version is gone.
-    :raises DataRejected: it cannot be read as a table, or a column is missing.
     """
-    import polars as pl
+    frames: list[pl.DataFrame] = []
+    side = read_side(StoredInput(store, version), table, frames.append)
+    whole = pl.concat(frames)
+    if absent := missing_columns(whole.columns, [table.target]):
+        raise rejection(version.uri, absent)
+    return TrainingTable(whole.select(*table.feature_names, table.target).to_pandas(), side)
 
-    from iris_core.tables import StoredInput, Wanted, read
 
-    table = workspace.settings.project.table
-    wanted = Wanted(table.feature_names, (table.target,), table.classes)
-    source = read(StoredInput(workspace.store, version), wanted)
-    source.require(wanted.names)
-    batches = source.each(
-        lambda it: it.features.with_columns(it.labels[table.target].known.alias(table.target))
-    )
-    return pl.concat(batches).with_columns(pl.col(table.target).cast(pl.String)).to_pandas()
+def drawn_again(
+    store: ObjectStore, training: TrainedRecord, table: TableSchema
+) -> tuple[TrainingTable, Split]:
+    """What a model learnt from, and how it was split.
+
+    :param training: the record of its training.
+    :raises DataRejected: the project's table has other columns now.
+    :raises ObjectMissing: this version is gone.
+    """
+    learnt, config = training_table(store, training.about, table), training.inputs.config
+    return learnt, split(learnt.frame, table, config.holdout_share, config.seed)

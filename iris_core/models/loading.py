@@ -58,7 +58,7 @@ def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
     """
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        with tracking.told(f"Loading {uri}", settings):
+        with tracking.asking(f"Loading {uri}", settings):
             flavors = _fetch(settings, model, uri, folder)
         with tracking.quiet():
             estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types)
@@ -123,7 +123,7 @@ def estimator_of(
             f"{uri} is refused: its file is in the format {str(written)[:40]!r}, which runs code when it is "
             f"loaded. {LOG_AGAIN}"
         )
-    return _read(_file(folder, flavor, uri), uri, trusted)
+    return _read_skops(_file(folder, flavor, uri), uri, trusted)
 
 
 def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
@@ -136,7 +136,7 @@ def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
     return path
 
 
-def _read(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin:
+def _read_skops(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin:
     """Types are looked at before any object is made."""
     import skops.io
 

@@ -29,7 +29,7 @@ def staged(settings: Settings) -> ModelRef | None:
 
     :raises RegistryError: MLflow does not answer.
     """
-    with tracking.told("Resolving the staged model", settings):
+    with tracking.asking("Resolving the staged model", settings):
         found = find(tracking.client(settings), settings.names.model, ALIAS)
     return reference(found) if found else None
 

@@ -62,7 +62,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def told(what: str, settings: Settings) -> Iterator[None]:
+def asking(what: str, settings: Settings) -> Iterator[None]:
     """Turn MLflow's errors into ours: what was asked, of which server, what came back.
 
     :raises RegistryError: MLflow refused or did not answer.
@@ -105,7 +105,7 @@ def experiment_id(mlflow_client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
-def reap(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> int:
+def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> int:
     """End the runs that killed attempts at the same decision left RUNNING; returns how many."""
     left = mlflow_client.search_runs(
         [experiment],
@@ -118,7 +118,7 @@ def reap(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> in
     return len(left)
 
 
-def reap_decided(workspace: Workspace, experiment: str) -> None:
+def settle_left_runs(workspace: Workspace, experiment: str) -> None:
     """Settle the runs of an experiment whose attempt died although their decision has been made.
 
     A run whose own decision stands was killed after the commit: it is finished. The others lost. Called
@@ -127,7 +127,7 @@ def reap_decided(workspace: Workspace, experiment: str) -> None:
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    with told(f"Looking for left runs of experiment {experiment}", workspace.settings):
+    with asking(f"Looking for left runs of experiment {experiment}", workspace.settings):
         mlflow_client = client(workspace.settings)
         found = mlflow_client.get_experiment_by_name(experiment)
         if found is None:
@@ -160,10 +160,10 @@ def attempt(
     """
     import mlflow
 
-    with told(f"Logging a run to experiment {experiment}", workspace.settings):
+    with asking(f"Logging a run to experiment {experiment}", workspace.settings):
         mlflow_client = client(workspace.settings)
         found = experiment_id(mlflow_client, experiment)
-        reap(mlflow_client, found, identity)
+        end_left_runs(mlflow_client, found, identity)
         with mlflow.start_run(
             experiment_id=found,
             run_name=name,

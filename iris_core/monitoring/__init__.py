@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from iris_core.monitoring.performance import join_labels
-from iris_core.monitoring.report import pending, report, unreported, worst
+from iris_core.monitoring.report import conclude, plan_reports, report, unreported
 
-__all__ = ["join_labels", "pending", "report", "unreported", "worst"]
+__all__ = ["conclude", "join_labels", "plan_reports", "report", "unreported"]

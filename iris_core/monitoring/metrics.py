@@ -47,7 +47,7 @@ def log_history(workspace: Workspace, scored: ScoredRecord, verdict: DriftVerdic
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    with tracking.told("Logging the drift history", workspace.settings):
+    with tracking.asking("Logging the drift history", workspace.settings):
         client = tracking.client(workspace.settings)
         run_id = history_run(client, workspace, scored.model)
         log_metrics(client, run_id, metrics(verdict), scored.about.landed_at)

@@ -15,7 +15,7 @@ from iris_core.drift.spread import learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, JournalEntry, Outcome, Variant
+from iris_core.ledger import Identity, JournalEntry, ModelRef, Outcome, Variant
 from iris_core.ledger.records.drift import (
     BatchDriftRecord,
     BatchEvidence,
@@ -27,7 +27,7 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.loading import loaded
+from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import log_history, metrics
 from iris_core.settings.variables import Settings
@@ -35,29 +35,23 @@ from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
-
     from iris_core.drift.evidently_report import EvidentlyReport
 
 
-def unreported(workspace: Workspace) -> list[str]:
-    """Paths of the scorings without a drift record, oldest first.
+def plan_reports(workspace: Workspace) -> list[str]:
+    """Settle what killed attempts left in MLflow, and list the scorings to report on, oldest first.
 
+    :returns: paths of their records.
     :raises NothingOwed: every scoring has one.
     """
-    reap(workspace)
-    owed = pending(workspace)
+    tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
+    owed = unreported(workspace)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
     return owed
 
 
-def reap(workspace: Workspace) -> None:
-    """End what killed attempts left RUNNING in the drift experiment."""
-    tracking.reap_decided(workspace, workspace.settings.names.drift_experiment)
-
-
-def pending(workspace: Workspace) -> list[str]:
+def unreported(workspace: Workspace) -> list[str]:
     """Paths of the scorings without a drift record, oldest first. Read-only."""
     days: dict[date, dict[str, tuple[Variant, ...]]] = {}
     owed: list[str] = []
@@ -89,26 +83,25 @@ def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
         raise DecidedElsewhere(f"{scoring} is not the record of a scoring.")
     identity = Identity.of_drift(scored.identity, scored.at)
     standing = workspace.ledger.find(BatchDriftRecord, identity)
-    return _summary(standing or _decide(workspace, scored, identity))
+    return _report_summary(standing or _decide(workspace, scored, identity))
 
 
 def _decide(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> BatchDriftRecord:
-    reference = _reference(workspace, scored)
-    if isinstance(reference, str):
-        return _record_undecided(workspace, scored, identity, reference)
+    training = _training_of(workspace, scored.model)
+    if isinstance(training, str):
+        return _record_undecided(workspace, scored, identity, training)
     try:
-        return _compare(workspace, scored, identity, reference)
+        return _compare(workspace, scored, identity, training)
     except (ObjectMissing, DataRejected) as error:
         return _record_undecided(workspace, scored, identity, f"Nothing to compare. {error}")
 
 
-def _reference(workspace: Workspace, scored: ScoredRecord) -> ObjectVersion | str:
-    """What the scored model was trained on, or why that is not known."""
-    model = scored.model
+def _training_of(workspace: Workspace, model: ModelRef) -> TrainedRecord | str:
+    """The record of a model's training, or why there is none."""
     if not model.training:
         return f"{model.name} version {model.version} was registered by hand: its training data is unknown."
     training = workspace.ledger.find(TrainedRecord, model.training)
-    return training.about if training else f"The training record {model.training} is gone."
+    return training or f"The training record {model.training} is gone."
 
 
 def _record_undecided(
@@ -127,18 +120,16 @@ def _record_undecided(
 
 
 def _compare(
-    workspace: Workspace, scored: ScoredRecord, identity: Identity, reference: ObjectVersion
+    workspace: Workspace, scored: ScoredRecord, identity: Identity, training: TrainedRecord
 ) -> BatchDriftRecord:
     table = workspace.settings.project.table
-    after = _side(workspace, scored.outputs.predictions)
-    with loaded(workspace.settings, scored.model) as found:
-        before = _side(workspace, reference).predicted_by(found.estimator, table)
-        weights = feature_weights(found.estimator, table.feature_names)
-    known = _known(workspace, scored, identity, weights)
-    verdict, tested = judged(before, after, table, known)
+    after = _current_side(workspace, scored.outputs.predictions)
+    profile = learnt_profile(workspace, training, scored.model)
+    known = _known(workspace, scored, identity, profile.weights)
+    verdict, tested = judged(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
-    uris = {name: _store(workspace, f"{base}/{name}", body) for name, body in files.items()}
+    uris = {name: _put_file(workspace, f"{base}/{name}", body) for name, body in files.items()}
     run_id = _log(workspace, scored, identity, verdict, files)
     record = BatchDriftRecord(
         identity=identity,
@@ -146,7 +137,7 @@ def _compare(
         by=workspace.actor,
         reason=verdict.sentence,
         inputs=BatchInputs(
-            scoring=scored.identity.path, reference=reference, current=scored.about, model=scored.model
+            scoring=scored.identity.path, reference=training.about, current=scored.about, model=scored.model
         ),
         outputs=ReportOutputs(
             report_html=uris["report.html"],
@@ -191,20 +182,8 @@ def _spread(settings: Settings, earlier: Sequence[Earlier]) -> float:
     return settings.drift_batch_spread if learnt is None else learnt
 
 
-def _side(workspace: Workspace, version: ObjectVersion) -> Side:
+def _current_side(workspace: Workspace, version: ObjectVersion) -> Side:
     return read_side(StoredInput(workspace.store, version), workspace.settings.project.table)
-
-
-def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
-    """How much each feature moves a linear model: the mean of its coefficients' absolute values.
-
-    None for a model without coefficients. After a scaler they are comparable between features.
-    """
-    last = model[-1] if hasattr(model, "steps") else model
-    coefficients = getattr(last, "coef_", None)
-    if coefficients is None or coefficients.shape[1] != len(names):
-        return None
-    return dict(zip(names, abs(coefficients).mean(axis=0).tolist(), strict=True))
 
 
 def _files(verdict: DriftVerdict, tested: EvidentlyReport) -> dict[str, bytes]:
@@ -216,7 +195,7 @@ def _files(verdict: DriftVerdict, tested: EvidentlyReport) -> dict[str, bytes]:
     }
 
 
-def _store(workspace: Workspace, key: str, body: bytes) -> str:
+def _put_file(workspace: Workspace, key: str, body: bytes) -> str:
     content_type = "text/html; charset=utf-8" if key.endswith(".html") else "application/json"
     return workspace.store.put(workspace.settings.drift_bucket, key, body, content_type).uri
 
@@ -244,7 +223,7 @@ def _log(
     return run_id
 
 
-def _summary(record: BatchDriftRecord) -> dict[str, Any]:
+def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
     return {
         "verdict": record.identity.path,
         "scoring": record.inputs.scoring,
@@ -254,18 +233,18 @@ def _summary(record: BatchDriftRecord) -> dict[str, Any]:
     }
 
 
-def worst(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
-    reap(workspace)
+    tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
     states = {record.identity.path: state for record, state in verdicts.with_debounce(workspace)}
-    told = [{**report, **_told(states.get(str(report["verdict"])))} for report in reports]
+    told = [{**report, **_alert_state(states.get(str(report["verdict"])))} for report in reports]
     if not told:
         raise IrisError("No report was made.")
     ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))
     return {**ranked[-1], "reports": len(ranked), "owner": workspace.actor.owner}
 
 
-def _told(state: Debounced | None) -> dict[str, Any]:
+def _alert_state(state: Debounced | None) -> dict[str, Any]:
     if state is None:
         return {"alert": False, "violations": 0, "batches": 0}
     return {"alert": state.alert, "violations": state.violations, "batches": state.seen}

@@ -19,8 +19,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts
 from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
 from iris_core.store.objects import ObjectVersion
-from iris_core.training import requests as retrain_requests
-from iris_core.training.requests import requests
+from iris_core.training.requests import owed_retraining, requested_retrainings
 
 TOLD_AGAIN_AFTER = timedelta(minutes=1)
 """So long an asset event may take to start its run."""
@@ -37,8 +36,8 @@ def request(workspace: Workspace) -> dict[str, Any]:
     """
     if not workspace.settings.retrain_on_drift:
         raise NothingOwed("RETRAIN_ON_DRIFT is off.")
-    if retrain_requests.owed(workspace, training.scope(workspace)):
-        return _told_again(workspace, next(requests(workspace)))
+    if owed_retraining(workspace, training.training_scope(workspace.settings)):
+        return _told_again(workspace, next(requested_retrainings(workspace.ledger)))
     verdict = _alerting(workspace)
     standing = workspace.ledger.get(Identity.of_retraining(verdict.identity))
     if standing:
@@ -79,7 +78,7 @@ def _alerting(workspace: Workspace) -> DriftRecord:
 
 def _trainable(workspace: Workspace) -> ObjectVersion:
     """The newest training data, when it has been trained on and so can be again."""
-    source = training.source(workspace)
+    source = training.training_source(workspace.settings)
     data = source.newest(workspace.store)
     if data is None:
         raise NothingOwed(f"There is no training data at s3://{source.bucket}/{source.key} to train on.")
@@ -93,7 +92,7 @@ def _trainable(workspace: Workspace) -> ObjectVersion:
 
 
 def _decided(workspace: Workspace, data: ObjectVersion) -> Decision:
-    past = [Past(record.at, record.about.digest) for record in requests(workspace)]
+    past = [Past(record.at, record.about.digest) for record in requested_retrainings(workspace.ledger)]
     settings = workspace.settings
     policy = Policy(timedelta(hours=settings.retrain_cooldown_hours), settings.retrain_budget)
     return decide(past, data.digest, datetime.now(UTC), policy)

@@ -56,7 +56,7 @@ class Verdict(BaseModel):
         return "; ".join(check.sentence for check in told)
 
 
-def judge(evidence: GateEvidence) -> Verdict:
+def gate_verdict(evidence: GateEvidence) -> Verdict:
     """Every check, whether it passes or not."""
     return Verdict(
         checks=(
@@ -64,7 +64,7 @@ def judge(evidence: GateEvidence) -> Verdict:
             _check_floor(evidence.floor),
             _check_learnable(evidence.learnable),
             *_check_classes(evidence.classes),
-            *_check_columns(evidence.columns),
+            *_check_typical(evidence.columns),
             *_check_champion(evidence),
         )
     )
@@ -124,20 +124,20 @@ def _check_classes(slices: Sequence[ClassSlice]) -> Iterator[Check]:
     missing = [each.name for each in slices if not each.learned_rows or not each.rows]
     ignored = [each.name for each in slices if each.recall == 0 and each.rows >= LEAST_CLASS_ROWS]
     if missing:
-        sentence = f"no rows of {_listed(missing)} to learn from or to judge with"
+        sentence = f"no rows of {_quoted(missing)} to learn from or to judge with"
     elif ignored:
-        sentence = f"not one row of {_listed(ignored)} was recognised"
+        sentence = f"not one row of {_quoted(ignored)} was recognised"
     else:
         recalls = ", ".join(f"{each.name} {each.recall:.2f}" for each in slices)
         sentence = f"every class is recognised (recall: {recalls})"
     yield Check(name="classes", passed=not (missing or ignored), sentence=sentence)
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quoted(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _check_columns(columns: Sequence[Column]) -> Iterator[Check]:
+def _check_typical(columns: Sequence[Column]) -> Iterator[Check]:
     known = [each for each in columns if each.according_to]
     if not known:
         return
@@ -172,7 +172,7 @@ def _check_champion(evidence: GateEvidence) -> Iterator[Check]:
     yield Check(
         name="champion",
         passed=not _is_worse(champion.difference, champion.margin),
-        sentence=f"{_standing(champion)} champion version {champion.version} on the same "
+        sentence=f"{_comparison(champion)} champion version {champion.version} on the same "
         f"{champion.pairs.rows} {_kind_of_rows(champion)} ({champion.challenger_accuracy:.3f} against "
         f"{champion.accuracy:.3f}, difference {champion.pairs.difference:+.3f}, 95 % interval "
         f"{champion.difference.low:+.3f} to {champion.difference.high:+.3f}, "
@@ -186,7 +186,7 @@ def _is_worse(difference: Interval, margin: float) -> bool:
     return difference.high < -margin
 
 
-def _standing(champion: Champion) -> str:
+def _comparison(champion: Champion) -> str:
     if _is_worse(champion.difference, champion.margin):
         return "worse than"
     if champion.difference.low > 0:

@@ -21,12 +21,12 @@ from iris_core.ledger.records.promotion import (
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.holdout import Part, Split, labelled_frame, split
+from iris_core.models.holdout import Part, Split, drawn_again
 from iris_core.models.loading import loaded
 from iris_core.models.metrics import metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference, staged
-from iris_core.promotion.gate import Verdict, judge
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
+from iris_core.promotion.gate import Verdict, gate_verdict
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +68,10 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
     with loaded(settings, challenger) as found:
         table = settings.project.table
-        holdout = _described(training, parts)
-        evidence = measure(table, parts, holdout, found.estimator, limits, answers, none_because)
-    verdict = judge(evidence)
-    _store(workspace, challenger, evidence, verdict)
+        holdout = _holdout_of(training, parts)
+        evidence = measure_model(table, parts, holdout, found.estimator, limits, answers, none_because)
+    verdict = gate_verdict(evidence)
+    _store_evidence(workspace, challenger, evidence, verdict)
     return Assessment(evidence, verdict.passed, verdict.reason)
 
 
@@ -80,12 +80,10 @@ def drawn(workspace: Workspace, training: TrainedRecord) -> Split:
 
     :raises ObjectMissing: this version is gone.
     """
-    config = training.inputs.config
-    frame = labelled_frame(workspace, training.about)
-    return split(frame, workspace.settings.project.table, config.holdout_share, config.seed)
+    return drawn_again(workspace.store, training, workspace.settings.project.table)[1]
 
 
-def _described(training: TrainedRecord, parts: Split) -> Holdout:
+def _holdout_of(training: TrainedRecord, parts: Split) -> Holdout:
     config = training.inputs.config
     return Holdout(
         object=training.about.uri,
@@ -142,20 +140,20 @@ def _learned(workspace: Workspace, champion: ModelRef) -> Part | None:
         return None
 
 
-def _store(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
+def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
     """Keep the evidence on the training run before anything is decided."""
     content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
-    with tracking.told("Storing the evidence", workspace.settings):
+    with tracking.asking("Storing the evidence", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
         mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
-        for name, value in _metrics(evidence):
+        for name, value in _gate_metrics(evidence):
             mlflow_client.log_metric(model.run_id, name, value)
         mlflow_client.set_tag(model.run_id, "iris.holdout.digest", evidence.holdout.digest)
         mlflow_client.set_tag(model.run_id, "iris.gate", "passed" if verdict.passed else "failed")
         mlflow_client.set_tag(model.run_id, "iris.gate.reason", verdict.reason[:4900])
 
 
-def _metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
+def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
     yield "gate/accuracy", evidence.accuracy
     yield "gate/accuracy_low", evidence.accuracy_interval.low
     yield "gate/floor_p_value", evidence.floor.p_value
@@ -171,7 +169,7 @@ def _metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
         yield "gate/difference_high", champion.difference.high
 
 
-def decide(
+def judge_model(
     workspace: Workspace, training: TrainedRecord, version: ModelVersion, approval: Approval | None = None
 ) -> VerdictRecord:
     """Judge a model once: the verdict that stands, with its evidence.
@@ -185,10 +183,10 @@ def decide(
     if asked and approval is None:
         raise PromotionRefused("PROMOTION_APPROVAL=manual, and nobody was asked yet: this model stays owed.")
     given = approval if asked else None
-    return commit(workspace, training, version, assessed, given)
+    return record_gate_verdict(workspace, training, version, assessed, given)
 
 
-def commit(
+def record_gate_verdict(
     workspace: Workspace,
     training: TrainedRecord,
     version: ModelVersion,

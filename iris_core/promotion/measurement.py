@@ -68,7 +68,7 @@ class ChampionAnswers:
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def measure(
+def measure_model(
     table: TableSchema,
     parts: Split,
     holdout: Holdout,
@@ -100,7 +100,7 @@ def measure(
     )
 
 
-def _pairs(first: Flags, second: Flags) -> Pairs:
+def _paired(first: Flags, second: Flags) -> Pairs:
     return Pairs(rows=len(first), better=int((first & ~second).sum()), worse=int((second & ~first).sum()))
 
 
@@ -112,7 +112,7 @@ def _majority(part: Part) -> str:
 
 def _floor(right: Flags, labels: NDArray[np.str_], majority: str, limit: float) -> Floor:
     named = labels == majority
-    pairs = _pairs(right, named)
+    pairs = _paired(right, named)
     return Floor(
         majority=majority,
         accuracy=float(right.mean()),
@@ -159,7 +159,7 @@ def _compared_rows(champion: ChampionAnswers) -> Flags:
 def _compared(champion: ChampionAnswers, right: Flags, labels: NDArray[np.str_], margin: float) -> Champion:
     rows = _compared_rows(champion)
     ours, theirs = right[rows], (np.asarray(champion.answers, str) == labels)[rows]
-    pairs = _pairs(ours, theirs)
+    pairs = _paired(ours, theirs)
     return Champion(
         version=champion.version,
         run_id=champion.run_id,
@@ -210,7 +210,7 @@ def _against(
     if not rows.any():
         return None, None
     theirs = (np.asarray(champion.answers, str) == labels)[rows]
-    difference = score_interval(_pairs(right[rows], theirs), level)
+    difference = score_interval(_paired(right[rows], theirs), level)
     return float(theirs.mean()), difference
 
 
@@ -238,10 +238,10 @@ def _columns(
         means = _balanced_means(rows)
         for feature in table.features:
             mean = float(means[feature.name])
-            yield _column(feature, part, mean, by_champion.get(feature.name))
+            yield _column_evidence(feature, part, mean, by_champion.get(feature.name))
 
 
-def _column(
+def _column_evidence(
     feature: Feature,
     part: Literal["training", "holdout"],
     mean: float,

@@ -46,11 +46,11 @@ def _crossing(pairs: Pairs, z: float, low: float, high: float) -> float:
     """Where the score statistic, which falls as the assumed difference grows, passes z."""
     while high - low > PRECISION:
         middle = (low + high) / 2
-        low, high = (middle, high) if _score(pairs, middle) > z else (low, middle)
+        low, high = (middle, high) if _score_statistic(pairs, middle) > z else (low, middle)
     return (low + high) / 2
 
 
-def _score(pairs: Pairs, difference: float) -> float:
+def _score_statistic(pairs: Pairs, difference: float) -> float:
     """The score statistic at an assumed difference; its variance comes from the constrained estimate."""
     n, better, worse = pairs.rows, pairs.better, pairs.worse
     b = -better - worse + (2 * n - better + worse) * difference

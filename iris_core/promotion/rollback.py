@@ -37,13 +37,13 @@ def rollback(
     :raises PromotionRefused: there is no such version, it is staged already, or it was never approved.
     :raises RegistryError: MLflow does not answer.
     """
-    with tracking.told("Rolling back", workspace.settings):
+    with tracking.asking("Rolling back", workspace.settings):
         target = _target(workspace, version, force)
         before = registry.staged(workspace.settings)
         if before and before.version == version:
             raise PromotionRefused(f"Version {version} of {target.name} is already staged.")
-        record = _commit(workspace, target, before, reason, now, force)
-        _carry_out(workspace, record)
+        record = _record_rollback(workspace, target, before, reason, now, force)
+        _apply_rollback(workspace, record)
     return record
 
 
@@ -61,7 +61,7 @@ def _target(workspace: Workspace, version: int, force: bool) -> ModelVersion:
     return found
 
 
-def _commit(
+def _record_rollback(
     workspace: Workspace,
     target: ModelVersion,
     before: ModelRef | None,
@@ -95,13 +95,13 @@ def finish_rollback(workspace: Workspace) -> None:
     last = next(workspace.ledger.recent("promotion"), None)
     if not isinstance(last, RollbackRecord):
         return
-    with tracking.told("Finishing a rollback", workspace.settings):
+    with tracking.asking("Finishing a rollback", workspace.settings):
         kept = staging.last_rollback(tracking.client(workspace.settings), last.inputs.model)
         if kept is None or kept.at < last.at:
-            _carry_out(workspace, last)
+            _apply_rollback(workspace, last)
 
 
-def _carry_out(workspace: Workspace, record: RollbackRecord) -> None:
+def _apply_rollback(workspace: Workspace, record: RollbackRecord) -> None:
     mlflow_client, name = tracking.client(workspace.settings), record.inputs.model
     kept = RolledBack(version=record.inputs.version, at=record.at)
     staging.keep_rollback(mlflow_client, name, kept)

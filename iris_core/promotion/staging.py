@@ -101,7 +101,7 @@ def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[Mod
     return sorted(found, key=lambda version: int(version.version))
 
 
-def carry_out(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
+def apply_verdict(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
     """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
     tags = {
         REASON_TAG: verdict.reason[:4900],

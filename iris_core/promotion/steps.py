@@ -46,7 +46,7 @@ def unfinished(workspace: Workspace) -> TrainedRecord | None:
 
 def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
     """Also when somebody deleted the version: that is not undone."""
-    with tracking.told("Reading a model version", workspace.settings):
+    with tracking.asking("Reading a model version", workspace.settings):
         found = registry.find(
             tracking.client(workspace.settings), verdict.inputs.model, verdict.inputs.version
         )
@@ -56,7 +56,7 @@ def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
 def _is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
     if workspace.settings.promotion_approval == "auto":
         return False
-    with tracking.told("Reading a run", workspace.settings):
+    with tracking.asking("Reading a run", workspace.settings):
         run = tracking.client(workspace.settings).get_run(training.run_id)
     until = run.data.tags.get(ASKED_UNTIL_TAG)
     return until is not None and datetime.fromisoformat(until) > datetime.now(UTC)
@@ -69,16 +69,16 @@ def promote(workspace: Workspace, training: TrainedRecord, approval: Approval | 
     :raises PromotionRefused: the gate or a human said no; the evidence is in the ledger and on the run.
     :raises RegistryError: MLflow does not answer.
     """
-    with tracking.told("Registering the model", workspace.settings):
+    with tracking.asking("Registering the model", workspace.settings):
         version = staging.register(tracking.client(workspace.settings), workspace, training)
-        verdict = judgement.decide(workspace, training, version, approval)
-        _carry_out(workspace, version, verdict)
+        verdict = judgement.judge_model(workspace, training, version, approval)
+        _apply_or_refuse(workspace, version, verdict)
     return verdict
 
 
-def _carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecord) -> None:
+def _apply_or_refuse(workspace: Workspace, version: ModelVersion, verdict: VerdictRecord) -> None:
     if APPLIED_TAG not in version.tags:
-        staging.carry_out(tracking.client(workspace.settings), version, verdict)
+        staging.apply_verdict(tracking.client(workspace.settings), version, verdict)
     if verdict.outcome == Outcome.REFUSED:
         raise PromotionRefused(verdict.reason)
 
@@ -91,7 +91,7 @@ def register_step(
     :param answer: the response of Airflow's human-in-the-loop operator, where one was asked.
     :raises PromotionRefused: the gate or a human said no.
     """
-    verdict = promote(workspace, _trained(workspace, training), _approval(answer) if answer else None)
+    verdict = promote(workspace, _training_at(workspace, training), _approval(answer) if answer else None)
     return {
         "model": verdict.inputs.model,
         "version": str(verdict.inputs.version),
@@ -100,7 +100,7 @@ def register_step(
     }
 
 
-def _trained(workspace: Workspace, training: Identity | str) -> TrainedRecord:
+def _training_at(workspace: Workspace, training: Identity | str) -> TrainedRecord:
     record = workspace.ledger.find(TrainedRecord, training)
     if record is None:
         raise PromotionRefused(f"{training} is not the record of a trained model.")
@@ -125,8 +125,8 @@ def assess_step(workspace: Workspace, training: str, asked_for: timedelta) -> di
     :returns: subject and body, in Markdown.
     :raises PromotionRefused: the gate says no already, and nobody needs to be asked.
     """
-    record = _trained(workspace, training)
-    with tracking.told("Registering the model", workspace.settings):
+    record = _training_at(workspace, training)
+    with tracking.asking("Registering the model", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
         version = staging.register(mlflow_client, workspace, record)
         standing = verdict_on(workspace, record)
@@ -136,8 +136,8 @@ def assess_step(workspace: Workspace, training: str, asked_for: timedelta) -> di
                 until = datetime.now(UTC) + asked_for
                 mlflow_client.set_tag(record.run_id, ASKED_UNTIL_TAG, until.isoformat())
                 return _question(version, record, assessed)
-            standing = judgement.commit(workspace, record, version, assessed)
-        _carry_out(workspace, version, standing)
+            standing = judgement.record_gate_verdict(workspace, record, version, assessed)
+        _apply_or_refuse(workspace, version, standing)
     return {"subject": f"{version.name} version {version.version} is decided", "body": standing.reason}
 
 

@@ -48,7 +48,7 @@ def model_version(workspace: Workspace, named: str) -> ModelRef:
     """
     settings = workspace.settings
     name = settings.names.model
-    with tracking.told(f"Resolving {named} of {name}", settings):
+    with tracking.asking(f"Resolving {named} of {name}", settings):
         found = find(tracking.client(settings), name, named)
     if found is None:
         what = f"version {named}" if named.isdecimal() else f"alias {named!r}"

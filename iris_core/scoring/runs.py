@@ -53,7 +53,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
 
 def reap(workspace: Workspace) -> None:
     """End what killed attempts left RUNNING in the inference experiment."""
-    tracking.reap_decided(workspace, workspace.settings.names.inference_experiment)
+    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
 
 
 def _together(wholes: Sequence[Whole]) -> Whole:

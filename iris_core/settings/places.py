@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 LEDGER = "ledger/"
 AUDIT = "audit/"
 QUARANTINE = "quarantine/"
+PROFILES = "profiles/"
 WORK = "work/"
 REJECTS = "rejects/"
 MANIFESTS = "manifests/"
@@ -52,6 +53,7 @@ def kept(settings: Settings) -> tuple[Place, ...]:
         Place("the ledger", data, LEDGER),
         Place("audit records", data, AUDIT),
         Place("refused tables", data, QUARANTINE),
+        Place("the models' profiles", data, PROFILES),
         Place("unfinished predictions", predictions, WORK, cleared=True),
         Place("rejected rows", predictions, REJECTS, cleared=True),
         Place("manifests", predictions, MANIFESTS, cleared=True),

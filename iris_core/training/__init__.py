@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from iris_core.training.flow import (
-    TrainingConfig,
-    Work,
-    configuration,
-    fit,
-    reap,
-    recipe,
+from iris_core.training.fitting import TrainingConfig, fit, recipe
+from iris_core.training.steps import (
+    TrainingWork,
     reconcile,
-    scope,
-    source,
     train,
+    training_scope,
+    training_source,
     validate,
 )
 
 __all__ = [
     "TrainingConfig",
-    "Work",
-    "configuration",
+    "TrainingWork",
     "fit",
-    "reap",
     "recipe",
     "reconcile",
-    "scope",
-    "source",
     "train",
+    "training_scope",
+    "training_source",
     "validate",
 ]

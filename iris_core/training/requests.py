@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from iris_core.ledger import Identity, Outcome
+from iris_core.ledger import Identity, Ledger, Outcome
 from iris_core.ledger.owed import Pending
 from iris_core.ledger.reconcile import Scope
 from iris_core.ledger.records.action import RetrainRecord
@@ -15,18 +15,18 @@ HORIZON = timedelta(days=30)
 """Older requests are forgotten: one that was not served by then never will be."""
 
 
-def requests(workspace: Workspace) -> Iterator[RetrainRecord]:
+def requested_retrainings(ledger: Ledger) -> Iterator[RetrainRecord]:
     """Retrainings that were asked for, newest first."""
-    for entry in workspace.ledger.journal("action", since=datetime.now(UTC) - HORIZON):
+    for entry in ledger.journal("action", since=datetime.now(UTC) - HORIZON):
         if entry.outcome == Outcome.REQUESTED:
-            record = workspace.ledger.find(RetrainRecord, entry.identity)
+            record = ledger.find(RetrainRecord, entry.identity)
             if record and record.outcome == Outcome.REQUESTED:
                 yield record
 
 
-def owed(workspace: Workspace, trainings: Scope) -> Pending | None:
+def owed_retraining(workspace: Workspace, trainings: Scope) -> Pending | None:
     """The training that the newest request asks for, unless it was done or newer data took its place."""
-    request = next(requests(workspace), None)
+    request = next(requested_retrainings(workspace.ledger), None)
     if request is None or request.about != trainings.source.newest(workspace.store):
         return None
     identity = Identity.of_requested(request.identity, request.about, trainings.using.variant)

@@ -160,5 +160,5 @@ def owed(workspace: Workspace) -> str:
             return f"{left} versions await {kind}"
     if promotion.unfinished(workspace):
         return "a promotion is unfinished"
-    unreported = len(monitoring.pending(workspace))
+    unreported = len(monitoring.unreported(workspace))
     return f"{unreported} scorings await a drift verdict" if unreported else ""

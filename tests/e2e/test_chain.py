@@ -11,7 +11,7 @@ import pytest
 from iris_core import models, promotion
 from iris_core.doctor.airflow_api import TaskInstance
 from iris_core.ledger import Record
-from iris_core.monitoring.alerts import ALERTED
+from iris_core.ledger.outcomes import Outcome
 from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
@@ -260,7 +260,7 @@ def _longer_petals(data: bytes, by: float) -> bytes:
 def _actions(running: Running, since: datetime) -> list[Record]:
     """What was asked for or stopped; alerts are actions too."""
     found = running.workspace.ledger.recent("action")
-    return [record for record in found if record.at >= since and record.outcome != ALERTED]
+    return [record for record in found if record.at >= since and record.outcome != Outcome.ALERTED]
 
 
 def _retrainings(running: Running, landed: ObjectVersion) -> list[Record]:

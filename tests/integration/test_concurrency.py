@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from iris_core import ledger, models, monitoring, promotion, scoring, training
-from iris_core.errors import NothingOwed, RegistryError
+from iris_core.errors import DecidedElsewhere, NothingOwed, RegistryError
 from iris_core.ledger import Kind
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
@@ -61,7 +61,7 @@ def score(workspace: Workspace) -> None:
 
 
 def report(workspace: Workspace) -> None:
-    for path in monitoring.unreported(workspace):
+    for path in monitoring.plan_reports(workspace):
         monitoring.report(workspace, path)
 
 
@@ -195,8 +195,10 @@ class TestRunsOfKilledAttempts:
         left = self.left_running(landed, landed.settings.names.training_experiment, work.identity.path)
         newer = as_csv(iris_rows[0][1:])
         landed.store.put(landed.settings.bucket, landed.settings.train_key, newer, "text/csv")
-        assert training.train(landed, work).identity != work.identity
+        training.train(landed, training.reconcile(landed))
         assert self.is_reaped(landed, left)
+        with pytest.raises(DecidedElsewhere):
+            training.train(landed, work)
 
     def test_of_scoring(self, landed: Workspace) -> None:
         train(landed)
@@ -214,7 +216,7 @@ class TestRunsOfKilledAttempts:
         [record] = landed.ledger.recent("drift")
         experiment = landed.settings.names.drift_experiment
         left = self.left_running(landed, experiment, record.identity.path)
-        monitoring.worst(landed, [monitoring.report(landed, record.inputs.scoring)])
+        monitoring.conclude(landed, [monitoring.report(landed, record.inputs.scoring)])
         assert self.is_reaped(landed, left)
 
     def test_of_a_model_s_history(self, landed: Workspace) -> None:

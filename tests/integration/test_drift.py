@@ -26,7 +26,7 @@ from iris_core.models import tracking
 from iris_core.monitoring import alerts, retraining, verdicts
 from iris_core.monitoring.alerts import Alert
 from iris_core.store.objects import ObjectVersion
-from iris_core.training import requests as retrain_requests
+from iris_core.training.requests import requested_retrainings
 from tests.counting import CountingStore
 from tests.records import like
 
@@ -69,7 +69,7 @@ def batch(workspace: Workspace, data: bytes) -> Record:
     """Score a batch with the staged model, and report on it."""
     put(workspace, workspace.settings.test_key, data)
     scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
-    [path] = monitoring.unreported(workspace)
+    [path] = monitoring.plan_reports(workspace)
     monitoring.report(workspace, path)
     return next(workspace.ledger.recent("drift"))
 
@@ -129,7 +129,7 @@ class TestPending:
             workspace.ledger.commit(like(BatchDriftRecord, identity=drift, inputs={"scoring": scored.path}))
         store = CountingStore(workspace.store)
         looked = replace(workspace, store=store, ledger=Ledger(store, workspace.settings.bucket, "dev"))
-        assert monitoring.pending(looked) == []
+        assert monitoring.unreported(looked) == []
         assert store.reads == []
         assert (
             2 <= len(store.listings) <= 4
@@ -181,7 +181,7 @@ class TestVerdict:
         for data in (test_csv, shifted(test_csv), shifted(test_csv, 2.001)):
             time.sleep(1.01 - time.time() % 1)  # the steps of the history are whole seconds
             records.append(batch(staged, data))
-            told = monitoring.worst(staged, [monitoring.report(staged, records[-1].inputs.scoring)])
+            told = monitoring.conclude(staged, [monitoring.report(staged, records[-1].inputs.scoring)])
             state = records[-1].evidence.debounce
             assert (told["alert"], told["violations"]) == (state.alert, state.violations)
             seen.append((records[-1].outcome, told["alert"], told["violations"], told["batches"]))
@@ -333,7 +333,7 @@ class TestRetraining:
         self.drifts(looping, 3)
         assert "requested" in {record.outcome for record in looping.ledger.recent("action")}
         assert retraining.request(looping)["data"].startswith("s3://")
-        assert len(list(retrain_requests.requests(looping))) == 2
+        assert len(list(requested_retrainings(looping.ledger))) == 2
 
     def test_newer_data_takes_the_place_of_a_request(
         self, looping: Workspace, iris_rows: Any, as_csv: Any
@@ -388,7 +388,7 @@ class TestBadInput:
         assert "Traceback" not in record.reason
         assert "\n" not in record.reason
         with pytest.raises(NothingOwed):
-            monitoring.unreported(workspace)
+            monitoring.plan_reports(workspace)
         return record
 
     @pytest.fixture
@@ -427,10 +427,12 @@ class TestBadInput:
             record = self.report_on(staged, data)
             assert (record.outcome, words in record.reason) == (outcome, True), record.reason
 
-    def test_the_reference_is_gone(self, staged: Workspace, rows: pl.DataFrame) -> None:
+    def test_the_training_table_and_its_profile_are_gone(self, staged: Workspace, rows: pl.DataFrame) -> None:
         [record] = staged.ledger.recent("training")
         landed = record.about
         staged.store.admin.remove_object(landed.bucket, landed.key, version_id=landed.version_id)
+        for key in list(staged.store.keys(landed.bucket, "profiles")):
+            staged.store.delete(landed.bucket, key)
         record = self.report_on(staged, csv(rows))
         assert record.outcome == "insufficient"
         assert landed.uri.partition("?")[0] in record.reason

@@ -332,8 +332,8 @@ class TestDrift:
         assert (state.violations, state.seen) == (2, 2)
         alert = alerts.alert_of(workspace, record, state)
         assert alert.data.endswith("iris/labels/b.csv")
-        [path] = monitoring.unreported(workspace)
-        told = monitoring.worst(workspace, [monitoring.report(workspace, path)])
+        [path] = monitoring.plan_reports(workspace)
+        told = monitoring.conclude(workspace, [monitoring.report(workspace, path)])
         assert (told["alert"], told["batches"]) == (False, 1)
 
     def test_a_killed_attempt_is_made_up_for(self, scored: Scored, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_from_training_to_late_labels(odd: Workspace) -> None:
     )
     assert published["accuracy"] == 1.0
 
-    reports: list[dict[str, Any]] = [monitoring.report(odd, path) for path in monitoring.unreported(odd)]
+    reports: list[dict[str, Any]] = [monitoring.report(odd, path) for path in monitoring.plan_reports(odd)]
     assert [report["severity"] for report in reports] == ["none"]
 
     labels = "\n".join(["id,what?", *(f"r{number},{CLASSES[number % 6]}" for number in range(120))])

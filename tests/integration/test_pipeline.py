@@ -480,27 +480,89 @@ class TestSideBySide:
 
 
 class TestWhileItWaits:
-    def test_what_landed_while_a_run_waited_is_trained_on_instead(
-        self, tracked: Workspace, train_csv: bytes
-    ) -> None:
-        upload_training(tracked, train_csv)
-        waiting = training.validate(tracked, training.reconcile(tracked))
-        newer = upload_training(tracked, train_csv + b"5.1,3.5,1.4,0.2,setosa\n")
+    """`reconcile` chose a version, `train` waits for its turn, and meanwhile another one lands."""
 
-        done = training.train(tracked, waiting)
+    NEWER = b"5.1,3.5,1.4,0.2,setosa\n"
 
-        assert done.object == newer
-        assert [record.outcome for record in tracked.ledger.recent("training")] == ["superseded", "trained"]
-        assert len(training_runs(tracked)) == 1
+    @staticmethod
+    def outcomes(workspace: Workspace) -> dict[str, str]:
+        """By object version, oldest first."""
+        records = [record for record in workspace.ledger.recent("training") if record.about]
+        return {
+            record.about.digest: str(record.outcome)
+            for record in sorted(records, key=lambda one: one.about.landed_at if one.about else one.at)
+            if record.about
+        }
 
-    def test_a_bad_table_that_landed_meanwhile_does_not_stop_it(
+    def test_it_trains_what_was_chosen_and_the_next_run_what_landed(
         self, tracked: Workspace, train_csv: bytes
     ) -> None:
         landed = upload_training(tracked, train_csv)
         waiting = training.validate(tracked, training.reconcile(tracked))
-        upload_training(tracked, b"not,a,table\n")
+        newer = upload_training(tracked, train_csv + self.NEWER)
 
         done = training.train(tracked, waiting)
 
         assert done.object == landed
-        assert [record.outcome for record in tracked.ledger.recent("training")] == ["trained", "rejected"]
+        assert self.outcomes(tracked) == {landed.digest: "trained"}
+        chosen = training.reconcile(tracked)
+        assert chosen.object == newer
+        after = training.train(tracked, training.validate(tracked, chosen))
+        assert self.outcomes(tracked) == {landed.digest: "trained", newer.digest: "trained"}
+        for work in (after, done):
+            promotion.register_step(tracked, work.identity)
+        with pytest.raises(NothingOwed, match="says trained"):
+            training.reconcile(tracked)
+        staged = models.staged(tracked.settings)
+        assert staged is not None
+        assert staged.training == after.identity.path
+
+    def test_it_is_superseded_when_the_newer_one_s_run_came_first(
+        self, tracked: Workspace, train_csv: bytes
+    ) -> None:
+        landed = upload_training(tracked, train_csv)
+        waiting = training.validate(tracked, training.reconcile(tracked))
+        newer = upload_training(tracked, train_csv + self.NEWER)
+        training.train(tracked, training.validate(tracked, training.reconcile(tracked)))
+
+        with pytest.raises(DecidedElsewhere, match="already superseded"):
+            training.train(tracked, waiting)
+
+        assert self.outcomes(tracked) == {landed.digest: "superseded", newer.digest: "trained"}
+        assert len(training_runs(tracked)) == 1
+
+    @pytest.mark.parametrize("met_first_by", ["the waiting run", "its own run"])
+    def test_a_bad_one_fails_its_run_and_does_not_stop_the_other(
+        self, tracked: Workspace, train_csv: bytes, met_first_by: str
+    ) -> None:
+        landed = upload_training(tracked, train_csv)
+        waiting = training.validate(tracked, training.reconcile(tracked))
+        bad = upload_training(tracked, TestRejected.BAD)
+
+        if met_first_by == "the waiting run":
+            training.train(tracked, waiting)
+        with pytest.raises(DataRejected, match="sepal_width"):
+            training.validate(tracked, training.reconcile(tracked))
+        if met_first_by == "its own run":
+            assert training.train(tracked, waiting).object == landed
+
+        assert self.outcomes(tracked) == {landed.digest: "trained", bad.digest: "rejected"}
+
+    def test_the_configuration_changed(
+        self, tracked: Workspace, train_csv: bytes, make_workspace: Callable[..., Workspace]
+    ) -> None:
+        """What is trained now would be recorded as trained with what was chosen."""
+        upload_training(tracked, train_csv)
+        waiting = training.validate(tracked, training.reconcile(tracked))
+        project = tracked.settings.project
+        table = project.table.model_copy(update={"min_rows": project.table.min_rows + 1})
+        settings = tracked.settings.model_copy(
+            update={"project": project.model_copy(update={"table": table})}
+        )
+        deployed = Workspace(settings, tracked.store, tracked.ledger, tracked.actor)
+
+        with pytest.raises(NothingOwed, match="the next run chooses anew"):
+            training.train(deployed, waiting)
+
+        assert list(tracked.ledger.recent("training")) == []
+        assert training.reconcile(deployed).object == waiting.object

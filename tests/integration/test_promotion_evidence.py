@@ -17,7 +17,7 @@ from iris_core.errors import NothingOwed, PromotionRefused, StoreError
 from iris_core.ledger.records.promotion import Approval, GateEvidence, Nothing, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.promotion.gate import judge
+from iris_core.promotion.gate import gate_verdict
 from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -53,7 +53,7 @@ class TestEvidence:
         verdict = promotion.promote(tracked, record)
         evidence = verdict.evidence
         assert evidence.accuracy == record.evidence.accuracy
-        assert judge(evidence).reason == verdict.reason
+        assert gate_verdict(evidence).reason == verdict.reason
         path = client(tracked).download_artifacts(
             record.outputs.run_id, "promotion/evidence.json", str(tmp_path)
         )

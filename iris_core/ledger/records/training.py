@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict
+
 from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.base import Payload
 from iris_core.ledger.records.objects import ObjectInputs, ObjectRecord, TrainingSettings
@@ -15,11 +17,22 @@ class TrainingInputs(ObjectInputs):
     config: TrainingSettings
 
 
+class StoredProfile(BaseModel):
+    """Where a model's profile lies, and the SHA-256 and size of its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    digest: str
+    size: int
+
+
 class TrainingOutputs(Payload):
-    """The MLflow run and the model that it logged."""
+    """The MLflow run, the model that it logged, and its profile (None: trained before there were any)."""
 
     run_id: str
     model_uri: str
+    profile: StoredProfile | None = None
 
 
 class TrainingEvidence(Payload):

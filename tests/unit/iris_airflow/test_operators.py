@@ -181,11 +181,11 @@ class TestDriftReport:
         promotion.register_step(tracked, work["identity"])
         tracked.store.put(tracked.settings.bucket, tracked.settings.test_key, test_csv, "text/csv")
         scoring.publish_all(tracked, [scoring.score(tracked, one) for one in scoring.plan(tracked)])
-        [scored] = monitoring.unreported(tracked)
+        [scored] = monitoring.plan_reports(tracked)
         with running(tracked) as context:
             result = EvidentlyDriftReportOperator(task_id="report", scoring=scored).execute(context)  # type: ignore[arg-type]
         assert json.loads(json.dumps(result)) == result
         [record] = tracked.ledger.recent("drift")
         assert record.by.task_id == "a_task"
         with pytest.raises(NothingOwed):
-            monitoring.unreported(tracked)
+            monitoring.plan_reports(tracked)

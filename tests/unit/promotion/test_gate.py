@@ -12,8 +12,8 @@ from sklearn.dummy import DummyClassifier
 
 from iris_core.ledger.records.promotion import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split
-from iris_core.promotion.gate import Verdict, judge
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure, typical_of
+from iris_core.promotion.gate import Verdict, gate_verdict
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
 from iris_core.settings.project import Feature, TableSchema
 
 pytestmark = pytest.mark.unit
@@ -82,7 +82,7 @@ def evidence(
         answers = list(Rule(champion_wrong).predict(parts.holdout.features))
         champion = ChampionAnswers(7, "run", answers, seen)
     model = model or Rule(wrong)
-    return measure(TABLE, parts, held(parts), model, limits, champion)
+    return measure_model(TABLE, parts, held(parts), model, limits, champion)
 
 
 def failed(verdict: Verdict) -> set[str]:
@@ -96,7 +96,7 @@ def one(verdict: Verdict, name: str) -> str:
 
 class TestSoundModels:
     def test_a_first_model_says_that_there_is_no_champion(self) -> None:
-        verdict = judge(evidence())
+        verdict = gate_verdict(evidence())
         assert verdict.passed
         assert one(verdict, "champion") == "no champion to compare with: this is the first model"
         assert "accuracy 1.000 on 24 holdout rows is at least ACCURACY_THRESHOLD=0.1" in verdict.reason
@@ -104,17 +104,17 @@ class TestSoundModels:
 
     def test_the_same_evidence_gives_the_same_verdict_after_storage(self) -> None:
         stored = GateEvidence.model_validate_json(evidence((0,), (1, 2)).model_dump_json())
-        assert judge(stored) == judge(evidence((0,), (1, 2)))
+        assert gate_verdict(stored) == gate_verdict(evidence((0,), (1, 2)))
 
 
 class TestThreshold:
     def test_below_it_is_refused(self) -> None:
-        verdict = judge(evidence((0, 8), limits=Limits(0.95, 0.02)))
+        verdict = gate_verdict(evidence((0, 8), limits=Limits(0.95, 0.02)))
         assert failed(verdict) == {"threshold"}
         assert verdict.reason.startswith("accuracy 0.917 on 24 holdout rows is below ACCURACY_THRESHOLD=0.95")
 
     def test_reaching_it_is_enough(self) -> None:
-        assert judge(evidence((0, 8, 16), limits=Limits(21 / 24, 0.02))).passed
+        assert gate_verdict(evidence((0, 8, 16), limits=Limits(21 / 24, 0.02))).passed
 
 
 class TestFloor:
@@ -122,7 +122,7 @@ class TestFloor:
     def test_a_constant_answer_is_refused(self, named: str) -> None:
         model = DummyClassifier(strategy="constant", constant=named)
         model.fit(SOUND.learned.features, SOUND.learned.labels)
-        verdict = judge(evidence(model=model))
+        verdict = gate_verdict(evidence(model=model))
         assert {"floor", "learnable", "classes"} <= failed(verdict)
 
     def test_it_is_a_paired_test_on_the_holdout(self) -> None:
@@ -133,7 +133,7 @@ class TestFloor:
 
     def test_a_holdout_too_small_to_show_it_is_refused_and_says_so(self) -> None:
         small = Split(part(20), part(2))
-        verdict = judge(evidence(parts=small))
+        verdict = gate_verdict(evidence(parts=small))
         assert failed(verdict) == {"floor"}
         assert "6 holdout rows are too few to show it, upload a larger table" in verdict.reason
 
@@ -142,7 +142,7 @@ class TestFloor:
             SOUND.learned.features, SOUND.learned.labels
         )
         large = Split(SOUND.learned, part(100))
-        assert "too few" not in one(judge(evidence(parts=large, model=model)), "floor")
+        assert "too few" not in one(gate_verdict(evidence(parts=large, model=model)), "floor")
 
 
 class TestLearnable:
@@ -150,7 +150,7 @@ class TestLearnable:
         """The model answers the holdout well, but not from what it was given to learn."""
         shuffled = np.random.default_rng(3).permutation(SOUND.learned.labels.to_numpy())
         parts = Split(Part(SOUND.learned.features, pd.Series(shuffled)), SOUND.holdout)
-        verdict = judge(evidence(parts=parts))
+        verdict = gate_verdict(evidence(parts=parts))
         assert failed(verdict) == {"learnable"}
         assert "were labels shuffled" in verdict.reason
 
@@ -159,17 +159,17 @@ class TestLearnable:
         learned = Part(pd.DataFrame({"x": [0.0, 1, 1, 2, 2]}), labels)
         found = evidence(parts=Split(learned, part(8)))
         assert found.learnable is None
-        assert "fewer than two rows" in judge(found).reason
+        assert "fewer than two rows" in gate_verdict(found).reason
 
 
 class TestClasses:
     def test_a_class_that_was_never_learned(self) -> None:
-        verdict = judge(evidence(parts=Split(part(20, ("a", "b")), part(8))))
+        verdict = gate_verdict(evidence(parts=Split(part(20, ("a", "b")), part(8))))
         assert "classes" in failed(verdict)
         assert "no rows of 'c' to learn from" in one(verdict, "classes")
 
     def test_a_class_that_is_never_recognised(self) -> None:
-        verdict = judge(evidence(tuple(range(16, 24))))
+        verdict = gate_verdict(evidence(tuple(range(16, 24))))
         assert failed(verdict) == {"classes"}
         assert "not one row of 'c' was recognised" in verdict.reason
 
@@ -178,7 +178,7 @@ class TestClasses:
             pd.concat([part(8, ("a", "b")).features, part(2, ("c",)).features], ignore_index=True),
             pd.concat([part(8, ("a", "b")).labels, part(2, ("c",)).labels], ignore_index=True),
         )
-        assert judge(evidence((16, 17), parts=Split(part(20), holdout))).passed
+        assert gate_verdict(evidence((16, 17), parts=Split(part(20), holdout))).passed
 
 
 class TestColumns:
@@ -186,7 +186,7 @@ class TestColumns:
     def test_another_unit_is_told_by_the_mean(self, spoilt: str) -> None:
         inches = Part(SOUND.learned.features / 2.54, SOUND.learned.labels)
         parts = Split(inches, SOUND.holdout) if spoilt == "training" else Split(SOUND.learned, inches)
-        verdict = judge(evidence(parts=parts))
+        verdict = gate_verdict(evidence(parts=parts))
         assert "columns" in failed(verdict)
         told = one(verdict, "columns")
         assert f"the {spoilt} rows' mean of x is 0.39 cm, typically 0.9 to 1.1 cm" in told
@@ -195,12 +195,12 @@ class TestColumns:
         """Many more rows of one class move the plain mean to 0.27, and not this one."""
         features = pd.concat([part(100, ("a",)).features, part(10, ("b", "c")).features], ignore_index=True)
         labels = pd.concat([part(100, ("a",)).labels, part(10, ("b", "c")).labels], ignore_index=True)
-        assert judge(evidence(parts=Split(Part(features, labels), part(8)))).passed
+        assert gate_verdict(evidence(parts=Split(Part(features, labels), part(8)))).passed
 
     def test_without_a_declaration_nothing_is_checked(self) -> None:
         bare = TABLE.model_copy(update={"features": (Feature(name="x", min=0, max=10),)})
-        found = measure(bare, SOUND, held(SOUND), Rule(), LIMITS)
-        assert "columns" not in {check.name for check in judge(found).checks}
+        found = measure_model(bare, SOUND, held(SOUND), Rule(), LIMITS)
+        assert "columns" not in {check.name for check in gate_verdict(found).checks}
 
     @pytest.mark.parametrize(("scale", "passed"), [(1.0, True), (1.4, True), (0.3, False), (2.0, False)])
     def test_undeclared_the_champions_training_rows_say_what_is_typical(
@@ -211,14 +211,14 @@ class TestColumns:
         scaled = Split(*(Part(rows.features * scale, rows.labels) for rows in (SOUND.learned, SOUND.holdout)))
         answers = list(Rule().predict(SOUND.holdout.features))
         champion = ChampionAnswers(7, "run", answers, None, typical_of(SOUND.learned))
-        verdict = judge(measure(bare, scaled, held(scaled), Rule(), LIMITS, champion))
+        verdict = gate_verdict(measure_model(bare, scaled, held(scaled), Rule(), LIMITS, champion))
         assert ("columns" not in failed(verdict)) is passed
         assert "according to the champion's training rows" in one(verdict, "columns")
 
 
 class TestChampion:
     def test_an_equal_one_is_accepted_and_the_width_is_told(self) -> None:
-        verdict = judge(evidence((0,), (8,)))
+        verdict = gate_verdict(evidence((0,), (8,)))
         assert verdict.passed
         told = one(verdict, "champion")
         assert told.startswith(
@@ -229,27 +229,27 @@ class TestChampion:
 
     @pytest.mark.parametrize(("lost", "passed"), [(4, True), (5, False)])
     def test_worse_beyond_chance_is_refused(self, lost: int, passed: bool) -> None:
-        verdict = judge(evidence((0, 1, 8, 9, 16)[:lost], ()))
+        verdict = gate_verdict(evidence((0, 1, 8, 9, 16)[:lost], ()))
         assert ("champion" not in failed(verdict)) is passed
 
     def test_better_is_called_better(self) -> None:
-        verdict = judge(evidence((), (0, 1, 8, 9, 16)))
+        verdict = gate_verdict(evidence((), (0, 1, 8, 9, 16)))
         assert verdict.passed
         assert "better than champion version 7" in one(verdict, "champion")
 
     def test_on_many_rows_a_loss_within_the_margin_is_put_up_with(self) -> None:
         parts = Split(part(20), part(1000))
         lost = tuple(range(0, 3000, 60))
-        told = judge(evidence(lost, (), parts=parts, limits=Limits(0.1, 0.03)))
+        told = gate_verdict(evidence(lost, (), parts=parts, limits=Limits(0.1, 0.03)))
         assert told.passed
         assert "not worse, within the margin, than" in one(told, "champion")
-        verdict = judge(evidence(lost, (), parts=parts, limits=Limits(0.1, 0.01)))
+        verdict = gate_verdict(evidence(lost, (), parts=parts, limits=Limits(0.1, 0.01)))
         assert failed(verdict) == {"champion"}
 
     def test_one_class_given_up_for_another_is_refused(self) -> None:
         """As many right as before, but one class is lost."""
         parts = Split(part(20), part(30))
-        verdict = judge(evidence(tuple(range(60, 80)), tuple(range(20)), parts=parts))
+        verdict = gate_verdict(evidence(tuple(range(60, 80)), tuple(range(20)), parts=parts))
         assert failed(verdict) == {"recalls"}
         assert "worse than the champion at c (recall 0.33 against 1.00" in verdict.reason
 
@@ -266,9 +266,9 @@ class TestChampion:
         found = evidence((0,), (), seen=seen)
         assert found.champion is not None
         assert (found.champion.compared_on, found.champion.pairs.rows) == ("all rows", 24)
-        assert "24 holdout rows, 10 of which it was trained on" in one(judge(found), "champion")
+        assert "24 holdout rows, 10 of which it was trained on" in one(gate_verdict(found), "champion")
 
     def test_what_is_not_known_is_said(self) -> None:
         assert "which of them it was trained on is not known" in one(
-            judge(evidence((), (), seen=None)), "champion"
+            gate_verdict(evidence((), (), seen=None)), "champion"
         )

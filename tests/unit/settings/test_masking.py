@@ -90,7 +90,7 @@ def test_errors_of_mlflow_and_store(settings: Settings, monkeypatch: pytest.Monk
     for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
         monkeypatch.setenv(name, "the client replaces it")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(IrisError) as caught, tracking.told("Asking", settings):
+    with pytest.raises(IrisError) as caught, tracking.asking("Asking", settings):
         tracking.client(settings).get_registered_model("a_model")
     assert_clean(shown(caught.value))
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == PASSWORD

@@ -10,7 +10,7 @@ import pytest
 
 from iris_core.errors import ConfigError
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project
-from iris_core.training.flow import TrainingConfig
+from iris_core.training.fitting import TrainingConfig
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,230 @@
+"""What a model learnt from, as a drift report needs it: made once, when the model is trained.
+
+A profile is one Parquet object: a sample of the training table with the model's predictions, and in its
+metadata the statistics of every row and the weights of the features. Its name is the SHA-256 of its bytes,
+so that a repeated attempt writes the same object, and a damaged one shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from iris_core.drift.sample import sampled_rows
+from iris_core.drift.sides import PREDICTION, SAMPLE_ROWS, SEED, Side
+from iris_core.drift.statistics import FeatureStatistics
+from iris_core.errors import DataRejected, ObjectMissing, ProfileUnusable
+from iris_core.ledger import Identity, ModelRef
+from iris_core.ledger.records.training import StoredProfile, TrainedRecord
+from iris_core.ledger.workspace import Workspace
+from iris_core.models.holdout import Split, TrainingTable, drawn_again
+from iris_core.models.loading import loaded
+from iris_core.settings.places import PROFILES
+from iris_core.settings.project import TableSchema
+from iris_core.store.objects import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sklearn.base import ClassifierMixin
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = "1"
+DESCRIPTION = "iris.profile"
+HOLDOUT = "__holdout"
+SUFFIX = ".parquet"
+
+
+class Described(BaseModel):
+    """A profile without its sample.
+
+    :param statistics: of every row, by feature, in the order in which the model wants them.
+    :param weights: how much each feature moves a linear model; None for other models.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: str = SCHEMA_VERSION
+    statistics: dict[str, FeatureStatistics]
+    weights: dict[str, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """What a model learnt from.
+
+    :param sample: at most `SAMPLE_ROWS` seeded rows: features, label, prediction, and whether a row was kept
+        back as holdout (`HOLDOUT`).
+    """
+
+    described: Described
+    sample: pl.DataFrame
+
+    @property
+    def weights(self) -> dict[str, float] | None:
+        return self.described.weights
+
+    def side(self, table: TableSchema) -> Side:
+        """The training data as the reference side of a comparison.
+
+        :raises DataRejected: the model learnt other features than the project has now.
+        """
+        learnt = tuple(self.described.statistics)
+        if learnt != table.feature_names:
+            raise DataRejected(
+                f"The model learnt the features {', '.join(learnt)}, project.json has "
+                f"{', '.join(table.feature_names)}: upload the training table again."
+            )
+        return Side(self.described.statistics, self.sample.drop(HOLDOUT))
+
+    def to_bytes(self) -> bytes:
+        """The profile as one Parquet file."""
+        buffer = io.BytesIO()
+        self.sample.write_parquet(buffer, metadata={DESCRIPTION: self.described.model_dump_json()})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, digest: str) -> Profile:
+        """Read a profile back.
+
+        :param digest: the SHA-256 that its bytes must have.
+        :raises ProfileUnusable: other bytes, or a profile that another version of this code wrote.
+        """
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise ProfileUnusable(f"its {len(data)} bytes are not those that were written")
+        try:
+            described = Described.model_validate_json(
+                pl.read_parquet_metadata(io.BytesIO(data)).get(DESCRIPTION, "")
+            )
+        except ValidationError as error:
+            raise ProfileUnusable("another version of Iris wrote it") from error
+        if described.schema_version != SCHEMA_VERSION:
+            raise ProfileUnusable(f"its schema is {described.schema_version}, not {SCHEMA_VERSION}")
+        return cls(described, pl.read_parquet(io.BytesIO(data)))
+
+
+def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin, table: TableSchema) -> Profile:
+    """The profile of a fitted model.
+
+    :param learnt: the table that it was trained on.
+    :param parts: how the table was split.
+    :param model: the fitted model.
+    :param table: names the features and the target.
+    """
+    names = [*table.feature_names, table.target]
+    sample = learnt.side.sample.select(names)
+    held_back = pl.Series(sampled_rows(len(learnt.frame), SAMPLE_ROWS, SEED)).is_in(
+        parts.holdout.features.index.to_list()
+    )
+    return Profile(
+        Described(statistics=learnt.side.statistics, weights=feature_weights(model, table.feature_names)),
+        sample.with_columns(
+            predicted_classes(model, sample.select(table.feature_names)), held_back.alias(HOLDOUT)
+        ),
+    )
+
+
+def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRef) -> Profile:
+    """The profile of a registered model, made from its training table where none is stored yet.
+
+    :param training: the record of its training.
+    :raises ObjectMissing: there is no profile, and the training table is gone.
+    :raises ModelRefused: there is no profile, and the model cannot be loaded.
+    """
+    profiles = ProfileStore.of(workspace)
+    found = profiles.find(training)
+    if found:
+        return found
+    log.info("Making the profile of %s version %s from %s.", model.name, model.version, training.about.uri)
+    table = workspace.settings.project.table
+    learnt, parts = drawn_again(workspace.store, training, table)
+    with loaded(workspace.settings, model) as opened:
+        made = profile_of(learnt, parts, opened.estimator, table)
+    profiles.keep(training.identity, made)
+    return made
+
+
+def predicted_classes(model: ClassifierMixin, features: pl.DataFrame) -> pl.Series:
+    """The model's answers; null where a feature is no finite number."""
+    known = features.select(pl.all_horizontal(pl.all().is_finite().fill_null(False))).to_series()
+    answers = pl.Series(PREDICTION, [None] * features.height, dtype=pl.String)
+    if not known.any():
+        return answers
+    found = pl.Series(model.predict(features.filter(known).to_pandas()), dtype=pl.String)
+    return answers.scatter(known.arg_true(), found)
+
+
+def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
+    """How much each feature moves a linear model: the mean of its coefficients' absolute values.
+
+    None for a model without coefficients. After a scaler they are comparable between features.
+    """
+    last = model[-1] if hasattr(model, "steps") else model
+    coefficients = getattr(last, "coef_", None)
+    if coefficients is None or coefficients.shape[1] != len(names):
+        return None
+    return dict(zip(names, abs(coefficients).mean(axis=0).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class ProfileStore:
+    """The profiles of one environment's models."""
+
+    store: ObjectStore
+    bucket: str
+    env: str
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> ProfileStore:
+        """Those of a workspace."""
+        return cls(workspace.store, workspace.settings.bucket, workspace.settings.platform_env)
+
+    def keep(self, training: Identity, profile: Profile) -> StoredProfile:
+        """Store the profile of the model that a training made. The same profile again changes nothing.
+
+        :raises StoreError: the store does not answer, or does not allow it.
+        """
+        data = profile.to_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        key = self._key(training, digest)
+        content_type = "application/vnd.apache.parquet"
+        if not self.store.create(self.bucket, key, data, content_type):
+            self._mend(key, data, content_type)
+        return StoredProfile(uri=f"s3://{self.bucket}/{key}", digest=digest, size=len(data))
+
+    def find(self, training: TrainedRecord) -> Profile | None:
+        """The profile of the model that a training record stands for, if a sound one is there."""
+        for digest in self._digests(training):
+            key = self._key(training.identity, digest)
+            try:
+                return Profile.from_bytes(self.store.get(self.bucket, key), digest)
+            except (ObjectMissing, ProfileUnusable) as error:
+                log.warning("The profile s3://%s/%s cannot be used: %s", self.bucket, key, error)
+        return None
+
+    def _digests(self, training: TrainedRecord) -> Iterator[str]:
+        """The one that the record names; then what a report found missing, and stored."""
+        stored = training.outputs.profile
+        named = stored.digest if stored else ""
+        if named:
+            yield named
+        folder = self._key(training.identity, "").removesuffix(SUFFIX)
+        for key in self.store.keys(self.bucket, folder):
+            digest = key.rsplit("/", 1)[-1].removesuffix(SUFFIX)
+            if digest != named:
+                yield digest
+
+    def _mend(self, key: str, data: bytes, content_type: str) -> None:
+        if self.store.get(self.bucket, key) != data:
+            self.store.put(self.bucket, key, data, content_type)
+
+    def _key(self, training: Identity, digest: str) -> str:
+        return f"{PROFILES}{self.env}/{training.path}/{digest}{SUFFIX}"

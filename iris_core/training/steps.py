@@ -1,0 +1,174 @@
+"""The tasks of the training DAG: choose what is owed, check it, train on exactly that.
+
+Which object is trained is chosen in `reconcile`, and nowhere else. What lands meanwhile is chosen by a run of
+its own: its event's, or the next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core import promotion
+from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
+from iris_core.ledger import IdentityField, Record
+from iris_core.ledger.owed import Source
+from iris_core.ledger.quarantine import quarantine
+from iris_core.ledger.reconcile import Scope, supersede_older
+from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import GivenInputs, RejectedOutputs, RejectedRecord
+from iris_core.ledger.records.training import TrainedRecord, TrainingEvidence, TrainingInputs, TrainingOutputs
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import tracking
+from iris_core.models.holdout import training_table
+from iris_core.models.profile import ProfileStore, profile_of
+from iris_core.settings.variables import Settings
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables import StoredInput
+from iris_core.training.fitting import Fitted, TrainingConfig, fit
+from iris_core.training.log import log_fitted
+from iris_core.training.requests import owed_retraining
+
+
+class TrainingWork(BaseModel):
+    """A decision that is owed about one object version, as it travels between tasks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    object: ObjectVersion
+    identity: IdentityField
+    validation: dict[str, Any] = {}
+
+
+def training_source(settings: Settings) -> Source:
+    """Where training data lands."""
+    return Source(settings.bucket, settings.train_key)
+
+
+def training_scope(settings: Settings) -> Scope:
+    """The trainings of a deployment, with its configuration."""
+    config = TrainingConfig(table=settings.project.table)
+    return Scope("training", training_source(settings), config.settings)
+
+
+def reconcile(workspace: Workspace) -> TrainingWork:
+    """The training or promotion that is owed: for new data, else because drift asked for it.
+
+    :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
+    """
+    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+    trainings = training_scope(workspace.settings)
+    if pending := reconcile_objects(workspace, trainings).owed:
+        return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
+    if workspace.settings.retrain_on_drift and (requested := owed_retraining(workspace, trainings)):
+        return TrainingWork(object=requested.object, identity=requested.identity)
+    promotion.finish_rollback(workspace)
+    if unfinished := promotion.unfinished(workspace):
+        return TrainingWork(object=unfinished.about, identity=unfinished.identity)
+    raise NothingOwed(_all_done(workspace))
+
+
+def _all_done(workspace: Workspace) -> str:
+    where = f"s3://{workspace.settings.bucket}/{workspace.settings.train_key}"
+    last = next(workspace.ledger.recent("training"), None)
+    if last is None:
+        return f"No training data has landed at {where}."
+    return f"Every version of {where} has its record; the last one says {last.outcome}. {last.reason}".strip()
+
+
+def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
+    """Check the table; a bad one is quarantined and its rejection recorded before the error is raised.
+
+    :raises DataRejected: the sentence a data scientist acts on.
+    :raises DecidedElsewhere: another run decided about this version meanwhile.
+    """
+    from iris_core.training.validation import validate_training
+
+    if standing := workspace.ledger.get(work.identity):
+        return _continue(work, standing)
+    given = StoredInput(workspace.store, work.object)
+    try:
+        evidence = validate_training(given, workspace.settings.project.table)
+    except DataRejected as error:
+        _record_rejection(workspace, work, error)
+        raise
+    return work.model_copy(update={"validation": evidence.model_dump(mode="json")})
+
+
+def _continue(work: TrainingWork, standing: Record) -> TrainingWork:
+    if isinstance(standing, TrainedRecord):
+        return work
+    if isinstance(standing, RejectedRecord):
+        raise standing.as_error()
+    raise DecidedElsewhere(f"{work.object.uri} is already {standing.outcome}. {standing.reason}")
+
+
+def _record_rejection(workspace: Workspace, work: TrainingWork, error: DataRejected) -> None:
+    """Keep the refused table findable under the quarantine prefix and record why it was refused."""
+    copied = quarantine(workspace, work.object, error)
+    record = RejectedRecord(
+        identity=work.identity,
+        by=workspace.actor,
+        reason=str(error),
+        inputs=GivenInputs(object=work.object),
+        outputs=RejectedOutputs(quarantine=copied.uri),
+        evidence=Payload(**error.evidence),
+    )
+    workspace.ledger.commit(record)
+
+
+def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
+    """Train on exactly this object version, log it, keep its profile, and commit the training record.
+
+    :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
+    :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
+    """
+    if standing := workspace.ledger.get(work.identity):
+        tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+        return _continue(work, standing)
+    config = TrainingConfig(table=workspace.settings.project.table)
+    _check_configuration(work, config)
+    run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
+    tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
+    experiment = workspace.settings.names.training_experiment
+    with tracking.attempt(workspace, experiment, run_name, work.identity, tags) as run_id:
+        learnt = training_table(workspace.store, work.object, config.table)
+        fitted = fit(learnt.frame, config)
+        model_uri = log_fitted(fitted, config, work.object, workspace.settings.trusted_model_types)
+    profile = profile_of(learnt, fitted.parts, fitted.pipeline, config.table)
+    stored = ProfileStore.of(workspace).keep(work.identity, profile)
+    outputs = TrainingOutputs(run_id=run_id, model_uri=model_uri, profile=stored)
+    committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
+    tracking.settle(workspace, run_id, committed.won)
+    supersede_older(workspace, training_scope(workspace.settings), work.object)
+    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+    return _continue(work, committed.record)
+
+
+def _check_configuration(work: TrainingWork, config: TrainingConfig) -> None:
+    """What was chosen with another configuration would be recorded as trained with it."""
+    if work.identity.variant.base != config.variant:
+        raise NothingOwed(
+            f"{work.object.uri} was chosen with configuration {work.identity.variant.base}, and this "
+            f"deployment has {config.variant} now: the next run chooses anew."
+        )
+
+
+def _trained_record(
+    workspace: Workspace, work: TrainingWork, config: TrainingConfig, fitted: Fitted, outputs: TrainingOutputs
+) -> TrainedRecord:
+    learned, holdout = fitted.parts.learned, fitted.parts.holdout
+    return TrainedRecord(
+        identity=work.identity,
+        by=workspace.actor,
+        inputs=TrainingInputs(object=work.object, config=config.settings),
+        outputs=outputs,
+        evidence=TrainingEvidence(
+            rows=len(learned) + len(holdout),
+            holdout_rows=len(holdout),
+            **fitted.metrics,
+            validation=work.validation,
+        ),
+    )
