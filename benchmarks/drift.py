@@ -82,17 +82,18 @@ def prepare(files: list[Path]) -> Callable[[], Any]:
     import pandas as pd  # noqa: F401
     import polars as pl
 
-    from iris_core.drift.sides import file_chunks, read_side
+    from iris_core.drift.sides import read_side
     from iris_core.models.holdout import TrainingTable
     from iris_core.models.profile import profile_of
     from iris_core.settings.project import load_project
+    from iris_core.tables import LocalInput
     from iris_core.training import TrainingConfig, fit
 
     table, (source, folder) = load_project().table, files
 
     def work() -> str:
         frames: list[pl.DataFrame] = []
-        side = read_side(file_chunks(source), str(source), table, frames.append)
+        side = read_side(LocalInput(source), table, frames.append)
         learnt = TrainingTable(pl.concat(frames).to_pandas(), side)
         fitted = fit(learnt.frame, TrainingConfig(table=table))
         mlflow.sklearn.save_model(
@@ -113,16 +114,17 @@ def with_profile(files: list[Path]) -> Callable[[], Any]:
     import pandas as pd  # noqa: F401
 
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import file_chunks, judged, read_side
+    from iris_core.drift.sides import judged, read_side
     from iris_core.models.profile import Profile
     from iris_core.settings.project import load_project
+    from iris_core.tables import LocalInput
 
     table, (_, folder, batch) = load_project().table, files
     digest = hashlib.sha256((folder / PROFILE).read_bytes()).hexdigest()
 
     def work() -> str:
         profile = Profile.from_bytes((folder / PROFILE).read_bytes(), digest)
-        current = read_side(file_chunks(batch), str(batch), table)
+        current = read_side(LocalInput(batch), table)
         verdict, _ = judged(profile.side(table), current, table, Known(weights=profile.weights or {}))
         return f"{verdict.severity}: {verdict.sentence}"
 
@@ -137,16 +139,17 @@ def without_profile(files: list[Path]) -> Callable[[], Any]:
     from mlflow.models import Model
 
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import Side, file_chunks, judged, read_side
+    from iris_core.drift.sides import Side, judged, read_side
     from iris_core.models.loading import estimator_of
     from iris_core.models.profile import feature_weights, predicted_classes
     from iris_core.settings.project import load_project
+    from iris_core.tables import LocalInput
 
     table, (source, folder, batch) = load_project().table, files
 
     def work() -> str:
-        current = read_side(file_chunks(batch), str(batch), table)
-        found = read_side(file_chunks(source), str(source), table)
+        current = read_side(LocalInput(batch), table)
+        found = read_side(LocalInput(source), table)
         path = folder / MODEL
         model = estimator_of(path, dict(Model.load(str(path)).flavors), str(path))
         answers = predicted_classes(model, found.sample.select(table.feature_names))

@@ -32,7 +32,7 @@ class Side:
 def read_side(given: Input, table: TableSchema, keep: Callable[[pl.DataFrame], object] | None = None) -> Side:
     """Read a table once, in bounded memory.
 
-    :param keep: is given every frame as it passes, for who needs more than a sample.
+    :param keep: is given every frame of features and classes as it passes, by who needs more than a sample.
     :raises DataRejected: not a table, a feature's column is missing or holds text.
     """
     reading = _Reading(given.where, table, of_batches((), table.feature_names), keep)

@@ -16,8 +16,7 @@ from iris_core.drift.sides import Side, read_side
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables import StoredInput
-from iris_core.tables.findings import missing_columns, rejection
+from iris_core.tables import StoredInput, missing_columns, rejection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +53,8 @@ class Part:
 class TrainingTable:
     """A training table in memory.
 
-    :param frame: features as float64 and the target as text, in the rows' order.
+    :param frame: features as float64 in the schema's order, then each row's class. What is not a number is
+        NaN, what is no class is None: validate first.
     :param side: exact statistics of the rows, and a bounded sample of them.
     """
 
@@ -87,8 +87,8 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
 def training_table(store: ObjectStore, version: ObjectVersion, table: TableSchema) -> TrainingTable:
     """Read a whole training table, once.
 
-    :raises DataRejected: it cannot be read as one, or a column is missing.
     :raises ObjectMissing: this version is gone.
+    :raises DataRejected: it cannot be read as a table, or a column is missing.
     """
     frames: list[pl.DataFrame] = []
     side = read_side(StoredInput(store, version), table, frames.append)

@@ -21,6 +21,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.profile import ProfileStore, feature_weights, learnt_profile, predicted_classes
+from iris_core.tables import MemoryInput, StoredInput
 from tests.counting import CountingStore
 from tests.registry import train_one
 
@@ -143,10 +144,10 @@ class TestReport:
         record = train_one(tracked, "\r\n".join(odd).encode())
         model = registered(tracked, record)
         settings, table = tracked.settings, tracked.settings.project.table
-        current = read_side([_with_longer_petals(test_csv)], "a.csv", table)
+        current = read_side(MemoryInput(_with_longer_petals(test_csv), "a.csv"), table)
 
         profile = learnt_profile(tracked, record, model)
-        reference = read_side(tracked.store.chunks(record.about), "b.csv", table)
+        reference = read_side(StoredInput(tracked.store, record.about), table)
         with models.loaded(settings, model) as found:
             answers = predicted_classes(found.estimator, reference.sample.select(table.feature_names))
             weights = feature_weights(found.estimator, table.feature_names)

@@ -24,6 +24,7 @@ from iris_core.models.profile import (
     profile_of,
 )
 from iris_core.settings.project import load_project
+from iris_core.tables import MemoryInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
 
 pytestmark = pytest.mark.unit
@@ -42,7 +43,7 @@ def learnt_from(rows: int) -> TrainingTable:
     named = pl.Series(TABLE.target, np.array(TABLE.classes)[iris.target[chosen]].tolist())
     frame = values.with_columns(named)
     pieces = frame.write_csv().encode()
-    side = read_side([pieces], "a.csv", TABLE)
+    side = read_side(MemoryInput(pieces, "a.csv"), TABLE)
     return TrainingTable(cast(pd.DataFrame, frame.to_pandas()), side)
 
 
