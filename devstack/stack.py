@@ -109,7 +109,8 @@ class Stack:
         for name in parts.NAMES:
             if name not in state.alive():
                 log = self.home.log(name)
-                raise StackError(f"{name} does not run any more: {telling_line(log)}\nIts log: {log}")
+                told = f"{name} does not run any more; was the stack taken down? {telling_line(log)}"
+                raise StackError(f"{told}\nIts log: {log}")
         return state
 
     def status(self) -> list[ComponentStatus]:

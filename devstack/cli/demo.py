@@ -57,8 +57,9 @@ def demo(
             stack.down(screen.component)
         raise
     except IrisError:
-        screen.console.print("\nThe stack is left running for you to look at; end it with: make down")
-        screen.links(stack.state.endpoints if stack.state else {})
+        if stack.is_complete() and stack.state:
+            screen.console.print("\nThe stack is left running for you to look at; end it with: make down")
+            screen.links(stack.state.endpoints)
         raise
     _conclude(result, screen, as_json, "make down")
 

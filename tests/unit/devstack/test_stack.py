@@ -102,9 +102,8 @@ def test_a_stack_that_is_gone_and_one_that_has_lost_a_part_are_told(compose: Com
     pid = stack.running().components["mlflow"].leader.pid
     stack.kill("mlflow")
     processes.wait_for_death([psutil.Process(pid)], 5)
-    with pytest.raises(
-        StackError, match=rf"mlflow does not run any more: ERROR no disk\nIts log: {home.logs}"
-    ):
+    told = rf"mlflow does not run any more; was the stack taken down\? ERROR no disk\nIts log: {home.logs}"
+    with pytest.raises(StackError, match=told):
         stack.running()
     stack.down()
     with pytest.raises(StackError, match="does not run: it was taken down"):
