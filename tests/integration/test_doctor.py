@@ -14,7 +14,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from iris_core.doctor import Finding, examine, is_fit
 from iris_core.doctor.airflow import check_airflow
@@ -26,6 +25,7 @@ from iris_core.doctor.store import check_store
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectStore, StoreAccess
+from tests.conftest import MakeWorkspace
 
 pytestmark = pytest.mark.integration
 
@@ -60,9 +60,8 @@ def test_a_store_that_has_all_and_nothing_is_left(workspace: Workspace) -> None:
     assert uploads == []
 
 
-def test_a_bucket_without_versions_and_one_that_is_not_there(workspace: Workspace) -> None:
-    bucket = workspace.settings.bucket
-    workspace.store.admin.set_bucket_versioning(bucket, VersioningConfig(SUSPENDED))
+def test_a_bucket_without_versions_and_one_that_is_not_there(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(versioned=False)
     found = list(check_store(workspace.store, workspace.settings, may_write=False))
     assert found[0].level == "note"
     assert "keeps no versions" in found[0].said
