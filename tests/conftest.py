@@ -73,6 +73,7 @@ def make_workspace(
             "AWS_SECRET_ACCESS_KEY": store_access.secret_access_key,
             "TEAM": f"team_{uuid.uuid4().hex[:10]}",
             "RUN_OWNER": "tester",
+            "IRIS_PROJECT_FILE": os.environ.get("IRIS_PROJECT_FILE", ""),
         }
         settings = load_settings(environ | variables)
         workspace = open_workspace(settings, access_from_settings(settings), ACTOR)

@@ -22,6 +22,7 @@ from iris_core import labels, promotion, scoring, training
 from iris_core.drift.sides import judged, read_side
 from iris_core.errors import DataRejected, IrisError, NothingOwed
 from iris_core.events import notification
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.settings.project import TableSchema, load_project
 from iris_core.settings.variables import load_settings
@@ -89,8 +90,8 @@ def deploy(store_access: StoreAccess, mlflow_template: Path, tmp_path_factory: A
                 "AWS_SECRET_ACCESS_KEY": store_access.secret_access_key,
                 "TEAM": f"team_{uuid.uuid4().hex[:10]}",
                 "TEAM_S3_TEST_KEY": "in/",
+                "IRIS_PROJECT_FILE": str(FOLDER / project) if project else "",
             }
-            patch.setenv("IRIS_PROJECT_FILE", str(FOLDER / project) if project else "")
             settings = load_settings(environ)
             workspace = open_workspace(settings, access_from_settings(settings), ACTOR)
             workspace.store.ensure_bucket(settings.bucket)
@@ -129,17 +130,17 @@ def scored(workspace: Workspace) -> dict[str, Found]:
     """By key: what the records say of the objects that landed, and the classes that were published."""
     found: dict[str, Found] = {}
     for record in workspace.ledger.recent("scoring"):
-        key = record.object().key
-        if record.outcome != "scored":
+        key = record.about.key
+        if not isinstance(record, ScoredRecord):
             found[key] = {"outcome": "refused", "told": record.reason}
             continue
         evidence = record.evidence
-        data = workspace.store.read(ObjectVersion.model_validate(record.outputs["predictions"]))
+        data = workspace.store.read(record.outputs.predictions)
         found[key] = {
             "outcome": "scored",
-            "rows": evidence["rows"],
-            "accuracy": evidence["accuracy"],
-            "told": str(evidence["unknown_labels"]),
+            "rows": evidence.rows,
+            "accuracy": evidence.accuracy,
+            "told": str(evidence.unknown_labels),
             "classes": pl.read_csv(io.BytesIO(data), infer_schema=False)["prediction"].to_list(),
         }
     return found
