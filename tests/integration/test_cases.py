@@ -39,8 +39,6 @@ CASES: dict[str, dict[str, Any]] = {
 }
 LATER: dict[str, str] = {
     "A14": "issue 13: repeated rows that are in the nature of discrete tables",
-    "D02": "issue 14: rounding of a constant",
-    "F01": "blanks and line ends around a variable's value",
 }
 """Cases that do not come out right yet."""
 

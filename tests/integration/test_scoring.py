@@ -320,12 +320,12 @@ class TestReplay:
     def test_a_library_changed(
         self, scored: tuple[Workspace, Record], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from iris_core.scoring import render
+        from iris_core.scoring import output
         from iris_core.scoring import replay as module
 
         workspace, record = scored
         monkeypatch.setattr(module, "libraries", lambda: {"polars": "99"})
-        monkeypatch.setattr(render, "SOURCE_ROW", "another_name")
+        monkeypatch.setattr(output, "SOURCE_ROW", "another_name")
         done = replay(workspace, record.identity.path)
         assert not done.same
         assert any(reason.startswith("library changed: polars was") for reason in done.reasons)
