@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.unit
-
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 23)
 
@@ -126,6 +124,7 @@ def exceptions(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 class TestMain:
     def test_sound(
