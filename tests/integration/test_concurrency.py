@@ -17,6 +17,7 @@ import pytest
 from iris_core import ledger, models, monitoring, promotion, scoring, training
 from iris_core.errors import DecidedElsewhere, NothingOwed, RegistryError
 from iris_core.ledger import Kind
+from iris_core.ledger.records import base
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import HISTORY_TAG
@@ -243,7 +244,7 @@ def test_a_clock_that_jumps(
     """Decisions are filed under their inputs' times; a host two days ahead or behind decides the same."""
     settings = tracked.settings
     for number, jump in enumerate((timedelta(0), timedelta(days=2), timedelta(days=-2), timedelta(hours=-1))):
-        monkeypatch.setattr(ledger, "datetime", _clock(jump))
+        monkeypatch.setattr(base, "datetime", _clock(jump))
         for key, rows in ((settings.train_key, iris_rows[0]), (settings.test_key, iris_rows[1])):
             tracked.store.put(settings.bucket, key, as_csv(rows[number:]), "text/csv")
         for _ in range(2):
