@@ -19,24 +19,17 @@ from iris_core.labels.history import log_performance
 from iris_core.labels.matching import Measured, Published, measured
 from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.owed import Source
-from iris_core.ledger.quarantine import quarantine
+from iris_core.ledger.quarantine import reject
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
-from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.objects import (
-    GivenInputs,
     LabelSettings,
     ObjectRecord,
-    RejectedOutputs,
     RejectedRecord,
     UnchangedRecord,
 )
-from iris_core.ledger.records.performance import (
-    LabelInputs,
-    LabelOutputs,
-    MeasuredRecord,
-    ModelPerformance,
-)
+from iris_core.ledger.records.performance import MeasuredRecord, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.project import TableSchema
@@ -138,7 +131,7 @@ def published(workspace: Workspace, since: datetime) -> Iterator[Published]:
             yield Published.of(record)
 
 
-Judge = Callable[[Workspace, Identity, ObjectVersion, ModelPerformance], Record]
+Judge = Callable[[Workspace, Identity, ObjectVersion, ModelPerformance], PerformanceDriftRecord]
 
 
 @dataclass(frozen=True)
@@ -146,7 +139,7 @@ class Joined:
     """The `performance` record of some labels, and the verdicts on the model versions that they speak of."""
 
     record: Record
-    verdicts: tuple[Record, ...]
+    verdicts: tuple[PerformanceDriftRecord, ...]
 
 
 def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
@@ -161,31 +154,19 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
         return None
     scored = [each for each in published(workspace, one.since) if each.scoring not in one.known]
     is_again = bool(one.known) or one.identity.variant.is_again
-    table = workspace.settings.project.table
+    scope, table = _scope(workspace), workspace.settings.project.table
     given = StoredInput(workspace.store, one.object)
     try:
         found = measured(workspace.store, given, table, scored, workspace.settings.max_reject_share)
     except DataRejected as error:
-        _reject(workspace, one, error)
+        inputs = RejectedRecord.Inputs.of(one.object, scope.using)
+        reject(workspace, one.identity, inputs, error)
         raise
     if is_again and not found.models:
         return None
     joined = _commit(workspace, one, found, judge)
-    supersede_older(workspace, _scope(workspace), one.object)
+    supersede_older(workspace, scope, one.object)
     return joined
-
-
-def _reject(workspace: Workspace, one: Owed, error: DataRejected) -> None:
-    copied = quarantine(workspace, one.object, error)
-    record = RejectedRecord(
-        identity=one.identity,
-        by=workspace.actor,
-        reason=str(error),
-        inputs=GivenInputs.of(one.object, settings(workspace.settings.project.table)),
-        outputs=RejectedOutputs(quarantine=copied.uri),
-        evidence=Payload(**error.evidence),
-    )
-    workspace.ledger.commit(record)
 
 
 def _commit(workspace: Workspace, one: Owed, found: Measured, judge: Judge) -> Joined:
@@ -196,12 +177,12 @@ def _commit(workspace: Workspace, one: Owed, found: Measured, judge: Judge) -> J
         outcome=Outcome.MEASURED if found.models else Outcome.UNMATCHED,
         by=workspace.actor,
         reason=told(workspace, found) + ("" if found.models else " Newer predictions are tried for a day."),
-        inputs=LabelInputs(
+        inputs=MeasuredRecord.Inputs(
             object=one.object,
             scorings=found.scorings,
             config=settings(workspace.settings.project.table),
         ),
-        outputs=LabelOutputs(
+        outputs=MeasuredRecord.Outputs(
             history_run_ids=tuple(runs), verdicts=tuple(record.identity.path for record in verdicts)
         ),
         evidence=found.evidence,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from iris_core.errors import DataRejected, KeyUnreadable
+from iris_core.ledger.identity import Identity
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import RejectedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.places import QUARANTINE
 from iris_core.store.versions import ObjectVersion
@@ -19,3 +22,23 @@ def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected
     if isinstance(error, KeyUnreadable):
         return reason
     return store.copy(version, settings.bucket, base)
+
+
+def reject(
+    workspace: Workspace, identity: Identity, inputs: RejectedRecord.Inputs, error: DataRejected
+) -> None:
+    """Keep a refused table findable under the quarantine prefix, and record why it was refused.
+
+    :param inputs: the table, and what it was decided with.
+    :param error: its sentence and its evidence go into the record.
+    """
+    kept = quarantine(workspace, inputs.object, error)
+    record = RejectedRecord(
+        identity=identity,
+        by=workspace.actor,
+        reason=str(error),
+        inputs=inputs,
+        outputs=RejectedRecord.Outputs(quarantine=kept.uri),
+        evidence=Payload(**error.evidence),
+    )
+    workspace.ledger.commit(record)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from iris_core.ledger.identity import Identity, Kind
 from iris_core.ledger.owed import Decisions, Pending, Source
-from iris_core.ledger.records.objects import GivenInputs, SupersededRecord, UnchangedRecord, Using
+from iris_core.ledger.records.objects import SupersededRecord, UnchangedRecord, Using
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
@@ -88,7 +88,7 @@ def _record_superseded(
             identity=identity,
             by=workspace.actor,
             reason=f"{by} before it was used",
-            inputs=GivenInputs.of(item.object, scope.using),
+            inputs=SupersededRecord.Inputs.of(item.object, scope.using),
         )
         if workspace.ledger.commit(record).won:
             yield Pending(item.object, identity)
@@ -104,7 +104,7 @@ def _record_if_unchanged(
         identity=pending.identity,
         by=workspace.actor,
         reason=f"the same content as {before.about.uri}",
-        inputs=GivenInputs.of(pending.object, scope.using),
+        inputs=UnchangedRecord.Inputs.of(pending.object, scope.using),
         points_to=before.points_to or before.identity.path,
     )
     workspace.ledger.commit(record)

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.debounce import Debounced
 from iris_core.errors import AlertUndelivered, NothingOwed
 from iris_core.ledger import Identity
-from iris_core.ledger.records.action import AlertEvidence, AlertInputs, AlertRecord
+from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
@@ -129,7 +129,7 @@ def alert_of(workspace: Workspace, record: DriftRecord, state: Debounced) -> Ale
         columns=record.evidence.columns,
         model=f"{model.name} version {model.version}" if model else "",
         data=f"s3://{record.about.bucket}/{record.about.key}",
-        report=record.outputs.report_html,
+        report=record.report,
         violations=f"{state.violations} of the last {state.seen} batches are {state.least} or worse",
         verdict=path,
         team=workspace.settings.team,
@@ -142,7 +142,7 @@ def _record(workspace: Workspace, verdict: DriftRecord, alert: Alert, channel: s
         identity=Identity.of_alert(verdict.identity, channel),
         by=workspace.actor,
         reason=alert.title,
-        inputs=AlertInputs(verdict=alert.verdict),
-        evidence=AlertEvidence(channel=channel, alert=alert.id, violations=alert.violations),
+        inputs=AlertRecord.Inputs(verdict=alert.verdict),
+        evidence=AlertRecord.Evidence(channel=channel, alert=alert.id, violations=alert.violations),
     )
     workspace.ledger.commit(record)

@@ -8,13 +8,8 @@ from typing import Any
 from iris_core import labels
 from iris_core.drift.performance import Answered, performance_verdict
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, ModelRef, Record
-from iris_core.ledger.records.drift import (
-    PerformanceDriftRecord,
-    PerformanceEvidence,
-    PerformanceInputs,
-    Undecided,
-)
+from iris_core.ledger import Identity, ModelRef
+from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
 from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -54,7 +49,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
 
 def record_verdict(
     workspace: Workspace, labels: Identity, version: ObjectVersion, found: ModelPerformance
-) -> Record:
+) -> PerformanceDriftRecord:
     """Record the verdict on one model version: its accuracy against that of the holdout it was judged by.
 
     :param labels: the identity of the `performance` record, which is committed after its verdicts: a
@@ -62,33 +57,37 @@ def record_verdict(
     :param version: the object that holds the labels.
     :param found: what the labels say of the model version.
     """
-    identity = Identity.of_performance(labels, found.model)
-    reference = holdout_answers(workspace, found.model)
-    if isinstance(reference, str):
-        evidence: PerformanceEvidence | Undecided = Undecided(sentence=reference, columns=())
-    else:
-        right = sum(row.get(label, 0) for label, row in found.agreement.items())
-        verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
-        debounce = verdicts.debounced_now(workspace, identity, version, verdict)
-        evidence = PerformanceEvidence(**verdict.model_dump(mode="json"), debounce=debounce)
+    evidence = _evidence(workspace, Identity.of_performance(labels, found.model), version, found)
     record = PerformanceDriftRecord(
-        identity=identity,
-        outcome=evidence.severity if isinstance(evidence, PerformanceEvidence) else "insufficient",
+        identity=Identity.of_performance(labels, found.model),
+        outcome="insufficient" if isinstance(evidence, Undecided) else evidence.severity,
         by=workspace.actor,
         reason=evidence.sentence,
-        inputs=PerformanceInputs(performance=labels.path, current=version, model=found.model),
+        inputs=PerformanceDriftRecord.Inputs(performance=labels.path, current=version, model=found.model),
         evidence=evidence,
     )
-    return workspace.ledger.commit(record).record
+    return workspace.ledger.commit(record).standing(PerformanceDriftRecord)
 
 
-def summary(record: Record) -> dict[str, Any]:
+def _evidence(
+    workspace: Workspace, identity: Identity, version: ObjectVersion, found: ModelPerformance
+) -> PerformanceDriftRecord.Evidence | Undecided:
+    reference = holdout_answers(workspace, found.model)
+    if isinstance(reference, str):
+        return Undecided(sentence=reference, columns=())
+    right = sum(row.get(label, 0) for label, row in found.agreement.items())
+    verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
+    debounce = verdicts.debounced_now(workspace, identity, version, verdict)
+    return PerformanceDriftRecord.Evidence(**verdict.model_dump(mode="json"), debounce=debounce)
+
+
+def summary(record: PerformanceDriftRecord) -> dict[str, Any]:
     """What a task returns of a verdict."""
     return {
         "verdict": record.identity.path,
         "severity": record.outcome,
         "sentence": record.reason,
-        "report": "",
+        "report": record.report,
     }
 
 

@@ -16,13 +16,7 @@ from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, JournalEntry, ModelRef, Outcome, Variant
-from iris_core.ledger.records.drift import (
-    BatchDriftRecord,
-    BatchEvidence,
-    BatchInputs,
-    ReportOutputs,
-    Undecided,
-)
+from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -113,10 +107,14 @@ def _record_undecided(
         outcome="insufficient",
         by=workspace.actor,
         reason=why,
-        inputs=BatchInputs(scoring=scored.identity.path, current=scored.about, model=scored.model),
+        inputs=_inputs(scored),
         evidence=Undecided(sentence=why),
     )
     return workspace.ledger.commit(record).standing(BatchDriftRecord)
+
+
+def _inputs(scored: ScoredRecord) -> BatchDriftRecord.Inputs:
+    return BatchDriftRecord.Inputs(scoring=scored.identity.path, current=scored.about, model=scored.model)
 
 
 def _compare(
@@ -136,17 +134,15 @@ def _compare(
         outcome=verdict.severity,
         by=workspace.actor,
         reason=verdict.sentence,
-        inputs=BatchInputs(
-            scoring=scored.identity.path, reference=training.about, current=scored.about, model=scored.model
-        ),
-        outputs=ReportOutputs(
+        inputs=_inputs(scored).model_copy(update={"reference": training.about}),
+        outputs=BatchDriftRecord.Outputs(
             report_html=uris["report.html"],
             report_json=uris["report.json"],
             statistics=uris["statistics.json"],
             run_id=run_id,
             history_run_id=log_history(workspace, scored, verdict),
         ),
-        evidence=BatchEvidence(
+        evidence=BatchDriftRecord.Evidence(
             **verdict.model_dump(mode="json"),
             debounce=verdicts.debounced_now(workspace, identity, scored.about, verdict),
         ),
@@ -229,7 +225,7 @@ def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
         "scoring": record.inputs.scoring,
         "severity": record.outcome,
         "sentence": record.reason,
-        "report": record.outputs.report_html,
+        "report": record.report,
     }
 
 

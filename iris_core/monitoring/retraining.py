@@ -13,7 +13,7 @@ from typing import Any
 from iris_core import models, training
 from iris_core.errors import NothingOwed
 from iris_core.ledger import Identity, Outcome, Record
-from iris_core.ledger.records.action import RetrainEvidence, RetrainInputs, RetrainRecord
+from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts
@@ -105,8 +105,8 @@ def _commit(workspace: Workspace, verdict: DriftRecord, data: ObjectVersion, dec
         outcome=Outcome.REQUESTED if decision.is_allowed else Outcome.STOPPED,
         by=workspace.actor,
         reason=f"{data.uri}: {decision.reason}. {verdict.reason}",
-        inputs=RetrainInputs(verdict=verdict.identity.path, model=verdict.model, object=data),
-        evidence=RetrainEvidence(
+        inputs=RetrainRecord.Inputs(verdict=verdict.identity.path, model=verdict.model, object=data),
+        evidence=RetrainRecord.Evidence(
             severity=verdict.outcome,
             cooldown_hours=settings.retrain_cooldown_hours,
             budget=settings.retrain_budget,

@@ -16,7 +16,7 @@ from iris_core.drift.known import Earlier
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import Severity
 from iris_core.ledger import Identity
-from iris_core.ledger.records.drift import BatchEvidence, DriftRecord
+from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
 from iris_core.store.versions import ObjectVersion
@@ -46,8 +46,8 @@ def order_of(current: ObjectVersion, identity: Identity) -> Order:
 
 def recent(workspace: Workspace) -> list[DriftRecord]:
     """The newest verdicts that name their model, in their batches' order, oldest first."""
-    found = islice(workspace.ledger.recent_of(DriftRecord), LOOKED_THROUGH)
-    return sorted((record for record in found if record.model), key=_order)
+    found = islice(workspace.ledger.recent("drift"), LOOKED_THROUGH)
+    return sorted((r for r in found if isinstance(r, DriftRecord) and r.model), key=_order)
 
 
 def _order(record: DriftRecord) -> Order:
@@ -100,7 +100,7 @@ def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) ->
             is_judged=record.outcome != "insufficient",
         )
         for record in _before(workspace, identity, current)
-        if isinstance(record.evidence, BatchEvidence) and record.evidence.scores
+        if isinstance(record.evidence, BatchDriftRecord.Evidence) and record.evidence.scores
     ]
 
 

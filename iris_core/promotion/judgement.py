@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.promotion import (
-    Approval,
-    GateEvidence,
-    Holdout,
-    Nothing,
-    StagingOutputs,
-    VerdictInputs,
-    VerdictRecord,
-)
+from iris_core.ledger.records.promotion import Approval, GateEvidence, Holdout, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
@@ -204,7 +196,7 @@ def record_gate_verdict(
         outcome=Outcome.PROMOTED if passed else Outcome.REFUSED,
         by=workspace.actor,
         reason="; ".join([*reasons, assessed.reason]),
-        inputs=VerdictInputs(
+        inputs=VerdictRecord.Inputs(
             model=version.name,
             version=int(version.version),
             run_id=version.run_id,
@@ -213,7 +205,7 @@ def record_gate_verdict(
             landed_at=training.about.landed_at,
             object=training.about,
         ),
-        outputs=StagingOutputs(alias=ALIAS, stage=STAGE) if passed else StagingOutputs(),
-        evidence=evidence or Nothing(),
+        outputs=VerdictRecord.Outputs(alias=ALIAS, stage=STAGE) if passed else VerdictRecord.Outputs(),
+        evidence=evidence or VerdictRecord.Nothing(),
     )
     return workspace.ledger.commit(record).standing(VerdictRecord)

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.promotion import (
-    RollbackEvidence,
-    RollbackInputs,
-    RollbackRecord,
-    StagingOutputs,
-)
+from iris_core.ledger.records.promotion import RollbackRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import ALIAS, STAGE
@@ -74,7 +69,7 @@ def _record_rollback(
         identity=Identity.of_rollback(target.run_id or f"version-{target.version}", now),
         by=workspace.actor,
         reason=reason,
-        inputs=RollbackInputs(
+        inputs=RollbackRecord.Inputs(
             model=target.name,
             version=int(target.version),
             run_id=target.run_id,
@@ -83,8 +78,8 @@ def _record_rollback(
             landed_at=staging.stamped(target, registry.LANDED_AT_TAG),
             from_version=before.version if before else "",
         ),
-        outputs=StagingOutputs(alias=ALIAS, stage=STAGE),
-        evidence=RollbackEvidence(forced=force and tags.get(registry.VERDICT_TAG) != Outcome.PROMOTED),
+        outputs=RollbackRecord.Outputs(alias=ALIAS, stage=STAGE),
+        evidence=RollbackRecord.Evidence(forced=force and tags.get(registry.VERDICT_TAG) != Outcome.PROMOTED),
     )
     workspace.ledger.commit(record)
     return record

@@ -20,8 +20,8 @@ from iris_core.ledger import Committed, Identity, Record
 from iris_core.ledger.owed import Source
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.records.base import Payload
-from iris_core.ledger.records.objects import GivenInputs, RejectedOutputs, RejectedRecord
-from iris_core.ledger.records.scoring import ScoredRecord, ScoringEvidence, ScoringOutputs
+from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
@@ -199,7 +199,7 @@ def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> I
 
 def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
     whole, found = ready.whole, ready.whole.quality
-    evidence = ScoringEvidence(
+    evidence = ScoredRecord.Evidence(
         rows=whole.rows,
         rejected=whole.rejected,
         faults=tuple(each.model_dump(include={"check", "column", "count"}) for each in whole.faults().all()),
@@ -213,7 +213,7 @@ def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
         identity=whole.work.identity,
         by=workspace.actor,
         inputs=whole.work.inputs,
-        outputs=ScoringOutputs(
+        outputs=ScoredRecord.Outputs(
             predictions=ready.predictions, rejects=ready.rejects, manifest=ready.manifest_at, run_id=run_id
         ),
         evidence=evidence.model_copy(update={"per_class": found.classes}) if found else evidence,
@@ -228,8 +228,8 @@ def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequenc
         identity=work.identity,
         by=workspace.actor,
         reason=str(error),
-        inputs=GivenInputs.of(work.object, work.model),
-        outputs=RejectedOutputs(rejects=rejects) if rejects else RejectedOutputs(),
+        inputs=RejectedRecord.Inputs.of(work.object, work.model),
+        outputs=RejectedRecord.Outputs(rejects=rejects) if rejects else RejectedRecord.Outputs(),
         evidence=Payload(**error.evidence),
     )
     committed = workspace.ledger.commit(record)

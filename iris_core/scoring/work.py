@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import IdentityField, ModelRef
-from iris_core.ledger.records.scoring import ScoringInputs
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.scoring.quality import UnknownLabels
 from iris_core.scoring.rejects import Fault
 from iris_core.store.objects import ObjectVersion
@@ -22,9 +22,9 @@ class Work(BaseModel):
     model: ModelRef
 
     @property
-    def inputs(self) -> ScoringInputs:
+    def inputs(self) -> ScoredRecord.Inputs:
         """The inputs as the ledger's record holds them."""
-        return ScoringInputs(object=self.object, model=self.model)
+        return ScoredRecord.Inputs(object=self.object, model=self.model)
 
 
 class Piece(BaseModel):

@@ -14,12 +14,11 @@ from iris_core import promotion
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.ledger import IdentityField, Record
 from iris_core.ledger.owed import Source
-from iris_core.ledger.quarantine import quarantine
+from iris_core.ledger.quarantine import reject
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
-from iris_core.ledger.records.base import Payload
-from iris_core.ledger.records.objects import GivenInputs, RejectedOutputs, RejectedRecord
-from iris_core.ledger.records.training import TrainedRecord, TrainingEvidence, TrainingInputs, TrainingOutputs
+from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import training_table
@@ -92,7 +91,7 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     try:
         evidence = validate_training(given, workspace.settings.project.table)
     except DataRejected as error:
-        _record_rejection(workspace, work, error)
+        reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
         raise
     return work.model_copy(update={"validation": evidence.model_dump(mode="json")})
 
@@ -103,20 +102,6 @@ def _continue(work: TrainingWork, standing: Record) -> TrainingWork:
     if isinstance(standing, RejectedRecord):
         raise standing.as_error()
     raise DecidedElsewhere(f"{work.object.uri} is already {standing.outcome}. {standing.reason}")
-
-
-def _record_rejection(workspace: Workspace, work: TrainingWork, error: DataRejected) -> None:
-    """Keep the refused table findable under the quarantine prefix and record why it was refused."""
-    copied = quarantine(workspace, work.object, error)
-    record = RejectedRecord(
-        identity=work.identity,
-        by=workspace.actor,
-        reason=str(error),
-        inputs=GivenInputs(object=work.object),
-        outputs=RejectedOutputs(quarantine=copied.uri),
-        evidence=Payload(**error.evidence),
-    )
-    workspace.ledger.commit(record)
 
 
 def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
@@ -139,7 +124,7 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
         model_uri = log_fitted(fitted, config, work.object, workspace.settings.trusted_model_types)
     profile = profile_of(learnt, fitted.parts, fitted.pipeline, config.table)
     stored = ProfileStore.of(workspace).keep(work.identity, profile)
-    outputs = TrainingOutputs(run_id=run_id, model_uri=model_uri, profile=stored)
+    outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
     supersede_older(workspace, training_scope(workspace.settings), work.object)
@@ -157,15 +142,19 @@ def _check_configuration(work: TrainingWork, config: TrainingConfig) -> None:
 
 
 def _trained_record(
-    workspace: Workspace, work: TrainingWork, config: TrainingConfig, fitted: Fitted, outputs: TrainingOutputs
+    workspace: Workspace,
+    work: TrainingWork,
+    config: TrainingConfig,
+    fitted: Fitted,
+    outputs: TrainedRecord.Outputs,
 ) -> TrainedRecord:
     learned, holdout = fitted.parts.learned, fitted.parts.holdout
     return TrainedRecord(
         identity=work.identity,
         by=workspace.actor,
-        inputs=TrainingInputs(object=work.object, config=config.settings),
+        inputs=TrainedRecord.Inputs(object=work.object, config=config.settings),
         outputs=outputs,
-        evidence=TrainingEvidence(
+        evidence=TrainedRecord.Evidence(
             rows=len(learned) + len(holdout),
             holdout_rows=len(holdout),
             **fitted.metrics,

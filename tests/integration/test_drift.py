@@ -19,7 +19,7 @@ from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.drift.thresholds import Severity
 from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
 from iris_core.ledger import Identity, Ledger, Record, Variant
-from iris_core.ledger.records.drift import BatchDriftRecord, BatchInputs, Undecided
+from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
@@ -92,7 +92,7 @@ def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> B
         outcome=severity,
         by=workspace.actor,
         reason="petal_length is 2.0 standard deviations higher than in the training data.",
-        inputs=BatchInputs(scoring=scoring.path, current=landed, model=model),
+        inputs=BatchDriftRecord.Inputs(scoring=scoring.path, current=landed, model=model),
         evidence=Undecided(columns=("petal_length",)),
     )
     workspace.ledger.commit(record)

@@ -14,7 +14,7 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
-from iris_core.ledger.records.promotion import Approval, GateEvidence, Nothing, VerdictRecord
+from iris_core.ledger.records.promotion import Approval, GateEvidence, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict
@@ -167,7 +167,7 @@ class TestRefused:
         )
         with pytest.raises(PromotionRefused, match="its holdout cannot be drawn again"):
             promotion.promote(unversioned, record)
-        assert isinstance(verdict_on(unversioned, record).evidence, Nothing)
+        assert isinstance(verdict_on(unversioned, record).evidence, VerdictRecord.Nothing)
 
 
 class TestApproval:

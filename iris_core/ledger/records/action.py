@@ -11,52 +11,42 @@ from iris_core.ledger.records.base import Payload, Record
 from iris_core.store.versions import ObjectVersion
 
 
-class AlertInputs(Payload):
-    """The path of the drift record."""
-
-    verdict: str
-
-
-class AlertEvidence(Payload):
-    """The channel, the alert's id, and what N of M said."""
-
-    channel: str
-    alert: str
-    violations: str
-
-
 class AlertRecord(Record):
-    """An alert was delivered on a channel."""
+    """An alert was delivered on a channel; `verdict` is the drift record's path, `alert` the alert's id."""
+
+    class Inputs(Payload):
+        verdict: str
+
+    class Evidence(Payload):
+        channel: str
+        alert: str
+        violations: str
 
     KIND = "action"
+
     outcome: Literal[Outcome.ALERTED] = Outcome.ALERTED
-    inputs: AlertInputs
-    evidence: AlertEvidence
-
-
-class RetrainInputs(Payload):
-    """The path of the drift record, the model that drifts, and what to train on."""
-
-    verdict: str
-    model: ModelRef | None = None
-    object: ObjectVersion
-
-
-class RetrainEvidence(Payload):
-    """The verdict's severity, and the limits of retraining."""
-
-    severity: Severity
-    cooldown_hours: float
-    budget: int
+    inputs: Inputs
+    evidence: Evidence
 
 
 class RetrainRecord(Record):
-    """Drift asks for a training; `stopped`: another one on the same data would not help."""
+    """Drift asks for a training on `object`; `stopped`: another one on the same data would not help."""
+
+    class Inputs(Payload):
+        verdict: str
+        model: ModelRef | None = None
+        object: ObjectVersion
+
+    class Evidence(Payload):
+        severity: Severity
+        cooldown_hours: float
+        budget: int
 
     KIND = "action"
+
     outcome: Literal[Outcome.REQUESTED, Outcome.STOPPED]
-    inputs: RetrainInputs
-    evidence: RetrainEvidence
+    inputs: Inputs
+    evidence: Evidence
 
     @property
     def about(self) -> ObjectVersion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from iris_core.errors import DataRejected
 from iris_core.ledger.model import ModelRef
@@ -41,20 +41,6 @@ class ObjectInputs(Payload):
     object: ObjectVersion
 
 
-class GivenInputs(ObjectInputs):
-    """An object version, and what was decided with: a configuration or a model."""
-
-    config: TrainingSettings | LabelSettings | None = None
-    model: ModelRef | None = None
-
-    @classmethod
-    def of(cls, version: ObjectVersion, using: Using) -> GivenInputs:
-        """What to record about a version that is decided with a configuration or a model."""
-        if isinstance(using, ModelRef):
-            return cls(object=version, model=using)
-        return cls(object=version, config=using)
-
-
 class ObjectRecord(Record):
     """A decision about an object version."""
 
@@ -66,9 +52,20 @@ class ObjectRecord(Record):
 
 
 class GivenRecord(ObjectRecord):
-    """A decision about an object version that made nothing of it."""
+    """A decision about an object version that made nothing of it, and what it was decided with."""
 
-    inputs: GivenInputs
+    class Inputs(ObjectInputs):
+        config: TrainingSettings | LabelSettings | None = None
+        model: ModelRef | None = None
+
+        @classmethod
+        def of(cls, version: ObjectVersion, using: Using) -> Self:
+            """What to record about a version that is decided with a configuration or a model."""
+            if isinstance(using, ModelRef):
+                return cls(object=version, model=using)
+            return cls(object=version, config=using)
+
+    inputs: Inputs
 
     @property
     def model(self) -> ModelRef | None:
@@ -87,18 +84,18 @@ class UnchangedRecord(GivenRecord):
     outcome: Literal[Outcome.UNCHANGED] = Outcome.UNCHANGED
 
 
-class RejectedOutputs(Payload):
-    """Where the refused table is kept, or the rows of it that could not be scored."""
-
-    quarantine: str = ""
-    rejects: ObjectVersion | None = None
-
-
 class RejectedRecord(GivenRecord):
-    """The table cannot be used; `reason` is the sentence to act on, `evidence` its findings."""
+    """The table cannot be used; `reason` is the sentence to act on, `evidence` its findings.
+
+    `quarantine` says where the table is kept, `rejects` are the rows of it that could not be scored.
+    """
+
+    class Outputs(Payload):
+        quarantine: str = ""
+        rejects: ObjectVersion | None = None
 
     outcome: Literal[Outcome.REJECTED] = Outcome.REJECTED
-    outputs: RejectedOutputs = RejectedOutputs()
+    outputs: Outputs = Outputs()
 
     def as_error(self) -> DataRejected:
         """The error that was raised when it was recorded."""

@@ -29,20 +29,6 @@ class ModelPerformance(BaseModel):
     per_class: dict[str, ClassQuality]
 
 
-class LabelInputs(ObjectInputs):
-    """The file of labels, the scorings that it matched, and how it was joined."""
-
-    scorings: tuple[str, ...] = ()
-    config: LabelSettings
-
-
-class LabelOutputs(Payload):
-    """The models' history runs in MLflow, and the drift records on their performance."""
-
-    history_run_ids: tuple[str, ...] = ()
-    verdicts: tuple[str, ...] = ()
-
-
 class LabelEvidence(Payload):
     """A file of labels against predictions.
 
@@ -71,10 +57,22 @@ class LabelEvidence(Payload):
 
 
 class MeasuredRecord(ObjectRecord):
-    """Labels were joined to predictions; `unmatched`: none of them has an id that was predicted."""
+    """Labels were joined to predictions; `unmatched`: none of them has an id that was predicted.
+
+    `scorings` are the paths of the matched ones, `verdicts` of the drift records on the models' performance.
+    """
+
+    class Inputs(ObjectInputs):
+        scorings: tuple[str, ...] = ()
+        config: LabelSettings
+
+    class Outputs(Payload):
+        history_run_ids: tuple[str, ...] = ()
+        verdicts: tuple[str, ...] = ()
 
     KIND = "performance"
+
     outcome: Literal[Outcome.MEASURED, Outcome.UNMATCHED]
-    inputs: LabelInputs
-    outputs: LabelOutputs = LabelOutputs()
+    inputs: Inputs
+    outputs: Outputs = Outputs()
     evidence: LabelEvidence

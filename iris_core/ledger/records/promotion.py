@@ -157,14 +157,8 @@ class GateEvidence(Payload):
     approval: Approval | None = None
 
 
-class Nothing(Payload):
-    """No evidence: the holdout could not be drawn again."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class PromotionInputs(Payload):
-    """The model version, the training that it came from, when that was and when its data landed."""
+    """The model version, the path of its training, when that was and when its data landed."""
 
     model: str
     version: Digits
@@ -174,31 +168,17 @@ class PromotionInputs(Payload):
     landed_at: Moment = None
 
 
-class VerdictInputs(PromotionInputs):
-    """The model version, and what it was trained on."""
-
-    object: ObjectVersion | None = None
-
-
-class RollbackInputs(PromotionInputs):
-    """The model version that is staged again, and the one before, if there was one."""
-
-    from_version: Digits | Literal[""] = ""
-
-
-class StagingOutputs(Payload):
-    """The alias and the stage that the registry gives; nothing of a model that was refused."""
-
-    alias: str = ""
-    stage: str = ""
-
-
 class PromotionRecord(Record):
-    """A decision about what is staged."""
+    """A decision about what is staged; nothing is, of a model that was refused."""
+
+    class Outputs(Payload):
+        alias: str = ""
+        stage: str = ""
 
     KIND = "promotion"
+
     inputs: PromotionInputs
-    outputs: StagingOutputs = StagingOutputs()
+    outputs: Outputs = Outputs()
 
     @property
     def model(self) -> ModelRef:
@@ -218,26 +198,35 @@ class PromotionRecord(Record):
 
 
 class VerdictRecord(PromotionRecord):
-    """The gate's verdict on a trained model, a human's answer included."""
+    """The gate's verdict on a trained model, a human's answer included.
+
+    Without evidence where the holdout could not be drawn again.
+    """
+
+    class Inputs(PromotionInputs):
+        object: ObjectVersion | None = None
+
+    class Nothing(Payload):
+        model_config = ConfigDict(extra="forbid")
 
     outcome: Literal[Outcome.PROMOTED, Outcome.REFUSED]
-    inputs: VerdictInputs
-    evidence: GateEvidence | Nothing
+    inputs: Inputs
+    evidence: GateEvidence | Nothing = Nothing()
 
     @property
     def about(self) -> ObjectVersion | None:
         return self.inputs.object
 
 
-class RollbackEvidence(Payload):
-    """Whether the version had never been approved."""
-
-    forced: bool
-
-
 class RollbackRecord(PromotionRecord):
-    """A human went back to a version that was staged before."""
+    """A human went back to a version that was staged before; `forced` to one that was never approved."""
+
+    class Inputs(PromotionInputs):
+        from_version: Digits | Literal[""] = ""
+
+    class Evidence(Payload):
+        forced: bool
 
     outcome: Literal[Outcome.ROLLED_BACK] = Outcome.ROLLED_BACK
-    inputs: RollbackInputs
-    evidence: RollbackEvidence
+    inputs: Inputs
+    evidence: Evidence

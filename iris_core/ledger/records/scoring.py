@@ -13,47 +13,39 @@ from iris_core.ledger.records.objects import ObjectInputs, ObjectRecord
 from iris_core.store.versions import ObjectVersion
 
 
-class ScoringInputs(ObjectInputs):
-    """The inference table, and the model."""
-
-    model: ModelRef
-
-
-class ScoringOutputs(Payload):
-    """Predictions, the rows without one, the manifest to make them again, and the MLflow run."""
-
-    predictions: ObjectVersion
-    rejects: ObjectVersion | None = None
-    manifest: ObjectVersion | None = None
-    run_id: str = ""
-
-
-class ScoringEvidence(Payload):
-    """Rows scored and rejected, rows by predicted class, and how right they are where labels came along.
+class ScoredRecord(ObjectRecord):
+    """Predictions are published; `rejects` are the rows without one, the manifest makes them again.
 
     `faults` counts the rejected by kind of fault and column, `agreement` the labelled by label, then by
     prediction.
     """
 
-    rows: int = 0
-    rejected: int = 0
-    faults: tuple[dict[str, Any], ...] = ()
-    classes: dict[str, int] = Field(default_factory=dict)
-    agreement: dict[str, dict[str, int]] = Field(default_factory=dict)
-    unknown_labels: UnknownCount = UnknownCount()
-    accuracy: float | None = None
-    shards: int = 1
-    per_class: dict[str, ClassQuality] = Field(default_factory=dict)
+    class Inputs(ObjectInputs):
+        model: ModelRef
 
+    class Outputs(Payload):
+        predictions: ObjectVersion
+        rejects: ObjectVersion | None = None
+        manifest: ObjectVersion | None = None
+        run_id: str = ""
 
-class ScoredRecord(ObjectRecord):
-    """Predictions are published."""
+    class Evidence(Payload):
+        rows: int = 0
+        rejected: int = 0
+        faults: tuple[dict[str, Any], ...] = ()
+        classes: dict[str, int] = Field(default_factory=dict)
+        agreement: dict[str, dict[str, int]] = Field(default_factory=dict)
+        unknown_labels: UnknownCount = UnknownCount()
+        accuracy: float | None = None
+        shards: int = 1
+        per_class: dict[str, ClassQuality] = Field(default_factory=dict)
 
     KIND = "scoring"
+
     outcome: Literal[Outcome.SCORED] = Outcome.SCORED
-    inputs: ScoringInputs
-    outputs: ScoringOutputs
-    evidence: ScoringEvidence = ScoringEvidence()
+    inputs: Inputs
+    outputs: Outputs
+    evidence: Evidence
 
     @property
     def model(self) -> ModelRef:

@@ -11,12 +11,6 @@ from iris_core.ledger.records.base import Payload
 from iris_core.ledger.records.objects import ObjectInputs, ObjectRecord, TrainingSettings
 
 
-class TrainingInputs(ObjectInputs):
-    """The training table, and the configuration."""
-
-    config: TrainingSettings
-
-
 class StoredProfile(BaseModel):
     """Where a model's profile lies, and the SHA-256 and size of its bytes."""
 
@@ -27,33 +21,34 @@ class StoredProfile(BaseModel):
     size: int
 
 
-class TrainingOutputs(Payload):
-    """The MLflow run, the model that it logged, and its profile (None: trained before there were any)."""
-
-    run_id: str
-    model_uri: str
-    profile: StoredProfile | None = None
-
-
-class TrainingEvidence(Payload):
-    """Rows in all and kept back, the model's scores on those, and what validation counted."""
-
-    rows: int
-    holdout_rows: int
-    accuracy: float
-    f1_macro: float
-    train_accuracy: float
-    validation: dict[str, Any]
-
-
 class TrainedRecord(ObjectRecord):
-    """A model was trained and logged."""
+    """A model was trained and logged: rows in all and kept back, its scores on those, what was validated.
+
+    `profile` is None of one that was trained before there were any.
+    """
+
+    class Inputs(ObjectInputs):
+        config: TrainingSettings
+
+    class Outputs(Payload):
+        run_id: str
+        model_uri: str
+        profile: StoredProfile | None = None
+
+    class Evidence(Payload):
+        rows: int
+        holdout_rows: int
+        accuracy: float
+        f1_macro: float
+        train_accuracy: float
+        validation: dict[str, Any]
 
     KIND = "training"
+
     outcome: Literal[Outcome.TRAINED] = Outcome.TRAINED
-    inputs: TrainingInputs
-    outputs: TrainingOutputs
-    evidence: TrainingEvidence
+    inputs: Inputs
+    outputs: Outputs
+    evidence: Evidence
 
     @property
     def run_id(self) -> str:
