@@ -31,7 +31,8 @@ READERS = 8
 SMALL_BYTES = 4 << 20
 """Smaller predictions are read ahead, several at once."""
 JOINED_AT_ONCE = 250_000
-JOINED_BYTES = 32 << 20
+JOINED_BATCHES = 16
+"""Predictions are joined so many rows at a time, or batches where ids are long."""
 PLACE = "place"
 
 
@@ -152,8 +153,7 @@ def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
     for batch in batches:
         predicted = batch.labels[PREDICTION].text().fill_null(OTHER).alias(PREDICTION)
         held.append(batch.text.select(keys(key), predicted))
-        rows, size = sum(part.height for part in held), sum(part.estimated_size() for part in held)
-        if rows >= JOINED_AT_ONCE or size >= JOINED_BYTES:
+        if len(held) >= JOINED_BATCHES or sum(part.height for part in held) >= JOINED_AT_ONCE:
             yield pl.concat(held)
             held = []
     if held:

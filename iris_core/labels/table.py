@@ -99,8 +99,14 @@ def shares(given: Input, table: TableSchema, passes: int) -> Iterator[Share]:
         for batch in _read(given, table):
             pairs = _pairs(batch, table, passes, number)
             rows += pairs.height
-            found.append(pairs.unique())
+            found.append(_compact(pairs.unique()))
         yield _share(pl.concat(found), rows)
+
+
+def _compact(pairs: pl.DataFrame) -> pl.DataFrame:
+    """A copy of its own: a few of a batch's rows would hold the text of all of it."""
+    keys = pl.Series(KEY, pl.from_arrow(pairs[KEY].to_arrow(compat_level=pl.CompatLevel.oldest())))
+    return pairs.with_columns(keys)
 
 
 def _pairs(batch: Batch, table: TableSchema, passes: int, number: int) -> pl.DataFrame:

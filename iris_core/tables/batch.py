@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from iris_core.tables.cells import Labels
 from iris_core.tables.records import Lines, Positions
 
+Numbers = NDArray[np.integer[Any]]
 Carried = Literal["nothing", "lines", "frame"]
 
 
@@ -43,7 +46,7 @@ class Wanted:
 class Uneven:
     """Rows with more or fewer fields than the header, which has `width`."""
 
-    numbers: Positions
+    numbers: Numbers
     fields: Positions
     width: int
 
@@ -57,7 +60,7 @@ class Batch:
     whole rows, where asked for. `place` is where in the input the batch ends, in bytes, about.
     """
 
-    numbers: Positions
+    numbers: Numbers
     features: pl.DataFrame
     labels: Mapping[str, Labels]
     text: pl.DataFrame

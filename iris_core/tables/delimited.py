@@ -7,26 +7,26 @@ straight to numbers. Any other is looked at row by row: the result is the same, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
 from iris_core.errors import DataRejected
-from iris_core.tables.batch import Batch, Uneven, Wanted
+from iris_core.tables.batch import Batch, Numbers, Uneven, Wanted
 from iris_core.tables.cells import Classes, numbers
 from iris_core.tables.findings import Check, Finding, missing_columns, rejection, shown
 from iris_core.tables.formats import UTF8_BOM
-from iris_core.tables.header import Header, check_encoding
+from iris_core.tables.header import BLANK, Header, check_encoding
 from iris_core.tables.records import (
     COMMA,
     NEWLINE,
     Lines,
-    Positions,
     check_closed,
     check_quotes,
     count_rows,
+    places,
     scan,
     width_of,
 )
@@ -76,6 +76,8 @@ class Delimited:
         """
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
+        if not block.data.strip(BLANK):
+            block = replace(block, data=b"", rows=0)
         plain = self._plain(block)
         return self._careful(block) if plain is None else plain
 
@@ -101,7 +103,7 @@ class Delimited:
         ):
             return None
         has_lines = self._wanted.carried == "lines"
-        lines = Lines(data, np.flatnonzero(text == NEWLINE) if has_lines else np.empty(0, np.int64))
+        lines = Lines(data, places(text, NEWLINE) if has_lines else np.empty(0, np.int32))
         features = frame.select(self._columns(self._features))
         return self._batch(block, np.arange(block.rows), features, frame, lines, is_plain=True)
 
@@ -136,7 +138,7 @@ class Delimited:
     def _batch(
         self,
         block: Block,
-        rows: Positions,
+        rows: Numbers,
         features: pl.DataFrame,
         frame: pl.DataFrame,
         lines: Lines,
@@ -200,7 +202,7 @@ class Delimited:
         )
         return frame.slice(1) if above else frame
 
-    def _check_nameless(self, frame: pl.DataFrame, numbers: Positions) -> None:
+    def _check_nameless(self, frame: pl.DataFrame, numbers: Numbers) -> None:
         for place in self._nameless:
             cells = frame[f"c{place}"]
             filled = (cells.str.strip_chars() != "").arg_true()

@@ -12,7 +12,8 @@ from iris_core.tables.findings import Check, Finding, rejection, shown
 from iris_core.tables.formats import UTF8_BOM, check_format
 from iris_core.tables.records import check_closed, check_quotes, scan
 
-NO_VALUE = b' \t\v\f\r\n",\x1a'
+BLANK = b" \t\v\f\r\n,\x1a"
+NO_VALUE = BLANK + b'"'
 SEARCHED_ROWS = 20
 """As many rows below a title may be the header."""
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}

@@ -31,7 +31,7 @@ from iris_core.tables.records import Lines, scan
 FIRST_ROW = 2
 """The number of the first row, as if a header stood above it."""
 MOST_ROWS = 32_768
-MOST_BYTES = 16 << 20
+MOST_BYTES = 4 << 20
 """Of a slice's rows when they are decoded; a few slices are under way at once."""
 BUFFER_BYTES = 1 << 20
 GROUP_BYTES = 64 << 20

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from iris_core.tables.findings import Check, Finding, rejection
 
-Positions = NDArray[np.int64]
+Positions = NDArray[np.int32]
+"""Places in a block, which is never so large that they need more."""
 
 NEWLINE, RETURN, COMMA, QUOTE = b"\n"[0], b"\r"[0], b","[0], b'"'[0]
 _NO_VALUE = np.zeros(256, np.bool_)
@@ -40,7 +41,9 @@ class Lines:
             return self
         mask = np.repeat(keep, lengths)
         mask[ends[returns] - 1] = False
-        return Lines(text[: mask.size][mask].tobytes(), np.cumsum((lengths - returns)[keep]) - 1)
+        return Lines(
+            text[: mask.size][mask].tobytes(), np.cumsum((lengths - returns)[keep], dtype=np.int32) - 1
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,9 @@ class Records(Lines):
     @property
     def starts(self) -> Positions:
         """Where each row begins."""
-        return np.concatenate(([0], self.ends[:-1] + 1))
+        starts = np.empty_like(self.ends)
+        starts[:1], starts[1:] = 0, self.ends[:-1] + 1
+        return starts
 
     def row_of(self, position: int) -> int:
         """The row, counted from 0, that a byte belongs to."""
@@ -81,11 +86,16 @@ def _with_plain_blanks(data: bytes) -> bytes:
 def scan(data: bytes) -> Records:
     """Find rows and fields; `data` begins outside quotes."""
     text = np.frombuffer(data, np.uint8)
-    ends, commas = np.flatnonzero(text == NEWLINE), np.flatnonzero(text == COMMA)
+    ends, commas = places(text, NEWLINE), places(text, COMMA)
     if b'"' not in data:
-        return Records(data, ends, commas, np.empty(0, np.int64))
-    quotes = np.flatnonzero(text == QUOTE)
+        return Records(data, ends, commas, np.empty(0, np.int32))
+    quotes = places(text, QUOTE)
     return Records(data, _outside(ends, quotes), _outside(commas, quotes), quotes)
+
+
+def places(text: NDArray[np.uint8], sign: int) -> Positions:
+    """Where a byte stands."""
+    return np.flatnonzero(text == sign).astype(np.int32)
 
 
 def _outside(positions: Positions, quotes: Positions) -> Positions:
