@@ -175,8 +175,20 @@ class TestNothingIsLost:
     async def test_more_than_a_page_are_all_announced(self) -> None:
         number = 2 * PAGE + 10
         world = World(objects=[version(n) for n in range(number)])
-        async with world.watched(sweep_s=0.01) as announcements, running(announcements):
+        async with world.watched(sweep_s=0.01) as announcements, running(announcements) as seen:
             await world.until(lambda: len(world.cursor.announced) == number)
+        assert [announcement["objects"] for announcement in seen] == [PAGE, PAGE, 10]
+
+    async def test_credentials_are_picked_up_before_each_listing(self) -> None:
+        world, done = World(), []
+
+        async def refresh() -> None:
+            done.append(len(world.listings))
+
+        watch = Watch(SOURCE, world.unaccounted, world.cursor, world.save, Rhythm(sweep_s=0.01), refresh)
+        async with aclosing(watch.announcements(world.stream())) as announcements, running(announcements):
+            await world.until(lambda: len(world.listings) == 3)
+        assert done[:3] == [0, 1, 2]
 
     async def test_the_listing_does_not_block_the_loop(self) -> None:
         world = World()
@@ -305,6 +317,9 @@ class TestNothingIsSaidTooOften:
         world.send(SUBSCRIBED, landed(1))
         async with world.watched() as announcements, running(announcements):
             await world.until(lambda: bool(world.saved))
+            for number in (2, 3):
+                world.send(SUBSCRIBED)
+                await world.until(lambda number=number: len(world.listings) == number)  # type: ignore[misc]
             assert [set(saved) for saved in world.saved] == [{version(1).digest}]
 
 
@@ -322,6 +337,13 @@ class TestSweeps:
             settled = len(world.listings)
             await asyncio.sleep(0.1)
             assert len(world.listings) == settled
+
+    async def test_often_after_a_listing_that_failed(self) -> None:
+        world = World(errors=[StoreError("s3://b/k: no answer."), StoreError("s3://b/k: no answer.")])
+        async with world.watched(sweep_when_down_s=0.02) as announcements, running(announcements):
+            await world.until(lambda: len(world.listings) == 3)
+            await asyncio.sleep(0.1)
+            assert len(world.listings) == 3
 
     async def test_a_stream_that_stays_down_does_not_hurry_the_sweeps(self) -> None:
         world = World()
@@ -370,6 +392,16 @@ class TestEnds:
         async with world.watched() as announcements:
             with pytest.raises(IrisError, match="stream of notifications ended"):
                 await anext(announcements)
+
+    async def test_one_that_ends_while_nothing_happens_raises_at_once(self) -> None:
+        world = World()
+        async with world.watched() as announcements:
+            ended = asyncio.ensure_future(anext(announcements))
+            await world.until(lambda: bool(world.listings))
+            await asyncio.sleep(0.1)
+            world.signals.put_nowait(None)
+            with pytest.raises(IrisError, match="stream of notifications ended"):
+                await ended
 
     async def test_a_stream_that_fails_raises_its_error(self) -> None:
         world = World()
