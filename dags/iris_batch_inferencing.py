@@ -14,7 +14,8 @@ each landed object version with the model that is staged.
 | score | streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails when nothing of its shard can be scored |
 | publish | of each object all or nothing, in row order: predictions at a timestamped key, rejected rows, manifest, MLflow run, ledger record | more rows than `MAX_REJECT_SHARE` cannot be scored: recorded as rejected |
 
-A shard that fails is retried alone.
+A shard that fails is retried alone. A run takes as many shards as Airflow maps; what is over stays owed, and
+`publish` starts the next run for it at once (`inference_data_rest`).
 
 Its outlet `predictions` starts drift monitoring.
 """
@@ -26,13 +27,14 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
 
-from iris_airflow.assets import assets, daily_or
+from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_airflow.steps import DEFAULT_ARGS, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import load_settings
 
 settings = load_settings()
 asset = assets(settings)
+rest = rest_of(asset.inference_data)
 
 
 @dag(
@@ -49,7 +51,7 @@ def iris_batch_inference() -> None:
     def plan() -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.plan_shards)
+        return run_portion(scoring.plan_shards)
 
     @task(execution_timeout=timedelta(hours=2))
     def score(shard: dict[str, Any]) -> Any:
@@ -58,14 +60,15 @@ def iris_batch_inference() -> None:
         return run_step(scoring.score_shard, scoring.Shard(**shard))
 
     @task(
-        outlets=[asset.predictions],
+        outlets=[asset.predictions, rest],
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
         max_active_tis_per_dag=1,
     )
     def publish(scored: Any) -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.publish_all, [scoring.Scored(**one) for shard in scored for one in shard])
+        done = run_step(scoring.publish_all, [scoring.Scored(**one) for shard in scored for one in shard])
+        return rest_is_next(done, "plan", rest, asset.inference_data)
 
     wait = S3KeySensor(
         task_id="wait_for_inference_data",

@@ -18,6 +18,9 @@ performance record for each file of labels.
 | alert | delivers the alerts that are owed to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
 | request_retraining | with `RETRAIN_ON_DRIFT`, asks for a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
 
+A run reports on as many scorings as Airflow maps; what is over stays owed, and `verdict` starts the next run for
+it at once (`predictions_rest`).
+
 Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record. The
 outlet `retrain_request` starts training; its model must win at the gate like any other.
 """
@@ -29,14 +32,15 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
 
-from iris_airflow.assets import assets, daily_or
+from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, run_step
+from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import load_settings
 
 settings = load_settings()
 asset = assets(settings)
+rest = rest_of(asset.predictions)
 
 
 @dag(
@@ -53,7 +57,7 @@ def iris_drift_pipeline() -> None:
     def unreported() -> Any:
         from iris_core import monitoring
 
-        return run_step(monitoring.plan_reports)
+        return run_portion(monitoring.plan_reports)
 
     @task(outlets=[asset.drift_report], max_active_tis_per_dag=1)
     def join_labels() -> Any:
@@ -61,11 +65,12 @@ def iris_drift_pipeline() -> None:
 
         return run_step(monitoring.join_labels)
 
-    @task(outlets=[asset.drift_report], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+    @task(outlets=[asset.drift_report, rest], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
     def verdict(reports: Any) -> Any:
         from iris_core import monitoring
 
-        return run_step(monitoring.conclude, list(reports))
+        concluded = run_step(monitoring.conclude, list(reports))
+        return rest_is_next(concluded, "unreported", rest, asset.predictions)
 
     @task(trigger_rule=TriggerRule.NONE_FAILED, max_active_tis_per_dag=1)
     def alert() -> Any:

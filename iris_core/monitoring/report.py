@@ -16,6 +16,7 @@ from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, JournalEntry, ModelRef, Outcome, Variant
+from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from iris_core.drift.evidently_report import EvidentlyReport
 
 
-def plan_reports(workspace: Workspace) -> list[str]:
+def plan_reports(workspace: Workspace, most: int = MOST) -> Portion[str]:
     """Settle what killed attempts left in MLflow, and list the scorings to report on, oldest first.
 
+    :param most: scorings; the rest is left for the next run.
     :returns: paths of their records.
     :raises NothingOwed: every scoring has one.
     """
@@ -42,7 +44,7 @@ def plan_reports(workspace: Workspace) -> list[str]:
     owed = unreported(workspace)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
-    return owed
+    return Portion(owed[:most], max(len(owed) - most, 0))
 
 
 def unreported(workspace: Workspace) -> list[str]:

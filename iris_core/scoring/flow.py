@@ -11,6 +11,7 @@ from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import ModelRef
 from iris_core.ledger.owed import Source
+from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.reconcile import Scope
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
 from iris_core.ledger.records.objects import RejectedRecord
@@ -23,7 +24,7 @@ from iris_core.scoring.output import Options, Sink
 from iris_core.scoring.publication import reject, withdraw
 from iris_core.scoring.rejects import judge
 from iris_core.scoring.runs import reap
-from iris_core.scoring.shards import cut
+from iris_core.scoring.shards import Cut, cut
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
@@ -56,14 +57,16 @@ def plan(workspace: Workspace) -> list[Work]:
     return [Work(object=item.object, identity=item.identity, model=model) for item in found.owed]
 
 
-def plan_shards(workspace: Workspace) -> list[Shard]:
-    """What is owed, cut into shards: one task each.
+def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
+    """What is owed, oldest first, cut into shards: one task each.
 
+    :param most: shards; what would make more is left for the next run.
     :raises NothingOwed: as `plan`.
     """
     works = plan(workspace)
-    is_splittable = workspace.settings.predictions_format == "csv"
-    return cut(works, workspace.store, works[0].model, is_splittable, workspace.settings.shard_mb)
+    settings = workspace.settings
+    how = Cut(settings.predictions_format == "csv", settings.shard_mb, most)
+    return cut(works, workspace.store, works[0].model, how)
 
 
 def score(workspace: Workspace, work: Work) -> Scored:

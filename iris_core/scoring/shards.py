@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from iris_core.errors import DataRejected
 from iris_core.ledger import ModelRef
+from iris_core.ledger.portion import MOST, Portion
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, Range, StoredInput
@@ -19,40 +21,69 @@ from iris_core.tables.records import count_rows
 MIB = 1 << 20
 READ_BYTES = 8 << 20
 MOST_SHARDS = 200
-"""Of one object: Airflow maps up to 1024 tasks."""
+"""Of one object."""
 PACK_BYTES = 64 << 20
 PACK_OBJECTS = 250
 
 
-def cut(
-    works: Sequence[Work],
-    store: ObjectStore,
-    model: ModelRef,
-    is_splittable: bool = True,
-    shard_mb: int = 256,
-) -> list[Shard]:
-    """Shards of all that is owed, in its order.
+@dataclass(frozen=True)
+class Cut:
+    """How to cut.
 
     :param is_splittable: whether parts of the output can be put together (CSV, not Parquet).
     :param shard_mb: an object of more MiB is cut into shards of about that size.
+    :param most: shards in all; what would make more stays owed.
     """
-    shard_bytes = shard_mb * MIB
-    packs: list[list[Piece]] = [[]]
+
+    is_splittable: bool = True
+    shard_mb: int = 256
+    most: int = MOST
+
+    def least(self, size: int) -> int:
+        """Bytes of a shard of an object."""
+        return max(self.shard_mb * MIB, size // min(MOST_SHARDS, self.most) + 1)
+
+    def shards(self, work: Work) -> int:
+        """Most shards of an object; one of those that are packed together is none of its own."""
+        size = work.object.size
+        return -(-size // self.least(size)) if self.is_splittable and size > self.shard_mb * MIB else 0
+
+
+def cut(works: Sequence[Work], store: ObjectStore, model: ModelRef, how: Cut) -> Portion[Shard]:
+    """Shards of what is owed, in its order, each object whole."""
+    packs: list[list[Piece]] = []
     shards: list[Shard] = []
-    for work in works:
-        if is_splittable and work.object.size > shard_bytes:
-            shards += [Shard(model=model, pieces=(piece,)) for piece in pieces(work, store, shard_bytes)]
+    for number, work in enumerate(works):
+        of_its_own = how.shards(work)
+        is_new = of_its_own or not packs or not _has_room(packs[-1], work)
+        if is_new and len(packs) + len(shards) + max(of_its_own, 1) > how.most:
+            return _portion(model, packs, shards, len(works) - number)
+        if of_its_own:
+            least = how.least(work.object.size)
+            shards += [Shard(model=model, pieces=(piece,)) for piece in pieces(work, store, least)]
             continue
-        size = sum(piece.object.size for piece in packs[-1])
-        if packs[-1] and (size + work.object.size > PACK_BYTES or len(packs[-1]) >= PACK_OBJECTS):
+        if is_new:
             packs.append([])
         packs[-1].append(Piece(object=work.object, identity=work.identity))
-    return [Shard(model=model, pieces=tuple(pack)) for pack in packs if pack] + shards
+    return _portion(model, packs, shards, 0)
 
 
-def pieces(work: Work, store: ObjectStore, shard_bytes: int) -> list[Piece]:
-    """A big object's pieces; one, where it cannot be cut (gzip, Parquet, a quote that is not closed)."""
-    least = max(shard_bytes, work.object.size // MOST_SHARDS)
+def _has_room(pack: Sequence[Piece], work: Work) -> bool:
+    size = sum(piece.object.size for piece in pack)
+    return size + work.object.size <= PACK_BYTES and len(pack) < PACK_OBJECTS
+
+
+def _portion(
+    model: ModelRef, packs: Sequence[Sequence[Piece]], shards: Sequence[Shard], left: int
+) -> Portion[Shard]:
+    return Portion([*(Shard(model=model, pieces=tuple(pack)) for pack in packs), *shards], left)
+
+
+def pieces(work: Work, store: ObjectStore, least: int) -> list[Piece]:
+    """A big object's pieces; one, where it cannot be cut (gzip, Parquet, a quote that is not closed).
+
+    :param least: bytes of a piece, but for the last.
+    """
     found = cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
     if not found:
         return [Piece(object=work.object, identity=work.identity)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
+from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from airflow.sdk.definitions.asset import BaseAsset
 
 from iris_airflow.triggers.minio import MinioObjectTrigger
@@ -82,6 +82,11 @@ def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
     trigger = MinioObjectTrigger(bucket=settings.bucket, key=key, kind=kind, env=settings.platform_env)
     watcher = AssetWatcher(name=f"{settings.names.asset(name)}_watcher", trigger=trigger)
     return _stored(settings, name, settings.bucket, key, watchers=[watcher])
+
+
+def rest_of(asset: Asset) -> AssetAlias:
+    """An outlet by which a run of the DAG that the asset starts sends it again, for what it had to leave."""
+    return AssetAlias(f"{asset.name}_rest", group=asset.group)
 
 
 def daily_or(trigger: BaseAsset) -> AssetOrTimeSchedule:

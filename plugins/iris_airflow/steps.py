@@ -11,11 +11,13 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from pydantic import BaseModel
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Asset, AssetAlias, Context
 
+    from iris_core.ledger.portion import Portion
     from iris_core.ledger.workspace import Workspace
 
 Rest = ParamSpec("Rest")
+LEFT = "left"
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -59,6 +61,42 @@ def run_step(
 
     with outcomes():
         return _jsonable(function(workspace(get_current_context()), *args, **kwargs))
+
+
+def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
+    """Run a core function that takes a portion of what is owed, for as many mapped tasks as Airflow allows.
+
+    What is left is noted for `rest_is_next`.
+    """
+    from airflow.sdk import get_current_context
+    from airflow.sdk.configuration import conf
+
+    from iris_core.ledger.portion import MOST
+
+    most = max(1, min(MOST, conf.getint("core", "max_map_length", fallback=1024) // 2))
+    context = get_current_context()
+    with outcomes():
+        portion = function(workspace(context), most)
+    if portion.left:
+        context["ti"].xcom_push(key=LEFT, value=portion.left)
+    return [_jsonable(item) for item in portion]
+
+
+def rest_is_next(result: Any, planned_by: str, rest: AssetAlias, asset: Asset) -> Any:
+    """Wake the DAG again by its own asset when a run that got something done left some of what is owed.
+
+    A run that got nothing done does not come here, so nothing runs hot.
+
+    :param planned_by: the task that took the portion.
+    :param rest: an outlet of the running task, for an event that only some runs send.
+    :returns: the result of the running task.
+    """
+    from airflow.sdk import get_current_context
+
+    context = get_current_context()
+    if left := context["ti"].xcom_pull(task_ids=planned_by, key=LEFT):
+        context["outlet_events"][rest].add(asset, extra={"why": "left by a run", "objects": left})
+    return result
 
 
 @contextmanager

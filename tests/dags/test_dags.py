@@ -27,6 +27,7 @@ import importlib.util, json, sys
 
 heavy = {}
 sys.dont_write_bytecode = True
+from airflow.sdk import Asset
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 
 for number, path in enumerate(sys.argv[2:]):
@@ -84,6 +85,7 @@ assets = {
         *parts(dag.schedule.asset_condition),
         *(outlet for task in dag.tasks for outlet in task.outlets),
     ]
+    if isinstance(asset, Asset)
 }
 
 from airflow.serialization.serialized_objects import DagSerialization
@@ -237,7 +239,9 @@ class TestInference:
         }
 
     def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
-        assert outlets(parsed, f"{prefix}_iris_batch_inference") == {"publish": [f"{prefix}_predictions"]}
+        assert outlets(parsed, f"{prefix}_iris_batch_inference") == {
+            "publish": [f"{prefix}_predictions", f"{prefix}_inference_data_rest"]
+        }
 
     def test_one_bad_object_does_not_hold_the_others(self, parsed: dict[str, Any], prefix: str) -> None:
         tasks = parsed["dags"][f"{prefix}_iris_batch_inference"]["tasks"]
@@ -260,7 +264,7 @@ class TestDrift:
     def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
         assert outlets(parsed, f"{prefix}_iris_drift_pipeline") == {
             "join_labels": [f"{prefix}_drift_report"],
-            "verdict": [f"{prefix}_drift_report"],
+            "verdict": [f"{prefix}_drift_report", f"{prefix}_predictions_rest"],
             "request_retraining": [f"{prefix}_retrain_request"],
         }
 

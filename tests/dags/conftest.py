@@ -1,0 +1,108 @@
+"""DAGs of this repository, run to their end in a process with a real Airflow database."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iris_core.ledger.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+RUN = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.asset import AssetEvent
+from airflow.models.taskinstance import TaskInstance
+from airflow.settings import Session
+
+dag_id, times = sys.argv[1], int(sys.argv[2])
+dag = DagBag(dag_folder=sys.argv[3]).dags[dag_id]
+told = []
+for _ in range(times):
+    run = dag.test(logical_date=None)
+    found = Session().query(TaskInstance).filter_by(dag_id=dag_id, run_id=run.run_id).all()
+    states = {}
+    for one in found:
+        states.setdefault(one.task_id, []).append(str(one.state))
+    events = [event.asset.name for event in Session().query(AssetEvent).order_by(AssetEvent.id)]
+    told.append({"state": str(run.state), "tasks": states, "events": events})
+print("RAN", json.dumps(told))
+"""
+
+RunDag = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="session")
+def airflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database of Airflow: migrating takes many seconds, copying none."""
+    home = tmp_path_factory.mktemp("airflow")
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, env=environment(home), cwd=home, capture_output=True, timeout=100, check=True)
+    return home / "airflow.db"
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """That of an Airflow with its home in a folder and this repository's DAGs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "TEAM", "MLFLOW", "AWS_", "PYTHONDONT"))
+    }
+    return kept | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        **variables,
+    }
+
+
+@pytest.fixture
+def run_dag(airflow_template: Path, tmp_path: Path) -> RunDag:
+    """`run_dag(workspace, dag_id, times=1, **variables)`: what became of each run.
+
+    State of the run, states of each task's instances, and the names of the assets whose events were stored.
+    """
+    home = tmp_path / "airflow"
+    home.mkdir()
+    shutil.copy(airflow_template, home / "airflow.db")
+
+    def run(workspace: Workspace, dag_id: str, times: int = 1, **variables: str) -> list[dict[str, Any]]:
+        settings, access = workspace.settings, workspace.store.access
+        connection = {
+            "conn_type": "aws",
+            "login": access.access_key_id,
+            "password": access.secret_access_key,
+            "extra": {"endpoint_url": access.endpoint_url, "region_name": access.region},
+        }
+        environ = environment(
+            home,
+            AIRFLOW_CONN_MINIO_DEFAULT=json.dumps(connection),
+            MLFLOW_TRACKING_URI=settings.tracking_uri,
+            MLFLOW_S3_ENDPOINT_URL=settings.s3_endpoint_url,
+            TEAM=settings.team,
+            TEAM_S3_TEST_KEY=settings.test_key,
+            **variables,
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, dag_id, str(times), str(ROOT / "dags")],
+            env=environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=380,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-6000:]
+        told: list[dict[str, Any]] = json.loads(done.stdout.rpartition("RAN ")[2])
+        return told
+
+    return run

@@ -1,0 +1,48 @@
+"""Whole runs of the DAGs, task by task in a real Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from iris_core import promotion, training
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.workspace import Workspace
+from tests.dags.conftest import RunDag
+
+pytestmark = [pytest.mark.dags, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def staged(workspace: Workspace, data: bytes) -> Workspace:
+    """With a model that was trained on this table."""
+    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
+    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    promotion.register_step(workspace, work.identity)
+    return workspace
+
+
+def test_what_is_over_is_taken_by_the_next_run_at_once(
+    mlflow_db: object,
+    make_workspace: Callable[..., Workspace],
+    train_csv: bytes,
+    run_dag: RunDag,
+) -> None:
+    workspace = staged(make_workspace(TEAM_S3_TEST_KEY="in/"), train_csv)
+    header, row = b"sepal_length,sepal_width,petal_length,petal_width\n", b"5.1,3.5,1.4,0.2\n"
+    for name in "abc":
+        workspace.store.put(workspace.settings.bucket, f"in/{name}.csv", header + row * 75_000, "text/csv")
+    names = workspace.settings.names
+    ran = run_dag(
+        workspace,
+        names.inference_dag,
+        times=3,
+        SHARD_MB="1",
+        AIRFLOW__CORE__MAX_MAP_LENGTH="4",
+    )
+    assert [one["tasks"]["score"] for one in ran] == [["success"] * 2] * 3
+    again = names.asset("inference_data")
+    assert [one["events"].count(again) for one in ran] == [1, 2, 2]
+    assert [one["events"].count(names.asset("predictions")) for one in ran] == [1, 2, 3]
+    scored = list(workspace.ledger.recent_of(ScoredRecord))
+    assert [record.evidence.rows for record in scored] == [75_000] * 3
