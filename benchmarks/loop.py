@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -90,8 +91,8 @@ def _measure_ours(workspace: Workspace, airflow: AirflowApi, rounds: int, times:
         data = split_iris(settings.project.table, seed + 1 + number)[0].csv()
         began = datetime.now(UTC)
         digest = _put(workspace, settings.train_key, data)
-        arrived = _wait(lambda since=began: _created(airflow, names.training_dag, since), "a training run")
-        verdict = _wait(lambda wanted=digest: _verdict(workspace, wanted), "the drift verdict")
+        arrived = _wait(partial(_created, airflow, names.training_dag, began), "a training run")
+        verdict = _wait(partial(_verdict, workspace, digest), "the drift verdict")
         _rest(airflow)
         # The first round also wakes the daily runs that waited for data, and warms what is cached.
         if number:
@@ -189,7 +190,7 @@ def _measure_stock(airflow: AirflowApi, rounds: int, times: Times) -> None:
     for number in range(rounds + 1):
         began = datetime.now(UTC)
         airflow.post("/assets/events", {"asset_id": asset, "extra": {}})
-        ended = _wait(lambda since=began: _ended(airflow, since), "the end of the stock chain")
+        ended = _wait(partial(_ended, airflow, began), "the end of the stock chain")
         _rest(airflow)
         if number:
             times.stock.append((ended - began).total_seconds())

@@ -130,7 +130,8 @@ def polars_map_batches(given: Given) -> int:
         return frame.with_columns(pl.Series("prediction", predicted, dtype=pl.String))
 
     scanned = pl.scan_csv(given["source"])
-    schema = {**scanned.collect_schema(), "prediction": pl.String}
+    schema = scanned.collect_schema()
+    schema["prediction"] = pl.String()
     scanned.map_batches(decided, schema=schema, streamable=True).sink_csv(given["out"])
     return int(given["rows"])
 
@@ -205,7 +206,7 @@ def ours_shards(given: Given) -> int:
     lanes = [waiting[0::2], waiting[1::2]]
     workers = [_start({"contender": "ours_lane", "lane": lane}) for lane in lanes if lane]
     done = [_finish(worker) for worker in workers]
-    rows = sum(one["rows"] for one in done)
+    rows: int = sum(one["rows"] for one in done)
     PEAK_BELOW[0] = max(one["peak_mb"] for one in done)
     store.compose([store.head(BUCKET, key) for key in keys], BUCKET, given["key"], "text/csv")
     return rows

@@ -73,7 +73,7 @@ def iris_pipeline() -> None:
         task_id="wait_for_training_data", bucket_name=settings.bucket, bucket_key=settings.train_key
     )
     owed = reconcile()
-    trained = train(validate(owed))
+    trained = train(validate(owed))  # type: ignore[arg-type]  # a task's result, filled in when it runs
     answer = ask_human(trained) if settings.promotion_approval == "manual" else None
     register = MlflowRegisterModelOperator(
         task_id="register",

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, TypeVar
 
-from airflow.executors.workloads import RunTrigger
+from airflow.executors.workloads.trigger import RunTrigger
 from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
 from airflow.models.trigger import Trigger
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
@@ -44,8 +44,8 @@ class PollingTrigger(BaseTrigger):
     def __init__(
         self, notes: str, kill_s: float = 0.0, fires_s: float = 3600.0, tail_s: float = 0.0, deaf_to: int = 0
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.arguments = {
+        super().__init__()
+        self.arguments: dict[str, Any] = {
             "notes": notes,
             "kill_s": kill_s,
             "fires_s": fires_s,
@@ -72,7 +72,7 @@ class PollingTrigger(BaseTrigger):
                 if not left:
                     raise
                 left -= 1
-        yield TriggerEvent({"job": "done"})  # type: ignore[no-untyped-call]
+        yield TriggerEvent({"job": "done"})
         await asyncio.sleep(self.arguments["tail_s"])
         self.noting.note("ended by itself")
 
@@ -86,7 +86,7 @@ class CountingWatcher(BaseEventTrigger):
     """Announces a number whenever the file `go` has grown."""
 
     def __init__(self, go: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.go = go
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -98,7 +98,7 @@ class CountingWatcher(BaseEventTrigger):
             size = path.stat().st_size if path.exists() else 0
             while told < size:
                 told += 1
-                yield TriggerEvent({"number": told, "at": time.monotonic()})  # type: ignore[no-untyped-call]
+                yield TriggerEvent({"number": told, "at": time.monotonic()})
             await asyncio.sleep(0.01)
 
 
@@ -158,8 +158,11 @@ class Supervisor(TriggerRunnerSupervisor):
             self._service_subprocess(0.1)
 
 
+Kind = TypeVar("Kind", bound=Supervisor)
+
+
 @contextmanager
-def supervised(kind: type[Supervisor] = Supervisor) -> Iterator[Supervisor]:
+def supervised(kind: type[Kind]) -> Iterator[Kind]:
     """A supervisor whose runner, a process of its own, is up; ended with it."""
     supervisor = kind.start(capacity=100)
     supervisor.wanted, supervisor.got, supervisor.failed = {}, [], []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -67,7 +67,7 @@ class AliasPoll:
         self._headers = {"Authorization": aiohttp.encode_basic_auth(*login)} if login else {}
         self.staged: Staged | None = None
 
-    async def signals(self) -> AsyncIterator[Signal]:
+    async def signals(self) -> AsyncGenerator[Signal, None]:
         """Signals for ever: `subscribed` when the alias names another version than before, `down` when MLflow
         does not answer. Each kind of trouble is logged once, until MLflow answers again."""
         pace, failures, said, known = Pace(first_pause_s=self._poll_s), 0, "", object()

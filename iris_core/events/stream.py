@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -54,7 +54,7 @@ class Pace:
 
 async def follow(
     access: Callable[[], Awaitable[StoreAccess]], bucket: str, pace: Pace | None = None
-) -> AsyncIterator[Signal]:
+) -> AsyncGenerator[Signal, None]:
     """Signals of a bucket, for ever. Each kind of trouble is logged once, until the stream works again.
 
     :param access: asked before each attempt, so that changed credentials are picked up.
@@ -80,7 +80,7 @@ async def follow(
         failures += 1
 
 
-async def _stream(access: StoreAccess, bucket: str, pace: Pace) -> AsyncIterator[Signal]:
+async def _stream(access: StoreAccess, bucket: str, pace: Pace) -> AsyncGenerator[Signal, None]:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=3 * pace.ping_s)
     async with (
         aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -118,7 +118,7 @@ class Watch:
         self._said = ""
         self._unsaved = False
 
-    async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncIterator[dict[str, Any]]:
+    async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncGenerator[dict[str, Any], None]:
         """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
 
         Every `subscribed` is followed by a listing, so nothing falls between two connections. It also lists

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -105,4 +104,4 @@ def _figures(outcome: Outcome) -> list[Figure]:
 
 
 if __name__ == "__main__":
-    sys.exit(typer.run(main))
+    typer.run(main)

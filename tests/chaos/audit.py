@@ -153,9 +153,10 @@ def owed(workspace: Workspace) -> str:
     from iris_core.ledger.owed import unaccounted
 
     settings = workspace.settings
-    for kind, key in (("training", settings.train_key), ("scoring", settings.test_key)):
+    watched: list[tuple[Kind, str]] = [("training", settings.train_key), ("scoring", settings.test_key)]
+    for kind, key in watched:
         source = Source(settings.bucket, key)
-        left = sum(1 for _ in unaccounted(workspace.store, workspace.ledger, kind, source))  # type: ignore[arg-type]
+        left = len(list(unaccounted(workspace.store, workspace.ledger, kind, source)))
         if left:
             return f"{left} versions await {kind}"
     if promotion.unfinished(workspace):

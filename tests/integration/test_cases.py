@@ -199,9 +199,9 @@ def tokens(case: Found, workspace: Workspace) -> Found:
     score_what_landed(workspace)
     found = scored(workspace)
     for number, token in enumerate(case["args"]["tokens"]):
-        rows = [found[f"in/{case['n']}-{number}-{what}.csv"]["rows"] for what in ("plain", "quoted")]
-        assert set(rows) <= {24, 25}, (token, rows)
-        seen[token] = [count == 25 for count in rows]
+        counts = [found[f"in/{case['n']}-{number}-{what}.csv"]["rows"] for what in ("plain", "quoted")]
+        assert set(counts) <= {24, 25}, (token, counts)
+        seen[token] = [count == 25 for count in counts]
     agree = all(plain == quoted for plain, quoted in seen.values())
     return {
         "outcome": "agree" if agree else "differ",
@@ -213,7 +213,8 @@ def tokens(case: Found, workspace: Workspace) -> Found:
 def drift(case: Found) -> Found:
     table = table_of("")
     sides = (read_side(LocalInput(FOLDER / case["args"][side]), table) for side in ("reference", "current"))
-    verdict, _ = judged(*sides, table)
+    reference, current = sides
+    verdict, _ = judged(reference, current, table)
     return {"severity": verdict.severity, "told": verdict.sentence}
 
 

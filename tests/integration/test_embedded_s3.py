@@ -336,7 +336,8 @@ def observed(endpoint: str, bucket: str, steps: dict[str, Step], **create: Any) 
     s3.create_bucket(Bucket=name, **create)
     if bucket == "versioned":
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    listener, seen, events = Listener(endpoint, name), {}, []
+    listener, events = Listener(endpoint, name), []
+    seen: dict[str, Any] = {}
     for number, (step, run) in enumerate(steps.items()):
         seen[step] = run(s3, name, seen)
         s3.put_object(Bucket=name, Key=f"sync/{number}")

@@ -131,7 +131,7 @@ class TestRecent:
         """s0 … s9, kinds and outcomes in turn."""
         ledger = Ledger(store, workspace.settings.bucket, "dev")
         for number in range(10):
-            kind: Kind = ("training", "scoring")[number % 2]  # type: ignore[assignment]
+            kind: Kind = ("training", "scoring")[number % 2]
             what = (SupersededRecord, UnchangedRecord)[number // 5]
             ledger.commit(like(what, identity=identity(f"s{number}", kind=kind)))
         store.reads.clear()
@@ -184,7 +184,7 @@ class TestRecent:
         assert [record.subject for record in ledger.recent(before=midnight)] == ["2025-12-01"]
 
 
-PARTS = st.text(st.characters(blacklist_characters="/", blacklist_categories=("Cs",)), min_size=1)
+PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1)
 
 
 @pytest.mark.unit

@@ -147,7 +147,11 @@ def get(bucket: str, key: str) -> Step:
 
 
 def delete(bucket: str, key: str) -> Step:
-    return lambda store: (store.put(bucket, key, b"x", "text/plain"), store.delete(bucket, key))
+    def step(store: ObjectStore) -> None:
+        store.put(bucket, key, b"x", "text/plain")
+        store.delete(bucket, key)
+
+    return step
 
 
 def only_delete(bucket: str, key: str) -> Step:

@@ -461,6 +461,7 @@ def die(workspace: Workspace, place: str, folder: Path) -> None:
 
 def runs(workspace: Workspace) -> list[Any]:
     experiment = mlflow.get_experiment_by_name(workspace.settings.names.inference_experiment)
+    assert experiment
     return list(mlflow.MlflowClient().search_runs([experiment.experiment_id]))
 
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,8 +46,8 @@ def bucket(workspace: Workspace) -> str:
 
 
 @pytest.fixture
-def plain_bucket(make_workspace: object) -> str:
-    return make_workspace(versioned=False).settings.bucket  # type: ignore[operator]
+def plain_bucket(make_workspace: Callable[..., Workspace]) -> str:
+    return make_workspace(versioned=False).settings.bucket
 
 
 def put(store: ObjectStore, bucket: str, key: str, data: bytes) -> ObjectVersion:
@@ -236,7 +236,12 @@ class TestWriting:
 
 def every_call(store: ObjectStore, bucket: str) -> dict[str, object]:
     gone = ObjectVersion(
-        bucket=bucket, key="k.csv", version_id=None, etag="e", size=1, landed_at="2026-01-01T00:00:00Z"
+        bucket=bucket,
+        key="k.csv",
+        version_id=None,
+        etag="e",
+        size=1,
+        landed_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     return {
         "head": lambda: store.head(bucket, "k.csv"),

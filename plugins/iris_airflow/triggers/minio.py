@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Hashable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from iris_airflow.hooks.minio import CONN_ID, MinioHook
@@ -73,7 +73,7 @@ class MinioObjectTrigger(WatchTrigger):
         async for signal in follow(hook.aaccess, kwargs["bucket"], Pace(ping_s=kwargs["ping_s"])):
             yield signal
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
         """The same on a stream of its own, where streams cannot be shared."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event

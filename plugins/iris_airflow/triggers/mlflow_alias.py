@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING
 
 from iris_airflow.hooks.minio import CONN_ID
@@ -64,7 +64,7 @@ class MlflowAliasTrigger(WatchTrigger):
         self.rescore = rescore
         self._poll: AliasPoll | None = None
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
         """Announcements, for ever."""
         async for event in self.filter_shared_stream(self._polled().signals()):
             yield event

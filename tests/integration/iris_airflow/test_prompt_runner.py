@@ -36,7 +36,12 @@ def notes(tmp_path: Path) -> Path:
 @pytest.fixture
 def announce(tmp_path: Path) -> Callable[[], None]:
     """Let the watcher announce one thing more."""
-    return lambda: (tmp_path / "go").open("a").write("x") and None
+
+    def go() -> None:
+        with (tmp_path / "go").open("a") as file:
+            file.write("x")
+
+    return go
 
 
 def lines(path: Path) -> list[str]:
@@ -49,7 +54,7 @@ class TestHarmless:
         self, notes: Path, tmp_path: Path, announce: Callable[[], None]
     ) -> None:
         """Airflow's supervisor asks for it in every answer; each announcement has one."""
-        with supervised() as supervisor:
+        with supervised(Supervisor) as supervisor:
             supervisor.want(WATCHER, CountingWatcher(str(tmp_path / "go")))
             supervisor.want(TASKS, PollingTrigger(str(notes), kill_s=2.5))
             supervisor.until(lambda: lines(notes) == ["runs"])
@@ -68,7 +73,7 @@ class TestHarmless:
         self, notes: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(prompt_runner, "CANCELLED_AGAIN_AFTER_S", 1.5)
-        with supervised() as supervisor:
+        with supervised(Supervisor) as supervisor:
             supervisor.want(TASKS, PollingTrigger(str(notes), deaf_to=1))
             supervisor.until(lambda: lines(notes) == ["runs"])
             del supervisor.wanted[TASKS]
@@ -79,7 +84,7 @@ class TestHarmless:
         self, notes: Path, tmp_path: Path, announce: Callable[[], None]
     ) -> None:
         """Handed over at once it would be cancelled in the midst of that, as if a user had."""
-        with supervised() as supervisor:
+        with supervised(Supervisor) as supervisor:
             supervisor.want(WATCHER, CountingWatcher(str(tmp_path / "go")))
             for trigger_id in range(TASKS, TASKS + 10):
                 late = trigger_id / 10
@@ -96,7 +101,7 @@ class TestHarmless:
     def test_what_is_announced_comes_once_in_order_and_at_once(
         self, tmp_path: Path, announce: Callable[[], None]
     ) -> None:
-        with supervised() as supervisor:
+        with supervised(Supervisor) as supervisor:
             supervisor.want(WATCHER, CountingWatcher(str(tmp_path / "go")))
             for number in range(1, 22):
                 announce()
@@ -141,7 +146,7 @@ class TestFailure:
 
     @pytest.mark.usefixtures("prompt")
     def test_a_runner_without_its_supervisor_ends(self, tmp_path: Path, announce: Callable[[], None]) -> None:
-        with supervised() as supervisor:
+        with supervised(Supervisor) as supervisor:
             supervisor.want(WATCHER, CountingWatcher(str(tmp_path / "go")))
             announce()
             supervisor.until(lambda: len(supervisor.got) == 1)

@@ -72,6 +72,6 @@ def test_another_project_is_told_to_bring_its_own_table() -> None:
 def test_a_shifted_table_drifts_surely(seed: int) -> None:
     training, inference = split_iris(SCHEMA, seed)
     tables = (training, shifted(inference, SCHEMA))
-    sides = [read_side(MemoryInput(one.csv(), "a.csv"), SCHEMA) for one in tables]
-    verdict, _ = judged(*sides, SCHEMA)
+    reference, current = (read_side(MemoryInput(one.csv(), "a.csv"), SCHEMA) for one in tables)
+    verdict, _ = judged(reference, current, SCHEMA)
     assert (verdict.severity, verdict.columns[0]) == ("high", "petal_length")

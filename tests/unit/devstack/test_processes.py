@@ -51,7 +51,7 @@ def stack_id() -> str:
 @pytest.fixture
 def start(tmp_path: Path, stack_id: str) -> Iterator[Start]:
     """Run Python code with this stack's marks until it says that it is ready; ended after the test."""
-    leaders = []
+    leaders: list[ProcessRef] = []
 
     def run(code: str, component: str = "scheduler", mark: str = stack_id) -> ProcessRef:
         log = tmp_path / f"{len(leaders)}.log"

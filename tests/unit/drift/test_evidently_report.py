@@ -109,7 +109,7 @@ def test_names_and_values_of_the_data_are_text_in_the_page() -> None:
             )
             for _ in range(2)
         ]
-        return Tags(evidently_report(*frames, names[:2], label="label").html)
+        return Tags(evidently_report(frames[0], frames[1], names[:2], label="label").html)
 
     plain, hostile = page([f"plain_{number}" for number in range(len(HOSTILE))]), page(HOSTILE)
     assert hostile.seen == plain.seen
@@ -235,7 +235,7 @@ def test_one_class_and_no_prediction_are_fine() -> None:
     same = [frame.with_columns(prediction=pl.lit("x")) for frame in (REFERENCE, CURRENT)]
     found = _by_column(*evidently_report(same[0], same[1], NAMES).columns)
     assert (found["prediction"].value, found["prediction"].drifted) == (0.0, False)
-    assert set(_by_column(*evidently_report(*same, NAMES, prediction=None).columns)) == set(NAMES)
+    assert set(_by_column(*evidently_report(same[0], same[1], NAMES, prediction=None).columns)) == set(NAMES)
 
 
 def test_labels_on_one_side_only_are_not_compared() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -46,13 +48,13 @@ def test_shifts_are_seen(shift: float, current: int, least: float, reference: in
     assert _alarms("normal", reference, current, shift, 80) >= least - 0.06
 
 
-def _side(values: list[float | None]) -> Column:
+def _side(values: Sequence[float | None]) -> Column:
     series = pl.Series("x", values, dtype=pl.Float64)
     numbers = series.drop_nulls().to_numpy()
     return Column(of_frame(series.to_frame(), ["x"])["x"], numbers[np.isfinite(numbers)])
 
 
-def _column(reference: list[float | None], current: list[float | None]) -> ColumnEvidence:
+def _column(reference: Sequence[float | None], current: Sequence[float | None]) -> ColumnEvidence:
     return column_severity("x", _side(reference), _side(current))
 
 

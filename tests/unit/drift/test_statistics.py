@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
@@ -15,7 +17,7 @@ from iris_core.errors import DataRejected
 pytestmark = pytest.mark.unit
 
 
-def _of(values: list[float | None]) -> FeatureStatistics:
+def _of(values: Sequence[float | None]) -> FeatureStatistics:
     return of_frame(pl.DataFrame({"x": values}, schema={"x": pl.Float64}), ["x"])["x"]
 
 

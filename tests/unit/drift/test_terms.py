@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,15 +27,18 @@ from iris_core.drift.thresholds import ALPHA, LEVEL, Thresholds, level
 
 pytestmark = pytest.mark.unit
 
+Values = np.ndarray[Any, np.dtype[np.float64]]
 
-def _of(values: np.ndarray) -> FeatureStatistics:
+
+def _of(values: Values) -> FeatureStatistics:
     return of_frame(pl.DataFrame({"x": values}), ["x"])["x"]
 
 
-def _symmetric(n: int, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+def _symmetric(n: int, mean: float = 0.0, std: float = 1.0) -> Values:
     """Normal quantiles: no skewness, so that the mean's bound is the plain t test's."""
-    values = stats.norm.ppf((np.arange(n) + 0.5) / n)
-    return mean + std * values / values.std(ddof=1)
+    values: Values = stats.norm.ppf((np.arange(n) + 0.5) / n)
+    symmetric: Values = mean + std * values / values.std(ddof=1)
+    return symmetric
 
 
 def test_the_size_of_a_shift_is_that_of_the_pooled_t_test() -> None:
@@ -133,10 +138,10 @@ def test_share_difference_closed_forms(x: int, m: int, y: int, n: int, expected:
 
 def test_share_difference_is_symmetric_and_keeps_its_level() -> None:
     there, back = share_difference(5, 100, 40, 200, 0.01), share_difference(40, 200, 5, 100, 0.01)
-    assert (there.value, there.noise) == (pytest.approx(-back.value), pytest.approx(back.noise))
+    assert (there.value, there.noise) == pytest.approx((-back.value, back.noise))
     # Exact false-alarm probability by enumeration, not simulation.
     for share in (0.002, 0.02, 0.2):
-        x, y = np.arange(121), np.arange(51)
+        x, y = range(121), range(51)
         p = stats.binom.pmf(x, 120, share)[:, None] * stats.binom.pmf(y, 50, share)[None, :]
         alarms = [
             [abs(c.value) > c.noise for c in (share_difference(i, 120, j, 50, 0.01) for j in y)] for i in x
@@ -151,7 +156,7 @@ def test_rows_beyond_the_reference_have_the_probability_of_exceedances() -> None
     assert found.chance == pytest.approx(2 * 7 / 17 * 6 / 16)
     assert found.value == pytest.approx(2 / 7)
     below = beyond_share(pooled(-a, -b), 0.01)
-    assert (below.value, below.chance) == (pytest.approx(-2 / 7), pytest.approx(found.chance))
+    assert (below.value, below.chance) == pytest.approx((-2 / 7, found.chance))
     assert beyond_share(pooled(a, a), 0.01).chance == 1.0
 
 
@@ -168,7 +173,7 @@ def test_the_noise_of_rows_beyond_is_the_fewest_that_are_no_chance() -> None:
 @pytest.mark.parametrize("draw", ["normal", "pareto", "discrete"])
 def test_rows_beyond_keep_their_level_on_any_distribution(draw: str) -> None:
     rng = np.random.default_rng(11)
-    draws = {
+    draws: dict[str, Callable[[int], Values]] = {
         "normal": lambda n: rng.standard_normal(n),
         "pareto": lambda n: rng.pareto(0.5, n),
         "discrete": lambda n: rng.geometric(0.3, n).astype(float),

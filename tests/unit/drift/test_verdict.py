@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
@@ -183,7 +185,7 @@ def test_a_correlation_that_turned_is_seen_by_whole_rows_only() -> None:
 
 
 def test_refused_rows_are_read_from_the_record_of_a_scoring() -> None:
-    faults = [
+    faults: list[dict[str, Any]] = [
         {"check": "missing", "column": "a", "count": 3},
         {"check": "infinite", "column": "b", "count": 2},
         {"check": "not_a_number", "column": "a", "count": 9},

@@ -72,7 +72,7 @@ class OtherDetails(TypedDict):
 
 
 def run_elsewhere(cls: type) -> None:
-    triggerer_job_runner.TriggerRunnerSupervisor.runner = None
+    triggerer_job_runner.TriggerRunnerSupervisor.runner = None  # type: ignore[misc]
 
 
 async def sync_more(self: Any, finished_ids: list[int], queue: str) -> None:

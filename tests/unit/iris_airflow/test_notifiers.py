@@ -80,7 +80,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def in_a_task() -> Iterator[None]:
-    with set_current_context({}):  # type: ignore[arg-type]
+    with set_current_context({}):
         yield
 
 

@@ -48,7 +48,8 @@ class TestEach:
         ]
         assert own
         assert list(operator.template_fields) == own
-        made = operator(task_id="t", **{name: f"{name} value" for name in own})
+        values: dict[str, Any] = {name: f"{name} value" for name in own}
+        made = operator(task_id="t", **values)
         assert [getattr(made, name) for name in own] == [f"{name} value" for name in own]
 
     def test_execute_is_short(self, operator: type[BaseOperator]) -> None:
@@ -90,7 +91,7 @@ class TestSteps:
     def test_the_tasks_log_masks_its_secrets(
         self, workspace: Workspace, running: Running, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from airflow.sdk.log import _secrets_masker
+        from airflow.sdk._shared.secrets_masker import _secrets_masker
 
         monkeypatch.setenv("DRIFT_ALERT_WEBHOOK", "https://alerts.example.org/hook?token=planted")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-password")

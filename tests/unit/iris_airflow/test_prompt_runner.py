@@ -48,7 +48,7 @@ async def unconnected(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A runner with 200 watchers and one task's trigger, none of which does anything."""
 
     async def connected(self: TriggerRunner) -> None:
-        self.comms_decoder = Supervisor()
+        self.comms_decoder = Supervisor()  # type: ignore[assignment]
 
     monkeypatch.setattr(TriggerRunner, "init_comms", connected)
     runner: Any = PromptTriggerRunner()

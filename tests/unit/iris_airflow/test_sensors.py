@@ -79,13 +79,13 @@ def test_it_defers_with_everything_it_was_given(workspace: Workspace) -> None:
 
 
 def test_resumed_when_the_key_is_there(workspace: Workspace) -> None:
-    sensor(workspace.settings.bucket, "k").execute_complete({}, {"status": "success"})  # type: ignore[arg-type]
+    sensor(workspace.settings.bucket, "k").execute_complete({}, {"status": "success"})
 
 
 def test_a_trigger_that_failed_fails_the_task(workspace: Workspace) -> None:
     waiting = sensor(workspace.settings.bucket, "k")
     with pytest.raises(Exception, match="no such bucket"):
-        waiting.execute_complete({}, {"status": "error", "message": "no such bucket"})  # type: ignore[arg-type]
+        waiting.execute_complete({}, {"status": "error", "message": "no such bucket"})
 
 
 def test_its_arguments_are_templates_and_attributes() -> None:

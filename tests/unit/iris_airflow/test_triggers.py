@@ -169,7 +169,7 @@ class TestMinio:
             assert (await anext(events)).payload == {"why": "listing", "objects": 1, "newest": [owed.uri]}
 
     async def test_the_cursor_outlives_a_restart(self, workspace: Workspace) -> None:
-        state = StateStore()
+        state: Any = StateStore()
         announced = await put(workspace, b"1")
         first, second = minio_trigger(workspace), minio_trigger(workspace)
         first.asset_state_store = second.asset_state_store = state

@@ -27,7 +27,7 @@ TABLE = TableSchema(
 LIMITS = Limits(accuracy_threshold=0.1, margin=0.02)
 
 
-class Rule(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Rule(ClassifierMixin, BaseEstimator):
     """Reads the answer off the feature: 0, 1, 2 are a, b, c; of the holdout, `wrong` rows get the next class.
 
     Its clones, which are cross-validated, make no mistakes.

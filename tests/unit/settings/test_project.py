@@ -32,9 +32,9 @@ WINE: dict[str, Any] = {
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """WINE with one value replaced; `path` like `table.features.0.min`."""
-    content = json.loads(json.dumps(WINE))
+    content: dict[str, Any] = json.loads(json.dumps(WINE))
     *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
-    place = content
+    place: Any = content
     for part in parents:
         place = place[part]
     place[last] = value

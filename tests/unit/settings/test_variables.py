@@ -150,7 +150,7 @@ class TestGiven:
 
     def test_settings_cannot_be_changed(self) -> None:
         with pytest.raises(ValueError, match="frozen"):
-            loaded().team = "x"  # type: ignore[misc]
+            loaded().team = "x"
 
 
 class TestNames:

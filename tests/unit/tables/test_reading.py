@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -233,7 +234,7 @@ def has_value(cell: str) -> bool:
 def written(rows: list[tuple[str, ...]], end: str = "\n") -> bytes:
     """As a CSV; all cells quoted under "\\n", because Python 3.11 then writes a '\\r' without quotes."""
     out = io.StringIO()
-    quoting = csv.QUOTE_ALL if end == "\n" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if end == "\n" else csv.QUOTE_MINIMAL
     csv.writer(out, lineterminator=end, quoting=quoting).writerows([("a", "b", "c"), *rows])
     return out.getvalue().encode()
 

@@ -128,7 +128,7 @@ class TestRejectsCells:
 
     def test_of_two_like_faults_the_more_frequent_is_told_first(self) -> None:
         rows = {"r2": "x,3.5,1.4,0.2,setosa", "r3": "5,3.5,x,0.2,setosa", "r4": "5,3.5,x,0.2,setosa"}
-        findings = rejected(table(**rows)).evidence["findings"]
+        findings = rejected(table(None, **rows)).evidence["findings"]
         assert [one["column"] for one in findings] == ["petal_length", "sepal_length"]
 
     def test_long_values_are_cut(self) -> None:

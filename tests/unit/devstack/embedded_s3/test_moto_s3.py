@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
+from requests.structures import CaseInsensitiveDict
 
 from devstack.embedded_s3 import moto_s3
 from devstack.embedded_s3.disk import Disk
@@ -85,7 +86,7 @@ def test_a_null_version_replaces_the_null_version_only() -> None:
 
 
 def test_parts_are_joined_on_disk(disk: Disk) -> None:
-    upload = Multipart("k", {}, "123456789012", "us-east-1")
+    upload = Multipart("k", CaseInsensitiveDict(), "123456789012", "us-east-1")
     large = b"x" * (5 << 20)
     etags = [upload.set_part(number, data).etag for number, data in ((1, large), (2, b"end"))]
     value, etag, _ = upload.complete(enumerate(etags, start=1))
@@ -100,7 +101,7 @@ def test_parts_are_joined_on_disk(disk: Disk) -> None:
     [([(1, "0" * 32)], InvalidPart), ([(3, "")], InvalidPart), ([], MalformedXML), (None, EntityTooSmall)],
 )
 def test_an_upload_that_cannot_be_completed(parts: list[tuple[int, str]] | None, error: type) -> None:
-    upload = Multipart("k", {}, "123456789012", "us-east-1")
+    upload = Multipart("k", CaseInsensitiveDict(), "123456789012", "us-east-1")
     etags = [upload.set_part(number, b"small").etag for number in (1, 2)]
     with pytest.raises(error):
         upload.complete(list(enumerate(etags, start=1)) if parts is None else parts)
