@@ -5,8 +5,8 @@ New predictions (`predictions`) or labels that come later (`labels`) start this 
 no event told of. What is owed is computed from bucket and ledger: one drift record for each scoring, and one
 performance record for each file of labels.
 
-`wait → unreported → report (one task per scoring) → verdict → alert, request_retraining`
-`wait → join_labels → alert, request_retraining`
+`wait → unreported → report (one task per scoring) → verdict → alert, request_retraining → outcome`
+`wait → join_labels → alert, request_retraining → outcome`
 
 | task | does | ends early when |
 |---|---|---|
@@ -17,6 +17,9 @@ performance record for each file of labels.
 | verdict | the worst severity of this run, in a sentence; whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
 | alert | delivers the alerts that are owed to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
 | request_retraining | with `RETRAIN_ON_DRIFT`, asks for a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
+| outcome | nothing: the run has failed when any task has | |
+
+`alert` and `request_retraining` look at the ledger whatever became of the tasks before them.
 
 A run reports on as many scorings as Airflow maps; what is over stays owed, and `verdict` starts the next run for
 it at once (`predictions_rest`).
@@ -27,9 +30,10 @@ outlet `retrain_request` starts training; its model must win at the gate like an
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, dag, task
 
 from iris_airflow.assets import assets, daily_or, rest_of
@@ -59,7 +63,7 @@ def iris_drift_pipeline() -> None:
 
         return run_portion(monitoring.plan_reports)
 
-    @task(outlets=[asset.drift_report], max_active_tis_per_dag=1)
+    @task(outlets=[asset.drift_report], max_active_tis_per_dag=1, execution_timeout=timedelta(hours=1))
     def join_labels() -> Any:
         from iris_core import monitoring
 
@@ -72,13 +76,13 @@ def iris_drift_pipeline() -> None:
         concluded = run_step(monitoring.conclude, list(reports))
         return rest_is_next(concluded, "unreported", rest, asset.predictions)
 
-    @task(trigger_rule=TriggerRule.NONE_FAILED, max_active_tis_per_dag=1)
+    @task(trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
     def alert() -> Any:
         return run_step(deliver_alerts)
 
     @task(
         outlets=[asset.retrain_request],
-        trigger_rule=TriggerRule.NONE_FAILED,
+        trigger_rule=TriggerRule.ALL_DONE,
         max_active_tis_per_dag=1,
     )
     def request_retraining() -> Any:
@@ -93,14 +97,18 @@ def iris_drift_pipeline() -> None:
         wildcard_match=True,
     )
     owed = unreported()
-    report = EvidentlyDriftReportOperator.partial(task_id="report").expand(scoring=owed)
-
-    joined = join_labels()
+    report = EvidentlyDriftReportOperator.partial(
+        task_id="report", execution_timeout=timedelta(hours=1)
+    ).expand(scoring=owed)
+    concluded, joined = verdict(report.output), join_labels()
     actions = [alert(), request_retraining()]
+    # The leaves decide a run's state. Those above look away from failures, so this one looks at every task.
+    outcome = EmptyOperator(task_id="outcome", trigger_rule=TriggerRule.NONE_FAILED)
 
     wait >> [owed, joined]
     joined >> actions
-    verdict(report.output) >> actions
+    concluded >> actions
+    [report, joined, concluded, *actions] >> outcome
 
 
 iris_drift_pipeline()

@@ -127,14 +127,20 @@ class Identity:
         return self.variant.startswith(PERFORMANCE)
 
     @classmethod
-    def of_alert(cls, verdict: Identity, channel: str) -> Identity:
-        """An alert about a drift verdict on one channel."""
-        return cls("action", verdict.day, verdict.subject, Variant(f"alert-{channel}"))
+    def of_alert(cls, about: Identity, channel: str) -> Identity:
+        """A message about a drift verdict, or about a request for an answer, on one channel."""
+        return cls._of_action(about, f"alert-{channel}")
 
     @classmethod
     def of_retraining(cls, verdict: Identity) -> Identity:
         """Whether to train again because of a drift verdict."""
-        return cls("action", verdict.day, verdict.subject, Variant(RETRAIN))
+        return cls._of_action(verdict, RETRAIN)
+
+    @classmethod
+    def _of_action(cls, about: Identity, what: str) -> Identity:
+        """Labels that are joined again have a verdict of their own, and so actions of their own."""
+        _, plus, again = about.variant.partition("+")
+        return cls("action", about.day, about.subject, Variant(f"{what}{plus}{again}"))
 
     @classmethod
     def of_requested(cls, request: Identity, version: ObjectVersion, variant: str) -> Identity:

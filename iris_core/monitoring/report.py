@@ -234,10 +234,12 @@ def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
 def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    states = {record.identity.path: state for record, state in verdicts.with_debounce(workspace)}
-    told = [{**report, **_alert_state(states.get(str(report["verdict"])))} for report in reports]
-    if not told:
+    made = {Identity.parse(str(report["verdict"])): report for report in reports}
+    if not made:
         raise IrisError("No report was made.")
+    near = verdicts.near(workspace.ledger, made)
+    states = {record.identity: state for record, state in verdicts.with_debounce(workspace.settings, near)}
+    told = [{**report, **_alert_state(states.get(identity))} for identity, report in made.items()]
     ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))
     return {**ranked[-1], "reports": len(ranked), "owner": workspace.actor.owner}
 

@@ -16,10 +16,14 @@ from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.monitoring import alerts
+from iris_core.monitoring import verdicts
 from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
+from iris_core.monitoring.verdicts import Series
 from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import owed_retraining, requested_retrainings
+
+LOOKED_BACK = timedelta(days=2)
+"""Older alerts ask for nothing, but for the time of a cooldown. The daily run sees each at least once."""
 
 TOLD_AGAIN_AFTER = timedelta(minutes=1)
 """So long an asset event may take to start its run."""
@@ -65,15 +69,20 @@ def _told_again(workspace: Workspace, waiting: RetrainRecord) -> dict[str, Any]:
 
 def _alerting(workspace: Workspace) -> DriftRecord:
     """The newest alerting verdict about the model that is staged."""
-    staged = models.staged(workspace.settings)
+    settings, staged = workspace.settings, models.staged(workspace.settings)
+    if staged is None:
+        raise NothingOwed("No model is staged: nothing to retrain.")
+    since = datetime.now(UTC) - LOOKED_BACK - timedelta(hours=settings.retrain_cooldown_hours)
     found = [
         record
-        for record, _ in alerts.alerting(workspace)
-        if staged and record.identity.model_variant == staged.variant
+        for about_performance in (False, True)
+        for record in verdicts.newest(workspace.ledger, Series(staged.variant, about_performance))
     ]
-    if not found:
+    judged = verdicts.with_debounce(settings, found)
+    alerting = [record for record, state in judged if state.alert and record.at >= since]
+    if not alerting:
         raise NothingOwed("No alert about the staged model: nothing to retrain for.")
-    return found[-1]
+    return alerting[-1]
 
 
 def _trainable(workspace: Workspace) -> ObjectVersion:

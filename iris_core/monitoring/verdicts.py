@@ -6,7 +6,7 @@ side and late, and whoever reads them must come to the same alerts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby, islice
 from typing import NamedTuple, Protocol
@@ -14,15 +14,20 @@ from typing import NamedTuple, Protocol
 from iris_core.drift.debounce import Debounced, counted, debounced
 from iris_core.drift.known import Earlier
 from iris_core.drift.statistics import FeatureStatistics
-from iris_core.drift.thresholds import Severity
-from iris_core.ledger import Identity
+from iris_core.drift.thresholds import SEVERITIES, Severity, rank
+from iris_core.ledger import Identity, Ledger
 from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
 from iris_core.store.versions import ObjectVersion
 
 LOOKED_THROUGH = 200
-"""As many of the newest verdicts are read; a window of N of M that reaches further back is cut."""
+"""As many verdicts of a series are read before the ones asked about; a window of N of M that reaches further
+back is cut."""
+
+MOST_NAMES = 5_000
+"""As many of the journal's names are passed over on the way to them, so that a series with few verdicts among
+many of others does not cost a walk through all of the past."""
 
 Order = tuple[datetime, str]
 
@@ -44,9 +49,38 @@ def order_of(current: ObjectVersion, identity: Identity) -> Order:
     return current.landed_at, identity.path
 
 
-def recent(workspace: Workspace) -> list[DriftRecord]:
-    """The newest verdicts that name their model, in their batches' order, oldest first."""
-    found = islice(workspace.ledger.recent("drift"), LOOKED_THROUGH)
+def near(ledger: Ledger, asked: Collection[Identity]) -> list[DriftRecord]:
+    """The verdicts asked about and those that N of M counts with them, in their batches' order, oldest first.
+
+    Of the same series: what was recorded since the oldest one asked about, and `LOOKED_THROUGH` before it.
+    """
+    left, series = set(asked), {series_of(identity) for identity in asked}
+    entries = ledger.journal("drift")
+    found: list[Identity] = []
+    while left and (entry := next(entries, None)):
+        left.discard(entry.identity)
+        if series_of(entry.identity) in series:
+            found.append(entry.identity)
+    room = dict.fromkeys(series, LOOKED_THROUGH)
+    for entry in islice(entries, MOST_NAMES):
+        if not any(room.values()):
+            break
+        if room.get(series_of(entry.identity)):
+            room[series_of(entry.identity)] -= 1
+            found.append(entry.identity)
+    return _read(ledger, found)
+
+
+def newest(ledger: Ledger, series: Series) -> list[DriftRecord]:
+    """The newest `LOOKED_THROUGH` verdicts of a series, in their batches' order, oldest first."""
+    entries = islice(ledger.journal("drift"), MOST_NAMES)
+    mine = (entry.identity for entry in entries if series_of(entry.identity) == series)
+    return _read(ledger, islice(mine, LOOKED_THROUGH))
+
+
+def _read(ledger: Ledger, identities: Iterable[Identity]) -> list[DriftRecord]:
+    """Verdicts that name their model; an identity that was tried twice is read once."""
+    found = map(ledger.get, dict.fromkeys(identities))
     return sorted((r for r in found if isinstance(r, DriftRecord) and r.model), key=_order)
 
 
@@ -75,6 +109,11 @@ def counted_severity(settings: Settings, record: DriftRecord) -> Severity:
     return counted(record.outcome, record.evidence.chance, settings.drift_violations)
 
 
+def violating(settings: Settings) -> tuple[Severity, ...]:
+    """The severities of which a verdict may alert."""
+    return SEVERITIES[rank(settings.drift_alert_severity) :]
+
+
 def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
     """N of M, as `DRIFT_WINDOW`, `DRIFT_VIOLATIONS` and `DRIFT_ALERT_SEVERITY` say."""
     return debounced(
@@ -84,8 +123,8 @@ def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
 
 def _before(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[DriftRecord]:
     """The verdicts of the same series about what landed before, oldest first."""
-    series, order = series_of(identity), order_of(current, identity)
-    return [r for r in recent(workspace) if _series(r) == series and _order(r) < order]
+    order = order_of(current, identity)
+    return [r for r in newest(workspace.ledger, series_of(identity)) if _order(r) < order]
 
 
 def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[Earlier]:
@@ -104,16 +143,14 @@ def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) ->
     ]
 
 
-def with_debounce(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:
-    """The newest verdicts, each with what N of M says of it and those before it of the same series."""
+def with_debounce(settings: Settings, records: Iterable[DriftRecord]) -> list[tuple[DriftRecord, Debounced]]:
+    """Verdicts in their batches' order, each with what N of M says of it and those before it."""
     told: list[tuple[DriftRecord, Debounced]] = []
-    for _, group in groupby(sorted(recent(workspace), key=_series), key=_series):
-        records = list(group)
-        severities = [counted_severity(workspace.settings, record) for record in records]
-        told += [
-            (record, judged(workspace.settings, severities[: place + 1]))
-            for place, record in enumerate(records)
-        ]
+    ordered = sorted(records, key=lambda record: (_series(record), _order(record)))
+    for _, group in groupby(ordered, key=_series):
+        mine = list(group)
+        severities = [counted_severity(settings, record) for record in mine]
+        told += [(record, judged(settings, severities[: place + 1])) for place, record in enumerate(mine)]
     return sorted(told, key=lambda item: _order(item[0]))
 
 

@@ -253,12 +253,13 @@ class TestDrift:
     def test_tasks_and_edges(self, parsed: dict[str, Any], prefix: str) -> None:
         assert chain(parsed, f"{prefix}_iris_drift_pipeline") == {
             "wait_for_predictions": ["join_labels", "unreported"],
-            "join_labels": ["alert", "request_retraining"],
+            "join_labels": ["alert", "outcome", "request_retraining"],
             "unreported": ["report"],
-            "report": ["verdict"],
-            "verdict": ["alert", "request_retraining"],
-            "alert": [],
-            "request_retraining": [],
+            "report": ["outcome", "verdict"],
+            "verdict": ["alert", "outcome", "request_retraining"],
+            "alert": ["outcome"],
+            "request_retraining": ["outcome"],
+            "outcome": [],
         }
 
     def test_outlet(self, parsed: dict[str, Any], prefix: str) -> None:
@@ -271,11 +272,18 @@ class TestDrift:
     def test_what_is_owed_is_looked_for_in_every_run_but_never_hides_a_failure(
         self, parsed: dict[str, Any], prefix: str
     ) -> None:
-        """The leaves decide a run's state: with all_done a failed report would look like a success."""
+        """The leaves decide a run's state; `outcome` fails where those before it look away."""
         tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]
         for name in ("alert", "request_retraining"):
-            assert tasks[name]["trigger_rule"] == "none_failed"
+            assert tasks[name]["trigger_rule"] == "all_done"
             assert tasks[name]["exclusive"] == 1
+        assert tasks["outcome"]["type"] == "EmptyOperator"
+        assert tasks["outcome"]["trigger_rule"] == "none_failed"
+
+    def test_nothing_holds_the_alerts_for_ever(self, parsed: dict[str, Any], prefix: str) -> None:
+        tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]
+        for name in ("join_labels", "report"):
+            assert 0 < tasks[name]["timeout_s"] <= 7200
 
     def test_report(self, parsed: dict[str, Any], prefix: str) -> None:
         tasks = parsed["dags"][f"{prefix}_iris_drift_pipeline"]["tasks"]

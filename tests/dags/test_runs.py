@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from iris_core import promotion, training
+from iris_core import promotion, scoring, training
+from iris_core.ledger.records.action import AlertRecord
+from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from tests.dags.conftest import RunDag
@@ -46,3 +51,52 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     assert [one["events"].count(names.asset("predictions")) for one in ran] == [1, 2, 3]
     scored = list(workspace.ledger.recent_of(ScoredRecord))
     assert [record.evidence.rows for record in scored] == [75_000] * 3
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[bytes]]]:
+    """A webhook on the loopback: its address, and what it was posted."""
+    got: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", got
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(
+    mlflow_db: object,
+    make_workspace: Callable[..., Workspace],
+    train_csv: bytes,
+    test_csv: bytes,
+    run_dag: RunDag,
+) -> None:
+    workspace = staged(make_workspace(), train_csv)
+    settings = workspace.settings
+    far = test_csv.replace(b",1.", b",9.").replace(b",5.", b",11.")
+    workspace.store.put(settings.bucket, settings.test_key, far, "text/csv")
+    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
+    workspace.store.put(settings.bucket, "iris/labels/bad.csv", b"nothing\n1\n", "text/csv")
+    with receiver() as (url, got):
+        one = {"DRIFT_ALERT_WEBHOOK": url, "DRIFT_WINDOW": "1", "DRIFT_VIOLATIONS": "1"}
+        [ran] = run_dag(workspace, settings.names.drift_dag, **one)
+    assert ran["tasks"]["join_labels"] == ["failed"]
+    assert ran["tasks"]["verdict"] == ran["tasks"]["alert"] == ["success"]
+    assert ran["tasks"]["outcome"] == ["upstream_failed"]
+    assert ran["state"] == "failed"
+    [drifted] = workspace.ledger.recent_of(BatchDriftRecord)
+    [alerted] = workspace.ledger.recent_of(AlertRecord)
+    assert alerted.inputs.verdict == drifted.identity.path
+    [posted] = got
+    assert drifted.identity.path.encode() in posted

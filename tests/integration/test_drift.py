@@ -16,15 +16,15 @@ import polars as pl
 import pytest
 
 from iris_core import models, monitoring, promotion, scoring, training
+from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import Severity
-from iris_core.errors import AlertUndelivered, DataRejected, NothingOwed
+from iris_core.errors import DataRejected, NothingOwed
 from iris_core.ledger import Identity, Ledger, Record, Variant
-from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
+from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.monitoring import alerts, retraining, verdicts
-from iris_core.monitoring.alerts import Alert
+from iris_core.monitoring import retraining, verdicts
 from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import requested_retrainings
 from tests.counting import CountingStore
@@ -99,18 +99,10 @@ def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> B
     return record
 
 
-class Channel:
-    """Keeps what was delivered; fails as often as it is told to."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.failures = failures
-        self.got: list[Alert] = []
-
-    def __call__(self, alert: Alert) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise AlertUndelivered("channel.example answered 503, expected 2xx.")
-        self.got.append(alert)
+def judged(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:
+    """Every verdict of the ledger, and what N of M says of it."""
+    asked = [entry.identity for entry in workspace.ledger.journal("drift")]
+    return verdicts.with_debounce(workspace.settings, verdicts.near(workspace.ledger, asked))
 
 
 @pytest.fixture
@@ -208,61 +200,19 @@ class TestVerdict:
         verdict(staged, 1)
         stage(staged, as_csv(iris_rows[0][:110]))
         verdict(staged, 2)
-        assert [state.violations for _, state in verdicts.with_debounce(staged)] == [1, 1]
+        assert [state.violations for _, state in judged(staged)] == [1, 1]
 
     def test_verdicts_recorded_late_and_out_of_order_give_the_same_alerts(self, staged: Workspace) -> None:
         for number in (3, 1, 2):
             verdict(staged, number)
-        states = verdicts.with_debounce(staged)
+        states = judged(staged)
         assert [record.inputs.current.version_id for record, _ in states] == ["v1", "v2", "v3"]
         assert [state.alert for _, state in states] == [False, True, True]
 
     def test_insufficient_takes_no_place_in_the_window(self, staged: Workspace) -> None:
         for number, severity in enumerate(("high", "insufficient", "insufficient", "high")):
             verdict(staged, number, severity)
-        assert [state.alert for _, state in verdicts.with_debounce(staged)] == [False, False, False, True]
-
-
-class TestAlerts:
-    def test_one_alert_for_each_alerting_verdict_and_channel(self, staged: Workspace) -> None:
-        channels = {"a": Channel(), "b": Channel(failures=1)}
-        verdict(staged, 1)
-        with pytest.raises(NothingOwed, match="No alert is owed"):
-            alerts.deliver_owed(staged, channels)
-        verdict(staged, 2)
-        with pytest.raises(AlertUndelivered, match="503"):
-            alerts.deliver_owed(staged, channels)
-        [delivered] = alerts.deliver_owed(staged, channels)
-        assert delivered["channel"] == "b"
-        with pytest.raises(NothingOwed, match="No alert is owed"):
-            alerts.deliver_owed(staged, channels)
-        [alert], [other] = (channel.got for channel in channels.values())
-        assert alert == other
-        assert alert.severity == "high"
-        assert "petal_length" in alert.sentence
-        assert alert.violations == "2 of the last 2 batches are medium or worse"
-        records = list(staged.ledger.recent("action"))
-        assert {record.evidence.channel for record in records} == {"a", "b"}
-        assert {record.evidence.alert for record in records} == {alert.id}
-
-    def test_a_delivery_that_was_not_recorded_is_repeated_with_the_same_id(self, staged: Workspace) -> None:
-        for number in (1, 2):
-            verdict(staged, number)
-        killed, channel = Channel(), Channel()
-
-        def deliver_and_die(alert: Alert) -> None:
-            killed(alert)
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            alerts.deliver_owed(staged, {"a": deliver_and_die})
-        alerts.deliver_owed(staged, {"a": channel})
-        assert [alert.id for alert in killed.got] == [alert.id for alert in channel.got]
-
-    def test_without_a_channel_nothing_is_recorded(self, staged: Workspace) -> None:
-        with pytest.raises(NothingOwed, match="DRIFT_ALERT_WEBHOOK"):
-            alerts.deliver_owed(staged, {})
-        assert list(staged.ledger.recent("action")) == []
+        assert [state.alert for _, state in judged(staged)] == [False, False, False, True]
 
 
 class TestRetraining:

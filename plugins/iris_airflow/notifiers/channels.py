@@ -1,4 +1,4 @@
-"""The configured channels of drift alerts, each a notifier given an alert."""
+"""The configured channels, each a notifier given a message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from iris_airflow.notifiers.webhook import WebhookNotifier
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from iris_core.monitoring.alerts import Alert, Deliver
+    from iris_core.monitoring.alerts import Deliver
+    from iris_core.monitoring.messages import Message
     from iris_core.settings.variables import Settings
 
 SMTP_CONN_ID = "smtp_default"
@@ -21,24 +22,24 @@ def channels(settings: Settings) -> dict[str, Deliver]:
     """By name, those that `DRIFT_ALERT_WEBHOOK`, `…_SLACK` and `…_EMAIL` switch on; none by default."""
     found: dict[str, Deliver] = {}
     if hook := settings.drift_alert_webhook:
-        found["webhook"] = lambda alert: _post(hook.get_secret_value(), alert)
+        found["webhook"] = lambda message: _post(hook.get_secret_value(), message)
     if slack := settings.drift_alert_slack:
-        found["slack"] = lambda alert: _slack(slack.get_secret_value(), alert)
+        found["slack"] = lambda message: _slack(slack.get_secret_value(), message)
     if addresses := settings.drift_alert_email:
-        found["email"] = lambda alert: _mail(addresses.split(","), alert)
+        found["email"] = lambda message: _mail(addresses.split(","), message)
     return found
 
 
-def _post(url: str, alert: Alert) -> None:
-    payload = {**alert.model_dump(mode="json"), "title": alert.title}
-    WebhookNotifier(url=url, payload=payload, idempotency_key=alert.id).notify(_context())
+def _post(url: str, message: Message) -> None:
+    payload = {**message.model_dump(mode="json"), "title": message.title}
+    WebhookNotifier(url=url, payload=payload, idempotency_key=message.id).notify(_context())
 
 
-def _slack(url: str, alert: Alert) -> None:
-    WebhookNotifier(url=url, payload={"text": escape(alert.text, quote=False)}).notify(_context())
+def _slack(url: str, message: Message) -> None:
+    WebhookNotifier(url=url, payload={"text": escape(message.text, quote=False)}).notify(_context())
 
 
-def _mail(addresses: list[str], alert: Alert) -> None:
+def _mail(addresses: list[str], message: Message) -> None:
     """By Airflow's own notifier, over the connection `smtp_default`."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
     from airflow.sdk.exceptions import AirflowException
@@ -47,9 +48,9 @@ def _mail(addresses: list[str], alert: Alert) -> None:
 
     notifier = SmtpNotifier(
         to=addresses,
-        subject=alert.title,
-        html_content="<br>\n".join(escape(line) for line in alert.text.splitlines()),
-        custom_headers={"Message-ID": f"<{alert.id}@iris>"},
+        subject=message.title,
+        html_content="<br>\n".join(escape(line) for line in message.text.splitlines()),
+        custom_headers={"Message-ID": f"<{message.id}@iris>"},
         smtp_conn_id=SMTP_CONN_ID,
     )
     try:

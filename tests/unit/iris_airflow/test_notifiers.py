@@ -16,7 +16,7 @@ from airflow.sdk.execution_time.context import set_current_context
 
 from iris_airflow.notifiers.channels import channels
 from iris_core.errors import AlertUndelivered
-from iris_core.monitoring.alerts import Alert
+from iris_core.monitoring.messages import Alert
 from iris_core.settings.variables import Settings, load_settings
 
 pytestmark = pytest.mark.integration

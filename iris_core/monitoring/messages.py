@@ -1,0 +1,98 @@
+"""What the channels are given: messages about drift, and about models that wait for an answer."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.drift.debounce import Debounced
+from iris_core.ledger import Identity
+from iris_core.ledger.records.drift import DriftRecord
+from iris_core.settings.variables import Settings
+
+
+class Message(BaseModel):
+    """What every channel can show. `id` is the same whenever the same message is delivered again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    team: str
+    environment: str
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """One line for a subject or a first line."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The whole message for a person, several lines."""
+
+
+class Alert(Message):
+    """A verdict that alerts; `more` others of the same model are told of with it."""
+
+    severity: str
+    sentence: str
+    columns: tuple[str, ...]
+    model: str
+    data: str
+    report: str
+    violations: str
+    verdict: str
+    more: int = 0
+
+    @property
+    def title(self) -> str:
+        return f"Drift {self.severity}: {self.model} ({self.team}, {self.environment})"
+
+    @property
+    def text(self) -> str:
+        lines = [
+            self.title,
+            self.sentence,
+            f"Batch: {self.data}",
+            f"Alert: {self.violations}",
+            f"Report: {self.report or 'none'}",
+            f"Ledger: {self.verdict}",
+        ]
+        if self.more:
+            lines.append(f"{self.more} more verdicts on this model alert: iris ledger --kind drift")
+        return "\n".join(lines)
+
+
+def violations_of(state: Debounced) -> str:
+    """What N of M counted, as a sentence."""
+    return f"{state.violations} of the last {state.seen} batches are {state.least} or worse"
+
+
+def alert_of(settings: Settings, record: DriftRecord, state: Debounced, more: int = 0) -> Alert:
+    """The alert about a verdict.
+
+    :param state: what N of M says of it.
+    :param more: so many other verdicts on the model are told of with it.
+    """
+    model = record.model
+    return Alert(
+        id=message_id(settings, record.identity),
+        team=settings.team,
+        environment=settings.platform_env,
+        severity=record.outcome,
+        sentence=record.reason,
+        columns=record.evidence.columns,
+        model=f"{model.name} version {model.version}" if model else "",
+        data=f"s3://{record.about.bucket}/{record.about.key}",
+        report=record.report,
+        violations=violations_of(state),
+        verdict=record.identity.path,
+        more=more,
+    )
+
+
+def message_id(settings: Settings, about: Identity) -> str:
+    """The id of a message about a record."""
+    return hashlib.sha256(f"{settings.bucket}/{about.path}".encode()).hexdigest()[:32]
