@@ -1,9 +1,10 @@
-"""Records for tests that do not care what is in them: as the fixture has them, with another identity."""
+"""Records for tests: of the type that they expect, and such as they do not care about."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from iris_core.ledger.records import parse
 
 FIXTURE = Path(__file__).parent / "fixtures" / "ledger"
 Wanted = TypeVar("Wanted", bound=Record)
+Expected = TypeVar("Expected")
 
 
 @cache
@@ -40,3 +42,14 @@ def like(what: type[Wanted], **given: Any) -> Wanted:
             given[part] = getattr(sample, part).model_copy(update=given[part])
     fresh = {"at": datetime.now(UTC), "commit_id": uuid.uuid4().hex}
     return sample.model_copy(update=fresh | given)
+
+
+def expect(what: type[Expected], given: object) -> Expected:
+    """`given`, which is of this type."""
+    assert isinstance(given, what), f"expected {what.__name__}, found {given!r}"
+    return given
+
+
+def expect_all(what: type[Expected], given: Iterable[object]) -> list[Expected]:
+    """The items of `given`, each of this type."""
+    return [expect(what, one) for one in given]

@@ -12,9 +12,14 @@ from iris_core import models, promotion
 from iris_core.doctor.airflow_api import TaskInstance
 from iris_core.ledger import Record
 from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.performance import MeasuredRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
+from tests.records import expect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -28,18 +33,17 @@ def test_a_put_becomes_a_model_predictions_and_a_verdict(
     landed = running.train(training_data)
     to_score = running.score(inference_data)
 
-    trained = running.decided("training", landed)
-    assert trained.outcome == "trained"
+    trained = expect(TrainedRecord, running.decided("training", landed))
     # The first data of all also wakes the @daily runs that have waited for it; one of the two trains.
     assert trained.by.run_id.startswith(("asset_triggered__", "scheduled__"))
     assert trained.by.owner == "end-to-end"
     promoted = running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
-    assert promoted.outcome == "promoted"
+    assert promoted.outcome == Outcome.PROMOTED
     drift = running.decided("drift", to_score)
     assert drift.outcome in ("none", "low"), drift.reason
-    scored = running.decision("scoring", to_score)
-    assert scored is not None
+    scored = expect(ScoredRecord, running.decision("scoring", to_score))
     assert scored.evidence.rows == 30
+    assert scored.evidence.accuracy
     assert scored.evidence.accuracy > 0.8
     predictions = scored.outputs.predictions
     assert running.workspace.store.read(predictions).startswith(b"sepal_length,")
@@ -159,9 +163,8 @@ def test_a_bad_table_is_refused_with_a_sentence_and_its_correction_starts_by_its
     lines = good.split(b"\n")
     lines[4] = b"abc," + lines[4].split(b",", 1)[1]
 
-    refused = running.decided("training", running.train(b"\n".join(lines)))
+    refused = expect(RejectedRecord, running.decided("training", running.train(b"\n".join(lines))))
 
-    assert refused.outcome == "rejected"
     assert "column 'sepal_length', row 5: found 'abc'" in refused.reason
     store, bucket = running.workspace.store, running.workspace.settings.bucket
     kept = refused.outputs.quarantine.removeprefix(f"s3://{bucket}/").split("?")[0]
@@ -179,7 +182,7 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     from iris_core.models import tracking
 
     training_data, inference_data = tables
-    trained = running.decided("training", running.train(training_data))
+    trained = expect(TrainedRecord, running.decided("training", running.train(training_data)))
     running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
     running.quiet()
     to_score = running.score(inference_data)
@@ -193,7 +196,7 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
     client = tracking.client(running.workspace.settings)
     client.set_registered_model_alias(staged.name, models.ALIAS, str(staged.version - 1))
 
-    scored = running.decided("scoring", to_score, since)
+    scored = expect(ScoredRecord, running.decided("scoring", to_score, since))
     assert scored.inputs.model.version == staged.version - 1
     running.quiet()
 
@@ -209,8 +212,8 @@ def test_labels_that_come_later_are_joined(running: Running, tables: tuple[bytes
 
     landed = running.put("iris/labels/answers.csv", "\n".join(["id,species", *answers, ""]).encode())
 
-    measured = running.decided("performance", landed)
-    assert measured.outcome == "measured"
+    measured = expect(MeasuredRecord, running.decided("performance", landed))
+    assert measured.outcome == Outcome.MEASURED
     assert measured.evidence.unmatched == 0
     assert measured.by.run_id.startswith("asset_triggered__")
     assert running.decided("drift", landed).outcome in ("none", "low")  # one in fifty is low by chance

@@ -15,8 +15,10 @@ from devstack.iris_tables import shifted, split_iris
 from devstack.processes import members
 from iris_core import promotion
 from iris_core.errors import StackError
+from iris_core.ledger.records.training import TrainedRecord
 from tests.e2e.conftest import PLANTED, Receiver, Running
 from tests.leaks import Commands, Search
+from tests.records import expect
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -41,7 +43,7 @@ def drift_twice(running: Running) -> None:
     """A model, and two batches that alert; then everything is decided."""
     table = running.workspace.settings.project.table
     training, inference = split_iris(table, int(datetime.now(UTC).timestamp()))
-    trained = running.decided("training", running.train(training.csv()))
+    trained = expect(TrainedRecord, running.decided("training", running.train(training.csv())))
     running.wait("the promotion", lambda: promotion.verdict_on(running.workspace, trained))
     running.decided("drift", running.score(inference.csv()))
     running.quiet()

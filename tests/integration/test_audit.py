@@ -9,6 +9,7 @@ import pytest
 from iris_core.ledger import Actor
 from iris_core.ledger.audit import AuditRecord, write
 from iris_core.ledger.workspace import Workspace
+from tests.conftest import MakeWorkspace
 
 pytestmark = pytest.mark.integration
 
@@ -59,8 +60,8 @@ def test_a_long_error_is_cut(workspace: Workspace) -> None:
     assert len(stored(workspace, write(workspace, "failed", error="x" * 10_000)).error) == 2000
 
 
-def test_the_environment_is_part_of_the_key(make_workspace: object) -> None:
-    workspace: Workspace = make_workspace(PLATFORM_ENV="prod")  # type: ignore[operator]
+def test_the_environment_is_part_of_the_key(make_workspace: MakeWorkspace) -> None:
+    workspace = make_workspace(PLATFORM_ENV="prod")
     assert write(workspace, "success").startswith("audit/prod/")
 
 

@@ -22,6 +22,7 @@ from iris_core import labels, promotion, scoring, training
 from iris_core.drift.sides import judged, read_side
 from iris_core.errors import DataRejected, IrisError, NothingOwed
 from iris_core.events import notification
+from iris_core.ledger.records.objects import ObjectRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
 from iris_core.settings.project import TableSchema, load_project
@@ -30,6 +31,7 @@ from iris_core.store.objects import ObjectVersion, StoreAccess, parse_uri
 from iris_core.tables import LocalInput
 from iris_core.training.validation import validate_training
 from tests.conftest import ACTOR
+from tests.records import expect
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -128,7 +130,7 @@ def scored(workspace: Workspace) -> dict[str, Found]:
     """By key: what the records say of the objects that landed, and the classes that were published."""
     found: dict[str, Found] = {}
     for record in workspace.ledger.recent("scoring"):
-        key = record.about.key
+        key = expect(ObjectRecord, record).about.key
         if not isinstance(record, ScoredRecord):
             found[key] = {"outcome": "refused", "told": record.reason}
             continue

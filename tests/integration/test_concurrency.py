@@ -18,10 +18,12 @@ from iris_core import ledger, models, monitoring, promotion, scoring, training
 from iris_core.errors import DecidedElsewhere, NothingOwed, RegistryError
 from iris_core.ledger import Kind
 from iris_core.ledger.records import base
+from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import HISTORY_TAG
 from tests.chaos.audit import audit, owed
+from tests.records import expect_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -214,7 +216,7 @@ class TestRunsOfKilledAttempts:
 
     def test_of_drift(self, landed: Workspace) -> None:
         whole_chain(landed)
-        [record] = landed.ledger.recent("drift")
+        [record] = expect_all(BatchDriftRecord, landed.ledger.recent("drift"))
         experiment = landed.settings.names.drift_experiment
         left = self.left_running(landed, experiment, record.identity.path)
         monitoring.conclude(landed, [monitoring.report(landed, record.inputs.scoring)])
@@ -230,7 +232,7 @@ class TestRunsOfKilledAttempts:
         assert model
         left = client.create_run(experiment, tags={HISTORY_TAG: model.variant}).info.run_id
         report(landed)
-        [record] = landed.ledger.recent("drift")
+        [record] = expect_all(BatchDriftRecord, landed.ledger.recent("drift"))
         assert record.outputs.history_run_id == left
         assert client.get_run(left).info.status == "FINISHED"
 

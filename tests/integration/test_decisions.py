@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -18,8 +19,9 @@ from iris_core.history.story import paragraph
 from iris_core.ledger import Identity, Record
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from tests.records import like
+from tests.records import expect, like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -30,9 +32,8 @@ run = CliRunner().invoke
 
 def train(workspace: Workspace, data: bytes) -> Record:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    record = workspace.ledger.get(training.train(workspace, training.reconcile(workspace)).identity)
-    assert record is not None
-    return promotion.promote(workspace, record)
+    work = training.train(workspace, training.reconcile(workspace))
+    return promotion.promote(workspace, expect(TrainedRecord, workspace.ledger.get(work.identity)))
 
 
 @pytest.fixture
@@ -62,8 +63,8 @@ def moments(workspace: Workspace) -> list[datetime]:
 
 class TestQuestions:
     def test_by_kind_outcome_time_and_version(self, lived: Workspace) -> None:
-        def found(**wanted: object) -> list[tuple[str, str]]:
-            return [(r.kind, r.outcome) for r in matching(lived.ledger, Question(**wanted))]  # type: ignore[arg-type]
+        def found(**wanted: Any) -> list[tuple[str, str]]:
+            return [(r.kind, r.outcome) for r in matching(lived.ledger, Question(**wanted))]
 
         first, second, rolled_back = moments(lived)
         assert found(kinds=("promotion",)) == [
@@ -103,9 +104,9 @@ class TestQuestions:
         for rows in (120, 110):
             data = as_csv(iris_rows[0][:rows])
             tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-            records.append(tracked.ledger.get(training.train(tracked, training.reconcile(tracked)).identity))
+            work = training.train(tracked, training.reconcile(tracked))
+            records.append(expect(TrainedRecord, tracked.ledger.get(work.identity)))
         for record in reversed(records):
-            assert record is not None
             promotion.promote(tracked, record)
         standing, now = staged_at(tracked.ledger, datetime.now(UTC)), models.staged(tracked.settings)
         assert standing is not None
@@ -117,7 +118,8 @@ class TestQuestions:
 class TestStory:
     def test_reads_like_a_paragraph(self, lived: Workspace) -> None:
         told = paragraph(story(lived.ledger, 1))
-        uri = next(lived.ledger.recent("training")).about.uri.partition("?")[0]
+        trained = expect(TrainedRecord, next(lived.ledger.recent("training")))
+        uri = trained.about.uri.partition("?")[0]
         for part in (
             f"Version 1 of {lived.settings.names.model} was trained on ",
             f"from {uri}?versionId=",

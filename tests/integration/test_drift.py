@@ -22,13 +22,14 @@ from iris_core.errors import DataRejected, NothingOwed
 from iris_core.ledger import Identity, Ledger, Record, Variant
 from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import retraining, verdicts
 from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import requested_retrainings
 from tests.counting import CountingStore
-from tests.records import like
+from tests.records import expect, expect_all, like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -65,13 +66,18 @@ def shifted(data: bytes, by: float = 2.0) -> bytes:
     return csv(table(data).with_columns((pl.col("petal_length") + by).clip(0.1, 12).round(4)))
 
 
-def batch(workspace: Workspace, data: bytes) -> Record:
+def batch(workspace: Workspace, data: bytes) -> BatchDriftRecord:
     """Score a batch with the staged model, and report on it."""
     put(workspace, workspace.settings.test_key, data)
     scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
     [path] = monitoring.plan_reports(workspace)
     monitoring.report(workspace, path)
-    return next(workspace.ledger.recent("drift"))
+    return expect(BatchDriftRecord, next(workspace.ledger.recent("drift")))
+
+
+def evidence(record: BatchDriftRecord) -> BatchDriftRecord.Evidence:
+    """What a verdict on a batch rests on, which could be compared."""
+    return expect(BatchDriftRecord.Evidence, record.evidence)
 
 
 def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> BatchDriftRecord:
@@ -163,7 +169,7 @@ class TestParquet:
 
         monkeypatch.setattr(parquet, "MOST_ROWS", 7)
         outcomes = [batch(workspace, test_csv) for workspace in both]
-        from_csv, from_parquet = (outcome.evidence.current for outcome in outcomes)
+        from_csv, from_parquet = (evidence(outcome).current for outcome in outcomes)
         assert from_parquet.keys() == from_csv.keys()
         for name, statistics in from_csv.items():
             assert from_parquet[name] == pytest.approx(statistics, rel=1e-12), name
@@ -177,14 +183,14 @@ class TestVerdict:
             time.sleep(1.01 - time.time() % 1)  # the steps of the history are whole seconds
             records.append(batch(staged, data))
             told = monitoring.conclude(staged, [monitoring.report(staged, records[-1].inputs.scoring)])
-            state = records[-1].evidence.debounce
+            state = evidence(records[-1]).debounce
             assert (told["alert"], told["violations"]) == (state.alert, state.violations)
             seen.append((records[-1].outcome, told["alert"], told["violations"], told["batches"]))
         assert seen == [("none", False, 0, 1), ("high", False, 1, 2), ("high", True, 2, 3)]
         self.check_history(staged, records)
 
     @staticmethod
-    def check_history(workspace: Workspace, records: list[Record]) -> None:
+    def check_history(workspace: Workspace, records: list[BatchDriftRecord]) -> None:
         [run_id] = {record.outputs.history_run_id for record in records}
         client = tracking.client(workspace.settings)
         course = client.get_metric_history(run_id, "current/petal_length/mean")
@@ -210,7 +216,8 @@ class TestVerdict:
         assert [state.alert for _, state in states] == [False, True, True]
 
     def test_insufficient_takes_no_place_in_the_window(self, staged: Workspace) -> None:
-        for number, severity in enumerate(("high", "insufficient", "insufficient", "high")):
+        severities: tuple[Severity, ...] = ("high", "insufficient", "insufficient", "high")
+        for number, severity in enumerate(severities):
             verdict(staged, number, severity)
         assert [state.alert for _, state in judged(staged)] == [False, False, False, True]
 
@@ -321,7 +328,7 @@ class TestBadInput:
     """The predictions object is what it should not be; the report must say so, and never alarm by mistake."""
 
     @staticmethod
-    def report_on(workspace: Workspace, data: bytes) -> Record:
+    def report_on(workspace: Workspace, data: bytes) -> BatchDriftRecord:
         """A scoring whose published predictions are `data`; validation lets few of these through."""
         model = models.staged(workspace.settings)
         assert model is not None
@@ -335,7 +342,7 @@ class TestBadInput:
         )
         workspace.ledger.commit(scored)
         told = monitoring.report(workspace, scored.identity.path)
-        record = next(workspace.ledger.recent("drift"))
+        record = expect(BatchDriftRecord, next(workspace.ledger.recent("drift")))
         assert told["sentence"] == record.reason
         assert record.reason.endswith((".", ")"))
         assert "Traceback" not in record.reason
@@ -381,8 +388,8 @@ class TestBadInput:
             assert (record.outcome, words in record.reason) == (outcome, True), record.reason
 
     def test_the_training_table_and_its_profile_are_gone(self, staged: Workspace, rows: pl.DataFrame) -> None:
-        [record] = staged.ledger.recent("training")
-        landed = record.about
+        [trained] = expect_all(TrainedRecord, staged.ledger.recent("training"))
+        landed = trained.about
         staged.store.admin.remove_object(landed.bucket, landed.key, version_id=landed.version_id)
         for key in list(staged.store.keys(landed.bucket, "profiles")):
             staged.store.delete(landed.bucket, key)
@@ -395,9 +402,9 @@ class TestBadInput:
 def test_statistics_cover_every_row_when_the_sample_does_not(
     staged: Workspace, rows_of: Callable[[int], bytes]
 ) -> None:
-    record = TestBadInput.report_on(staged, rows_of(60_000))
-    assert record.evidence.current["sepal_width"]["count"] == 60_000
-    assert {test["current"] for test in record.evidence.evidently} == {50_000}
+    found = evidence(TestBadInput.report_on(staged, rows_of(60_000)))
+    assert found.current["sepal_width"]["count"] == 60_000
+    assert {test["current"] for test in found.evidently} == {50_000}
 
 
 @pytest.fixture

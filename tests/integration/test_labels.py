@@ -18,13 +18,16 @@ from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
 from iris_core.labels import flow, table
-from iris_core.ledger import Record
+from iris_core.ledger import Outcome, Record
 from iris_core.ledger.records.drift import PerformanceDriftRecord
+from iris_core.ledger.records.performance import MeasuredRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
+from tests.records import expect, expect_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -61,6 +64,11 @@ def records(workspace: Workspace, kind: Any = "performance") -> list[Record]:
     return list(workspace.ledger.recent(kind))
 
 
+def measured(workspace: Workspace) -> list[MeasuredRecord]:
+    """What the ledger says of labels, newest first; nothing but measurements."""
+    return expect_all(MeasuredRecord, records(workspace))
+
+
 def numbered(lines: list[str], first: int = 0) -> tuple[bytes, list[tuple[str, str]]]:
     """An inference table without labels but with an id, and (id, label) of each row."""
     rows = [line.rsplit(",", 1) for line in lines]
@@ -95,8 +103,8 @@ class TestJoined:
 
         [verdict] = monitoring.join_labels(workspace)
 
-        [record] = records(workspace)
-        assert record.outcome == "measured"
+        [record] = measured(workspace)
+        assert record.outcome == Outcome.MEASURED
         found = {name: getattr(record.evidence, name) for name in COUNTS}
         assert found == dict(zip(COUNTS, (33, 31, 1, 1, 0, 1, 1), strict=True))
         [one] = record.evidence.models.values()
@@ -106,8 +114,9 @@ class TestJoined:
         assert "30 of 31 labels matched" in record.reason
         [performance] = [r for r in records(workspace, "drift") if isinstance(r, PerformanceDriftRecord)]
         assert verdict["verdict"] == performance.identity.path
-        assert performance.evidence.current == {"rows": 30, "right": round(one.accuracy * 30)}
-        assert performance.evidence.reference["rows"] == 24
+        evidence = expect(PerformanceDriftRecord.Evidence, performance.evidence)
+        assert evidence.current == {"rows": 30, "right": round(one.accuracy * 30)}
+        assert evidence.reference["rows"] == 24
         model = models.staged(workspace.settings)
         assert model is not None
         client = tracking.client(workspace.settings)
@@ -137,7 +146,7 @@ class TestJoined:
         put(workspace, LABELS, csv(pairs))
         monitoring.join_labels(workspace)
         accuracies = [
-            one.accuracy for record in records(workspace) for one in record.evidence.models.values()
+            one.accuracy for record in measured(workspace) for one in record.evidence.models.values()
         ]
         assert accuracies[0] > 0.9 > 0.4 > accuracies[1]
 
@@ -153,7 +162,7 @@ class TestJoined:
         score_again(workspace)
         put(workspace, LABELS, csv(pairs))
         monitoring.join_labels(workspace)
-        [record] = records(workspace)
+        [record] = measured(workspace)
         found = {one.model.version: one for one in record.evidence.models.values()}
         assert {version: one.joined for version, one in found.items()} == {1: 30, 2: 11}
         assert found[1].repeated == 11
@@ -180,7 +189,7 @@ class TestJoined:
             pl.DataFrame(pairs, schema=["id", "species"], orient="row").write_parquet(out)
             put(workspace, "iris/labels/a.parquet", out.getvalue())
         monitoring.join_labels(workspace)
-        [record] = records(workspace)
+        [record] = measured(workspace)
         assert record.evidence.unmatched == 0
         assert next(iter(record.evidence.models.values())).joined == 30
 
@@ -195,7 +204,7 @@ class TestJoined:
         stage(workspace, train_csv)
         data, pairs = numbered(iris_rows[1])
         score(workspace, data.replace(b"\nf", b"\n=f"))
-        [record] = records(workspace, "scoring")
+        [record] = expect_all(ScoredRecord, records(workspace, "scoring"))
         published = workspace.store.read(record.outputs.predictions)
         assert b"\n'=f0," in published
         given = StoredInput(
@@ -214,7 +223,7 @@ class TestJoined:
 
     def test_predictions_that_are_gone_or_older_than_the_horizon(self, scored: Scored) -> None:
         workspace, pairs = scored
-        [record] = records(workspace, "scoring")
+        [record] = expect_all(ScoredRecord, records(workspace, "scoring"))
         version = record.outputs.predictions
         since = record.at + timedelta(seconds=1)
         assert list(flow.published(workspace, since)) == []
@@ -251,7 +260,7 @@ class TestOrder:
             monitoring.join_labels(workspace)
         score(workspace, more)
         monitoring.join_labels(workspace)
-        newer, older = records(workspace)
+        newer, older = measured(workspace)
         joined = [next(iter(record.evidence.models.values())).joined for record in (older, newer)]
         assert joined == [30, 20]
         assert not set(newer.inputs.scorings) & set(older.inputs.scorings)
@@ -294,7 +303,7 @@ class TestRefused:
         workspace, pairs = scored
         put(workspace, LABELS, csv([*pairs, ("f0", "setosa"), ("f0", "virginica")]))
         monitoring.join_labels(workspace)
-        [record] = records(workspace)
+        [record] = measured(workspace)
         assert (record.evidence.conflicting, record.evidence.labels) == (1, 29)
 
     def test_a_bad_file_does_not_hold_the_others(self, scored: Scored) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from iris_core import monitoring, promotion, scoring, training
+from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.workspace import Workspace
 from tests.conftest import MakeWorkspace
+from tests.records import expect_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -65,6 +67,6 @@ def test_from_training_to_late_labels(odd: Workspace) -> None:
     upload(odd, f"{odd.settings.labels_prefix}answers.csv", labels.encode())
     [verdict] = monitoring.join_labels(odd)
     assert verdict["severity"] == "none"
-    [record] = odd.ledger.recent("performance")
+    [record] = expect_all(MeasuredRecord, odd.ledger.recent("performance"))
     [measured] = record.evidence.models.values()
     assert (measured.joined, measured.accuracy, set(measured.per_class)) == (120, 1.0, set(CLASSES))

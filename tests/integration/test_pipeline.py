@@ -18,13 +18,15 @@ from mlflow.entities import Run
 
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
-from iris_core.ledger import Actor, Committed, Ledger, Record
-from iris_core.ledger.records.objects import ObjectRecord, SupersededRecord
+from iris_core.ledger import Actor, Committed, Ledger, Outcome, Record
+from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord, SupersededRecord
+from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
-from tests.records import like
+from tests.records import expect, expect_all, like
 
 pytestmark = pytest.mark.integration
 
@@ -44,12 +46,10 @@ def upload_inference(workspace: Workspace, data: bytes) -> ObjectVersion:
     return upload(workspace, workspace.settings.test_key, data)
 
 
-def trained(workspace: Workspace) -> Record:
+def trained(workspace: Workspace) -> TrainedRecord:
     """Reconcile, validate, train: what the training DAG does before it registers."""
     work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
-    record = workspace.ledger.get(work.identity)
-    assert record is not None
-    return record
+    return expect(TrainedRecord, workspace.ledger.get(work.identity))
 
 
 def trained_and_staged(workspace: Workspace) -> dict[str, Any]:
@@ -64,6 +64,12 @@ def scored(workspace: Workspace) -> list[dict[str, Any]]:
 def runs(workspace: Workspace, experiment: str) -> list[Run]:
     client = tracking.client(workspace.settings)
     return list(client.search_runs([tracking.experiment_id(client, experiment)]))
+
+
+def digests(run: Run) -> list[str]:
+    """Of the data that the run says it read."""
+    assert run.inputs
+    return [given.dataset.digest for given in run.inputs.dataset_inputs]
 
 
 def training_runs(workspace: Workspace) -> list[Run]:
@@ -120,8 +126,7 @@ class TestTheLoop:
 
     @staticmethod
     def check_training(workspace: Workspace, landed: ObjectVersion) -> None:
-        [record] = workspace.ledger.recent("training")
-        assert record.outcome == "trained"
+        [record] = expect_all(TrainedRecord, workspace.ledger.recent("training"))
         assert record.about == landed
         assert record.by == workspace.actor
         assert record.evidence.accuracy >= 0.9
@@ -135,7 +140,7 @@ class TestTheLoop:
         assert run.data.tags["iris.owner"] == "tester"
         assert run.data.tags["iris.object.uri"] == landed.uri
         assert run.data.metrics["accuracy"] == record.evidence.accuracy
-        assert [given.dataset.digest for given in run.inputs.dataset_inputs] == [landed.digest]
+        assert digests(run) == [landed.digest]
         artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id)}
         assert {"confusion_matrix.json", "confusion_matrix.png"} <= artifacts
         model = mlflow.models.get_model_info(record.outputs.model_uri)
@@ -150,17 +155,16 @@ class TestTheLoop:
         ref = models.staged(workspace.settings)
         assert ref is not None
         assert ref.version == 1
-        [verdict] = workspace.ledger.recent("promotion")
-        assert verdict.outcome == "promoted"
-        assert verdict.evidence.threshold == 0.1
+        [verdict] = expect_all(VerdictRecord, workspace.ledger.recent("promotion"))
+        assert verdict.outcome == Outcome.PROMOTED
+        assert expect(GateEvidence, verdict.evidence).threshold == 0.1
         assert ref.training == verdict.inputs.training
 
     @staticmethod
     def check_predictions(
         workspace: Workspace, incoming: ObjectVersion, published: dict[str, Any], test_csv: bytes
     ) -> None:
-        [record] = workspace.ledger.recent("scoring")
-        assert record.outcome == "scored"
+        [record] = expect_all(ScoredRecord, workspace.ledger.recent("scoring"))
         assert published["scoring"] == record.identity.path
         assert record.about == incoming
         predictions = record.outputs.predictions
@@ -184,7 +188,7 @@ class TestTheLoop:
         assert run.data.tags["iris.commit"] == "committed"
         assert run.data.metrics["rows"] == 30
         assert run.data.params["model_version"] == "1"
-        assert [given.dataset.digest for given in run.inputs.dataset_inputs] == [incoming.digest]
+        assert digests(run) == [incoming.digest]
         artifacts = sorted(item.path for item in mlflow.MlflowClient().list_artifacts(run.info.run_id))
         assert artifacts[1:] == ["confusion_matrix.json", "manifest.json"]
         assert artifacts[0].endswith(".csv")
@@ -213,7 +217,7 @@ class TestTraining:
         work = training.reconcile(tracked)
         upload_training(tracked, b"newer and broken")
         assert training.train(tracked, training.validate(tracked, work)).object == work.object
-        assert tracked.ledger.find(TrainedRecord, work.identity).evidence.rows == 120  # type: ignore[union-attr]
+        assert expect(TrainedRecord, tracked.ledger.get(work.identity)).evidence.rows == 120
 
     def test_the_same_table_trains_the_same_model(
         self, tracked: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
@@ -283,11 +287,10 @@ class TestRejected:
         landed = upload_training(tracked, self.BAD)
         with pytest.raises(DataRejected, match="sepal_width") as caught:
             training.validate(tracked, training.reconcile(tracked))
-        [record] = tracked.ledger.recent("training")
-        assert record.outcome == "rejected"
+        [record] = expect_all(RejectedRecord, tracked.ledger.recent("training"))
         assert record.reason == str(caught.value)
         assert record.about == landed
-        assert record.evidence.rows == 1
+        assert record.evidence.model_dump()["rows"] == 1
         base = f"quarantine/dev/{landed.digest}/iris_train.csv"
         assert tracked.store.get(tracked.settings.bucket, base) == self.BAD
         reason = tracked.store.get(tracked.settings.bucket, f"{base}.reason.txt").decode()
@@ -354,10 +357,11 @@ class TestGate:
         for _ in range(2):
             with pytest.raises(PromotionRefused, match="is below ACCURACY_THRESHOLD=1"):
                 promotion.register_step(strict, record.identity.path)
-        [verdict] = strict.ledger.recent("promotion")
-        assert verdict.outcome == "refused"
-        assert verdict.evidence.accuracy == record.evidence.accuracy
-        assert verdict.evidence.threshold == 1
+        [verdict] = expect_all(VerdictRecord, strict.ledger.recent("promotion"))
+        assert verdict.outcome == Outcome.REFUSED
+        evidence = expect(GateEvidence, verdict.evidence)
+        assert evidence.accuracy == record.evidence.accuracy
+        assert evidence.threshold == 1
         [version] = model_versions(strict)
         assert version.current_stage == "None"
         assert version.tags["iris.verdict"] == "refused"
@@ -394,7 +398,8 @@ class TestScoring:
             upload_inference(staged, data)
             scored(staged)
         with_labels, without = (
-            table(staged.store.read(record.outputs.predictions)) for record in staged.ledger.recent("scoring")
+            table(staged.store.read(record.outputs.predictions))
+            for record in expect_all(ScoredRecord, staged.ledger.recent("scoring"))
         )
         assert with_labels["prediction"].equals(without["prediction"])
 

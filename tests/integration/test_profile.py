@@ -16,6 +16,7 @@ from iris_core.drift.known import Known
 from iris_core.drift.sides import judged, read_side
 from iris_core.errors import RegistryError
 from iris_core.ledger import Ledger
+from iris_core.ledger.model import ModelRef
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -23,6 +24,7 @@ from iris_core.models import tracking
 from iris_core.models.profile import ProfileStore, feature_weights, learnt_profile, predicted_classes
 from iris_core.tables import MemoryInput, StoredInput
 from tests.counting import CountingStore
+from tests.records import expect_all
 from tests.registry import train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -52,7 +54,7 @@ def remove_table(workspace: Workspace, record: TrainedRecord) -> None:
     workspace.store.admin.remove_object(about.bucket, about.key, version_id=about.version_id)
 
 
-def files_of(workspace: Workspace, model: models.ModelRef) -> Path:
+def files_of(workspace: Workspace, model: ModelRef) -> Path:
     """The folder of a version's files: artifacts of a sqlite server lie below the working directory."""
     client = tracking.client(workspace.settings)
     return Path(client.get_model_version_download_uri(model.name, str(model.version)))
@@ -69,7 +71,7 @@ def trained(tracked: Workspace, train_csv: bytes) -> TrainedRecord:
     return train_one(tracked, train_csv)
 
 
-def registered(workspace: Workspace, record: TrainedRecord) -> models.ModelRef:
+def registered(workspace: Workspace, record: TrainedRecord) -> ModelRef:
     promotion.register_step(workspace, record.identity.path)
     model = models.staged(workspace.settings)
     assert model is not None
@@ -197,7 +199,8 @@ class TestOlderModel:
         looked, store = counted(older)
         second = reported(looked, scored(older, test_csv + b"5.1,3.5,1.4,0.2,setosa\n"))
         assert key in store.reads
-        assert second.evidence.reference == first.evidence.reference
+        before, after = expect_all(BatchDriftRecord.Evidence, (first.evidence, second.evidence))
+        assert after.reference == before.reference
         assert [key for key in keys(older) if "/older/" in key] == [key]
 
     def test_it_is_the_profile_that_training_makes_now(

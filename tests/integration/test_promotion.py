@@ -11,11 +11,14 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import RegistryError
-from iris_core.ledger import Identity, Outcome, Record
+from iris_core.ledger import Identity, Outcome
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+Train = Callable[[int], list[TrainedRecord]]
 
 ROUNDS = 5
 ATTEMPTS = 3
@@ -25,12 +28,12 @@ ATTEMPTS = 3
 @pytest.fixture
 def train(
     tracked: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
-) -> Callable[[int], list[Record]]:
+) -> Train:
     """Train that many models, each on other rows; oldest first."""
     return lambda number: [train_one(tracked, as_csv(iris_rows[0][: 120 - 5 * n])) for n in range(number)]
 
 
-def promote(workspace: Workspace, record: Record) -> dict[str, Any]:
+def promote(workspace: Workspace, record: TrainedRecord) -> dict[str, Any]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return promotion.register_step(workspace, record.identity.path)
@@ -49,9 +52,7 @@ def staging(workspace: Workspace) -> tuple[list[int], int | None]:
 
 
 class TestOneAfterTheOther:
-    def test_the_newer_replaces_the_older(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_the_newer_replaces_the_older(self, tracked: Workspace, train: Train) -> None:
         for number, record in enumerate(train(3), start=1):
             assert promote(tracked, record)["version"] == str(number)
             assert staging(tracked) == ([number], number)
@@ -61,18 +62,14 @@ class TestOneAfterTheOther:
         ]
         assert stages == ["Archived", "Archived", "Staging"]
 
-    def test_repeating_it_changes_nothing(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_repeating_it_changes_nothing(self, tracked: Workspace, train: Train) -> None:
         [record] = train(1)
         first = promote(tracked, record)
         assert promote(tracked, record) == first
         assert staging(tracked) == ([1], 1)
         assert len(list(tracked.ledger.recent("promotion"))) == 1
 
-    def test_what_somebody_moves_by_hand_stays_moved(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_what_somebody_moves_by_hand_stays_moved(self, tracked: Workspace, train: Train) -> None:
         first, second = train(2)
         for record in (first, second):
             promote(tracked, record)
@@ -83,9 +80,7 @@ class TestOneAfterTheOther:
         assert ref is not None
         assert ref.version == 1
 
-    def test_the_staged_model_leads_back_to_its_training(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_the_staged_model_leads_back_to_its_training(self, tracked: Workspace, train: Train) -> None:
         [record] = train(1)
         promote(tracked, record)
         ref = models.staged(tracked.settings)
@@ -95,7 +90,7 @@ class TestOneAfterTheOther:
         assert ref.variant == f"v1-{ref.run_id[:8]}"
 
     def test_an_older_model_that_is_registered_late_does_not_replace_a_newer_one(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
+        self, tracked: Workspace, train: Train
     ) -> None:
         """Its registration was retried while the registry was down; the newer one's was not."""
         older, newer = train(2)
@@ -114,7 +109,7 @@ class TestAtOnce:
         self,
         tracked: Workspace,
         make_workspace: Callable[..., Workspace],
-        train: Callable[[int], list[Record]],
+        train: Train,
     ) -> None:
         """Each round is an environment of its own: its ledger, and a registered model that is new."""
         records = train(4)
@@ -124,11 +119,11 @@ class TestAtOnce:
                 TEAM_S3_BUCKET=tracked.settings.bucket,
                 PLATFORM_ENV=f"round{number}",
             )
-            copies = [workspace.ledger.commit(record).record for record in records]
+            copies = [workspace.ledger.commit(record).standing(TrainedRecord) for record in records]
             start = Barrier(len(copies))
 
             def promote_one(
-                record: Record, workspace: Workspace = workspace, start: Barrier = start
+                record: TrainedRecord, workspace: Workspace = workspace, start: Barrier = start
             ) -> dict[str, Any]:
                 start.wait()
                 return promote(workspace, record)
@@ -142,7 +137,7 @@ class TestAtOnce:
             assert len(list(workspace.ledger.recent("promotion", outcome="promoted"))) == 4
 
     def test_the_same_model_four_times_is_one_version_and_one_verdict(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
+        self, tracked: Workspace, train: Train
     ) -> None:
         [record] = train(1)
         start = Barrier(4)
@@ -163,7 +158,7 @@ class TestAtOnce:
 
 
 class TestDiedHalfWay:
-    def repaired(self, workspace: Workspace, record: Record) -> None:
+    def repaired(self, workspace: Workspace, record: TrainedRecord) -> None:
         """The next run of the DAG finds what is unfinished and finishes it."""
         assert promotion.unfinished(workspace) == record
         work = training.reconcile(workspace)
@@ -175,22 +170,18 @@ class TestDiedHalfWay:
             list(workspace.ledger.recent("promotion"))
         )
 
-    def test_before_it_registered(self, tracked: Workspace, train: Callable[[int], list[Record]]) -> None:
+    def test_before_it_registered(self, tracked: Workspace, train: Train) -> None:
         [record] = train(1)
         self.repaired(tracked, record)
         assert staging(tracked) == ([1], 1)
 
-    def test_between_registration_and_verdict(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_between_registration_and_verdict(self, tracked: Workspace, train: Train) -> None:
         [record] = train(1)
         promotion.register(client(tracked), tracked, record)
         self.repaired(tracked, record)
         assert staging(tracked) == ([1], 1)
 
-    def test_between_verdict_and_staging(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
-    ) -> None:
+    def test_between_verdict_and_staging(self, tracked: Workspace, train: Train) -> None:
         first, second = train(2)
         promote(tracked, first)
         version = promotion.register(client(tracked), tracked, second)
@@ -200,7 +191,7 @@ class TestDiedHalfWay:
         assert staging(tracked) == ([2], 2)
 
     @pytest.mark.filterwarnings("ignore::FutureWarning")
-    def test_while_it_staged(self, tracked: Workspace, train: Callable[[int], list[Record]]) -> None:
+    def test_while_it_staged(self, tracked: Workspace, train: Train) -> None:
         first, second = train(2)
         promote(tracked, first)
         registry, name = client(tracked), tracked.settings.names.model
@@ -213,7 +204,7 @@ class TestDiedHalfWay:
         assert staging(tracked) == ([2], 2)
 
     def test_a_model_version_that_somebody_deleted_is_left_alone(
-        self, tracked: Workspace, train: Callable[[int], list[Record]]
+        self, tracked: Workspace, train: Train
     ) -> None:
         [record] = train(1)
         promote(tracked, record)

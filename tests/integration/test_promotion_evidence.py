@@ -14,10 +14,12 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, StoreError
+from iris_core.ledger import Outcome
 from iris_core.ledger.records.promotion import Approval, GateEvidence, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict
+from tests.records import expect
 from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -51,7 +53,7 @@ class TestEvidence:
     ) -> None:
         record = train_one(tracked, train_csv)
         verdict = promotion.promote(tracked, record)
-        evidence = verdict.evidence
+        evidence = expect(GateEvidence, verdict.evidence)
         assert evidence.accuracy == record.evidence.accuracy
         assert gate_verdict(evidence).reason == verdict.reason
         path = client(tracked).download_artifacts(
@@ -67,7 +69,7 @@ class TestEvidence:
 
     def test_the_holdout_is_found_again_by_its_digest(self, tracked: Workspace, train_csv: bytes) -> None:
         record = train_one(tracked, train_csv)
-        evidence = promotion.promote(tracked, record).evidence
+        evidence = expect(GateEvidence, promotion.promote(tracked, record).evidence)
         tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, b"newer", "text/csv")
         parts = promotion.drawn(tracked, record)
         assert parts.holdout.digest() == evidence.holdout.digest
@@ -79,7 +81,7 @@ class TestEvidence:
         first = train_one(tracked, as_csv(iris_rows[0][:90]))
         promotion.promote(tracked, first)
         second = train_one(tracked, as_csv(iris_rows[0]))
-        champion = promotion.promote(tracked, second).evidence.champion
+        champion = expect(GateEvidence, promotion.promote(tracked, second).evidence).champion
         assert champion is not None
         assert champion.version == 1
         learned = {tuple(row) for row in promotion.drawn(tracked, first).learned.features.to_numpy()}
@@ -151,8 +153,8 @@ class TestRefused:
         with pytest.raises(PromotionRefused, match=r"mean of sepal_length is 2\.29 cm, typically 5 to 7 cm"):
             promotion.register_step(tracked, record.identity.path)
         verdict = verdict_on(tracked, record)
-        assert verdict.outcome == "refused"
-        assert verdict.evidence.holdout_rows == 24
+        assert verdict.outcome == Outcome.REFUSED
+        assert expect(GateEvidence, verdict.evidence).holdout_rows == 24
         staged = models.staged(tracked.settings)
         assert (staged.version if staged else None) == (1 if has_champion else None)
         assert client(tracked).get_run(record.outputs.run_id).data.tags["iris.gate"] == "failed"
@@ -183,9 +185,10 @@ class TestApproval:
         assert record.about.uri in question["body"]
         promotion.register_step(manual, record.identity.path, APPROVED)
         verdict = verdict_on(manual, record)
-        assert verdict.outcome == "promoted"
+        assert verdict.outcome == Outcome.PROMOTED
         answered = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        assert verdict.evidence.approval == Approval(approved=True, by="jane", at=answered)
+        approval = expect(GateEvidence, verdict.evidence).approval
+        assert approval == Approval(approved=True, by="jane", at=answered)
         assert verdict.reason.startswith("approved by jane; ")
         assert models.staged(manual.settings) is not None
 
@@ -233,7 +236,7 @@ class TestApproval:
         record = train_one(strict, as_csv(mixed))
         with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
             promotion.assess_step(strict, record.identity.path, timedelta(hours=1))
-        assert verdict_on(strict, record).outcome == "refused"
+        assert verdict_on(strict, record).outcome == Outcome.REFUSED
 
     def test_an_approval_does_not_overrule_the_gate(
         self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv

@@ -14,12 +14,13 @@ from minio.deleteobjects import DeleteObject
 from iris_core.ledger import Identity, Ledger
 from iris_core.ledger.owed import Pending, Source, unaccounted
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
-from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord
+from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord, UnchangedRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from tests.conftest import MakeWorkspace
 from tests.counting import CountingStore
-from tests.records import like
+from tests.records import expect, like
 
 pytestmark = pytest.mark.integration
 
@@ -117,10 +118,10 @@ class TestOneKey:
         settle(workspace)
         between, again = (put(workspace, A) for _ in range(2))
         assert owed(workspace) == []
-        record = record_about(workspace, again)
-        assert record.outcome == "unchanged"
+        record = expect(UnchangedRecord, record_about(workspace, again))
         assert record.points_to == record_about(workspace, original).identity.path
         assert record.reason == f"the same content as {original.uri}"
+        assert record.inputs.config
         assert record.inputs.config.variant == "c1"
         assert record_about(workspace, between).outcome == "superseded"
 
@@ -387,8 +388,8 @@ class TestManyObjects:
 
 
 class TestUnversioned:
-    def test_owed_once_and_again_when_overwritten(self, make_workspace: object) -> None:
-        workspace: Workspace = make_workspace(versioned=False)  # type: ignore[operator]
+    def test_owed_once_and_again_when_overwritten(self, make_workspace: MakeWorkspace) -> None:
+        workspace = make_workspace(versioned=False)
         first = put(workspace, A)
         assert settle(workspace) == [first]
         assert owed(workspace) == []
@@ -398,8 +399,8 @@ class TestUnversioned:
         assert settle(workspace) == [second]
         assert owed(workspace) == []
 
-    def test_deleted_owes_nothing(self, make_workspace: object) -> None:
-        workspace: Workspace = make_workspace(versioned=False)  # type: ignore[operator]
+    def test_deleted_owes_nothing(self, make_workspace: MakeWorkspace) -> None:
+        workspace = make_workspace(versioned=False)
         put(workspace, A)
         workspace.store.delete(workspace.settings.bucket, KEY)
         assert owed(workspace) == []

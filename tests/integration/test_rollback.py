@@ -14,15 +14,18 @@ import pytest
 from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, RegistryError
 from iris_core.history.queries import staged_at, staged_before
-from iris_core.ledger import Record
+from iris_core.ledger.model import ModelRef
+from iris_core.ledger.records.promotion import RollbackRecord, VerdictRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion import staging as registry
 from iris_core.promotion.rollback import finish_rollback
+from tests.records import expect
 from tests.registry import client
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.slow]
 
-Train = Callable[[int], list[Record]]
+Train = Callable[[int], list[TrainedRecord]]
 
 
 @pytest.fixture
@@ -32,21 +35,20 @@ def train(
     """Train that many models, each on other rows than those before; oldest first."""
     sizes = iter(range(120, 0, -5))
 
-    def one() -> Record:
+    def one() -> TrainedRecord:
         data = as_csv(iris_rows[0][: next(sizes)])
         tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-        record = tracked.ledger.get(training.train(tracked, training.reconcile(tracked)).identity)
-        assert record is not None
-        return record
+        work = training.train(tracked, training.reconcile(tracked))
+        return expect(TrainedRecord, tracked.ledger.get(work.identity))
 
     return lambda number: [one() for _ in range(number)]
 
 
-def promoted(workspace: Workspace, records: list[Record]) -> list[Record]:
+def promoted(workspace: Workspace, records: list[TrainedRecord]) -> list[VerdictRecord]:
     return [promotion.promote(workspace, record) for record in records]
 
 
-def back(workspace: Workspace, version: int, **kwargs: Any) -> Record:
+def back(workspace: Workspace, version: int, **kwargs: Any) -> RollbackRecord:
     return promotion.rollback(workspace, version, "it was better", datetime.now(UTC), **kwargs)
 
 
@@ -157,7 +159,7 @@ class TestDisturbed:
         promotion.promote(tracked, newer)
         promotion.promote(tracked, older)
         assert staging(tracked) == ([1], 1)
-        assert models.staged(tracked.settings).run_id == newer.outputs.run_id  # type: ignore[union-attr]
+        assert expect(ModelRef, models.staged(tracked.settings)).run_id == newer.outputs.run_id
 
     def test_an_older_promotion_that_died_while_it_staged_is_finished(
         self, tracked: Workspace, train: Train
@@ -197,7 +199,7 @@ class TestDisturbed:
         monkeypatch.setattr(registry, "_restage", late)
         start = threading.Barrier(len(records))
 
-        def promote(record: Record) -> None:
+        def promote(record: TrainedRecord) -> None:
             start.wait()
             for attempt in range(3):
                 try:

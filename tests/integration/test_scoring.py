@@ -21,11 +21,13 @@ from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.events import alias
 from iris_core.ledger import Record
-from iris_core.ledger.workspace import Workspace
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.workspace import Workspace, access_from_settings
 from iris_core.scoring import shards
 from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
 from iris_core.store.objects import ObjectVersion
+from tests.records import expect
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -284,7 +286,7 @@ class TestReplay:
 
     def test_the_input_is_gone(self, scored: tuple[Workspace, Record]) -> None:
         workspace, record = scored
-        given = record.about
+        given = expect(ScoredRecord, record).about
         workspace.store.admin.remove_object(given.bucket, given.key, version_id=given.version_id)
         done = replay(workspace, record.identity.path)
         assert not done.same
@@ -446,12 +448,12 @@ def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str,
 
 def die(workspace: Workspace, place: str, folder: Path) -> None:
     """A process of its own that is killed there while it publishes."""
-    settings = workspace.settings
+    settings, access = workspace.settings, access_from_settings(workspace.settings)
     environ = os.environ | {
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
         "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
-        "AWS_ACCESS_KEY_ID": settings.access_key_id or "",
-        "AWS_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),  # type: ignore[union-attr]
+        "AWS_ACCESS_KEY_ID": access.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
         "TEAM": settings.team,
         "TEAM_S3_TEST_KEY": settings.test_key,
     }

@@ -234,7 +234,7 @@ class TestWriting:
         assert put(store, plain_bucket, "k", b"2").version_id
 
 
-def every_call(store: ObjectStore, bucket: str) -> dict[str, object]:
+def every_call(store: ObjectStore, bucket: str) -> dict[str, Callable[[], object]]:
     gone = ObjectVersion(
         bucket=bucket,
         key="k.csv",
@@ -263,7 +263,7 @@ CALLS = tuple(every_call(None, ""))  # type: ignore[arg-type]
 
 def told(store: ObjectStore, bucket: str, call: str) -> StoreError:
     with pytest.raises(StoreError) as caught:
-        every_call(store, bucket)[call]()  # type: ignore[operator]
+        every_call(store, bucket)[call]()
     message = str(caught.value)
     assert message.startswith(f"s3://{bucket}/k.csv")
     assert message.endswith(".")

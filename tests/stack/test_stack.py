@@ -24,11 +24,14 @@ from devstack.ports import is_free
 from iris_core.cli.composed import ADMIN
 from iris_core.doctor.airflow_api import AirflowApi, TaskInstance
 from iris_core.errors import StackError
-from iris_core.ledger import Record
+from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.objects import ObjectRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.store.uploads import upload
 from tests.chaos.audit import audit
+from tests.records import expect
 from tests.stack.conftest import Running
 from tests.stack.native import ROOT, Replica
 
@@ -76,7 +79,7 @@ def test_the_demo_plays_on_it_in_the_name_of_who_may_only_upload(running: Runnin
 
 
 @pytest.fixture(scope="module")
-def sharded(running: Running) -> tuple[Record, list[TaskInstance]]:
+def sharded(running: Running) -> tuple[ObjectRecord, list[TaskInstance]]:
     """A table that is cut into shards, scored; its record, and the tasks that did it."""
     table = split_iris(running.workspace.settings.project.table, 7)[1].csv()
     head, *lines = table.splitlines(keepends=True)
@@ -88,17 +91,17 @@ def sharded(running: Running) -> tuple[Record, list[TaskInstance]]:
     return scored, [task for task in tasks if task.dag_run_id == scored.by.run_id]
 
 
-def _scoring(running: Running, landed: ObjectVersion) -> Record | None:
-    newest = running.workspace.ledger.recent("scoring")
+def _scoring(running: Running, landed: ObjectVersion) -> ObjectRecord | None:
+    newest = (expect(ObjectRecord, one) for one in running.workspace.ledger.recent("scoring"))
     return next((one for one in newest if one.about.digest == landed.digest), None)
 
 
 def test_a_large_table_is_scored_in_shards(
-    running: Running, sharded: tuple[Record, list[TaskInstance]]
+    running: Running, sharded: tuple[ObjectRecord, list[TaskInstance]]
 ) -> None:
-    scored, tasks = sharded
-    assert scored.outcome == "scored", scored.reason
+    scored, tasks = expect(ScoredRecord, sharded[0]), sharded[1]
     assert scored.evidence.rows == ROWS
+    assert scored.evidence.accuracy
     assert scored.evidence.accuracy > 0.7
     shards = [task for task in tasks if task.task_id == "score"]
     assert len(shards) >= 5
@@ -108,7 +111,7 @@ def test_a_large_table_is_scored_in_shards(
     assert frame["source_row"].to_list() == list(range(2, ROWS + 2))
 
 
-def test_both_workers_did_tasks(running: Running, sharded: tuple[Record, list[TaskInstance]]) -> None:
+def test_both_workers_did_tasks(running: Running, sharded: tuple[ObjectRecord, list[TaskInstance]]) -> None:
     logs = {one.name: running.native.log(one.name).read_text(encoding="utf-8") for one in workers(running)}
     done = {name: len(re.findall(r"succeeded in \d", log)) for name, log in logs.items()}
     print("tasks done:", done)
@@ -127,7 +130,7 @@ def test_what_forks_tasks_has_loaded_what_they_need(running: Running) -> None:
 
 
 def test_airflow_shows_the_log_of_a_task_whichever_worker_did_it(
-    running: Running, sharded: tuple[Record, list[TaskInstance]]
+    running: Running, sharded: tuple[ObjectRecord, list[TaskInstance]]
 ) -> None:
     for task in [task for task in sharded[1] if task.task_id == "score"]:
         lines = "\n".join(running.airflow.log_of(task))
@@ -136,16 +139,18 @@ def test_airflow_shows_the_log_of_a_task_whichever_worker_did_it(
 
 
 def test_the_drift_of_it_is_judged_over_all_rows(
-    running: Running, sharded: tuple[Record, list[TaskInstance]]
+    running: Running, sharded: tuple[ObjectRecord, list[TaskInstance]]
 ) -> None:
     path = sharded[0].identity.path
-    recent = running.workspace.ledger.recent
-    drift = wait("the drift", lambda: next((d for d in recent("drift") if d.inputs.scoring == path), None))
+    recent = running.workspace.ledger.recent_of
+    drift = wait(
+        "the drift", lambda: next((d for d in recent(BatchDriftRecord) if d.inputs.scoring == path), None)
+    )
     assert drift.outcome in ("none", "low", "medium", "high")
 
 
 def test_a_backfill_has_no_second_effect(
-    running: Running, sharded: tuple[Record, list[TaskInstance]]
+    running: Running, sharded: tuple[ObjectRecord, list[TaskInstance]]
 ) -> None:
     """Here and not on the local stack: Airflow does not support the making of backfills on SQLite."""
     quiet(running)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -23,8 +24,10 @@ pytestmark = pytest.mark.unit
         (3.0, None, "lower", None),
     ],
 )
-def test_met(value: float | None, goal: float | None, better: str, met: bool | None) -> None:
-    assert Figure(name="a", value=value, unit="s", goal=goal, better=better).met is met  # type: ignore[arg-type]
+def test_met(
+    value: float | None, goal: float | None, better: Literal["higher", "lower"], met: bool | None
+) -> None:
+    assert Figure(name="a", value=value, unit="s", goal=goal, better=better).met is met
 
 
 def test_the_file(tmp_path: Path) -> None:

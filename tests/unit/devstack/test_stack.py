@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -35,6 +36,7 @@ DIES = "import sys; print('INFO fine'); print('OSError: [Errno 98] Address alrea
 CRASHING = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 import devstack.stack as module
 from devstack.components import Component
 from devstack.home import Home
@@ -48,8 +50,8 @@ module.Stack(Home(Path(sys.argv[1])), {}).up()
 """
 
 
-def toy(name: str, code: str = SLEEP, **facts: object) -> Component:
-    return Component(name, (sys.executable, "-c", code), 20, **facts)  # type: ignore[arg-type]
+def toy(name: str, code: str = SLEEP, **facts: Any) -> Component:
+    return Component(name, (sys.executable, "-c", code), 20, **facts)
 
 
 Compose = Callable[..., Stack]

@@ -8,7 +8,7 @@ import hmac
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -90,7 +90,7 @@ class Store:
     async def access(self) -> StoreAccess:
         return StoreAccess(self.url, "iris", SECRET)
 
-    def signals(self, *script: Visit, pace: Pace = FAST) -> AsyncIterator[Signal]:
+    def signals(self, *script: Visit, pace: Pace = FAST) -> AsyncGenerator[Signal, None]:
         self.script = list(script)
         return follow(self.access, "team-a-bucket", pace)
 
@@ -110,9 +110,9 @@ async def store() -> AsyncIterator[Store]:
     await runner.cleanup()
 
 
-async def take(signals: AsyncIterator[Signal], number: int, within: float = 10.0) -> list[Signal]:
+async def take(signals: AsyncGenerator[Signal, None], number: int, within: float = 10.0) -> list[Signal]:
     taken: list[Signal] = []
-    async with asyncio.timeout(within), aclosing(signals) as open_signals:  # type: ignore[type-var]
+    async with asyncio.timeout(within), aclosing(signals) as open_signals:
         async for signal in open_signals:
             taken.append(signal)
             if len(taken) == number:
@@ -120,7 +120,7 @@ async def take(signals: AsyncIterator[Signal], number: int, within: float = 10.0
     return taken
 
 
-async def kinds(signals: AsyncIterator[Signal], number: int) -> list[str]:
+async def kinds(signals: AsyncGenerator[Signal, None], number: int) -> list[str]:
     return [signal.kind for signal in await take(signals, number)]
 
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import StoreAccess
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def running(minio_connection: None, monkeypatch: pytest.MonkeyPatch) -> Running:
     from airflow.sdk.execution_time.context import set_current_context
 
     @contextmanager
-    def run(workspace: Workspace, **more: Any) -> Iterator[dict[str, Any]]:
+    def run(workspace: Workspace, **more: Any) -> Iterator[Context]:
         settings = workspace.settings
         monkeypatch.setenv("TEAM", settings.team)
         monkeypatch.setenv("PLATFORM_ENV", settings.platform_env)
@@ -47,8 +50,8 @@ def running(minio_connection: None, monkeypatch: pytest.MonkeyPatch) -> Running:
             dag_id="a_dag", run_id="manual__7", task_id="a_task", try_number=3, map_index=-1, pushed=pushed
         )
         task.xcom_push = lambda key, value: pushed.update({key: value})
-        context: dict[str, Any] = {"ti": task, "task_instance": task, **more}
-        with set_current_context(context):  # type: ignore[arg-type]
+        context = cast("Context", {"ti": task, "task_instance": task, **more})
+        with set_current_context(context):
             yield context
 
     return run

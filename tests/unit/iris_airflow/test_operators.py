@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import Asset, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The .airflow")
 
 OPERATORS: tuple[type[BaseOperator], ...] = (MlflowRegisterModelOperator, EvidentlyDriftReportOperator)
 STAGED = Asset("staged_model", uri="x-mlflow://a_model/staging")
-Running = Callable[..., AbstractContextManager[dict[str, Any]]]
+Running = Callable[..., AbstractContextManager[Context]]
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -137,7 +137,7 @@ class TestRegisterModel:
         work = trained(tracked, train_csv)
         events: dict[Asset, Any] = defaultdict(SimpleNamespace)
         with running(tracked, outlet_events=events) as context:
-            result = operator(work).execute(context)  # type: ignore[arg-type]
+            result = operator(work).execute(context)
         ref = models.staged(tracked.settings)
         assert ref is not None
         assert (result["model"], result["version"]) == (ref.name, str(ref.version)) == (ref.name, "1")
@@ -167,9 +167,10 @@ class TestRegisterModel:
             running(workspace, outlet_events=events) as context,
             pytest.raises(AirflowSkipException, match="below ACCURACY_THRESHOLD"),
         ):
-            operator(work).execute(context)  # type: ignore[arg-type]
+            operator(work).execute(context)
         assert events == {}
-        assert "below ACCURACY_THRESHOLD" in context["ti"].pushed["note"]
+        told: Any = context["ti"]
+        assert "below ACCURACY_THRESHOLD" in told.pushed["note"]
         assert models.staged(workspace.settings) is None
 
 
@@ -184,7 +185,7 @@ class TestDriftReport:
         scoring.publish_all(tracked, [scoring.score(tracked, one) for one in scoring.plan(tracked)])
         [scored] = monitoring.plan_reports(tracked)
         with running(tracked) as context:
-            result = EvidentlyDriftReportOperator(task_id="report", scoring=scored).execute(context)  # type: ignore[arg-type]
+            result = EvidentlyDriftReportOperator(task_id="report", scoring=scored).execute(context)
         assert json.loads(json.dumps(result)) == result
         [record] = tracked.ledger.recent("drift")
         assert record.by.task_id == "a_task"

@@ -14,7 +14,8 @@ from iris_core.ledger import JournalEntry, Outcome, Record
 from iris_core.ledger.identity import kind_named
 from iris_core.ledger.records import AnyRecord, parse
 from iris_core.ledger.records.base import Payload
-from tests.records import FIXTURE, stored
+from iris_core.ledger.records.scoring import ScoredRecord
+from tests.records import FIXTURE, expect, stored
 
 pytestmark = pytest.mark.unit
 
@@ -101,7 +102,7 @@ class TestTolerance:
     def test_what_is_absent_has_its_default_and_stays_absent(self) -> None:
         _, body = next(one for one in stored() if one[1]["outcome"] == "scored")
         older = {**body, "evidence": {}, "outputs": {"predictions": body["outputs"]["predictions"]}}
-        record = read(older)
+        record = expect(ScoredRecord, read(older))
         assert (record.run_id, record.evidence.rows) == ("", 0)
         assert record.model_dump(mode="json") == older
 

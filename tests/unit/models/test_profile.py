@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from sklearn.pipeline import Pipeline
@@ -44,7 +43,7 @@ def learnt_from(rows: int) -> TrainingTable:
     frame = values.with_columns(named)
     pieces = frame.write_csv().encode()
     side = read_side(MemoryInput(pieces, "a.csv"), TABLE)
-    return TrainingTable(cast(pd.DataFrame, frame.to_pandas()), side)
+    return TrainingTable(frame.to_pandas(), side)
 
 
 @pytest.fixture(scope="module")

@@ -91,4 +91,5 @@ def test_a_frame_of_all_columns() -> None:
     assert batch.frame.rows() == [(1.0, "y, z", 2.0), (3.0, "", 4.0)]
     assert batch.frame.schema == {"b": pl.Float64, "x": pl.String, "a": pl.Float64}
     kept = batch.kept(pl.Series([False, True]))
-    assert (kept.numbers.tolist(), kept.frame.rows()) == ([3], [(3.0, "", 4.0)])  # type: ignore[union-attr]
+    assert kept.frame is not None
+    assert (kept.numbers.tolist(), kept.frame.rows()) == ([3], [(3.0, "", 4.0)])
