@@ -176,7 +176,7 @@ def ours_local(given: Given) -> int:
 
     source, table = LocalInput(Path(given["source"])), load_project().table
     with Path(given["out"]).open("wb") as out:
-        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO()).rows
+        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO()).counts.rows
 
 
 def ours_store(given: Given) -> int:
@@ -188,7 +188,7 @@ def ours_store(given: Given) -> int:
     rows = Range(**given["range"]) if given.get("range") else None
     source, table = StoredInput(store, version), load_project().table
     with store.writing(BUCKET, given["key"], "text/csv") as out:
-        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO(), rows).rows
+        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO(), rows).counts.rows
 
 
 def ours_shards(given: Given) -> int:

@@ -49,17 +49,20 @@ def score(
     target = out or file.with_name(f"{file.name}.predictions.{suffix}")
     with _watching(file) as watch:
         done = score_file(workspace, file, model, target, watch)
+    counts, found = done.counts, done.counts.quality
     if as_json:
-        print_json({**asdict(done), "unknown_labels": done.unknown_labels.model_dump()})
+        shown = counts.model_dump(include={"rows", "rejected", "classes", "unknown_labels"})
+        where = {"out": done.out, "rejects": done.rejects, "model_version": done.model_version}
+        print_json({**where, **shown, "accuracy": found.accuracy if found else None, "seconds": done.seconds})
         return
-    told = f"{done.rows:,} rows with version {done.model_version} to {escape(str(done.out))}"
-    told += f" in {done.seconds:.1f} s ({_rate(done.rows, done.seconds)})"
+    told = f"{counts.rows:,} rows with version {done.model_version} to {escape(str(done.out))}"
+    told += f" in {done.seconds:.1f} s ({_rate(counts.rows, done.seconds)})"
     if done.rejects:
-        told += f"; {done.rejected:,} rejected, see {escape(str(done.rejects))}"
-    if done.accuracy is not None:
-        told += f"; accuracy {done.accuracy:.3f}"
+        told += f"; {counts.rejected:,} rejected, see {escape(str(done.rejects))}"
+    if found:
+        told += f"; accuracy {found.accuracy:.3f}"
     Screen().console.print(told)
-    if unknown := done.unknown_labels.sentence(workspace.settings.project.table.classes):
+    if unknown := counts.unknown_labels.sentence(workspace.settings.project.table.classes):
         Screen().console.print(escape(unknown))
 
 

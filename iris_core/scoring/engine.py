@@ -8,66 +8,30 @@ the ledger.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
 from iris_core.scoring.output import Options, Sink, added_columns, output
 from iris_core.scoring.quality import UnknownLabels
-from iris_core.scoring.rejects import HEADER, Fault, Faults, Sorted, as_csv, sorted_out
+from iris_core.scoring.rejects import HEADER, Sorted, as_csv, sorted_out
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
 from iris_core.tables.reading import WORKERS
 
 
-@dataclass
-class Tally:
-    """What a scoring pass counted; `agreement` counts pairs (label, prediction) where there are labels."""
+@dataclass(frozen=True)
+class Written:
+    """What a scoring pass counted, and the SHA-256 of what it wrote."""
 
-    rows: int = 0
-    rejected: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    agreement: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unknown_labels: UnknownLabels = field(default_factory=UnknownLabels)
-    faults: Faults = field(default_factory=Faults)
-    digest: str = ""
-
-    def add(
-        self, names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None
-    ) -> None:
-        """Count one batch."""
-        self.rejected += found.rejected.height
-        self.faults.add(found.faults)
-        self.rows += len(found.kept)
-        if decided is None:
-            return
-        counts = np.bincount(decided.codes, minlength=len(names)).tolist()
-        self.classes.update({name: count for name, count in zip(names, counts, strict=True) if count})
-        if labels is not None:
-            self._compare(names, labels, decided)
-
-    def _compare(self, names: tuple[str, ...], labels: Labels, decided: Decided) -> None:
-        pairs = pl.DataFrame({"label": labels.known, "code": decided.codes}).drop_nulls()
-        for label, code, count in pairs.group_by("label", "code").len().iter_rows():
-            self.agreement[label, names[code]] += count
-        self.unknown_labels += UnknownLabels.among(labels)
-
-    def pairs(self) -> dict[str, dict[str, int]]:
-        """Counts by label, then by prediction."""
-        table: dict[str, dict[str, int]] = {}
-        for (label, predicted), count in sorted(self.agreement.items()):
-            table.setdefault(label, {})[predicted] = count
-        return table
-
-    def all_faults(self) -> tuple[Fault, ...]:
-        """Most rows first."""
-        return self.faults.all()
+    counts: Counts
+    digest: str
 
 
 class _Digesting:
@@ -92,7 +56,7 @@ def score_table(
     rows: Range | None = None,
     watch: Callable[[int, int], None] | None = None,
     workers: int = WORKERS,
-) -> Tally:
+) -> Written:
     """Score a table, or a range of a plain CSV, into `sink`; rows that cannot be scored go to `rejects`.
 
     The header is written with the file's first rows only: parts of consecutive ranges, one after the
@@ -105,7 +69,7 @@ def score_table(
     """
     names = decider.classes if decider else ()
     source = _opened(given, table, options, names, rows)
-    digesting, tally = _Digesting(sink), Tally()
+    digesting, counts = _Digesting(sink), Counts()
     guard = Guard(table) if options.csv_safe else None
     out = output(digesting, source, names, options, guard, rows is None or rows.start == rows.head)
 
@@ -116,16 +80,34 @@ def score_table(
 
     for found, decided, rendered in source.each(work, workers):
         out.write(rendered)
-        tally.add(names, found, found.kept.labels.get(table.target), decided)
         if found.rejected.height:
-            if tally.rejected == found.rejected.height:
+            if not counts.rejected:
                 rejects.write(HEADER)
             rejects.write(as_csv(guard.frame(found.rejected) if guard else found.rejected))
+        counts += _counted(names, found, found.kept.labels.get(table.target), decided)
         if watch:
-            watch(tally.rows + tally.rejected, found.kept.place)
+            watch(counts.rows + counts.rejected, found.kept.place)
     out.close()
-    tally.digest = digesting.digest.hexdigest()
-    return tally
+    return Written(counts, digesting.digest.hexdigest())
+
+
+def _counted(names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None) -> Counts:
+    """One batch."""
+    counts = Counts(rows=len(found.kept), rejected=found.rejected.height, faults=found.faults)
+    if decided is None:
+        return counts
+    by_class = np.bincount(decided.codes, minlength=len(names)).tolist()
+    classes = {name: count for name, count in zip(names, by_class, strict=True) if count}
+    compared = {} if labels is None else _compared(names, labels, decided)
+    return counts.model_copy(update={"classes": classes, **compared})
+
+
+def _compared(names: tuple[str, ...], labels: Labels, decided: Decided) -> dict[str, Any]:
+    pairs = pl.DataFrame({"label": labels.known, "code": decided.codes}).drop_nulls()
+    agreement: dict[str, dict[str, int]] = {}
+    for label, code, count in pairs.group_by("label", "code").len().iter_rows():
+        agreement.setdefault(label, {})[names[code]] = count
+    return {"agreement": agreement, "unknown_labels": UnknownLabels.among(labels)}
 
 
 def _opened(

@@ -19,13 +19,12 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Tally, score_table
+from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Sink
-from iris_core.scoring.publication import reject, withdraw
-from iris_core.scoring.rejects import judge
+from iris_core.scoring.publication import reject, reject_if_unusable, withdraw
 from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import Cut, cut
-from iris_core.scoring.work import Piece, Scored, Shard, Work
+from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
 
@@ -128,7 +127,7 @@ def options_of(workspace: Workspace, model: ModelRef) -> Options:
 def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
     began = time.monotonic()
     try:
-        tally, part, rejects = _write(workspace, work, piece, decider)
+        written, part, rejects = _write(workspace, work, piece, decider)
     except DataRejected as error:
         reject(workspace, work, error)
         raise
@@ -137,33 +136,19 @@ def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decide
         piece=piece,
         part=part,
         rejects=rejects,
-        rows=tally.rows,
-        rejected=tally.rejected,
-        classes=dict(tally.classes),
-        agreement=tally.pairs(),
-        unknown_labels=tally.unknown_labels,
-        faults=tally.all_faults(),
-        digest=tally.digest,
+        counts=written.counts,
+        digest=written.digest,
         model_digest=model.digest,
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:
-        _reject_if_unusable(workspace, scored)
+        reject_if_unusable(workspace, Whole(work, (scored,)))
     return scored
-
-
-def _reject_if_unusable(workspace: Workspace, scored: Scored) -> None:
-    most = workspace.settings.max_reject_share
-    try:
-        judge(scored.work.object.uri, scored.rows + scored.rejected, scored.rejected, scored.faults, most)
-    except DataRejected as error:
-        reject(workspace, scored.work, error, [scored])
-        raise
 
 
 def _write(
     workspace: Workspace, work: Work, piece: Piece, decider: Decider
-) -> tuple[Tally, ObjectVersion, ObjectVersion | None]:
+) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
     settings, store = workspace.settings, workspace.store
     bucket, key = settings.predictions_bucket, places.part(workspace, piece)
     options = options_of(workspace, work.model)
@@ -171,9 +156,9 @@ def _write(
     content_type = places.CONTENT_TYPES[options.format]
     rejects_key = places.part_rejects(workspace, piece)
     with _lazily(workspace, bucket, rejects_key) as rejects, store.writing(bucket, key, content_type) as out:
-        tally = score_table(given, decider, settings.project.table, options, out, rejects, piece.range)
+        written = score_table(given, decider, settings.project.table, options, out, rejects, piece.range)
     part = store.head(bucket, key)
-    return tally, part, store.head(bucket, rejects_key) if tally.rejected else None
+    return written, part, store.head(bucket, rejects_key) if written.counts.rejected else None
 
 
 class _Lazy:

@@ -14,30 +14,25 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.loading import loaded
 from iris_core.models.registry import find, reference
+from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Tally, score_table
+from iris_core.scoring.engine import score_table
 from iris_core.scoring.flow import decider_of, options_of
 from iris_core.scoring.output import Sink
-from iris_core.scoring.quality import UnknownLabels, quality
-from iris_core.scoring.rejects import judge
 from iris_core.tables import LocalInput
 
 
 @dataclass(frozen=True)
 class FileScored:
-    """Where the predictions are, and the rejected rows (None: there are none); counts and accuracy.
+    """Where the predictions are, and the rejected rows (None: there are none).
 
-    `unknown_labels` are no class and not counted. `seconds` is what scoring took, without loading the model.
+    `seconds` is what scoring took, without loading the model.
     """
 
     out: Path
     rejects: Path | None
     model_version: int
-    rows: int
-    rejected: int
-    classes: dict[str, int]
-    accuracy: float | None
-    unknown_labels: UnknownLabels
+    counts: Counts
     seconds: float
 
 
@@ -81,16 +76,10 @@ def score_file(
     unfinished, rejects = (path.with_name(f"{path.name}.unfinished") for path in (out, beside))
     try:
         with unfinished.open("wb") as file, rejects.open("wb") as aside:
-            tally = _scored(workspace, path, model, decider, file, aside, watch)
-        judge(
-            str(path),
-            tally.rows + tally.rejected,
-            tally.rejected,
-            tally.all_faults(),
-            settings.max_reject_share,
-        )
+            counts = _scored(workspace, path, model, decider, file, aside, watch)
+        counts.require_usable(str(path), settings.max_reject_share)
         unfinished.replace(out)
-        if tally.rejected:
+        if counts.rejected:
             rejects.replace(beside)
     except DataRejected:
         if rejects.exists() and rejects.stat().st_size:
@@ -99,16 +88,11 @@ def score_file(
     finally:
         for left in (unfinished, rejects):
             left.unlink(missing_ok=True)
-    found_quality = quality(tally.pairs())
     return FileScored(
         out=out,
-        rejects=beside if tally.rejected else None,
+        rejects=beside if counts.rejected else None,
         model_version=model.version,
-        rows=tally.rows,
-        rejected=tally.rejected,
-        classes=dict(tally.classes),
-        accuracy=found_quality.accuracy if found_quality else None,
-        unknown_labels=tally.unknown_labels,
+        counts=counts,
         seconds=round(time.monotonic() - began, 3),
     )
 
@@ -121,9 +105,10 @@ def _scored(
     out: Sink,
     rejects: Sink,
     watch: Callable[[int, int], None] | None,
-) -> Tally:
+) -> Counts:
     options = options_of(workspace, model)
     table = workspace.settings.project.table
-    return score_table(
+    written = score_table(
         LocalInput(path), decider, table, options, out, rejects, None, watch, os.cpu_count() or 2
     )
+    return written.counts

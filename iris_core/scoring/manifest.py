@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,8 +63,8 @@ def entries(parts: Sequence[Scored]) -> tuple[ShardEntry, ...]:
     return tuple(
         ShardEntry(
             range=one.piece.range,
-            rows=one.rows,
-            rejected=one.rejected,
+            rows=one.counts.rows,
+            rejected=one.counts.rejected,
             size=one.part.size if one.part else 0,
             sha256=one.digest,
             seconds=one.seconds,
@@ -82,6 +81,3 @@ def as_json(manifest: Manifest) -> bytes:
 def parse(raw: bytes) -> Manifest:
     """A manifest as it was stored."""
     return Manifest.model_validate_json(raw)
-
-
-__all__ = ["Any", "Manifest", "ShardEntry", "as_json", "entries", "libraries", "parse"]

@@ -27,10 +27,9 @@ from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.rejects import HEADER, judge
-from iris_core.scoring.runs import log_run, reap
-from iris_core.scoring.whole import Ready, Whole, wholes
-from iris_core.scoring.work import Scored, Work
+from iris_core.scoring.rejects import HEADER
+from iris_core.scoring.runs import Ready, log_run, reap
+from iris_core.scoring.work import Scored, Whole, Work
 from iris_core.store.objects import ObjectVersion
 
 log = logging.getLogger(__name__)
@@ -68,6 +67,20 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
     if not published:
         raise NothingOwed("Nothing is left to publish: other runs decided about all of it.")
     return published
+
+
+def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
+    """The objects of which every part is there; others are left for another run."""
+    by_work: dict[Identity, list[Scored]] = {}
+    for scored in results:
+        by_work.setdefault(scored.work.identity, []).append(scored)
+    for parts in by_work.values():
+        parts.sort(key=lambda part: part.piece.index)
+        expected = parts[0].piece.count
+        if [part.piece.index for part in parts] == list(range(expected)):
+            yield Whole(parts[0].work, tuple(parts))
+        else:
+            log.warning("%s: %d of %d parts; not published.", parts[0].work.object.uri, len(parts), expected)
 
 
 def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
@@ -123,7 +136,7 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
     parts = [part.part for part in whole.parts if part.part]
     if len(parts) < len(whole.parts):
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
-    _reject_if_unusable(workspace, whole)
+    reject_if_unusable(workspace, whole)
     work, settings = whole.work, workspace.settings
     bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
     predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
@@ -134,11 +147,13 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
     return Ready(whole, predictions, rejects, manifest, manifest_at)
 
 
-def _reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
-    rows = whole.rows + whole.rejected
-    most = workspace.settings.max_reject_share
+def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
+    """Record the rejection of an object that has no rows, or too many that cannot be scored.
+
+    :raises DataRejected: it is rejected.
+    """
     try:
-        judge(whole.work.object.uri, rows, whole.rejected, whole.faults().all(), most)
+        whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
     except DataRejected as error:
         reject(workspace, whole.work, error, whole.parts)
         raise
@@ -198,25 +213,27 @@ def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> I
 
 
 def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
-    whole, found = ready.whole, ready.whole.quality
+    counts = ready.whole.counts
+    found = counts.quality
     evidence = ScoredRecord.Evidence(
-        rows=whole.rows,
-        rejected=whole.rejected,
-        faults=tuple(each.model_dump(include={"check", "column", "count"}) for each in whole.faults().all()),
-        classes=whole.classes,
-        agreement=whole.agreement,
-        unknown_labels=whole.unknown_labels,
+        rows=counts.rows,
+        rejected=counts.rejected,
+        faults=tuple(each.model_dump(include={"check", "column", "count"}) for each in counts.worst_faults),
+        classes=counts.classes,
+        agreement=counts.agreement,
+        unknown_labels=counts.unknown_labels,
         accuracy=found.accuracy if found else None,
-        shards=len(whole.parts),
+        per_class=found.classes if found else {},
+        shards=len(ready.whole.parts),
     )
     record = ScoredRecord(
-        identity=whole.work.identity,
+        identity=ready.work.identity,
         by=workspace.actor,
-        inputs=whole.work.inputs,
+        inputs=ready.work.inputs,
         outputs=ScoredRecord.Outputs(
             predictions=ready.predictions, rejects=ready.rejects, manifest=ready.manifest_at, run_id=run_id
         ),
-        evidence=evidence.model_copy(update={"per_class": found.classes}) if found else evidence,
+        evidence=evidence,
     )
     return workspace.ledger.commit(record)
 
@@ -271,9 +288,9 @@ def _manifest(
         csv_safe=settings.csv_safe,
         max_reject_share=settings.max_reject_share,
         shards=manifests.entries(whole.parts),
-        rows=whole.rows,
-        rejected=whole.rejected,
-        classes=whole.classes,
+        rows=whole.counts.rows,
+        rejected=whole.counts.rejected,
+        classes=whole.counts.classes,
         predictions=predictions,
         rejects=rejects,
     )

@@ -131,11 +131,11 @@ def _again(workspace: Workspace, manifest: Manifest, decider: Decider, sink: Com
     version = str(manifest.model.version)
     options = Options(version, manifest.probabilities, manifest.format, manifest.csv_safe)
     table, given = workspace.settings.project.table, StoredInput(workspace.store, manifest.input)
-    tallies = [
+    parts = [
         score_table(given, decider, table, options, sink, Nowhere(), part.range) for part in manifest.shards
     ]
     sink.end()
-    return sum(tally.rows for tally in tallies)
+    return sum(part.counts.rows for part in parts)
 
 
 def _gone(workspace: Workspace, manifest: Manifest, error: ObjectMissing) -> str:

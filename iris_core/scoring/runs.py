@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from iris_core.ledger.workspace import Workspace
@@ -18,11 +19,29 @@ from iris_core.models import tracking
 from iris_core.models.metrics import metric_name
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
-from iris_core.scoring.whole import Ready, Whole
+from iris_core.scoring.counts import Counts
+from iris_core.scoring.manifest import Manifest
+from iris_core.scoring.work import Whole, Work
+from iris_core.store.versions import ObjectVersion
 
 LARGEST_ARTIFACT = 64 << 20
 """Larger predictions are named in MLflow, not copied into it."""
 READERS = 8
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An object of which everything is written that its record will name, but the MLflow run."""
+
+    whole: Whole
+    predictions: ObjectVersion
+    rejects: ObjectVersion | None
+    manifest: Manifest
+    manifest_at: ObjectVersion
+
+    @property
+    def work(self) -> Work:
+        return self.whole.work
 
 
 def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
@@ -39,14 +58,14 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     else:
         name = f"score {len(batch)} objects from {places.name(first)}"
         tags["iris.objects"] = str(len(batch))
-    whole = _together([ready.whole for ready in batch])
+    counts = Counts.total(ready.whole.counts for ready in batch)
     experiment = workspace.settings.names.inference_experiment
     with tracking.attempt(workspace, experiment, name, first.identity, tags) as run_id:
         mlflow.log_params({"model": first.model.name, "model_version": first.model.version})
-        mlflow.log_metrics(dict(_metrics(whole)))
+        mlflow.log_metrics(dict(_metrics(counts)))
         tracking.log_datasets([ready.work.object for ready in batch], "inference_data", "inference")
         with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
-            _write(workspace, batch, whole, Path(folder))
+            _write(workspace, batch, counts, Path(folder))
             mlflow.log_artifacts(folder)
     return run_id
 
@@ -56,23 +75,19 @@ def reap(workspace: Workspace) -> None:
     tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
 
 
-def _together(wholes: Sequence[Whole]) -> Whole:
-    return Whole(wholes[0].work, tuple(part for whole in wholes for part in whole.parts))
-
-
-def _metrics(whole: Whole) -> Iterator[tuple[str, float]]:
-    yield "rows", float(whole.rows)
-    yield "rejected", float(whole.rejected)
-    for name, count in whole.classes.items():
-        yield metric_name(f"share_{name}"), count / whole.rows
-    if found := whole.quality:
+def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
+    yield "rows", float(counts.rows)
+    yield "rejected", float(counts.rejected)
+    for name, count in counts.classes.items():
+        yield metric_name(f"share_{name}"), count / counts.rows
+    if found := counts.quality:
         yield from found.metrics()
 
 
-def _write(workspace: Workspace, batch: Sequence[Ready], whole: Whole, folder: Path) -> None:
+def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder: Path) -> None:
     """The run's artifacts: manifest or table of objects, confusion matrix, predictions unless too large."""
-    if whole.agreement:
-        matrix = json.dumps({"rows_are_actual": whole.agreement}, indent=1)
+    if counts.agreement:
+        matrix = json.dumps({"rows_are_actual": counts.agreement}, indent=1)
         (folder / "confusion_matrix.json").write_text(matrix, encoding="utf-8")
     is_small = sum(ready.predictions.size for ready in batch) <= LARGEST_ARTIFACT
     if len(batch) == 1:
@@ -94,9 +109,9 @@ def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
             [
                 ready.work.identity.path,
                 ready.work.object.uri,
-                ready.whole.rows,
-                ready.whole.rejected,
-                ready.whole.quality.accuracy if ready.whole.quality else None,
+                ready.whole.counts.rows,
+                ready.whole.counts.rejected,
+                found.accuracy if (found := ready.whole.counts.quality) else None,
                 ready.predictions.uri,
                 ready.manifest_at.uri,
             ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.records.scoring import ScoredRecord
-from iris_core.scoring.quality import UnknownLabels
-from iris_core.scoring.rejects import Fault
-from iris_core.store.objects import ObjectVersion
+from iris_core.scoring.counts import Counts
+from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
 
 
@@ -56,10 +58,7 @@ class Shard(BaseModel):
 
 
 class Scored(BaseModel):
-    """What came out of one piece; `agreement` counts pairs (label, prediction) where there are labels.
-
-    `rows` were scored, `rejected` were not. `part` is None where another run has decided already.
-    """
+    """What came out of one piece. `part` is None where another run has decided already."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,12 +66,20 @@ class Scored(BaseModel):
     piece: Piece
     part: ObjectVersion | None
     rejects: ObjectVersion | None = None
-    rows: int = 0
-    rejected: int = 0
-    classes: dict[str, int] = {}
-    agreement: dict[str, dict[str, int]] = {}
-    unknown_labels: UnknownLabels = UnknownLabels()
-    faults: tuple[Fault, ...] = ()
+    counts: Counts = Counts()
     digest: str = ""
     model_digest: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """All parts of one object, in row order."""
+
+    work: Work
+    parts: tuple[Scored, ...]
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Those of all parts."""
+        return Counts.total(part.counts for part in self.parts)

@@ -341,8 +341,13 @@ class TestLocalFile:
         upload(staged, test_csv)
         [published] = run_dag(staged)
         assert out.read_bytes() == read(staged, records(staged)[0])
-        assert (done.rows, done.accuracy, done.model_version) == (30, published["accuracy"], 1)
-        assert score_file(staged, path, "1", tmp_path / "p.csv").rows == 30
+        assert done.counts.quality
+        assert (done.counts.rows, done.counts.quality.accuracy, done.model_version) == (
+            30,
+            published["accuracy"],
+            1,
+        )
+        assert score_file(staged, path, "1", tmp_path / "p.csv").counts.rows == 30
 
     def test_a_bad_file_leaves_no_output(self, staged: Workspace, tmp_path: Path) -> None:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"

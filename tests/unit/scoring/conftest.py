@@ -12,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Tally, score_table
+from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options
 from iris_core.settings.project import TableSchema, load_project
 from iris_core.tables import Range
@@ -42,15 +43,15 @@ class Pass:
 
     out: bytes
     rejects: bytes
-    tally: Tally
+    counts: Counts
 
 
 def run(
     data: bytes, decider: Decider | None, rows: Range | None = None, options: Options | None = None
 ) -> Pass:
     out, rejects = io.BytesIO(), io.BytesIO()
-    tally = score_table(Bytes(data), decider, TABLE, options or Options("3"), out, rejects, rows)
-    return Pass(out.getvalue(), rejects.getvalue(), tally)
+    written = score_table(Bytes(data), decider, TABLE, options or Options("3"), out, rejects, rows)
+    return Pass(out.getvalue(), rejects.getvalue(), written.counts)
 
 
 def fitted(model: Any = None, seed: int = 0, classes: int = 3) -> Any:

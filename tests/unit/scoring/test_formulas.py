@@ -106,8 +106,8 @@ def test_labels_and_what_is_counted_of_them() -> None:
     data = f"{HEAD},species\n1,2,3,4,=x\n1,2,3,4,setosa\n".encode()
     done = run(data, DECIDER, options=SAFE)
     assert carried(done) == ["'=x", "setosa"]
-    assert set(done.tally.pairs()) == {"setosa"}
-    assert done.tally.unknown_labels.examples == ("=x",)
+    assert set(done.counts.agreement) == {"setosa"}
+    assert done.counts.unknown_labels.examples == ("=x",)
 
 
 def test_rejects() -> None:

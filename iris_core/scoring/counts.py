@@ -1,0 +1,141 @@
+"""What was counted while rows were scored: adds up over batches, parts of an object, and objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.errors import DataRejected
+from iris_core.scoring.quality import Quality, UnknownLabels, quality
+from iris_core.tables import Finding, rejection
+from iris_core.tables.findings import ROWS_NAMED, Check, shown, worst_first
+
+VALUES_NAMED = 5
+
+Agreement = Mapping[str, Mapping[str, int]]
+
+
+class Fault(BaseModel):
+    """One kind of fault in one column: how many rows, and the first few of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    check: Check
+    column: str | None
+    count: int
+    rows: tuple[int, ...]
+    values: tuple[str, ...]
+    expected: str
+
+    def __add__(self, later: Fault) -> Fault:
+        """The faults of two parts of a table, this one's rows first."""
+        return self.model_copy(
+            update={
+                "count": self.count + later.count,
+                "rows": (*self.rows, *later.rows)[:ROWS_NAMED],
+                "values": tuple(dict.fromkeys((*self.values, *later.values)))[:VALUES_NAMED],
+            }
+        )
+
+    def finding(self) -> Finding:
+        """As a finding, for the sentence."""
+        found = ", ".join(map(shown, self.values)) if self.column else ", ".join(self.values)
+        return Finding(
+            check=self.check,
+            column=self.column,
+            rows=self.rows,
+            count=self.count,
+            found=found,
+            expected=self.expected,
+        )
+
+
+class Counts(BaseModel):
+    """Rows that were scored and that were rejected, the first by predicted class, the others by fault.
+
+    `agreement` counts pairs of label, then prediction, where there are labels. `faults` are in
+    the order in which the rows have them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = 0
+    rejected: int = 0
+    classes: dict[str, int] = {}
+    agreement: dict[str, dict[str, int]] = {}
+    unknown_labels: UnknownLabels = UnknownLabels()
+    faults: tuple[Fault, ...] = ()
+
+    def __add__(self, later: Counts) -> Counts:
+        """Those of two parts of a table, this one's rows first."""
+        return Counts(
+            rows=self.rows + later.rows,
+            rejected=self.rejected + later.rejected,
+            classes=_added(self.classes, later.classes),
+            agreement=_added_pairs(self.agreement, later.agreement),
+            unknown_labels=self.unknown_labels + later.unknown_labels,
+            faults=_added_faults(self.faults, later.faults),
+        )
+
+    @classmethod
+    def total(cls, parts: Iterable[Counts]) -> Counts:
+        """Those of all parts, in row order."""
+        return reduce(cls.__add__, parts, cls())
+
+    @property
+    def worst_faults(self) -> list[Fault]:
+        """Most rows first."""
+        return sorted(self.faults, key=lambda fault: -fault.count)
+
+    @property
+    def quality(self) -> Quality | None:
+        """How right the predictions are; None without labels."""
+        return quality(self.agreement)
+
+    def require_usable(self, where: str, most: float) -> None:
+        """Refuse a table as a whole when it has no rows, or too many that cannot be scored.
+
+        :param where: the table, for the sentence.
+        :param most: `MAX_REJECT_SHARE`, in [0, 1].
+        :raises DataRejected: the sentence names the worst column first.
+        """
+        rows = self.rows + self.rejected
+        if not rows:
+            found = "a header that has no rows below it"
+            raise rejection(where, [Finding(check="no_rows", count=0, found=found, expected="at least 1")])
+        if self.rejected <= most * rows and self.rejected < rows:
+            return
+        findings = [fault.finding() for fault in self.worst_faults]
+        told = rejection(where, findings)
+        message = (
+            f"{where}: {self.rejected} of {rows} rows ({self.rejected / rows:.1%}) cannot be scored, more "
+            f"than MAX_REJECT_SHARE={most:g} allows. {str(told).removeprefix(f'{where}: ')}"
+        )
+        evidence: dict[str, Any] = {
+            "rows": rows,
+            "rejected": self.rejected,
+            "most": most,
+            "findings": [finding.model_dump(mode="json") for finding in worst_first(findings)],
+        }
+        raise DataRejected(message, evidence)
+
+
+def _added(one: Mapping[str, int], later: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(later))
+
+
+def _added_pairs(one: Agreement, later: Agreement) -> dict[str, dict[str, int]]:
+    labels = sorted({*one, *later})
+    return {label: _added(one.get(label, {}), later.get(label, {})) for label in labels}
+
+
+def _added_faults(one: Iterable[Fault], later: Iterable[Fault]) -> tuple[Fault, ...]:
+    found: dict[tuple[str, str | None], Fault] = {}
+    for fault in (*one, *later):
+        key = (fault.check, fault.column)
+        found[key] = found[key] + fault if key in found else fault
+    return tuple(found.values())
