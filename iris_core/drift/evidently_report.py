@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.drift.evidently_plan import SAMPLE_ROWS, EvidentlyColumn, planned, read
+from iris_core.drift.evidently_plan import PAGE_ROWS, EvidentlyColumn, planned, read
 from iris_core.drift.thresholds import MINIMUM_ROWS
 from iris_core.errors import IrisError
 
@@ -46,7 +46,7 @@ def evidently_report(
     *,
     prediction: str | None = "prediction",
     label: str | None = None,
-    sample_rows: int = SAMPLE_ROWS,
+    sample_rows: int = PAGE_ROWS,
     seed: int = 0,
 ) -> EvidentlyReport:
     """Run Evidently on two tables.

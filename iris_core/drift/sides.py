@@ -118,7 +118,6 @@ def judged(
         table.feature_names,
         prediction=PREDICTION if _both_have(reference, current, PREDICTION) else None,
         label=table.target if _both_have(reference, current, table.target) else None,
-        sample_rows=SAMPLE_ROWS,
         seed=SEED,
     )
     return with_page(verdict, report), report
