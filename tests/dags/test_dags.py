@@ -23,20 +23,19 @@ MOST_LINES = 120
 MOST_STATEMENTS = 3
 
 DESCRIBE = """
-import importlib.util, json, sys
+import importlib.util, json, os, sys
 
-heavy = {}
 sys.dont_write_bytecode = True
 from airflow.sdk import Asset
 from airflow.sdk.definitions._internal.contextmanager import DagContext
 
-for number, path in enumerate(sys.argv[2:]):
+def loaded(number, path, heavy):
     name = f"dag_file_{number}"
     spec = importlib.util.spec_from_file_location(name, path)
     DagContext.current_autoregister_module_name = name
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
-    heavy[path] = [name for name in json.loads(sys.argv[1]) if name in sys.modules]
+    return [name for name in heavy if name in sys.modules]
 
 def parts(condition):
     within = getattr(condition, "objects", None)
@@ -73,35 +72,51 @@ def described(dag):
         },
     }
 
-described_dags = {dag.dag_id: described(dag) for dag, _ in DagContext.autoregistered_dags}
-assets = {
-    asset.name: {
-        "uri": asset.uri,
-        "group": asset.group,
-        "watchers": [watcher.trigger.serialize() for watcher in asset.watchers],
-    }
-    for dag, _ in DagContext.autoregistered_dags
-    for asset in [
-        *parts(dag.schedule.asset_condition),
-        *(outlet for task in dag.tasks for outlet in task.outlets),
-    ]
-    if isinstance(asset, Asset)
-}
-
-from airflow.serialization.serialized_objects import DagSerialization
-
-for dag, _ in DagContext.autoregistered_dags:
+def check_round_trip(dag):
+    from airflow.serialization.serialized_objects import DagSerialization
     restored = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
     assert restored.dag_id == dag.dag_id
     assert set(restored.task_dict) == set(dag.task_dict)
 
-print("DESCRIBED", json.dumps({"heavy": heavy, "dags": described_dags, "assets": assets}))
+def described_assets(dags):
+    return {
+        asset.name: {
+            "uri": asset.uri,
+            "group": asset.group,
+            "watchers": [watcher.trigger.serialize() for watcher in asset.watchers],
+        }
+        for dag in dags
+        for asset in [
+            *parts(dag.schedule.asset_condition),
+            *(outlet for task in dag.tasks for outlet in task.outlets),
+        ]
+        if isinstance(asset, Asset)
+    }
+
+def parsed(variables, heavy, files):
+    os.environ.update(variables)
+    found = {path: loaded(number, path, heavy) for number, path in enumerate(files)}
+    dags = [dag for dag, _ in DagContext.autoregistered_dags]
+    DagContext.autoregistered_dags.clear()
+    for dag in dags:
+        check_round_trip(dag)
+    return {
+        "heavy": found,
+        "dags": {dag.dag_id: described(dag) for dag in dags},
+        "assets": described_assets(dags),
+    }
+
+heavy, teams = map(json.loads, sys.argv[1:3])
+print("DESCRIBED", json.dumps([parsed(variables, heavy, sys.argv[3:]) for variables in teams]))
 """
 
 TEAMS = [("team_a", "dev"), ("team_b", "prod")]
 
 
-def parse(home: Path, team: str, platform_env: str, **variables: str) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], dict[str, Any]]:
+    """What the files define for each team: its environment is all that differs."""
+    home = tmp_path_factory.mktemp("airflow")
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -111,13 +126,11 @@ def parse(home: Path, team: str, platform_env: str, **variables: str) -> dict[st
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "TEAM": team,
-        "PLATFORM_ENV": platform_env,
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
+    teams = [{"TEAM": team, "PLATFORM_ENV": platform_env} for team, platform_env in TEAMS]
     done = subprocess.run(
-        [sys.executable, "-c", DESCRIBE, json.dumps(HEAVY), *map(str, FILES)],
-        env=environ | variables,
+        [sys.executable, "-c", DESCRIBE, json.dumps(HEAVY), json.dumps(teams), *map(str, FILES)],
+        env=environ,
         cwd=home,
         capture_output=True,
         text=True,
@@ -125,8 +138,7 @@ def parse(home: Path, team: str, platform_env: str, **variables: str) -> dict[st
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    described: dict[str, Any] = json.loads(done.stdout.rpartition("DESCRIBED ")[2])
-    return described
+    return dict(zip(TEAMS, json.loads(done.stdout.rpartition("DESCRIBED ")[2]), strict=True))
 
 
 @pytest.fixture(scope="module", params=TEAMS, ids="-".join)
@@ -136,8 +148,8 @@ def team(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def parsed(team: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return parse(tmp_path_factory.mktemp("airflow"), *team)
+def parsed(team: tuple[str, str], described: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
+    return described[team]
 
 
 @pytest.fixture(scope="module")

@@ -739,6 +739,7 @@ def test_readers_writers_and_listings_at_once(store: str, bucket: str) -> None:
         assert set().union(*pool.map(repeat, actions)) <= {"NoSuchKey"}
 
 
+@pytest.mark.slow
 def test_listing_pages_through_thousands(store: str, bucket: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         s3 = boto(store)
@@ -778,6 +779,7 @@ def _seen_version(s3: Any, bucket: str, version: dict[str, Any]) -> dict[str, An
     return version | seen | {"tags": tags, "body": got["Body"].read()}
 
 
+@pytest.mark.slow
 def test_everything_survives_sigkill(tmp_path: Path) -> None:
     with child(tmp_path) as (process, url):
         s3 = boto(url)
@@ -834,6 +836,7 @@ def _sequencer(s3: Any, url: str) -> int:
     return found
 
 
+@pytest.mark.slow
 def test_sigkill_under_load_loses_no_acknowledged_write(tmp_path: Path) -> None:
     acknowledged: dict[str, tuple[str, str]] = {}
     with child(tmp_path) as (process, url):

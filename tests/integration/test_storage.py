@@ -118,6 +118,7 @@ class TestVersions:
         version = put(store, bucket, "k.csv", b"1")
         assert version.uri == f"s3://{bucket}/k.csv?versionId={version.version_id}"
 
+    @pytest.mark.slow
     def test_more_versions_than_a_page_are_all_listed(self, store: ObjectStore, bucket: str) -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda i: store.put(bucket, f"many/{i:04}.csv", b"", CSV), range(1010)))

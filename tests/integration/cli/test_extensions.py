@@ -9,7 +9,7 @@ import pytest
 
 from tests.installed import iris_with
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = ("demo", "down", "reset", "status", "up")

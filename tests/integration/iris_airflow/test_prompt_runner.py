@@ -48,6 +48,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("prompt")
 class TestHarmless:
     def test_a_trigger_is_cancelled_once_and_its_on_kill_ends(

@@ -108,7 +108,7 @@ def by_column(counts: Counts) -> Counts:
     return counts.model_copy(update={"faults": tuple(faults)})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tables(), st.integers(1, 300))
 def test_sharded_is_unsharded_is_pandas(made: tuple[bytes, list[Any]], least: int) -> None:
     data, cells = made

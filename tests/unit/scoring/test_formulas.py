@@ -150,7 +150,7 @@ def test_parquet_in() -> None:
 texts = st.text(st.sampled_from("=+-@\t\r\n ,\"'a1.e\u00a0\u200b＝"), max_size=6)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(texts, min_size=1, max_size=20), st.integers(1, 300))
 def test_rows_frames_and_shards_agree(column: list[str], least: int) -> None:
     data = table(column)

@@ -65,9 +65,10 @@ def taken(portion: Portion[Shard]) -> list[str]:
     return list(dict.fromkeys(piece.object.key for shard in portion for piece in shard.pieces))
 
 
-def test_a_backlog_is_taken_oldest_first_a_portion_at_a_time() -> None:
-    """300,000 small objects would make 1,200 packs."""
-    owed = works(*[1] * 300_000)
+def test_a_backlog_is_taken_oldest_first_a_portion_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """12,000 small objects would make 1,200 packs."""
+    monkeypatch.setattr(shards, "PACK_OBJECTS", 10)
+    owed = works(*[1] * 12_000)
     portions = []
     while owed:
         portion = cut_all(owed, Cut())
