@@ -378,6 +378,7 @@ class TestGate:
             promotion.register_step(tracked, path)
 
 
+@pytest.mark.slow
 class TestScoring:
     @pytest.fixture
     def staged(self, tracked: Workspace, train_csv: bytes) -> Workspace:
@@ -462,6 +463,7 @@ class TestScoring:
         assert [work.object.key for work in scoring.plan(workspace)] == ["iris/incoming/bad.csv"]
 
 
+@pytest.mark.slow
 class TestSideBySide:
     def test_two_teams_share_mlflow_and_store_and_nothing_else(
         self, mlflow_db: Any, make_workspace: Callable[..., Workspace], train_csv: bytes, test_csv: bytes
@@ -484,6 +486,7 @@ class TestSideBySide:
         assert theirs.settings.names.model.endswith("_prod_iris_model")
 
 
+@pytest.mark.slow
 class TestWhileItWaits:
     """`reconcile` chose a version, `train` waits for its turn, and meanwhile another one lands."""
 
