@@ -14,10 +14,11 @@ and an event that was lost costs time, not data.
 | reconcile | picks the newest version without a record; records older ones as superseded, the same bytes again as unchanged; without one, the newest again when drift asked for it | nothing is owed: skipped |
 | validate | checks header, types, missing, ranges, classes | the table is bad: quarantined, the run fails with the sentence to act on |
 | train | scikit-learn pipeline, seeded, stratified holdout; everything to MLflow | |
-| register | the gate: threshold, majority class, champion on the same holdout; stage `Staging` and alias `staging` for the winner | refused: skipped with the reason in its XCom `note`, no event |
+| register | the gate: threshold, majority class, champion on the same holdout; stage `Staging` and alias `staging` for the winner | refused, or a human is asked: skipped with the reason in its XCom `note`, no event |
 
-With `PROMOTION_APPROVAL=manual` two tasks stand before `register`: `assess` runs the gate, and `approve` shows its
-evidence to a human; no answer within a day means no.
+With `PROMOTION_APPROVAL=manual` `register` asks a human about a model that passes the gate, and is skipped; no run
+waits. The request is in the ledger, the channels and the XCom `note`, with how to answer: `iris approve VERSION --reason
+…` stages the model, `iris refuse VERSION --reason …` does not. A newer model's request takes the place of an older one's.
 
 Its outlet `staged_model` starts batch inference. The ledger under `ledger/` in the team's bucket says who
 decided what, when and why: `iris ledger`.
@@ -34,7 +35,6 @@ from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, run_step
-from iris_airflow.tasks.approval import ask_human
 from iris_core.settings.variables import load_settings
 
 settings = load_settings()
@@ -74,11 +74,9 @@ def iris_pipeline() -> None:
     )
     owed = reconcile()
     trained = train(validate(owed))  # type: ignore[arg-type]  # a task's result, filled in when it runs
-    answer = ask_human(trained) if settings.promotion_approval == "manual" else None
     register = MlflowRegisterModelOperator(
         task_id="register",
         trained=trained,
-        answer=answer,
         outlets=[asset.staged_model],
         max_active_tis_per_dag=1,
     )

@@ -52,6 +52,10 @@ class PromotionRefused(NothingOwed):
     """The gate refused a model; the message gives the reason, the ledger the evidence."""
 
 
+class ApprovalAwaited(NothingOwed):
+    """A model passed the gate and waits for a human; the message says how to answer."""
+
+
 class RegistryError(IrisError):
     """MLflow refused or did not answer. Retrying may help."""
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from iris_core.cli.deployment import open_workspace
+from iris_core.cli.deployment import open_in_person, open_workspace
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 
 if TYPE_CHECKING:
     from iris_core.ledger import Record
-    from iris_core.ledger.workspace import Workspace
 
 
 class KindName(StrEnum):
@@ -165,7 +164,7 @@ def rollback(
     from iris_core.errors import PromotionRefused
     from iris_core.history.queries import staged_before
 
-    workspace = _in_person(open_workspace())
+    workspace = open_in_person()
     if version is None:
         now = models.staged(workspace.settings)
         if now is None:
@@ -178,17 +177,6 @@ def rollback(
         before = record.inputs.from_version
         instead = f" in place of version {before}" if before else ""
         typer.echo(f"Version {version} of {record.model.name} is staged{instead}. {record.identity.path}")
-
-
-def _in_person(workspace: Workspace) -> Workspace:
-    """In the name of RUN_OWNER, else of who is logged in."""
-    from getpass import getuser
-
-    from iris_core.ledger import Actor
-    from iris_core.ledger.audit import code_version
-
-    owner = workspace.settings.run_owner or getuser()
-    return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
 
 
 def _print_records(records: list[Record]) -> None:

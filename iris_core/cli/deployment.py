@@ -23,6 +23,18 @@ def open_workspace() -> Workspace:
     return workspace.open_workspace(settings, workspace.access_from_settings(settings))
 
 
+def open_in_person() -> Workspace:
+    """The same, to decide in the name of RUN_OWNER, else of who is logged in."""
+    from getpass import getuser
+
+    from iris_core.ledger import Actor
+    from iris_core.ledger.audit import code_version
+
+    workspace = open_workspace()
+    owner = workspace.settings.run_owner or getuser()
+    return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
+
+
 def airflow_of(address: str) -> AirflowApi | None:
     """Airflow's API at an address, or that of the stack which is asked; None where neither is known."""
     from iris_core.cli.composed import ADMIN, composed

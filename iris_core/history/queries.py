@@ -71,7 +71,7 @@ def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None
     """Of the approved, the one of the newest data (`age`); what came before a rollback no longer counts."""
     best: PromotionRecord | None = None
     for record in newest_first:
-        if record.outcome == Outcome.REFUSED:
+        if not record.stages:
             continue
         if best is None or record.age > best.age:
             best = record
@@ -85,7 +85,7 @@ def stagings(ledger: Ledger) -> list[PromotionRecord]:
     decisions = [*islice(ledger.recent_of(PromotionRecord), LOOKED_BACK)][::-1]
     changes: list[PromotionRecord] = []
     for record in decisions:
-        if record.outcome == Outcome.REFUSED:
+        if not record.stages:
             continue
         is_newer = not changes or record.age > changes[-1].age
         if isinstance(record, RollbackRecord) or is_newer:

@@ -9,6 +9,7 @@ from iris_core.history.queries import Story, tally
 from iris_core.ledger import Actor, Outcome
 from iris_core.ledger.records.promotion import (
     Approval,
+    AskedRecord,
     GateEvidence,
     RollbackRecord,
     VerdictRecord,
@@ -27,6 +28,8 @@ def _sentences(story: Story) -> Iterator[str]:
             yield _rolled_back(record)
         elif isinstance(record, VerdictRecord):
             yield from _judged(record)
+        elif isinstance(record, AskedRecord) and record is story.promotions[-1]:
+            yield from _asked(record)
     yield _fate(story)
     yield _used(story)
     if story.performances:
@@ -60,13 +63,19 @@ def _trained(story: Story) -> str:
     )
 
 
+def _asked(record: AskedRecord) -> Iterator[str]:
+    yield _accuracy(record.evidence)
+    yield _against_champion(record.evidence)
+    yield f"It passed the gate; a human was asked on {when(record.at)}, and nobody has answered yet."
+
+
 def _judged(record: VerdictRecord) -> Iterator[str]:
     evidence = record.evidence if isinstance(record.evidence, GateEvidence) else None
     if evidence:
         yield _accuracy(evidence)
         yield _against_champion(evidence)
     was_promoted = record.outcome == Outcome.PROMOTED
-    verdict = "It was promoted" if was_promoted else "It was refused"
+    verdict = f"It was {record.outcome}"
     if evidence and evidence.approval:
         verdict += f", {_answered(evidence.approval)},"
     why = "" if was_promoted and evidence else f" because {record.reason}"

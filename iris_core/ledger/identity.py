@@ -21,6 +21,7 @@ Kind = Literal["training", "promotion", "scoring", "performance", "drift", "acti
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 VERDICT = "verdict"
+ASKED = "asked"
 PERFORMANCE = "performance"
 RETRAIN = "retrain"
 
@@ -100,6 +101,11 @@ class Identity:
     def of_verdict(cls, run_id: str, trained: datetime) -> Identity:
         """The gate's verdict on the model of a training run."""
         return cls("promotion", trained.date(), run_id, Variant(VERDICT))
+
+    @classmethod
+    def of_request(cls, run_id: str, trained: datetime) -> Identity:
+        """The request to a human to answer for the model of a training run."""
+        return cls("promotion", trained.date(), run_id, Variant(ASKED))
 
     @classmethod
     def of_rollback(cls, subject: str, moment: datetime) -> Identity:

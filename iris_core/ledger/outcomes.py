@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     PROMOTED = "promoted"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"
+    ASKED = "asked"
     SCORED = "scored"
     MEASURED = "measured"
     UNMATCHED = "unmatched"

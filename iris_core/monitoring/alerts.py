@@ -1,4 +1,4 @@
-"""Alerts about drift: what is owed is computed from the ledger, each is recorded once it is delivered.
+"""Messages to people: what is owed is computed from the ledger, each is recorded once it is delivered.
 
 An alert is owed for every alerting verdict (`verdicts.with_debounce`), on every configured channel, until the
 ledger holds an `action` record of it. The record is written after the delivery: a channel that fails is tried
@@ -8,7 +8,7 @@ other way round, a crash would lose the alert.
 
 A look goes back to the hour before which everything was told on the channel (`ledger.settled`), however many
 verdicts have come since. A verdict from before that hour is owed as well when one that came late makes it
-alert.
+alert. A model that waits for a human's answer is told of in the same way.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
+from iris_core import promotion
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import rank
 from iris_core.errors import AlertUndelivered, NothingOwed
-from iris_core.ledger import Identity, Ledger, Variant
+from iris_core.ledger import Identity, Ledger, Record, Variant
 from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.settled import Settled
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
-from iris_core.monitoring.messages import Message, alert_of, violations_of
+from iris_core.monitoring.messages import Message, alert_of, request_of, violations_of
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +76,30 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
         missed = len(sent.failed)
         owed = [one for one in _alerting(workspace, records, since[channel]) if not told.on(channel, one[0])]
         sent.deliver(channel, deliver, _messages(workspace, owed))
+        sent.deliver(channel, deliver, _requests(workspace, told, channel))
         if len(sent.failed) == missed:
             _settle(workspace, channel, since[channel], now)
     return sent.result()
+
+
+def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> None:
+    """Tell of the models that wait for a human's answer, on every channel that has not yet.
+
+    :raises AlertUndelivered: some could not be told; trying again tells only those.
+    """
+    told, sent = Told(workspace.ledger), _Sent(workspace)
+    for channel, deliver in channels.items():
+        sent.deliver(channel, deliver, _requests(workspace, told, channel))
+    with suppress(NothingOwed):
+        sent.result()
+
+
+def _requests(workspace: Workspace, told: Told, channel: str) -> Iterator[Owed]:
+    if workspace.settings.promotion_approval == "manual":
+        for request in promotion.open_requests(workspace.ledger):
+            if not told.on(channel, request):
+                message = request_of(workspace.settings, request)
+                yield Owed(message, [(request.identity, "a human is asked")])
 
 
 def _told_until(workspace: Workspace, channel: str, now: datetime) -> datetime:
@@ -128,7 +151,7 @@ class Told:
     ledger: Ledger
     _days: dict[date, dict[str, tuple[Variant, ...]]] = field(default_factory=dict)
 
-    def on(self, channel: str, record: DriftRecord) -> bool:
+    def on(self, channel: str, record: Record) -> bool:
         """Whether a record was told of on a channel."""
         alert = Identity.of_alert(record.identity, channel)
         if alert.day not in self._days:

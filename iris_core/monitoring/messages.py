@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.debounce import Debounced
 from iris_core.ledger import Identity
 from iris_core.ledger.records.drift import DriftRecord
+from iris_core.ledger.records.promotion import AskedRecord
 from iris_core.settings.variables import Settings
 
 
@@ -63,6 +64,50 @@ class Alert(Message):
         if self.more:
             lines.append(f"{self.more} more verdicts on this model alert: iris ledger --kind drift")
         return "\n".join(lines)
+
+
+class Request(Message):
+    """A model that passed the gate waits for a human."""
+
+    model: str
+    version: int
+    data: str
+    sentence: str
+    answer: str
+    may_answer: str
+    asked: str
+
+    @property
+    def title(self) -> str:
+        return f"Promote {self.model} version {self.version}? ({self.team}, {self.environment})"
+
+    @property
+    def text(self) -> str:
+        return "\n".join(
+            (
+                self.title,
+                f"Trained on: {self.data}",
+                f"The gate says yes: {self.sentence}",
+                f"Answer: {self.answer}; {self.may_answer}",
+                f"Ledger: {self.asked}",
+            )
+        )
+
+
+def request_of(settings: Settings, record: AskedRecord) -> Request:
+    """The message that asks a human about a model."""
+    return Request(
+        id=message_id(settings, record.identity),
+        team=settings.team,
+        environment=settings.platform_env,
+        model=record.inputs.model,
+        version=record.inputs.version,
+        data=record.about.uri if record.about else "",
+        sentence=record.reason,
+        answer=record.outputs.answer,
+        may_answer=record.outputs.may_answer,
+        asked=record.identity.path,
+    )
 
 
 def violations_of(state: Debounced) -> str:

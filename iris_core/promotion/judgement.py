@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, PromotionRefused
+from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.promotion import Approval, GateEvidence, Holdout, VerdictRecord
+from iris_core.ledger.records.promotion import Approval, GateEvidence, Holdout, JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
@@ -42,6 +42,12 @@ class Assessment:
 def verdict_on(workspace: Workspace, training: TrainedRecord) -> VerdictRecord | None:
     """The verdict on the model of a training, if it has been given."""
     return workspace.ledger.find(VerdictRecord, Identity.of_verdict(training.run_id, training.at))
+
+
+def verdict_identity(judged: JudgedInputs) -> Identity:
+    """The verdict on a model version that a training made."""
+    assert judged.trained_at is not None
+    return Identity.of_verdict(judged.run_id or "", judged.trained_at)
 
 
 def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> Assessment:
@@ -161,50 +167,47 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
         yield "gate/difference_high", champion.difference.high
 
 
-def judge_model(
-    workspace: Workspace, training: TrainedRecord, version: ModelVersion, approval: Approval | None = None
-) -> VerdictRecord:
-    """Judge a model once: the verdict that stands, with its evidence.
-
-    :raises PromotionRefused: it passed the gate, and a human must be asked first; nothing is recorded.
-    """
+def judge_model(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> VerdictRecord:
+    """Judge a model once: the verdict that stands, with its evidence. No human is asked."""
     if standing := verdict_on(workspace, training):
         return standing
     assessed = assess(workspace, training, version)
-    asked = assessed.passed and workspace.settings.promotion_approval == "manual"
-    if asked and approval is None:
-        raise PromotionRefused("PROMOTION_APPROVAL=manual, and nobody was asked yet: this model stays owed.")
-    given = approval if asked else None
-    return record_gate_verdict(workspace, training, version, assessed, given)
+    return record_gate_verdict(workspace, judged_inputs(training, version), assessed)
+
+
+def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInputs:
+    """What is judged: a model version and where it came from."""
+    return JudgedInputs(
+        model=version.name,
+        version=int(version.version),
+        run_id=version.run_id,
+        training=training.identity.path,
+        trained_at=training.at,
+        landed_at=training.about.landed_at,
+        object=training.about,
+    )
 
 
 def record_gate_verdict(
-    workspace: Workspace,
-    training: TrainedRecord,
-    version: ModelVersion,
-    assessed: Assessment,
-    approval: Approval | None = None,
+    workspace: Workspace, judged: JudgedInputs, assessed: Assessment, approval: Approval | None = None
 ) -> VerdictRecord:
-    """Record the verdict; whoever comes first decides."""
+    """Record the verdict; whoever comes first decides.
+
+    :param judged: the model version.
+    :param assessed: what the gate found.
+    :param approval: a human's answer, where one was asked: without it nothing that passed is staged.
+    """
     passed = assessed.passed and (approval is None or approval.approved)
     evidence = assessed.evidence
     if evidence and approval:
         evidence = evidence.model_copy(update={"approval": approval})
     reasons = [approval.sentence] if approval else []
     record = VerdictRecord(
-        identity=Identity.of_verdict(training.run_id, training.at),
+        identity=verdict_identity(judged),
         outcome=Outcome.PROMOTED if passed else Outcome.REFUSED,
         by=workspace.actor,
         reason="; ".join([*reasons, assessed.reason]),
-        inputs=VerdictRecord.Inputs(
-            model=version.name,
-            version=int(version.version),
-            run_id=version.run_id,
-            training=training.identity.path,
-            trained_at=training.at,
-            landed_at=training.about.landed_at,
-            object=training.about,
-        ),
+        inputs=judged,
         outputs=VerdictRecord.Outputs(alias=ALIAS, stage=STAGE) if passed else VerdictRecord.Outputs(),
         evidence=evidence or VerdictRecord.Nothing(),
     )

@@ -156,7 +156,7 @@ class Settings(Declared):
     promotion_approval: Literal["auto", "manual"] = variable(
         "PROMOTION_APPROVAL",
         "auto",
-        "`manual`: a human answers in Airflow before a model is staged, within a day",
+        "`manual`: a human answers before a model is staged (`iris approve`); no run waits",
         "auto",
         "manual",
     )

@@ -155,8 +155,22 @@ def workspace(context: Context) -> Workspace:
     return open_workspace(settings, MinioHook().access(), actor)
 
 
+def register_model(opened: Workspace, training: str) -> dict[str, Any]:
+    """Promote the model of a training; where a human must answer, the channels are told, and nobody waits."""
+    from iris_airflow.notifiers.channels import channels
+    from iris_core import promotion
+    from iris_core.errors import ApprovalAwaited
+    from iris_core.monitoring import alerts
+
+    try:
+        return promotion.register_step(opened, training)
+    except ApprovalAwaited:
+        alerts.deliver_requests(opened, channels(opened.settings))
+        raise
+
+
 def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
-    """Deliver the alerts that are owed to the channels that are configured."""
+    """Deliver the messages that are owed to the channels that are configured."""
     from iris_airflow.notifiers.channels import channels
     from iris_core.monitoring import alerts
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +12,7 @@ from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from tests.dags.conftest import RunDag
+from tests.receiving import receiver
 
 pytestmark = [pytest.mark.dags, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -51,28 +49,6 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     assert [one["events"].count(names.asset("predictions")) for one in ran] == [1, 2, 3]
     scored = list(workspace.ledger.recent_of(ScoredRecord))
     assert [record.evidence.rows for record in scored] == [75_000] * 3
-
-
-@contextmanager
-def receiver() -> Iterator[tuple[str, list[bytes]]]:
-    """A webhook on the loopback: its address, and what it was posted."""
-    got: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/", got
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(

@@ -227,6 +227,7 @@ def test_labels_that_come_later_are_joined(running: Running, tables: tuple[bytes
         "join_labels": "success",
         "alert": "skipped",
         "request_retraining": "skipped",
+        "outcome": "success",
     }
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pytest
 
-from iris_core import models, promotion, training
-from iris_core.errors import NothingOwed, PromotionRefused, StoreError
+from iris_core import models, promotion
+from iris_core.errors import PromotionRefused, StoreError
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.promotion import Approval, GateEvidence, VerdictRecord
+from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict
@@ -26,14 +25,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Rows = tuple[list[str], list[str]]
 AsCsv = Callable[[list[str]], bytes]
-APPROVED = {
-    "chosen_options": ["Approve"],
-    "params_input": {},
-    "responded_at": "2026-01-02T03:04:05+00:00",
-    "responded_by_user": {"id": "7", "name": "jane"},
-}
-REJECTED = {**APPROVED, "chosen_options": ["Reject"]}
-TIMED_OUT = {**REJECTED, "responded_by_user": None, "timedout": True}
 
 
 def inches(line: str) -> str:
@@ -170,87 +161,6 @@ class TestRefused:
         with pytest.raises(PromotionRefused, match="its holdout cannot be drawn again"):
             promotion.promote(unversioned, record)
         assert isinstance(verdict_on(unversioned, record).evidence, VerdictRecord.Nothing)
-
-
-class TestApproval:
-    @pytest.fixture
-    def manual(self, mlflow_db: Path, make_workspace: Callable[..., Workspace]) -> Workspace:
-        return make_workspace(PROMOTION_APPROVAL="manual")
-
-    def test_who_approved_is_in_the_ledger(self, manual: Workspace, train_csv: bytes) -> None:
-        record = train_one(manual, train_csv)
-        question = promotion.assess_step(manual, record.identity.path, timedelta(hours=1))
-        assert question["subject"].endswith("version 1?")
-        assert "- accuracy " in question["body"]
-        assert record.about.uri in question["body"]
-        promotion.register_step(manual, record.identity.path, APPROVED)
-        verdict = verdict_on(manual, record)
-        assert verdict.outcome == Outcome.PROMOTED
-        answered = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        approval = expect(GateEvidence, verdict.evidence).approval
-        assert approval == Approval(approved=True, by="jane", at=answered)
-        assert verdict.reason.startswith("approved by jane; ")
-        assert models.staged(manual.settings) is not None
-
-    @pytest.mark.parametrize(
-        ("answer", "reason"),
-        [(REJECTED, "rejected by jane"), (TIMED_OUT, "nobody approved it in time")],
-    )
-    def test_no_and_no_answer_are_refused(
-        self, manual: Workspace, train_csv: bytes, answer: dict[str, Any], reason: str
-    ) -> None:
-        record = train_one(manual, train_csv)
-        with pytest.raises(PromotionRefused, match=reason):
-            promotion.register_step(manual, record.identity.path, answer)
-        assert models.staged(manual.settings) is None
-        with pytest.raises(NothingOwed):
-            training.reconcile(manual)
-
-    def test_nobody_approves_by_timing_out(self, manual: Workspace, train_csv: bytes) -> None:
-        record = train_one(manual, train_csv)
-        answer = {**APPROVED, "responded_by_user": None}
-        with pytest.raises(PromotionRefused, match="nobody approved"):
-            promotion.register_step(manual, record.identity.path, answer)
-
-    def test_without_an_answer_nothing_is_decided(self, manual: Workspace, train_csv: bytes) -> None:
-        record = train_one(manual, train_csv)
-        with pytest.raises(PromotionRefused, match="nobody was asked yet"):
-            promotion.register_step(manual, record.identity.path)
-        assert promotion.unfinished(manual) == record
-
-    def test_while_somebody_is_asked_nobody_else_is(self, manual: Workspace, train_csv: bytes) -> None:
-        record = train_one(manual, train_csv)
-        promotion.assess_step(manual, record.identity.path, timedelta(hours=1))
-        assert promotion.unfinished(manual) is None
-        promotion.assess_step(manual, record.identity.path, timedelta(seconds=-1))
-        assert promotion.unfinished(manual) == record
-
-    def test_what_the_gate_refuses_nobody_is_asked_about(
-        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
-    ) -> None:
-        strict = make_workspace(PROMOTION_APPROVAL="manual", ACCURACY_THRESHOLD="1.0")
-        mixed = [
-            line.replace("versicolor", "virginica") if n % 4 == 0 else line
-            for n, line in enumerate(iris_rows[0])
-        ]
-        record = train_one(strict, as_csv(mixed))
-        with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
-            promotion.assess_step(strict, record.identity.path, timedelta(hours=1))
-        assert verdict_on(strict, record).outcome == Outcome.REFUSED
-
-    def test_an_approval_does_not_overrule_the_gate(
-        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
-    ) -> None:
-        """The threshold was raised after somebody had been asked."""
-        manual = make_workspace(PROMOTION_APPROVAL="manual")
-        mixed = [
-            line.replace("versicolor", "virginica") if n % 4 == 0 else line
-            for n, line in enumerate(iris_rows[0])
-        ]
-        record = train_one(manual, as_csv(mixed))
-        raised = manual.settings.model_copy(update={"accuracy_threshold": 1.0})
-        with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
-            promotion.register_step(replace(manual, settings=raised), record.identity.path, APPROVED)
 
 
 def test_the_identity_of_a_verdict_is_the_runs(tracked: Workspace, train_csv: bytes) -> None:

@@ -11,17 +11,19 @@ from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
 from iris_core.ledger.records.objects import RejectedRecord, SupersededRecord, UnchangedRecord
 from iris_core.ledger.records.performance import MeasuredRecord
-from iris_core.ledger.records.promotion import RollbackRecord, VerdictRecord
+from iris_core.ledger.records.promotion import AskedRecord, RollbackRecord, VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 
 
 def _tag(record: Any) -> str | None:
-    """What tells the types apart: the outcome; of drift, which may have any severity, what is judged."""
+    """What tells the types apart: the outcome, where it does not mean two things; of drift what is judged."""
     if not isinstance(record, dict) or not isinstance(record.get("inputs"), dict):
         return None
     if record.get("kind") == "drift":
         return "performance" if "performance" in record["inputs"] else "batch"
+    if record.get("kind") == "promotion" and record.get("outcome") == "superseded":
+        return "superseded model"
     return str(record.get("outcome"))
 
 
@@ -35,6 +37,8 @@ AnyRecord = Annotated[
     | Annotated[UnchangedRecord, Tag("unchanged")]
     | Annotated[VerdictRecord, Tag("promoted")]
     | Annotated[VerdictRecord, Tag("refused")]
+    | Annotated[VerdictRecord, Tag("superseded model")]
+    | Annotated[AskedRecord, Tag("asked")]
     | Annotated[RollbackRecord, Tag("rolled back")]
     | Annotated[BatchDriftRecord, Tag("batch")]
     | Annotated[PerformanceDriftRecord, Tag("performance")]

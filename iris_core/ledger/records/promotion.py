@@ -1,4 +1,4 @@
-"""Verdicts of the gate with what it measured, and rollbacks."""
+"""Verdicts of the gate with what it measured, requests for a human's answer, and rollbacks."""
 
 from __future__ import annotations
 
@@ -123,18 +123,20 @@ class Champion(_Frozen):
     detectable_loss: float
 
 
-class Approval(_Frozen):
-    """What a human answered, and who; `by` is empty when nobody did in time."""
+class Approval(Payload):
+    """What a human answered, who and why; in older records `by` is empty when nobody did in time."""
 
     approved: bool
     by: str = ""
     at: datetime | None = None
+    reason: str = ""
 
     @property
     def sentence(self) -> str:
         if not self.by:
             return "nobody approved it in time"
-        return f"{'approved' if self.approved else 'rejected'} by {self.by}"
+        why = f": {self.reason}" if self.reason else ""
+        return f"{'approved' if self.approved else 'rejected'} by {self.by}{why}"
 
 
 class GateEvidence(Payload):
@@ -168,6 +170,12 @@ class PromotionInputs(Payload):
     landed_at: Moment = None
 
 
+class JudgedInputs(PromotionInputs):
+    """With the object that the model was trained on."""
+
+    object: ObjectVersion | None = None
+
+
 class PromotionRecord(Record):
     """A decision about what is staged; nothing is, of a model that was refused."""
 
@@ -188,6 +196,11 @@ class PromotionRecord(Record):
         )
 
     @property
+    def stages(self) -> bool:
+        """Whether the model is to be staged by this decision."""
+        return self.outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK)
+
+    @property
     def age(self) -> tuple[datetime, datetime]:
         """When the data of the model landed, and when it was trained: the later, the newer.
 
@@ -200,18 +213,36 @@ class PromotionRecord(Record):
 class VerdictRecord(PromotionRecord):
     """The gate's verdict on a trained model, a human's answer included.
 
-    Without evidence where the holdout could not be drawn again.
+    Without evidence where the holdout could not be drawn again. `superseded`: a human was asked about a newer
+    model before anybody had answered for this one.
     """
-
-    class Inputs(PromotionInputs):
-        object: ObjectVersion | None = None
 
     class Nothing(Payload):
         model_config = ConfigDict(extra="forbid")
 
-    outcome: Literal[Outcome.PROMOTED, Outcome.REFUSED]
-    inputs: Inputs
+    outcome: Literal[Outcome.PROMOTED, Outcome.REFUSED, Outcome.SUPERSEDED]
+    inputs: JudgedInputs
     evidence: GateEvidence | Nothing = Nothing()
+
+    @property
+    def about(self) -> ObjectVersion | None:
+        return self.inputs.object
+
+
+class AskedRecord(PromotionRecord):
+    """A model passed the gate, and a human is asked; open until the model has its verdict.
+
+    `answer` says how to, `may_answer` who can.
+    """
+
+    class Outputs(PromotionRecord.Outputs):
+        answer: str
+        may_answer: str
+
+    outcome: Literal[Outcome.ASKED] = Outcome.ASKED
+    inputs: JudgedInputs
+    outputs: Outputs
+    evidence: GateEvidence
 
     @property
     def about(self) -> ObjectVersion | None:

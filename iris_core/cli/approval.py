@@ -1,0 +1,71 @@
+"""`iris approve`, `iris refuse`: answer for a model that waits for a human."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from iris_core.cli.deployment import open_in_person
+from iris_core.cli.screen import AsJson, print_json
+
+if TYPE_CHECKING:
+    from iris_core.ledger.records.promotion import VerdictRecord
+    from iris_core.ledger.workspace import Workspace
+
+Version = Annotated[int, typer.Argument(min=1, help="The version that you are asked about.")]
+Reason = Annotated[str, typer.Option(help="Why: recorded, and shown to whoever asks later.")]
+
+
+def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:
+    """Approve a model that passed the gate: it is staged, and inference follows by itself.
+
+    When the champion or a limit has changed since, the gate judges again first. Needs MLflow and the store.
+    RUN_OWNER, else your login, is recorded as the one who answered.
+
+    Examples:
+
+      iris ledger --kind promotion --outcome asked
+
+      iris explain 4
+
+      iris approve 4 --reason "recall of virginica is back"
+    """
+    from iris_core import models
+
+    workspace = open_in_person()
+    verdict = _answer(workspace, version, reason, approved=True)
+    staged = models.staged(workspace.settings)
+    if staged is None or staged.version == version:
+        told = f"Version {version} is approved and staged."
+    else:
+        told = f"Version {version} is approved; version {staged.version}, of newer data, stays staged."
+    _print(verdict, told, as_json)
+
+
+def refuse(version: Version, reason: Reason, as_json: AsJson = False) -> None:
+    """Refuse a model that passed the gate: what is staged stays.
+
+    Examples:
+
+      iris refuse 4 --reason "the spring campaign is not in the table"
+    """
+    verdict = _answer(open_in_person(), version, reason, approved=False)
+    _print(verdict, f"Version {version} is refused.", as_json)
+
+
+def _answer(workspace: Workspace, version: int, reason: str, *, approved: bool) -> VerdictRecord:
+    from datetime import UTC, datetime
+
+    from iris_core import promotion
+    from iris_core.ledger.records.promotion import Approval
+
+    given = Approval(approved=approved, by=workspace.actor.owner, at=datetime.now(UTC), reason=reason)
+    return promotion.answer(workspace, version, given)
+
+
+def _print(verdict: VerdictRecord, told: str, as_json: bool) -> None:
+    if as_json:
+        print_json(verdict.model_dump(mode="json"))
+    else:
+        typer.echo(f"{told} {verdict.identity.path}")

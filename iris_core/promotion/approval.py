@@ -1,0 +1,219 @@
+"""A human between the gate's verdict and the staging: asked once, answering whenever, waited for by nobody.
+
+The request is a ledger record; the run that made it ends. It is open until the model has a verdict: by an
+answer (`iris approve`, `iris refuse`), or because a newer model is asked about. At most the newest is open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import cache, partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from iris_core.errors import ApprovalAwaited, PromotionRefused
+from iris_core.ledger import Identity, Ledger, Outcome
+from iris_core.ledger.identity import VERDICT
+from iris_core.ledger.records.promotion import (
+    Approval,
+    AskedRecord,
+    GateEvidence,
+    JudgedInputs,
+    VerdictRecord,
+)
+from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import registry, tracking
+from iris_core.models.registry import APPLIED_TAG
+from iris_core.promotion import judgement, staging
+from iris_core.promotion.judgement import Assessment
+from iris_core.settings.variables import Settings
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+LOOKED_THROUGH = 200
+"""So many of the newest decisions about models are looked through for open requests."""
+MAY_ANSWER = "whoever may write the ledger and stage models in MLflow"
+
+
+def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> VerdictRecord:
+    """The verdict on a model, where only a human can say yes.
+
+    :raises ApprovalAwaited: it passed the gate; the request is recorded, and replaces older ones.
+    """
+    request = _request_about(workspace, training)
+    if request is None and judgement.verdict_on(workspace, training) is None:
+        assessed = judgement.assess(workspace, training, version)
+        judged = judgement.judged_inputs(training, version)
+        if not assessed.passed or assessed.evidence is None:
+            return judgement.record_gate_verdict(workspace, judged, assessed)
+        request = _ask(workspace, judged, assessed.evidence, assessed.reason)
+    replace_older(workspace)
+    verdict = judgement.verdict_on(workspace, training)
+    if verdict is None and request is not None:
+        raise ApprovalAwaited(
+            f"{_name(request)} passed the gate and waits for a human: {request.outputs.answer}"
+        )
+    assert verdict is not None
+    return verdict
+
+
+def is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
+    """Whether a model waits for a human, and is owed to nobody else."""
+    is_manual = workspace.settings.promotion_approval == "manual"
+    return is_manual and _request_about(workspace, training) is not None
+
+
+def _request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord | None:
+    return workspace.ledger.find(AskedRecord, Identity.of_request(training.run_id, training.at))
+
+
+def _ask(workspace: Workspace, judged: JudgedInputs, evidence: GateEvidence, reason: str) -> AskedRecord:
+    assert judged.trained_at is not None
+    number = judged.version
+    record = AskedRecord(
+        identity=Identity.of_request(judged.run_id or "", judged.trained_at),
+        by=workspace.actor,
+        reason=reason,
+        inputs=judged,
+        outputs=AskedRecord.Outputs(
+            answer=f"iris approve {number} --reason …, or iris refuse {number} --reason …",
+            may_answer=MAY_ANSWER,
+        ),
+        evidence=evidence,
+    )
+    return workspace.ledger.commit(record).standing(AskedRecord)
+
+
+def open_requests(ledger: Ledger) -> Iterator[AskedRecord]:
+    """Requests about models that have no verdict, newest first. Read-only."""
+    decided = cache(partial(ledger.decided_on, "promotion"))
+    for entry in islice(ledger.journal("promotion"), LOOKED_THROUGH):
+        about = entry.identity
+        if entry.outcome == Outcome.ASKED and VERDICT not in decided(about.day).get(about.subject, ()):
+            request = ledger.find(AskedRecord, about)
+            if request and request.at == entry.at:
+                yield request
+
+
+def _verdict_on(ledger: Ledger, request: AskedRecord) -> VerdictRecord | None:
+    return ledger.find(VerdictRecord, judgement.verdict_identity(request.inputs))
+
+
+def replace_older(workspace: Workspace) -> AskedRecord | None:
+    """Record that the request about the newest model replaces the others.
+
+    :returns: the one that stays open.
+    """
+    found = sorted(open_requests(workspace.ledger), key=lambda request: request.age)
+    for request in found[:-1]:
+        _record_replaced(workspace, request, found[-1])
+    return found[-1] if found else None
+
+
+def _record_replaced(workspace: Workspace, request: AskedRecord, newest: AskedRecord) -> None:
+    record = VerdictRecord(
+        identity=judgement.verdict_identity(request.inputs),
+        outcome=Outcome.SUPERSEDED,
+        by=workspace.actor,
+        reason=f"nobody had answered when version {newest.inputs.version}, of newer data, was asked about",
+        inputs=request.inputs,
+        evidence=request.evidence,
+    )
+    _carry_out(workspace, workspace.ledger.commit(record).standing(VerdictRecord))
+
+
+def _carry_out(workspace: Workspace, verdict: VerdictRecord) -> None:
+    """Apply a verdict, unless that was done, or somebody deleted the version."""
+    with tracking.asking("Applying a verdict", workspace.settings):
+        mlflow_client = tracking.client(workspace.settings)
+        found = registry.find(mlflow_client, verdict.inputs.model, verdict.inputs.version)
+        if found is not None and APPLIED_TAG not in found.tags:
+            staging.apply_verdict(mlflow_client, found, verdict)
+
+
+def answer(workspace: Workspace, version: int, approval: Approval) -> VerdictRecord:
+    """Record a human's answer as the verdict on a model version, and carry it out.
+
+    An approval does not overrule the gate: when another champion is staged than the one that the evidence is
+    about, or a limit was changed, the model is judged again. An answer that died half-way is finished by
+    giving it again.
+
+    :raises PromotionRefused: nobody is asked about this version (any more), or the gate says no by now.
+    :raises RegistryError: MLflow does not answer.
+    """
+    newest = replace_older(workspace)
+    request = _request_named(workspace, version, newest)
+    standing = _verdict_on(workspace.ledger, request)
+    verdict = standing or _answered(workspace, request, approval)
+    _carry_out(workspace, verdict)
+    if not _says(verdict, approval) or verdict.stages != approval.approved:
+        hint = _hint(newest) if newest != request else ""
+        raise PromotionRefused(f"{_name(request)} is {verdict.outcome}: {verdict.reason}.{hint}")
+    return verdict
+
+
+def _says(verdict: VerdictRecord, approval: Approval) -> bool:
+    """Whether a verdict rests on this answer."""
+    evidence = verdict.evidence
+    given = evidence.approval if isinstance(evidence, GateEvidence) else None
+    return given is not None and (given.approved, given.by) == (approval.approved, approval.by)
+
+
+def _request_named(workspace: Workspace, version: int, newest: AskedRecord | None) -> AskedRecord:
+    """The request about a version, open or not.
+
+    :param newest: the open one.
+    """
+    for request in islice(workspace.ledger.recent_of(AskedRecord, outcome=Outcome.ASKED), LOOKED_THROUGH):
+        if request.inputs.version == version:
+            return request
+    name = workspace.settings.names.model
+    raise PromotionRefused(f"Nobody is asked about version {version} of {name}.{_hint(newest)}")
+
+
+def _hint(newest: AskedRecord | None) -> str:
+    """Which request is open."""
+    if newest is None:
+        return " No model waits for an answer."
+    return f" Version {newest.inputs.version} waits for one: {newest.outputs.answer}"
+
+
+def _name(request: AskedRecord) -> str:
+    return f"Version {request.inputs.version} of {request.inputs.model}"
+
+
+def _answered(workspace: Workspace, request: AskedRecord, approval: Approval) -> VerdictRecord:
+    assessed = Assessment(request.evidence, passed=True, reason=request.reason)
+    if approval.approved and not _holds(workspace.settings, request.evidence):
+        assessed = _assessed_again(workspace, request)
+    return judgement.record_gate_verdict(workspace, request.inputs, assessed, approval)
+
+
+def _holds(settings: Settings, evidence: GateEvidence) -> bool:
+    """Whether a model would be judged by the same champion and limits now."""
+    champion, staged = evidence.champion, registry.staged(settings)
+    if evidence.threshold != settings.accuracy_threshold:
+        return False
+    if champion is None or staged is None:
+        return champion is None and staged is None
+    is_same = (champion.version, champion.run_id) == (staged.version, staged.run_id)
+    return is_same and champion.margin == settings.promotion_margin
+
+
+def _assessed_again(workspace: Workspace, request: AskedRecord) -> Assessment:
+    training = workspace.ledger.find(TrainedRecord, request.inputs.training)
+    with tracking.asking("Judging a model again", workspace.settings):
+        mlflow_client = tracking.client(workspace.settings)
+        version = registry.find(mlflow_client, request.inputs.model, request.inputs.version)
+    if training is None or version is None:
+        missing = "its training record" if training is None else "the version in MLflow"
+        raise PromotionRefused(f"{_name(request)} cannot be judged again: {missing} is gone.")
+    log.info(
+        "%s is judged again: the champion or a limit has changed since it was asked about.", _name(request)
+    )
+    return judgement.assess(workspace, training, version)

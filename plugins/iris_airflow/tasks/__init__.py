@@ -1,1 +1,0 @@
-"""Groups of tasks that a DAG takes in as one."""
