@@ -77,6 +77,9 @@ class Identity:
         :raises ValueError: it names none.
         """
         kind, day, subject, variant = path.split("/")
+        for part in (subject, variant):
+            if not part.strip(".") or not part.isprintable():
+                raise ValueError(f"{path!r} is not the path of a record.")
         return cls(kind_named(kind), date.fromisoformat(day), subject, Variant(variant))
 
     def again(self, what: object) -> Identity:

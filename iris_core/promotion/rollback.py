@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, ModelRef, Outcome
+from iris_core.ledger.model import in_a_key
 from iris_core.ledger.records.promotion import PromotionRecord, RollbackRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
@@ -66,7 +67,7 @@ def _record_rollback(
 ) -> RollbackRecord:
     tags = target.tags
     record = RollbackRecord(
-        identity=Identity.of_rollback(target.run_id or f"version-{target.version}", now),
+        identity=Identity.of_rollback(in_a_key(target.run_id or f"version-{target.version}"), now),
         by=workspace.actor,
         reason=reason,
         inputs=RollbackRecord.Inputs(

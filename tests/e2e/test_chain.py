@@ -21,7 +21,7 @@ from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
 from tests.records import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_200)]
 
 
 def test_a_put_becomes_a_model_predictions_and_a_verdict(
