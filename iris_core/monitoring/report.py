@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.performance import Answered
@@ -15,7 +17,7 @@ from iris_core.drift.spread import learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, JournalEntry, ModelRef, Outcome, Variant
+from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Variant
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -231,10 +233,16 @@ def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
     }
 
 
+class _Told(BaseModel):
+    """What `report` returned, after its way through XCom."""
+
+    verdict: IdentityField
+
+
 def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    made = {Identity.parse(str(report["verdict"])): report for report in reports}
+    made = {_Told(**report).verdict: report for report in reports}
     if not made:
         raise IrisError("No report was made.")
     near = verdicts.near(workspace.ledger, made)
