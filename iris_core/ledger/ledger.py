@@ -10,7 +10,7 @@ never committed, or was committed by somebody else first, is ignored by readers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from heapq import merge
@@ -21,7 +21,6 @@ from pydantic import ValidationError
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
 from iris_core.ledger.journal import JournalEntry
-from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records import parse
 from iris_core.ledger.records.base import Record
 from iris_core.settings.places import LEDGER
@@ -102,15 +101,19 @@ class Ledger:
             found[subject] = alike.setdefault(variants, variants)
         return found
 
-    def maybe_superseded(self, kind: Kind) -> set[str]:
-        """Subjects that a decision `superseded` was tried about: all of which one was made, and few others.
+    def tried(self, kind: Kind, outcomes: Collection[str]) -> dict[str, set[str]]:
+        """Subjects that a decision with one of these outcomes was tried about, and with which of them.
 
-        One listing of the kind's journal, nothing read.
+        All about which one was made, and few others. One listing of the kind's journal, nothing read.
         """
         base = f"{self._journal}/{kind}"
-        names = (key.removeprefix(f"{base}/") for key in self._store.keys(self._bucket, base))
-        entries = (JournalEntry.parse(kind, name) for name in names if Outcome.SUPERSEDED in name)
-        return {entry.identity.subject for entry in entries if entry.outcome == Outcome.SUPERSEDED}
+        found: dict[str, set[str]] = {}
+        for key in self._store.keys(self._bucket, base):
+            if any(outcome in key for outcome in outcomes):
+                entry = JournalEntry.parse(kind, key.removeprefix(f"{base}/"))
+                if entry.outcome in outcomes:
+                    found.setdefault(entry.identity.subject, set()).add(entry.outcome)
+        return found
 
     def recent(
         self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None

@@ -12,6 +12,8 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
     UNCHANGED = "unchanged"
+    FAILED = "failed"
+    REOPENED = "reopened"
     PROMOTED = "promoted"
     REFUSED = "refused"
     ROLLED_BACK = "rolled back"

@@ -3,20 +3,21 @@
 An event only wakes; this module decides. A newest version whose content equals that of the version decided
 just before it is recorded as unchanged; otherwise it is owed. Once it is decided, every older version that
 nobody decided about is recorded as superseded, and not before: work that is under way is never made void by
-an upload that comes after it, so a stream of uploads cannot starve itself.
+an upload that comes after it, so a stream of uploads cannot starve itself. Where nothing came of the newest
+version (rejected, failed), the one before it counts: a bad upload takes no work away from a sound one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import dropwhile
 from typing import Literal
 
 from iris_core.ledger.identity import Identity, Kind
 from iris_core.ledger.owed import Decisions, Pending, Source
-from iris_core.ledger.records.objects import SupersededRecord, UnchangedRecord, Using
+from iris_core.ledger.records.objects import ObjectRecord, SupersededRecord, UnchangedRecord, Using
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
@@ -47,23 +48,42 @@ def reconcile(workspace: Workspace, scope: Scope, again: Rescore = "newest") -> 
     :raises StoreError: the store does not answer.
     """
     decisions = Decisions(workspace.ledger, scope.kind)
-    owed: list[Pending] = []
-    other: list[Pending] = []
-    last_done: datetime | None = None
+    found = _Found()
     superseded: list[Pending] = []
     for _, versions in scope.source.by_key(workspace.store):
-        newest = versions[0]
-        pending = decisions.pending(newest.object, scope.using.variant) if newest.is_current else None
-        if pending and not _record_if_unchanged(workspace, scope, decisions, versions, pending):
-            decided = decisions.stands(newest.object)
-            (other if decided else owed).append(pending)
-            if not decided:
-                continue
-        elif newest.is_current:
-            last_done = max(last_done or newest.object.landed_at, newest.object.landed_at)
-        superseded += _record_superseded(workspace, scope, decisions, versions)
-    owed = sorted([*owed, *_again(owed, other, last_done, again)], key=lambda item: item.object.landed_at)
-    return Reconciled(owed, superseded)
+        if not _look(workspace, scope, decisions, versions, found):
+            superseded += _record_superseded(workspace, scope, decisions, versions)
+    owed = [*found.owed, *_again(found, decisions, again)]
+    return Reconciled(sorted(owed, key=lambda item: item.object.landed_at), superseded)
+
+
+@dataclass
+class _Found:
+    """What is owed; what was decided with another variant only; when what is decided landed last."""
+
+    owed: list[Pending] = field(default_factory=list)
+    other: list[Pending] = field(default_factory=list)
+    last_done: datetime | None = None
+
+
+def _look(
+    workspace: Workspace,
+    scope: Scope,
+    decisions: Decisions,
+    versions: Sequence[ListedVersion],
+    found: _Found,
+) -> bool:
+    """Find what is owed of one key; true where what counts of it waits, and what is older with it."""
+    for version, older in decisions.counting(versions):
+        pending = decisions.pending(version, scope.using.variant, older)
+        if pending and not _record_if_unchanged(workspace, scope, decisions, pending, older):
+            if decisions.is_open(version, older):
+                found.owed.append(pending)
+                return True
+            found.other.append(pending)
+        elif not decisions.is_useless(version):
+            found.last_done = max(found.last_done or version.landed_at, version.landed_at)
+    return False
 
 
 def supersede_older(workspace: Workspace, scope: Scope, version: ObjectVersion) -> list[Pending]:
@@ -76,7 +96,7 @@ def supersede_older(workspace: Workspace, scope: Scope, version: ObjectVersion) 
 
 
 def _record_superseded(
-    workspace: Workspace, scope: Scope, decisions: Decisions, versions: list[ListedVersion]
+    workspace: Workspace, scope: Scope, decisions: Decisions, versions: Sequence[ListedVersion]
 ) -> Iterator[Pending]:
     hidden = not versions[0].is_current and not decisions.variants(versions[0].object)
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
@@ -95,9 +115,13 @@ def _record_superseded(
 
 
 def _record_if_unchanged(
-    workspace: Workspace, scope: Scope, decisions: Decisions, versions: list[ListedVersion], pending: Pending
+    workspace: Workspace,
+    scope: Scope,
+    decisions: Decisions,
+    pending: Pending,
+    older: Sequence[ListedVersion],
 ) -> bool:
-    before = decisions.before(pending, versions[1:])
+    before = decisions.before(pending.object, scope.using.variant, older)
     if before is None or before.about.etag != pending.object.etag:
         return False
     record = UnchangedRecord(
@@ -107,21 +131,25 @@ def _record_if_unchanged(
         inputs=UnchangedRecord.Inputs.of(pending.object, scope.using),
         points_to=before.points_to or before.identity.path,
     )
-    workspace.ledger.commit(record)
+    committed = workspace.ledger.commit(record)
+    if isinstance(committed.record, ObjectRecord):
+        decisions.add(committed.record)
     return True
 
 
-def _again(
-    owed: list[Pending], other: list[Pending], last_done: datetime | None, which: Rescore
-) -> list[Pending]:
+def _again(found: _Found, decisions: Decisions, which: Rescore) -> Iterator[Pending]:
     """Of what was decided with another variant only: the newest object if none is newer, all, or none.
 
-    :param last_done: when the newest object landed that is decided with this variant.
+    Where nothing came of the newest, the next as well.
     """
+    if which == "all":
+        yield from found.other
     if which != "newest":
-        return other if which == "all" else []
-    if not other:
-        return []
-    newest = max(other, key=lambda item: item.object.landed_at)
-    landed = [item.object.landed_at for item in owed] + ([last_done] if last_done else [])
-    return [] if any(moment > newest.object.landed_at for moment in landed) else [newest]
+        return
+    landed = [item.object.landed_at for item in found.owed] + ([found.last_done] if found.last_done else [])
+    for item in sorted(found.other, key=lambda item: item.object.landed_at, reverse=True):
+        if any(moment > item.object.landed_at for moment in landed):
+            return
+        yield item
+        if not decisions.is_useless(item.object):
+            return

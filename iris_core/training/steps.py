@@ -127,7 +127,8 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
-    supersede_older(workspace, training_scope(workspace.settings), work.object)
+    if isinstance(committed.record, TrainedRecord):
+        supersede_older(workspace, training_scope(workspace.settings), work.object)
     tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
     return _continue(work, committed.record)
 

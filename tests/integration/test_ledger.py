@@ -116,8 +116,8 @@ class TestOfSubject:
         ledger.commit(like(SupersededRecord, identity=identity("elsewhere", kind="scoring")))
         assert not ledger.commit(like(SupersededRecord, identity=identity("trained"))).won
         store.reads.clear()
-        assert ledger.maybe_superseded("training") == {"gone", "trained"}
-        assert ledger.maybe_superseded("drift") == set()
+        assert set(ledger.tried("training", {"superseded"})) == {"gone", "trained"}
+        assert ledger.tried("drift", {"superseded"}) == {}
         assert store.reads == []
 
 
