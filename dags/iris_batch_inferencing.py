@@ -51,13 +51,13 @@ def iris_batch_inference() -> None:
     def plan() -> Any:
         from iris_core import scoring
 
-        return run_portion(scoring.plan_shards)
+        return run_portion(scoring.plan_handed)
 
     @task(execution_timeout=timedelta(hours=2))
     def score(shard: dict[str, Any]) -> Any:
         from iris_core import scoring
 
-        return run_step(scoring.score_shard, scoring.Shard(**shard))
+        return run_step(scoring.score_handed, scoring.Handed(**shard))
 
     @task(
         outlets=[asset.predictions, rest],
@@ -67,7 +67,7 @@ def iris_batch_inference() -> None:
     def publish(scored: Any) -> Any:
         from iris_core import scoring
 
-        done = run_step(scoring.publish_all, [scoring.Scored(**one) for shard in scored for one in shard])
+        done = run_step(scoring.publish_handed, [scoring.Handed(**one) for one in scored])
         return rest_is_next(done, "plan", rest, asset.inference_data)
 
     wait = S3KeySensor(

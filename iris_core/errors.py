@@ -40,6 +40,14 @@ class KeyUnreadable(DataRejected):
     """An object's key is such that its bytes cannot be asked for; the message says what to do."""
 
 
+class TryFailed(IrisError):
+    """Work on one object ended for a cause that nobody foresaw. Another run tries again."""
+
+
+class GivenUp(TryFailed):
+    """It ended so once too often: recorded as `failed`, until `iris retry` opens it again."""
+
+
 class NothingOwed(IrisError):
     """State says that nothing is left to do; the message says why. Not a failure."""
 

@@ -67,6 +67,7 @@ for command in (
     approval.approve,
     approval.refuse,
     decisions.rollback,
+    decisions.retry,
     doctor.doctor,
 ):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""`iris ledger`, `iris explain`, `iris rollback`: ask the ledger, and undo."""
+"""`iris ledger`, `iris explain`, `iris rollback`, `iris retry`: ask the ledger, and undo."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def ledger(
         list[KindName] | None, typer.Option(help="Only these decisions; may be repeated.")
     ] = None,
     outcome: Annotated[
-        str | None, typer.Option(help="Only with this outcome: trained, promoted, refused, scored, high, …")
+        str | None,
+        typer.Option(help="Only with this outcome: trained, promoted, refused, scored, failed, high, …"),
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=1, help="Only about this model version: its training, scorings, drift.")
@@ -177,6 +178,30 @@ def rollback(
         before = record.inputs.from_version
         instead = f" in place of version {before}" if before else ""
         typer.echo(f"Version {version} of {record.model.name} is staged{instead}. {record.identity.path}")
+
+
+def retry(
+    uploaded: Annotated[
+        str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or s3://bucket/key?versionId=…")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it may go well now: recorded.")],
+    as_json: AsJson = False,
+) -> None:
+    """Open again what was given up as failed; the next run works on it, and a watcher starts one.
+
+    Examples:
+
+      iris ledger --outcome failed
+
+      iris retry s3://team-a-bucket/iris/iris_test.csv --reason "workers have 8 GB now"
+    """
+    from iris_core.ledger.tries import reopen
+
+    records = reopen(open_in_person(), uploaded, reason)
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+    for record in [] if as_json else records:
+        typer.echo(f"{record.kind} of {record.about.uri} is owed again. {record.identity.path}")
 
 
 def _print_records(records: list[Record]) -> None:

@@ -158,7 +158,7 @@ def story(ledger: Ledger, version: int) -> Story:
 
 def _of_model(ledger: Ledger, kind: Kind, model: ModelRef, since: datetime) -> Iterator[Record]:
     """Records of a version's scorings, or of their drift, newest first; the journal's names tell which."""
-    unused = (Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.REJECTED)
+    unused = (Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.REJECTED, Outcome.FAILED)
     mine = (
         entry.identity
         for entry in ledger.journal(kind, since=since)

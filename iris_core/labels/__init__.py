@@ -6,7 +6,7 @@ owed and records it once, `verdict` judges performance drift, `history` shows it
 
 from __future__ import annotations
 
-from iris_core.labels.flow import Joined, measure, preview, reconcile, source, told
+from iris_core.labels.flow import Joined, measure, preview, reconcile, source, told, tried
 from iris_core.labels.matching import Measured
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "reconcile",
     "source",
     "told",
+    "tried",
 ]

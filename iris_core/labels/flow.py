@@ -24,6 +24,7 @@ from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
 from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.objects import (
+    FailedRecord,
     LabelSettings,
     ObjectRecord,
     RejectedRecord,
@@ -31,6 +32,7 @@ from iris_core.ledger.records.objects import (
 )
 from iris_core.ledger.records.performance import MeasuredRecord, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.tries import Tried
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
@@ -73,6 +75,12 @@ def settings(table: TableSchema) -> LabelSettings:
 
 def _scope(workspace: Workspace) -> Scope:
     return Scope("performance", source(workspace), settings(workspace.settings.project.table))
+
+
+def tried(workspace: Workspace, one: Owed) -> Tried:
+    """A try at joining one object's labels."""
+    inputs = FailedRecord.Inputs.of(one.object, _scope(workspace).using)
+    return Tried(one.identity, inputs)
 
 
 def reconcile(workspace: Workspace) -> list[Owed]:

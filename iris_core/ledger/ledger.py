@@ -10,6 +10,7 @@ never committed, or was committed by somebody else first, is ignored by readers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,6 +20,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from iris_core.errors import ObjectMissing, StoreError
+from iris_core.ledger.bounded import MOST_BYTES, fitted
 from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
 from iris_core.ledger.journal import JournalEntry
 from iris_core.ledger.records import parse
@@ -27,6 +29,16 @@ from iris_core.settings.places import LEDGER
 from iris_core.store.objects import ObjectStore
 
 Found = TypeVar("Found", bound=Record)
+
+
+def _fitting(record: Record) -> tuple[Record, bytes]:
+    """The record as it is stored, and its bytes: at most `MOST_BYTES`."""
+    body = record.model_dump_json(indent=1).encode()
+    if len(body) <= MOST_BYTES:
+        return record, body
+    content, left_out = fitted(record.model_dump(mode="json"))
+    shorter = parse(json.dumps({**content, "left_out": left_out}).encode())
+    return shorter, shorter.model_dump_json(indent=1).encode()
 
 
 @dataclass(frozen=True)
@@ -54,15 +66,16 @@ class Ledger:
         self._bucket = bucket
         self._records = f"{LEDGER}{env}"
         self._journal = f"{LEDGER}{env}/journal"
+        self._tries = f"{LEDGER}{env}/tries"
 
     def commit(self, record: Record) -> Committed:
         """Decide, once: whoever comes first writes the record, everybody gets the one that stands."""
+        record, body = _fitting(record)
         entry = JournalEntry(record.at, record.outcome, record.identity)
         self._store.create(
             self._bucket, f"{self._journal}/{record.kind}/{entry.name}", b"", "application/octet-stream"
         )
         key = self._key(record.identity)
-        body = record.model_dump_json(indent=1).encode()
         if self._store.create(self._bucket, key, body, "application/json"):
             return Committed(record, won=True)
         standing = self.get(record.identity)
@@ -114,6 +127,26 @@ class Ledger:
                 if entry.outcome in outcomes:
                     found.setdefault(entry.identity.subject, set()).add(entry.outcome)
         return found
+
+    def note_try(self, identity: Identity, name: str, part: str, what: str, told: bytes) -> None:
+        """Note that a try at a decision has `begun`, has `failed`, or has `ended` as it should.
+
+        :param name: of the task's try.
+        :param part: tells shards of one object apart.
+        :param what: one of the three words.
+        :param told: for people: whose try, and what went wrong.
+        """
+        key = f"{self._tries}/{identity.path}/{name}~{part}~{what}"
+        self._store.create(self._bucket, key, told, "text/plain")
+
+    def tries(self, identity: Identity) -> int:
+        """Tries at a decision that did not end as they should; shards within one run's try are one."""
+        begun: set[tuple[str, str]] = set()
+        ended: set[tuple[str, str]] = set()
+        for key in self._store.keys(self._bucket, f"{self._tries}/{identity.path}"):
+            name, part, what = key.rpartition("/")[2].split("~")
+            (ended if what == "ended" else begun).add((name, part))
+        return len({name for name, _ in begun - ended})
 
     def recent(
         self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None

@@ -7,11 +7,12 @@ from typing import Any
 
 from iris_core import labels
 from iris_core.drift.performance import Answered, performance_verdict
-from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
+from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
 from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
 from iris_core.store.objects import ObjectVersion
@@ -25,15 +26,17 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     :returns: the verdicts on performance that were recorded: severity, sentence, record.
     :raises NothingOwed: there is nothing to judge; the message says why.
     :raises DataRejected: no file could be used; each is recorded and quarantined first.
+    :raises TryFailed: none was used, for a cause that nobody foresaw.
     """
-    trouble: list[DataRejected] = []
+    trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
     for one in labels.reconcile(workspace):
         try:
-            joined = labels.measure(workspace, one, record_verdict)
+            with one_try(workspace, labels.tried(workspace, one)):
+                joined = labels.measure(workspace, one, record_verdict)
         except ObjectMissing as error:
             log.warning("%s", error)
-        except DataRejected as error:
+        except (DataRejected, TryFailed) as error:
             log.warning("%s", error)
             trouble.append(error)
         else:

@@ -17,11 +17,13 @@ from iris_core.drift.spread import learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Variant
+from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Record, Variant
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
+from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.profile import learnt_profile
@@ -59,9 +61,24 @@ def unreported(workspace: Workspace) -> list[str]:
         wanted = Identity.of_drift(entry.identity, entry.at)
         if wanted.day not in days:
             days[wanted.day] = workspace.ledger.decided_on("drift", wanted.day)
-        if wanted.subject not in days[wanted.day] and _stands(workspace, entry):
+        variants = days[wanted.day].get(wanted.subject, ())
+        is_owed = not variants or (len(variants) > 1 and _next(workspace, wanted)[0] is None)
+        if is_owed and _stands(workspace, entry):
             owed.append(entry.identity.path)
     return owed[::-1]
+
+
+def _next(workspace: Workspace, wanted: Identity) -> tuple[Record | None, Identity]:
+    """The record of a verdict that stands; without one, the identity that it will have.
+
+    :param wanted: the verdict's identity, while nobody has opened it again.
+    """
+    standing = workspace.ledger.get(wanted)
+    if not isinstance(standing, FailedRecord):
+        return standing, wanted
+    alike = workspace.ledger.of_subject("drift", wanted.day, wanted.subject)
+    mine = [record for record in alike if record.variant.base == wanted.variant.base]
+    return (None, wanted.again(len(mine))) if isinstance(mine[-1], ReopenedRecord) else (mine[-1], wanted)
 
 
 def _stands(workspace: Workspace, entry: JournalEntry) -> bool:
@@ -75,13 +92,19 @@ def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
     :param scoring: the path of its record.
     :returns: severity, sentence, and where the report lies.
     :raises DecidedElsewhere: there is no such scoring.
+    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
     """
     scored = workspace.ledger.find(ScoredRecord, scoring)
     if scored is None:
         raise DecidedElsewhere(f"{scoring} is not the record of a scoring.")
-    identity = Identity.of_drift(scored.identity, scored.at)
-    standing = workspace.ledger.find(BatchDriftRecord, identity)
-    return _report_summary(standing or _decide(workspace, scored, identity))
+    standing, identity = _next(workspace, Identity.of_drift(scored.identity, scored.at))
+    if isinstance(standing, BatchDriftRecord):
+        return _report_summary(standing)
+    if isinstance(standing, FailedRecord):
+        raise standing.as_error()
+    inputs = FailedRecord.Inputs.of(scored.about, scored.model)
+    with one_try(workspace, Tried(identity, inputs)):
+        return _report_summary(_decide(workspace, scored, identity))
 
 
 def _decide(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> BatchDriftRecord:

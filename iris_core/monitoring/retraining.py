@@ -13,6 +13,7 @@ from typing import Any
 from iris_core import models, training
 from iris_core.errors import NothingOwed
 from iris_core.ledger import Identity, Outcome, Record
+from iris_core.ledger.owed import OPENING, UNSOUND
 from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
@@ -93,10 +94,10 @@ def _trainable(workspace: Workspace) -> ObjectVersion:
         raise NothingOwed(f"There is no training data at s3://{source.bucket}/{source.key} to train on.")
     records = workspace.ledger.of_subject("training", data.landed_at.date(), data.digest)
     last = records[-1] if records else None
-    if last is None or last.outcome == Outcome.SUPERSEDED:
+    if last is None or last.outcome in OPENING:
         raise NothingOwed(f"{data.uri} has not been trained on yet: that comes first.")
-    if last.outcome == Outcome.REJECTED:
-        raise NothingOwed(f"{data.uri} was rejected: correct it and upload it again. {last.reason}")
+    if last.outcome in UNSOUND:
+        raise NothingOwed(f"{data.uri} was {last.outcome}: correct it and upload it again. {last.reason}")
     return data
 
 

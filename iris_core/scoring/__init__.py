@@ -7,6 +7,7 @@ in shards, `publish` commits it, `manifest` and `replay` make it again.
 from __future__ import annotations
 
 from iris_core.scoring.flow import plan, plan_shards, score, score_shard, source
+from iris_core.scoring.handover import Handed, plan_handed, publish_handed, score_handed
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
 from iris_core.scoring.publication import publish, publish_all
 from iris_core.scoring.work import Piece, Scored, Shard, Work
@@ -14,15 +15,19 @@ from iris_core.scoring.work import Piece, Scored, Shard, Work
 __all__ = [
     "MODEL_VERSION",
     "PREDICTION",
+    "Handed",
     "Piece",
     "Scored",
     "Shard",
     "Work",
     "plan",
+    "plan_handed",
     "plan_shards",
     "publish",
     "publish_all",
+    "publish_handed",
     "score",
+    "score_handed",
     "score_shard",
     "source",
 ]

@@ -8,20 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from iris_core import models
-from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
+from iris_core.errors import DataRejected, GivenUp, NothingOwed, ObjectMissing, TryFailed
 from iris_core.ledger import ModelRef
 from iris_core.ledger.owed import Source
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.reconcile import Scope
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
-from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
+from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Sink
-from iris_core.scoring.publication import reject, reject_if_unusable, withdraw
+from iris_core.scoring.publication import reject_if_unusable
+from iris_core.scoring.refusal import reject, withdraw
 from iris_core.scoring.runs import reap
 from iris_core.scoring.shards import Cut, cut
 from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
@@ -82,14 +84,15 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     """Score a shard's pieces; of several objects, one that cannot be scored does not hold the others.
 
     :raises DataRejected: none of them can be scored; the rejections are recorded first.
+    :raises TryFailed: none of them was, for a cause that nobody foresaw.
     """
     open_pieces, done = [], []
-    trouble: list[DataRejected | ObjectMissing] = []
+    trouble: list[DataRejected | ObjectMissing | TryFailed] = []
     for piece in shard.pieces:
         standing = workspace.ledger.get(piece.identity)
         if standing is None:
             open_pieces.append(piece)
-        elif isinstance(standing, RejectedRecord):
+        elif isinstance(standing, RejectedRecord | FailedRecord):
             trouble.append(standing.as_error())
         else:
             done.append(Scored(work=shard.work(piece), piece=piece, part=None))
@@ -99,7 +102,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
             for piece in open_pieces:
                 try:
                     done.append(_score(workspace, shard.work(piece), piece, model, decider))
-                except (DataRejected, ObjectMissing) as error:
+                except (DataRejected, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
                     trouble.append(error)
     if trouble and not done:
@@ -125,6 +128,15 @@ def options_of(workspace: Workspace, model: ModelRef) -> Options:
 
 
 def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
+    try:
+        with one_try(workspace, work.tried(str(piece.index))):
+            return _score_once(workspace, work, piece, model, decider)
+    except GivenUp:
+        withdraw(workspace, work, only_parts=True)
+        raise
+
+
+def _score_once(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
     began = time.monotonic()
     try:
         written, part, rejects = _write(workspace, work, piece, decider)

@@ -23,6 +23,11 @@ def parts(workspace: Workspace, identity: Identity) -> str:
     return f"{WORK}{workspace.settings.platform_env}/{identity}"
 
 
+def handed(workspace: Workspace, digest: str) -> str:
+    """What one task hands to another, where it is too large for an XCom."""
+    return f"{WORK}{workspace.settings.platform_env}/handed/{digest}.json"
+
+
 def part_rejects(workspace: Workspace, piece: Piece) -> str:
     """A piece's rejected rows."""
     return f"{part(workspace, piece)}.rejects.csv"

@@ -10,24 +10,30 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
+from iris_core.errors import (
+    DataRejected,
+    DecidedElsewhere,
+    GivenUp,
+    IrisError,
+    NothingOwed,
+    TryFailed,
+)
 from iris_core.ledger import Committed, Identity, Record
 from iris_core.ledger.owed import Source
 from iris_core.ledger.reconcile import Scope, supersede_older
-from iris_core.ledger.records.base import Payload
-from iris_core.ledger.records.objects import RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.rejects import HEADER
+from iris_core.scoring.refusal import gather_rejects, reject, withdraw
 from iris_core.scoring.runs import Ready, log_run, reap
 from iris_core.scoring.work import Scored, Whole, Work
 from iris_core.store.objects import ObjectVersion
@@ -47,6 +53,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
 
     :raises NothingOwed: nothing is left to publish.
     :raises DataRejected: nothing could be published because too many rows could not be scored.
+    :raises TryFailed: nothing could be published, for a cause that nobody foresaw.
     :raises StoreError: some could not be published; what could be is.
     """
     published: list[dict[str, Any]] = []
@@ -60,7 +67,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
                 log.warning("%s", outcome)
                 trouble.append(outcome)
     reap(workspace)
-    if failed := [error for error in trouble if not isinstance(error, DataRejected)]:
+    if failed := [error for error in trouble if not isinstance(error, DataRejected | TryFailed)]:
         raise failed[0]
     if trouble and not published:
         raise trouble[0]
@@ -101,16 +108,21 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
 
 def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[ScoredRecord | IrisError]:
     """Publish several objects with one MLflow run; an object that fails does not hold the others."""
-    prepared = _side_by_side(partial(_prepare, workspace), batch)
+    prepared = _side_by_side(workspace, partial(_prepare, workspace), batch)
     ready = [one for one in prepared if isinstance(one, Ready)]
     records = _commit_all(workspace, ready) if ready else {}
     outcomes = [records[one.work.identity] if isinstance(one, Ready) else one for one in prepared]
     pairs = list(zip(batch, outcomes, strict=True))
-    return _side_by_side(lambda pair: _finish(workspace, *pair), pairs)
+    return _side_by_side(workspace, lambda pair: _finish(workspace, *pair), pairs)
 
 
-def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result | IrisError]:
-    """What `work` makes of each item, or how it failed; several at once."""
+def _side_by_side(
+    workspace: Workspace, work: Callable[[Item], Result], items: Sequence[Item]
+) -> list[Result | IrisError]:
+    """What `work` makes of each item, or how it failed; several at once, unless a try before went wrong.
+
+    What ends this process is found only if it is alone.
+    """
 
     def tried(item: Item) -> Result | IrisError:
         try:
@@ -118,13 +130,18 @@ def _side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> list
         except IrisError as error:
             return error
 
-    if len(items) == 1:
-        return [tried(items[0])]
+    if len(items) == 1 or workspace.actor.try_number > 1:
+        return [tried(item) for item in items]
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="iris-publish") as pool:
         return list(pool.map(tried, items))
 
 
 def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
+    with one_try(workspace, whole.work.tried("publish")):
+        return _prepared(workspace, whole)
+
+
+def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     """Write everything that a record names; or the record that stands already.
 
     :raises DecidedElsewhere: another run has taken the parts away, but not decided.
@@ -140,7 +157,7 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
     work, settings = whole.work, workspace.settings
     bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
     predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
-    rejects = _gather_rejects(workspace, work, whole.parts)
+    rejects = gather_rejects(workspace, work, whole.parts)
     manifest = _manifest(workspace, whole, predictions, rejects)
     body = manifests.as_json(manifest)
     manifest_at = workspace.store.put(bucket, places.manifest(workspace, work), body, "application/json")
@@ -160,10 +177,23 @@ def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:
-    """Commit each object's record; the first one's before the others, for the run bears its identity."""
-    run_id = log_run(workspace, ready)
+    """Commit each object's record; the first one's before the others, for the run bears its identity.
+
+    What nobody foresaw while the run is logged may be due to any of them: then each gets a run of its own.
+    """
+    try:
+        with one_try(workspace, ready[0].work.tried("log")) if len(ready) == 1 else nullcontext():
+            run_id = log_run(workspace, ready)
+    except TryFailed as error:
+        return {ready[0].work.identity: error}
+    except BaseException as error:
+        if len(ready) == 1 or not is_unforeseen(error):
+            raise
+        log.warning("Logging %d objects together failed; each is logged alone.", len(ready), exc_info=error)
+        return {one.work.identity: _commit_all(workspace, [one])[one.work.identity] for one in ready}
     commit = partial(_commit, workspace, run_id)
-    committed = [*_side_by_side(commit, ready[:1]), *(_side_by_side(commit, ready[1:]) if ready[1:] else [])]
+    first = _side_by_side(workspace, commit, ready[:1])
+    committed = [*first, *(_side_by_side(workspace, commit, ready[1:]) if ready[1:] else [])]
     won = any(isinstance(one, Committed) and one.won for one in committed)
     tracking.settle(workspace, run_id, won)
     records = (one.record if isinstance(one, Committed) else one for one in committed)
@@ -171,13 +201,18 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
 
 
 def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
+    with one_try(workspace, whole.work.tried("finish")):
+        return _finished(workspace, whole, outcome)
+
+
+def _finished(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
     """Take away what a decided scoring does not need, and say what stands.
 
     :raises DecidedElsewhere: what stands is not a scoring.
     :raises IrisError: the outcome, where it is one.
     """
     work = whole.work
-    if isinstance(outcome, DecidedElsewhere):
+    if isinstance(outcome, DecidedElsewhere | GivenUp):
         withdraw(workspace, work)
     if isinstance(outcome, IrisError):
         raise outcome
@@ -196,23 +231,12 @@ def _supersede_older(workspace: Workspace, work: Work) -> None:
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=work.model))
 
 
-def _gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
-    found = [part.rejects for part in parts if part.rejects]
-    if not found:
-        return None
-    bucket, key = workspace.settings.predictions_bucket, places.rejects(workspace, work)
-    return workspace.store.put_stream(bucket, key, _below_one_header(workspace, found), "text/csv")
-
-
-def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> Iterator[bytes]:
-    yield HEADER
-    for version in found:
-        step = 8 << 20
-        for start in range(len(HEADER), version.size, step):
-            yield workspace.store.read(version, start, min(start + step, version.size))
-
-
 def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
+    with one_try(workspace, ready.work.tried("commit")):
+        return workspace.ledger.commit(_record(workspace, run_id, ready))
+
+
+def _record(workspace: Workspace, run_id: str, ready: Ready) -> ScoredRecord:
     counts = ready.whole.counts
     found = counts.quality
     evidence = ScoredRecord.Evidence(
@@ -226,7 +250,7 @@ def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
         per_class=found.classes if found else {},
         shards=len(ready.whole.parts),
     )
-    record = ScoredRecord(
+    return ScoredRecord(
         identity=ready.work.identity,
         by=workspace.actor,
         inputs=ready.work.inputs,
@@ -235,40 +259,6 @@ def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
         ),
         evidence=evidence,
     )
-    return workspace.ledger.commit(record)
-
-
-def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()) -> Committed:
-    """Record that an object cannot be scored; the rows that cannot stay findable, nothing else does."""
-    rejects = _gather_rejects(workspace, work, parts)
-    record = RejectedRecord(
-        identity=work.identity,
-        by=workspace.actor,
-        reason=str(error),
-        inputs=RejectedRecord.Inputs.of(work.object, work.model),
-        outputs=RejectedRecord.Outputs(rejects=rejects) if rejects else RejectedRecord.Outputs(),
-        evidence=Payload(**error.evidence),
-    )
-    committed = workspace.ledger.commit(record)
-    withdraw(workspace, work, only_parts=True)
-    return committed
-
-
-def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
-    """Delete the parts of a scoring that is decided, and what was written of one that was not to be."""
-    bucket, store = workspace.settings.predictions_bucket, workspace.store
-    for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
-        store.erase(bucket, key)
-    if only_parts:
-        return
-    for key in (
-        places.predictions(workspace, work),
-        places.rejects(workspace, work),
-        places.manifest(workspace, work),
-    ):
-        with suppress(ObjectMissing):
-            store.head(bucket, key)
-            store.delete(bucket, key)
 
 
 def _manifest(

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from iris_core.errors import DataRejected
+from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.ledger import ModelRef
 from iris_core.ledger.portion import MOST, Portion
+from iris_core.ledger.tries import is_unforeseen
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, Range, StoredInput
@@ -84,13 +85,25 @@ def pieces(work: Work, store: ObjectStore, least: int) -> list[Piece]:
 
     :param least: bytes of a piece, but for the last.
     """
-    found = cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
+    found = _cuts_or_none(work, store, least)
     if not found:
         return [Piece(object=work.object, identity=work.identity)]
     return [
         Piece(object=work.object, identity=work.identity, index=index, count=len(found), range=part)
         for index, part in enumerate(found)
     ]
+
+
+def _cuts_or_none(work: Work, store: ObjectStore, least: int) -> list[Range]:
+    """None for what cannot even be looked into: its scoring says why, and holds no other."""
+    try:
+        return cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
+    except (DataRejected, ObjectMissing):
+        return []
+    except BaseException as error:
+        if not is_unforeseen(error):
+            raise
+        return []
 
 
 def cuts(given: Input, least: int, step: int = READ_BYTES) -> list[Range]:

@@ -8,7 +8,9 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import IdentityField, ModelRef
+from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.tries import Tried
 from iris_core.scoring.counts import Counts
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
@@ -27,6 +29,11 @@ class Work(BaseModel):
     def inputs(self) -> ScoredRecord.Inputs:
         """The inputs as the ledger's record holds them."""
         return ScoredRecord.Inputs(object=self.object, model=self.model)
+
+    def tried(self, part: str) -> Tried:
+        """A try at it, or at a part of it."""
+        inputs = FailedRecord.Inputs.of(self.object, self.model)
+        return Tried(self.identity, inputs, part)
 
 
 class Piece(BaseModel):

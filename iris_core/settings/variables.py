@@ -198,6 +198,12 @@ class Settings(Declared):
         "a larger inference CSV (MiB) is cut into shards of about that size, one task each",
         le=65536,
     )
+    max_tries: Count = variable(
+        "MAX_TRIES",
+        3,
+        "tries of an object that end for a cause nobody foresaw; then it is recorded as `failed`",
+        le=100,
+    )
     run_owner: str = variable(
         "RUN_OWNER",
         "",

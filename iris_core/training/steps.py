@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core import promotion
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
-from iris_core.ledger import IdentityField, Record
+from iris_core.ledger import Committed, IdentityField, Record
+from iris_core.ledger.bounded import fitted
 from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import reject
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.reconcile import reconcile as reconcile_objects
-from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import training_table
@@ -29,6 +31,9 @@ from iris_core.tables import StoredInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
 from iris_core.training.log import log_fitted
 from iris_core.training.requests import owed_retraining
+
+MOST_EVIDENCE = 40_000
+"""Bytes of a table's evidence on its way to the record, in an XCom."""
 
 
 class TrainingWork(BaseModel):
@@ -82,24 +87,32 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
     :raises DataRejected: the sentence a data scientist acts on.
     :raises DecidedElsewhere: another run decided about this version meanwhile.
+    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
     """
     from iris_core.training.validation import validate_training
 
     if standing := workspace.ledger.get(work.identity):
         return _continue(work, standing)
     given = StoredInput(workspace.store, work.object)
-    try:
-        evidence = validate_training(given, workspace.settings.project.table)
-    except DataRejected as error:
-        reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
-        raise
-    return work.model_copy(update={"validation": evidence.model_dump(mode="json")})
+    with one_try(workspace, _tried(workspace, work)):
+        try:
+            evidence = validate_training(given, workspace.settings.project.table)
+        except DataRejected as error:
+            reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
+            raise
+    found, left_out = fitted(evidence.model_dump(mode="json"), MOST_EVIDENCE)
+    return work.model_copy(update={"validation": {**found, "left_out": left_out} if left_out else found})
+
+
+def _tried(workspace: Workspace, work: TrainingWork) -> Tried:
+    using = training_scope(workspace.settings).using
+    return Tried(work.identity, FailedRecord.Inputs.of(work.object, using))
 
 
 def _continue(work: TrainingWork, standing: Record) -> TrainingWork:
     if isinstance(standing, TrainedRecord):
         return work
-    if isinstance(standing, RejectedRecord):
+    if isinstance(standing, RejectedRecord | FailedRecord):
         raise standing.as_error()
     raise DecidedElsewhere(f"{work.object.uri} is already {standing.outcome}. {standing.reason}")
 
@@ -108,6 +121,7 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     """Train on exactly this object version, log it, keep its profile, and commit the training record.
 
     :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
+    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
     :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
     """
     if standing := workspace.ledger.get(work.identity):
@@ -115,6 +129,15 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
         return _continue(work, standing)
     config = TrainingConfig(table=workspace.settings.project.table)
     _check_configuration(work, config)
+    with one_try(workspace, _tried(workspace, work)):
+        committed = _trained(workspace, work, config)
+    if isinstance(committed.record, TrainedRecord):
+        supersede_older(workspace, training_scope(workspace.settings), work.object)
+    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+    return _continue(work, committed.record)
+
+
+def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -> Committed:
     run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
     tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
     experiment = workspace.settings.names.training_experiment
@@ -127,10 +150,7 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
-    if isinstance(committed.record, TrainedRecord):
-        supersede_older(workspace, training_scope(workspace.settings), work.object)
-    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
-    return _continue(work, committed.record)
+    return committed
 
 
 def _check_configuration(work: TrainingWork, config: TrainingConfig) -> None:

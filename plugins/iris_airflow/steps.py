@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Rest = ParamSpec("Rest")
 LEFT = "left"
+LEFT_OUT = "left_out"
+LONGEST_NOTE = 4000
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -52,7 +54,7 @@ DEFAULT_ARGS: dict[str, Any] = {
 def run_step(
     function: Callable[Concatenate[Workspace, Rest], Any], *args: Rest.args, **kwargs: Rest.kwargs
 ) -> Any:
-    """Run one core function in the running task's name; returns something an XCom can hold.
+    """Run one core function in the running task's name; returns something an XCom can hold, at most 64 KB.
 
     Nothing owed skips the task; bad data, bad configuration and a refused model fail it for good; everything
     else (a store or a registry that does not answer) fails this try and is retried.
@@ -60,7 +62,7 @@ def run_step(
     from airflow.sdk import get_current_context
 
     with outcomes():
-        return _jsonable(function(workspace(get_current_context()), *args, **kwargs))
+        return _fitting(_jsonable(function(workspace(get_current_context()), *args, **kwargs)))
 
 
 def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
@@ -104,13 +106,13 @@ def outcomes() -> Iterator[None]:
     """Translate the core's outcomes into Airflow's."""
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-    from iris_core.errors import ConfigError, DataRejected, ModelRefused, NothingOwed
+    from iris_core.errors import ConfigError, DataRejected, GivenUp, ModelRefused, NothingOwed
 
     try:
         yield
     except NothingOwed as outcome:
         raise AirflowSkipException(str(outcome)) from outcome
-    except (DataRejected, ConfigError, ModelRefused) as outcome:
+    except (DataRejected, GivenUp, ConfigError, ModelRefused) as outcome:
         raise AirflowFailException(str(outcome)) from outcome
 
 
@@ -122,7 +124,7 @@ def noted(context: Context) -> Iterator[None]:
     try:
         yield
     except AirflowSkipException as skipped:
-        context["ti"].xcom_push(key="note", value=str(skipped))
+        context["ti"].xcom_push(key="note", value=str(skipped)[:LONGEST_NOTE])
         raise
 
 
@@ -175,6 +177,17 @@ def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
     from iris_core.monitoring import alerts
 
     return alerts.deliver_owed(opened, channels(opened.settings))
+
+
+def _fitting(result: Any) -> Any:
+    """What fits of a result; of a list its beginning, and a last item that counts the others."""
+    from iris_core.ledger.bounded import fitted
+
+    content, left_out = fitted({"result": result})
+    if not left_out:
+        return result
+    kept = content["result"]
+    return [*kept, {LEFT_OUT: left_out}] if isinstance(kept, list) else {**kept, LEFT_OUT: left_out}
 
 
 def _jsonable(result: Any) -> Any:

@@ -9,7 +9,13 @@ from pydantic import Discriminator, Tag, TypeAdapter
 from iris_core.ledger.records.action import AlertRecord, RetrainRecord
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
-from iris_core.ledger.records.objects import RejectedRecord, SupersededRecord, UnchangedRecord
+from iris_core.ledger.records.objects import (
+    FailedRecord,
+    RejectedRecord,
+    ReopenedRecord,
+    SupersededRecord,
+    UnchangedRecord,
+)
 from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.promotion import AskedRecord, RollbackRecord, VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -20,7 +26,7 @@ def _tag(record: Any) -> str | None:
     """What tells the types apart: the outcome, where it does not mean two things; of drift what is judged."""
     if not isinstance(record, dict) or not isinstance(record.get("inputs"), dict):
         return None
-    if record.get("kind") == "drift":
+    if record.get("kind") == "drift" and record.get("outcome") not in ("failed", "reopened"):
         return "performance" if "performance" in record["inputs"] else "batch"
     if record.get("kind") == "promotion" and record.get("outcome") == "superseded":
         return "superseded model"
@@ -35,6 +41,8 @@ AnyRecord = Annotated[
     | Annotated[RejectedRecord, Tag("rejected")]
     | Annotated[SupersededRecord, Tag("superseded")]
     | Annotated[UnchangedRecord, Tag("unchanged")]
+    | Annotated[FailedRecord, Tag("failed")]
+    | Annotated[ReopenedRecord, Tag("reopened")]
     | Annotated[VerdictRecord, Tag("promoted")]
     | Annotated[VerdictRecord, Tag("refused")]
     | Annotated[VerdictRecord, Tag("superseded model")]

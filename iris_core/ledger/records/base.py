@@ -62,7 +62,8 @@ class Payload(BaseModel):
 class Record(BaseModel):
     """One decision. `evidence` holds numbers and thresholds, `outputs` references to what was made.
 
-    In JSON the identity is spread over `kind`, `day`, `subject` and `variant`.
+    In JSON the identity is spread over `kind`, `day`, `subject` and `variant`. `left_out` counts, by path,
+    the items and characters that were too many for a record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +79,7 @@ class Record(BaseModel):
     evidence: Payload = Payload()
     points_to: str | None = None
     commit_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    left_out: dict[str, int] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -92,6 +94,8 @@ class Record(BaseModel):
     def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         rest: dict[str, Any] = handler(self)
         rest.pop("identity")
+        if not self.left_out:
+            rest.pop("left_out")
         return dict(zip(_IDENTITY, self.identity.path.split("/"), strict=True)) | rest
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from iris_core.errors import DataRejected
+from iris_core.errors import DataRejected, GivenUp
 from iris_core.ledger.model import ModelRef
 from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.base import Payload, Record
@@ -82,6 +82,31 @@ class UnchangedRecord(GivenRecord):
     """The same content as the version decided before; `points_to` names that decision."""
 
     outcome: Literal[Outcome.UNCHANGED] = Outcome.UNCHANGED
+
+
+class FailedRecord(GivenRecord):
+    """Work on it ended for a cause that nobody foresaw, `tries` times.
+
+    `error` is its type, `place` its module and line; empty where the task was killed.
+    """
+
+    class Evidence(Payload):
+        error: str
+        place: str
+        tries: int
+
+    outcome: Literal[Outcome.FAILED] = Outcome.FAILED
+    evidence: Evidence
+
+    def as_error(self) -> GivenUp:
+        """The error that was raised when it was recorded."""
+        return GivenUp(self.reason)
+
+
+class ReopenedRecord(GivenRecord):
+    """A human opened what had failed again; `points_to` names that decision."""
+
+    outcome: Literal[Outcome.REOPENED] = Outcome.REOPENED
 
 
 class RejectedRecord(GivenRecord):

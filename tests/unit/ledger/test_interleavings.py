@@ -1,8 +1,8 @@
 """Model check: every interleaving of uploads, deletions, looks and commits leaves the newest content decided.
 
-`reconcile`, `supersede_older` and `unaccounted` are the real ones, on a real `Ledger`. Only the bucket is one in
-memory, so that every call of a worker to it is a step that others may come between; a worker may die at each.
-Wherever nobody is at work, what is still owed is worked off, and then must hold:
+`reconcile`, `supersede_older` and `unaccounted` are the real ones, on a real `Ledger`. Only the bucket is one
+in memory: every call of a worker to it is a step that others may come between. In each state that can come
+about whoever is at work may die: what is still owed is worked off, and then must hold:
 
 - the model that is staged (of those trained, that of the object which landed last) was trained on the newest
   sound content; where it is scored, that content was scored last;
@@ -12,11 +12,13 @@ Wherever nobody is at work, what is still owed is worked off, and then must hold
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from itertools import product
+from typing import Any, Self, TypeVar
 
 import pytest
 
@@ -78,10 +80,21 @@ class Bucket:
         )
 
     @property
+    def key(self) -> int:
+        """What tells states of the bucket apart."""
+        ledger = frozenset((_plain(key), _about(body)) for key, body in self.ledger)
+        return hash((self.versions, self.puts, self.deletes, self.hidden, ledger))
+
+    @property
     def sound(self) -> str | None:
         """The newest content that can be used; None where there is none."""
         current = () if self.hidden else self.versions
         return next((version.etag for version in current if version.etag != BAD), None)
+
+    @property
+    def decided(self) -> int:
+        """Decisions that were made: the clock. What is tried again before another one is the same try."""
+        return sum("/journal/" not in key for key, _ in self.ledger)
 
     def records(self) -> list[ObjectRecord]:
         found = [PARSED(body) for key, body in self.ledger if "/journal/" not in key]
@@ -91,38 +104,49 @@ class Bucket:
 PARSED = lru_cache(100_000)(parse)
 
 
+Answer = TypeVar("Answer")
+
+
 class Elsewhere(BaseException):
     """The worker has made its call; others may come before its next one."""
 
 
 class Calls(ObjectStore):
-    """A bucket as one worker sees it: calls of the trace are answered as before, then so many more are made."""
+    """A bucket as one worker sees it: first the answers of `trace`, then so many more calls are made.
 
-    def __init__(self, bucket: Bucket, trace: tuple[Any, ...] = (), more: int = -1) -> None:
+    :param fine: whether reading the ledger is a call of its own, or one with the call before it.
+    """
+
+    def __init__(
+        self, bucket: Bucket, trace: tuple[Any, ...] = (), more: int = -1, fine: bool = True
+    ) -> None:
         super().__init__(StoreAccess("http://nowhere", "", ""))
         self.bucket = bucket
         self.trace = list(trace)
         self._place = 0
         self._more = more
+        self._fine = fine
 
-    def _ask(self, answer: Callable[[], Any], counts: bool = True) -> Any:
+    def _ask(self, answer: Callable[[], Answer], counts: bool = True) -> Answer:
         if self._place == len(self.trace):
             if counts and self._more == 0:
                 raise Elsewhere
             self._more -= counts
             self.trace.append(answer())
         self._place += 1
-        return self.trace[self._place - 1]
+        known: Answer = self.trace[self._place - 1]
+        return known
 
     def now(self) -> datetime:
-        return self._ask(lambda: BEGIN + timedelta(hours=1, seconds=len(self.bucket.ledger)), counts=False)
+        return self._ask(lambda: BEGIN + timedelta(hours=1, seconds=self.bucket.decided), counts=False)
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
         return iter(self._ask(self.bucket.listed))
 
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
         found = self._ask(
-            lambda: tuple(sorted(key for key, _ in self.bucket.ledger if key.startswith(f"{prefix}/")))
+            lambda: tuple(sorted(key for key, _ in self.bucket.ledger if key.startswith(f"{prefix}/"))),
+            counts=self._fine,
         )
         return iter(found)
 
@@ -132,7 +156,7 @@ class Calls(ObjectStore):
     def get(self, bucket: str, key: str) -> bytes:
         # What is there never changes: whoever comes in between makes no difference to this call.
         is_there = any(key == known for known, _ in self.bucket.ledger)
-        found = self._ask(lambda: dict(self.bucket.ledger).get(key), counts=not is_there)
+        found = self._ask(lambda: dict(self.bucket.ledger).get(key), counts=self._fine and not is_there)
         if found is None:
             raise ObjectMissing(key)
         return found
@@ -153,15 +177,17 @@ class Clock(datetime):
     asked: Calls
 
     @classmethod
-    def now(cls, tz: Any = None) -> datetime:
-        return cls.asked.now()
+    def now(cls, tz: Any = None) -> Self:
+        return cls.fromtimestamp(cls.asked.now().timestamp(), UTC)
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "datetime", Clock)
     monkeypatch.setattr("tests.records.datetime", Clock)
+    # The same is asked a million times.
     monkeypatch.setattr("iris_core.ledger.ledger.parse", PARSED)
+    monkeypatch.setattr(ObjectVersion, "digest", property(lru_cache(ObjectVersion.digest.fget)))  # type: ignore[attr-defined]
 
 
 def on(calls: Calls) -> Workspace:
@@ -206,22 +232,28 @@ State = tuple[Bucket, tuple[Worker, ...]]
 
 @dataclass
 class Check:
-    """Visits every state that can be reached, and checks those in which nobody is at work."""
+    """Visits every state that can be reached, and checks what comes of it when nothing else lands.
+
+    :param uploads: the content of each.
+    :param deletes: how often the key is deleted at most, at any time.
+    """
 
     scope: Scope
-    contents: tuple[str, ...]
-    puts: int
+    uploads: str
     deletes: int
+    fine: bool = True
     visited: int = 0
     settled: int = 0
 
     def run(self, start: State) -> None:
         seen = {self._key(start)}
+        rested: set[int] = set()
         waiting = [start]
         while waiting:
             state = waiting.pop()
             self.visited += 1
-            if all(worker == IDLE for worker in state[1]):
+            if state[0].key not in rested:
+                rested.add(state[0].key)
                 self._settle(state[0])
             for after in self._next(*state):
                 if (key := self._key(after)) not in seen:
@@ -232,16 +264,12 @@ class Check:
     def _key(state: State) -> int:
         """Of states that differ in a commit's id, or in which worker does what, one is enough."""
         bucket, workers = state
-        about = sorted((key, _about(body)) for key, body in bucket.ledger)
-        mine = sorted(
-            repr((one.does, one.work, tuple(map(_about, one.trace)))) for one in workers
-        )
-        return hash((bucket.versions, bucket.puts, bucket.deletes, bucket.hidden, tuple(about), tuple(mine)))
+        mine = sorted(hash((one.does, one.work, tuple(map(_about, one.trace)))) for one in workers)
+        return hash((bucket.key, tuple(mine)))
 
     def _next(self, bucket: Bucket, workers: tuple[Worker, ...]) -> Iterator[State]:
-        if bucket.puts < self.puts:
-            for content in self.contents:
-                yield bucket.put(content), workers
+        if bucket.puts < len(self.uploads):
+            yield bucket.put(self.uploads[bucket.puts]), workers
         if bucket.deletes < self.deletes and bucket.sound and not bucket.hidden:
             yield bucket.delete(), workers
         if bucket.hidden:
@@ -251,9 +279,7 @@ class Check:
                 yield after, (*workers[:place], then, *workers[place + 1 :])
 
     def _step(self, bucket: Bucket, worker: Worker) -> Iterator[tuple[Bucket, Worker]]:
-        if worker != IDLE:
-            yield bucket, IDLE
-        calls = Calls(bucket, worker.trace, more=1)
+        calls = Calls(bucket, worker.trace, more=1, fine=self.fine)
         try:
             if worker.does == "work":
                 decide(calls, self.scope, worker.work)
@@ -282,7 +308,8 @@ class Check:
         made = [r for r in bucket.records() if isinstance(r, TrainedRecord | ScoredRecord)]
         last = max(made, key=lambda record: (record.about.landed_at, record.at), default=None)
         if bucket.sound:
-            assert last is not None and last.about.etag == bucket.sound, _told(bucket)
+            assert last, _told(bucket)
+            assert last.about.etag == bucket.sound, _told(bucket)
         recorded = {record.subject for record in bucket.records()}
         assert {version.digest for version in bucket.versions} <= recorded, _told(bucket)
 
@@ -292,12 +319,25 @@ class Check:
 
 
 def _about(answer: Any) -> Any:
-    if not isinstance(answer, bytes):
-        return answer
-    if not answer:
-        return b""
-    record = PARSED(answer)
-    return record.identity.path, record.outcome, record.at
+    """An answer as far as it can matter to what is done with it."""
+    if isinstance(answer, bytes):
+        return _told_by(answer)
+    if isinstance(answer, tuple) and answer and isinstance(answer[0], str):
+        return frozenset(map(_plain, answer))
+    return answer
+
+
+@lru_cache(100_000)
+def _plain(key: str) -> str:
+    """A key; of a journal's entry without its time, which a try that came to nothing alone remembers."""
+    return re.sub(r"(/journal/\w+/).*?~", r"\1", key)
+
+
+@lru_cache(100_000)
+def _told_by(body: bytes) -> tuple[str, str, datetime] | None:
+    """A record without its commit's id."""
+    record = PARSED(body) if body else None
+    return (record.identity.path, record.outcome, record.at) if record else None
 
 
 def _told(bucket: Bucket) -> str:
@@ -307,12 +347,52 @@ def _told(bucket: Bucket) -> str:
     return f"versions {versions}{' (deleted)' if bucket.hidden else ''}; records {records}"
 
 
+def sequences(length: int) -> list[str]:
+    """Contents of so many uploads; of two that differ in names only, the one that begins with `a`."""
+    found = ("".join(contents) for contents in product("ab" + BAD, repeat=length))
+    return [one for one in found if "b" not in one or "a" in one[: one.index("b")]]
+
+
+def visit(scope: Scope, versioned: bool, uploads: Iterable[str], deletes: int, fine: bool = True) -> str:
+    """Check every sequence of uploads; tells how much was looked at."""
+    checks = [Check(scope, one, deletes, fine) for one in uploads]
+    for check in checks:
+        check.run((Bucket(versioned), (IDLE, IDLE)))
+    states, settled = sum(check.visited for check in checks), sum(check.settled for check in checks)
+    return f"{states:,} states of {len(checks)} sequences of uploads, {settled:,} of them worked off"
+
+
 @pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
 @pytest.mark.parametrize("scope", [TRAINING, SCORING], ids=["training", "scoring"])
-def test_newest_content_is_decided_whatever_comes_between(
-    scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
-) -> None:
-    check = Check(scope, ("a", "b", BAD), puts=2, deletes=0)
-    check.run((Bucket(versioned), (IDLE, IDLE)))
-    with capsys.disabled():
-        print(f"\n{check.visited:,} states, {check.settled:,} of them at rest")
+class TestTheNewestSoundContent:
+    def test_of_three_uploads(
+        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = visit(scope, versioned, sequences(3), deletes=0, fine=False)
+        with capsys.disabled():
+            print(f"\n{told}")
+
+    @pytest.mark.slow
+    def test_of_three_uploads_and_a_deletion(
+        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = visit(scope, versioned, sequences(3), deletes=1, fine=False)
+        with capsys.disabled():
+            print(f"\n{told}")
+
+    @pytest.mark.slow
+    def test_where_the_ledger_changes_while_it_is_read(
+        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        told = visit(scope, versioned, [*sequences(2), "aba", f"a{BAD}{BAD}"], deletes=0)
+        with capsys.disabled():
+            print(f"\n{told}")
+
+    @pytest.mark.slow
+    def test_of_four_uploads_of_which_the_last_comes_back(
+        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        back = [one for one in sequences(4) if one[-1] in one[:-1] and "b" in one]
+        told = visit(scope, versioned, back, deletes=0, fine=False)
+        with capsys.disabled():
+            print(f"\n{told}")

@@ -61,6 +61,7 @@ class TestDefaults:
             ("csv_safe", False),
             ("trusted_model_types", ()),
             ("shard_mb", 256),
+            ("max_tries", 3),
             ("run_owner", ""),
             ("code_version", ""),
             ("drift_window", 3),

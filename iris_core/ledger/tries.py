@@ -1,0 +1,175 @@
+"""What nobody foresaw holds only the object it happened to: tried in so many runs, then recorded as `failed`.
+
+A try that ends so is noted below the ledger. One that ends its process (memory, SIGKILL) can note nothing: so
+a task that is tried again notes each try before it begins. A task's first try costs no request.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from iris_core.errors import GivenUp, IrisError, ObjectMissing, RegistryError, StoreError, TryFailed
+from iris_core.ledger.identity import KINDS, Identity
+from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
+from iris_core.ledger.workspace import Workspace
+from iris_core.settings.masking import masked, secrets_of
+from iris_core.store.versions import Address, ObjectVersion, parse_address
+
+log = logging.getLogger(__name__)
+
+LONGEST_SENTENCE = 300
+_ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit, ConnectionError, TimeoutError)
+_OTHERS = frozenset({"airflow", "asyncio", "mlflow", "requests", "urllib3"})
+"""Packages whose errors are Airflow's control flow, or say that a server does not answer."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+"""The machine's trouble, whatever object it happens to."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A decision that is worked on, and what its record would hold.
+
+    :param part: tells shards of one object apart.
+    """
+
+    identity: Identity
+    inputs: FailedRecord.Inputs
+    part: str = ""
+
+    @property
+    def object(self) -> ObjectVersion:
+        return self.inputs.object
+
+
+@contextmanager
+def one_try(workspace: Workspace, about: Tried) -> Iterator[None]:
+    """One try at a decision; what nobody foresaw is noted, and recorded once `MAX_TRIES` are used up.
+
+    Errors of ours, an outage among them, go through and do not count.
+
+    :raises TryFailed: it ended so, and is tried again by another run.
+    :raises GivenUp: it ended so once too often; recorded as `failed`.
+    """
+    is_noted = workspace.actor.try_number > 1
+    if is_noted:
+        _begin(workspace, about)
+    try:
+        yield
+    except BaseException as error:
+        if is_unforeseen(error):
+            raise _failed(workspace, about, error) from error
+        # Whatever takes too long each time ends its task as surely as what takes too much memory.
+        if is_noted and type(error).__name__ != "AirflowTaskTimeout":
+            with suppress(StoreError):
+                _note(workspace, about, "ended")
+        raise
+    if is_noted:
+        _note(workspace, about, "ended")
+
+
+def is_unforeseen(error: BaseException) -> bool:
+    """Whether an error may be an object's fault, for which we have no sentence yet."""
+    if isinstance(error, (IrisError, *_ENDS)) or isinstance(error.__cause__, StoreError | RegistryError):
+        return False
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return False
+    return type(error).__module__.partition(".")[0] not in _OTHERS
+
+
+def reopen(workspace: Workspace, uri: str, reason: str) -> list[ReopenedRecord]:
+    """Open again what failed of an object, so that the next run owes it.
+
+    :param uri: the object's address; without a version, whichever of its versions failed.
+    :param reason: recorded.
+    :raises ObjectMissing: nothing of it failed, or it is open again already.
+    """
+    wanted, ledger = parse_address(uri), workspace.ledger
+    opened: list[ReopenedRecord] = []
+    for record in ledger.recent(*KINDS, outcome=Outcome.FAILED):
+        if not isinstance(record, FailedRecord) or not _is_named(record.about, wanted):
+            continue
+        alike = ledger.of_subject(record.kind, record.identity.day, record.subject)
+        mine = [one for one in alike if one.variant.base == record.variant.base]
+        if mine[-1].identity != record.identity:
+            continue
+        again = ReopenedRecord(
+            identity=record.identity.again(len(mine)),
+            by=workspace.actor,
+            reason=reason,
+            inputs=record.inputs,
+            points_to=record.identity.path,
+        )
+        if ledger.commit(again).won:
+            opened.append(again)
+    if not opened:
+        raise ObjectMissing(f"Nothing of {uri} is recorded as failed. See: iris ledger --outcome failed")
+    return opened
+
+
+def _is_named(version: ObjectVersion, wanted: Address) -> bool:
+    is_version = wanted.version_id in (None, version.version_id)
+    return (version.bucket, version.key) == (wanted.bucket, wanted.key) and is_version
+
+
+def _begin(workspace: Workspace, about: Tried) -> None:
+    tries = workspace.ledger.tries(about.identity)
+    if tries >= workspace.settings.max_tries:
+        why = "the task that worked on it was ended from outside each time, as it is for want of memory"
+        raise _given_up(workspace, about, FailedRecord.Evidence(error="killed", place="", tries=tries), why)
+    _note(workspace, about, "begun")
+
+
+def _failed(workspace: Workspace, about: Tried, error: BaseException) -> TryFailed:
+    kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
+    secrets = (workspace.store.access.secret_access_key, *secrets_of(workspace.settings))
+    said = masked(" ".join(str(error).split()), secrets)[:LONGEST_SENTENCE]
+    place = _place(error)
+    why = f"{kind} at {place}: {said}"
+    _note(workspace, about, "failed", why)
+    tries, most = workspace.ledger.tries(about.identity), workspace.settings.max_tries
+    log.warning("%s: %s", about.object.uri, why, exc_info=error)
+    if tries >= most:
+        found = FailedRecord.Evidence(error=kind, place=place, tries=tries)
+        return _given_up(workspace, about, found, why)
+    return TryFailed(f"{about.object.uri}: {why}. Try {tries} of {most} (MAX_TRIES); it is tried again.")
+
+
+def _given_up(workspace: Workspace, about: Tried, found: FailedRecord.Evidence, why: str) -> GivenUp:
+    uri = about.object.uri
+    record = FailedRecord(
+        identity=about.identity,
+        by=workspace.actor,
+        reason=f"{uri}: {why}. Given up after {found.tries} tries (MAX_TRIES). Once the cause is mended: "
+        f"iris retry '{uri}' --reason …",
+        inputs=about.inputs,
+        evidence=found,
+    )
+    return GivenUp(workspace.ledger.commit(record).record.reason)
+
+
+def _note(workspace: Workspace, about: Tried, what: str, why: str = "") -> None:
+    by = workspace.actor
+    told = "\n".join((by.dag_id, by.run_id, by.task_id, str(by.try_number)))
+    name = hashlib.sha256(told.encode()).hexdigest()[:12]
+    workspace.ledger.note_try(about.identity, name, about.part, what, f"{told}\n{why}\n".encode())
+
+
+def _place(error: BaseException) -> str:
+    """Module and line: ours that is nearest to where it was raised, else that itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    here = Path(__file__).parents[1]
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(here)]
+    if not frames:
+        return "an unknown place"
+    frame = (ours or frames)[-1]
+    path = Path(frame.filename)
+    shown = path.relative_to(here.parent) if ours else Path(path.name)
+    return f"{'.'.join(shown.with_suffix('').parts)}:{frame.lineno}"
