@@ -7,7 +7,7 @@ about whoever is at work may die: what is still owed is worked off, and then mus
 - the model that is staged (of those trained, that of the object which landed last) was trained on the newest
   sound content; where it is scored, that content was scored last;
 - every version that is listed has a record, and no watcher announces anything any more;
-- until then a watcher announces something, whatever events were lost.
+- until then a watcher announces something, whatever events were lost, and what is deleted is not worked on.
 """
 
 from __future__ import annotations
@@ -299,6 +299,7 @@ class Check:
             if not (work := look(calls, self.scope)):
                 break
             assert announced, f"nobody is told of {work} in {_told(bucket)}"
+            assert not bucket.hidden, f"deleted, and worked on: {_told(bucket)}"
             decide(calls, self.scope, work)
             bucket = calls.bucket
         else:
