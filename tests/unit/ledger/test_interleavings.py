@@ -354,7 +354,7 @@ def sequences(length: int) -> list[str]:
     return [one for one in found if "b" not in one or "a" in one[: one.index("b")]]
 
 
-def visit(scope: Scope, versioned: bool, uploads: Iterable[str], deletes: int, fine: bool = True) -> str:
+def visit(scope: Scope, versioned: bool, uploads: Iterable[str], deletes: int, fine: bool = False) -> str:
     """Check every sequence of uploads; tells how much was looked at."""
     checks = [Check(scope, one, deletes, fine) for one in uploads]
     for check in checks:
@@ -363,37 +363,40 @@ def visit(scope: Scope, versioned: bool, uploads: Iterable[str], deletes: int, f
     return f"{states:,} states of {len(checks)} sequences of uploads, {settled:,} of them worked off"
 
 
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Shows a line although the test passes."""
+
+    def show(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")
+
+    return show
+
+
 @pytest.mark.parametrize("versioned", [True, False], ids=["versioned", "unversioned"])
-@pytest.mark.parametrize("scope", [TRAINING, SCORING], ids=["training", "scoring"])
 class TestTheNewestSoundContent:
-    def test_of_three_uploads(
-        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        told = visit(scope, versioned, sequences(3), deletes=0, fine=False)
-        with capsys.disabled():
-            print(f"\n{told}")
+    @pytest.mark.parametrize("scope", [TRAINING, SCORING], ids=["training", "scoring"])
+    def test_of_three_uploads(self, scope: Scope, versioned: bool, tell: Callable[[str], None]) -> None:
+        tell(visit(scope, versioned, sequences(3), deletes=0))
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("uploads", sequences(3))
     def test_of_three_uploads_and_a_deletion(
-        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+        self, uploads: str, versioned: bool, tell: Callable[[str], None]
     ) -> None:
-        told = visit(scope, versioned, sequences(3), deletes=1, fine=False)
-        with capsys.disabled():
-            print(f"\n{told}")
+        tell(visit(TRAINING, versioned, [uploads], deletes=1))
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("uploads", [*sequences(2), "aba", f"a{BAD}{BAD}"])
     def test_where_the_ledger_changes_while_it_is_read(
-        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+        self, uploads: str, versioned: bool, tell: Callable[[str], None]
     ) -> None:
-        told = visit(scope, versioned, [*sequences(2), "aba", f"a{BAD}{BAD}"], deletes=0)
-        with capsys.disabled():
-            print(f"\n{told}")
+        tell(visit(TRAINING, versioned, [uploads], deletes=0, fine=True))
 
     @pytest.mark.slow
+    @pytest.mark.parametrize("uploads", [one for one in sequences(4) if one[-1] in one[:-1] and "b" in one])
     def test_of_four_uploads_of_which_the_last_comes_back(
-        self, scope: Scope, versioned: bool, capsys: pytest.CaptureFixture[str]
+        self, uploads: str, versioned: bool, tell: Callable[[str], None]
     ) -> None:
-        back = [one for one in sequences(4) if one[-1] in one[:-1] and "b" in one]
-        told = visit(scope, versioned, back, deletes=0, fine=False)
-        with capsys.disabled():
-            print(f"\n{told}")
+        tell(visit(TRAINING, versioned, [uploads], deletes=0))
