@@ -104,14 +104,14 @@ def test_scoring_labels_and_drift(inbox: Workspace, train_csv: bytes) -> None:
 
 
 def test_many_objects_with_long_keys_are_handed_over(inbox: Workspace, test_csv: bytes) -> None:
-    for number in range(40):
+    for number in range(60):
         put(inbox, f"iris/in/{f'{LONG}/' * 5}{number:03}.csv", test_csv)
     shards = scoring.plan_handed(inbox)
     assert all(shard.stored for shard in shards)
     assert len(json.dumps(_jsonable(list(shards)))) < MOST
     scored = [scoring.score_handed(inbox, scoring.Handed(**_jsonable(shard))) for shard in shards]
     assert len(json.dumps(_jsonable(scored))) < MOST
-    assert len(scoring.publish_handed(inbox, scored)) == 40
+    assert len(scoring.publish_handed(inbox, scored)) == 60
 
 
 def test_of_a_long_list_the_beginning_is_told() -> None:
