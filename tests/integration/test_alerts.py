@@ -156,7 +156,8 @@ class TestDelivery:
                 evidence=Undecided(),
             )
             workspace.ledger.commit(record)
-        alerts.deliver_owed(workspace, {"a": channel})
+            if number:
+                alerts.deliver_owed(workspace, {"a": channel})
         assert channel.told == [verdict_on.again(1).path, verdict_on.again(2).path]
 
 
@@ -235,8 +236,12 @@ class TestAsTimeGoesOn:
     def test_switching_a_channel_on_does_not_send_the_past(self, workspace: Workspace) -> None:
         for number in (1, 2):
             verdict(workspace, number, age=timedelta(hours=25))
+        channel = Channel()
         with pytest.raises(NothingOwed):
-            alerts.deliver_owed(workspace, {"a": Channel()})
+            alerts.deliver_owed(workspace, {"b": channel})
+        now = verdict(workspace, 3)
+        alerts.deliver_owed(workspace, {"a": channel})
+        assert channel.told == [now.identity.path]
 
     def test_a_verdict_from_before_alerts_by_one_that_comes_late(self, workspace: Workspace) -> None:
         later, channel = verdict(workspace, 2, age=timedelta(hours=5)), Channel()

@@ -152,6 +152,26 @@ class TestRollback:
         finish_rollback(tracked)
         assert staging(tracked)[1] == 2, "what somebody moves by hand afterwards stays moved"
 
+    def test_one_that_died_is_finished_also_after_a_model_was_refused(
+        self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        promoted(tracked, train(2))
+
+        def dies(*_: Any) -> None:
+            raise RegistryError("MLflow is away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
+            with pytest.raises(RegistryError):
+                back(tracked, 1)
+        [third] = train(1)
+        with monkeypatch.context() as patch:
+            patch.setattr("iris_core.promotion.measurement.FLOOR_LIMIT", 0.0)
+            with pytest.raises(PromotionRefused):
+                promotion.promote(tracked, third)
+        finish_rollback(tracked)
+        assert staging(tracked) == ([1], 1)
+
 
 class TestDisturbed:
     def test_the_one_trained_last_wins_whatever_its_number(self, tracked: Workspace, train: Train) -> None:
