@@ -181,10 +181,11 @@ class Decisions:
             return False
         if version.version_id is None:
             return any(record.about.etag != version.etag for record in self._before(version, older))
-        for item in older:
-            if item.object.etag != version.etag and self.variants(item.object):
+        decided = (item.object for item in older if self.variants(item.object))
+        for before in decided:
+            if before.etag != version.etag:
                 return True
-            if item.object.etag == version.etag and not self._tried(item.object, {Outcome.UNCHANGED}):
+            if not self._tried(before, OPENING | {Outcome.UNCHANGED}):
                 return False
         return False
 
