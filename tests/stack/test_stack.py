@@ -35,7 +35,7 @@ from tests.records import expect
 from tests.stack.conftest import Running
 from tests.stack.native import ROOT, Replica
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(1_200)]
 
 Found = TypeVar("Found")
 ROWS = 240_000
