@@ -121,7 +121,7 @@ def _answers(workspace: Workspace, model: ModelRef, parts: Split) -> list[str]:
 
 
 def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
-    """Which holdout rows were learned from: rows equal in every value count as the same."""
+    """Which holdout rows were learned from: rows equal in every feature count as the same."""
     import numpy as np
 
     return np.isin(holdout.row_keys(), learned.row_keys())
