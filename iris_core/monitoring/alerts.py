@@ -95,7 +95,7 @@ def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> N
 
 
 def _requests(workspace: Workspace, told: Told, channel: str) -> Iterator[Owed]:
-    if workspace.settings.promotion_approval == "manual":
+    if workspace.settings.may_ask_a_human:
         for request in promotion.open_requests(workspace.ledger):
             if not told.on(channel, request):
                 message = request_of(workspace.settings, request)

@@ -4,8 +4,8 @@ The ledger's promotion record is the decision; the registry's alias and stage ar
 repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
 """
 
-from iris_core.promotion.approval import answer, open_requests
-from iris_core.promotion.judgement import drawn, judge_model, verdict_on
+from iris_core.promotion.approval import answer, judge_or_ask, open_requests
+from iris_core.promotion.judgement import drawn, verdict_on
 from iris_core.promotion.rollback import finish_rollback, rollback
 from iris_core.promotion.staging import register, stage
 from iris_core.promotion.steps import promote, register_step, unfinished
@@ -14,7 +14,7 @@ __all__ = [
     "answer",
     "drawn",
     "finish_rollback",
-    "judge_model",
+    "judge_or_ask",
     "open_requests",
     "promote",
     "register",

@@ -1,5 +1,6 @@
 """A human between the gate's verdict and the staging: asked once, answering whenever, waited for by nobody.
 
+Always (`PROMOTION_APPROVAL=manual`), or about a table that surprises the champion (`PROMOTION_ON_SUSPECT`).
 The request is a ledger record; the run that made it ends. It is open until the model has a verdict: by an
 answer (`iris approve`, `iris refuse`), or because a newer model is asked about. At most the newest is open.
 """
@@ -41,31 +42,39 @@ MAY_ANSWER = "whoever may write the ledger and stage models in MLflow"
 
 
 def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> VerdictRecord:
-    """The verdict on a model, where only a human can say yes.
+    """The verdict on a model; where only a human can say yes, it is asked for.
 
     :raises ApprovalAwaited: it passed the gate; the request is recorded, and replaces older ones.
     """
+    if standing := judgement.verdict_on(workspace, training):
+        return standing
     request = _request_about(workspace, training)
-    if request is None and judgement.verdict_on(workspace, training) is None:
+    if request is None or not _needs_human(workspace.settings, request.evidence):
         assessed = judgement.assess(workspace, training, version)
-        judged = judgement.judged_inputs(training, version)
-        if not assessed.passed or assessed.evidence is None:
+        judged, evidence = judgement.judged_inputs(training, version), assessed.evidence
+        if not assessed.passed or evidence is None or not _needs_human(workspace.settings, evidence):
             return judgement.record_gate_verdict(workspace, judged, assessed)
-        request = _ask(workspace, judged, assessed.evidence, assessed.reason)
+        request = _ask(workspace, judged, evidence, assessed.reason)
     replace_older(workspace)
-    verdict = judgement.verdict_on(workspace, training)
-    if verdict is None and request is not None:
-        raise ApprovalAwaited(
-            f"{_name(request)} passed the gate and waits for a human: {request.outputs.answer}"
-        )
-    assert verdict is not None
-    return verdict
+    if replaced := judgement.verdict_on(workspace, training):
+        return replaced
+    surprise = request.evidence.surprise
+    why = f" ({surprise.sentence})" if surprise and surprise.is_suspect else ""
+    raise ApprovalAwaited(
+        f"{_name(request)} passed the gate{why} and waits for a human: {request.outputs.answer}"
+    )
 
 
 def is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
     """Whether a model waits for a human, and is owed to nobody else."""
-    is_manual = workspace.settings.promotion_approval == "manual"
-    return is_manual and _request_about(workspace, training) is not None
+    request = _request_about(workspace, training)
+    return request is not None and _needs_human(workspace.settings, request.evidence)
+
+
+def _needs_human(settings: Settings, evidence: GateEvidence) -> bool:
+    """Whether only a human can say yes: always, or because the table is suspect."""
+    is_suspect = evidence.surprise is not None and evidence.surprise.is_suspect
+    return settings.promotion_approval == "manual" or (is_suspect and settings.promotion_on_suspect == "ask")
 
 
 def _request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord | None:

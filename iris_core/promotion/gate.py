@@ -4,7 +4,8 @@ A challenger is refused when it does not reach ACCURACY_THRESHOLD; when it is no
 always naming the majority class; when its table's labels cannot be learned, a class is missing, or a
 column's mean is not where `project.json` says it typically is; or when it is shown to be worse than the
 champion by more than PROMOTION_MARGIN, in all or at one class. What a small holdout cannot show about a
-champion is said, and not held against the challenger.
+champion is said, and not held against the challenger. A table that surprises the champion is suspect:
+PROMOTION_ON_SUSPECT says what becomes of its model.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from iris_core.ledger.records.promotion import (
     GateEvidence,
     Interval,
     Pairs,
+    Surprise,
 )
 from iris_core.promotion.paired import exact_p_value
 
@@ -66,8 +68,16 @@ def gate_verdict(evidence: GateEvidence) -> Verdict:
             *_check_classes(evidence.classes),
             *_check_typical(evidence.columns),
             *_check_champion(evidence),
+            *_check_surprise(evidence.surprise),
         )
     )
+
+
+def _check_surprise(surprise: Surprise | None) -> Iterator[Check]:
+    """Suspect is not refused, unless the deployment says so: a human may know better."""
+    if surprise and surprise.is_suspect:
+        passed = surprise.on_suspect != "refuse"
+        yield Check(name="surprise", passed=passed, sentence=surprise.sentence)
 
 
 def _check_threshold(evidence: GateEvidence) -> Check:

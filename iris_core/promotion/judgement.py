@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
 from iris_core.ledger.records.promotion import Approval, GateEvidence, Holdout, JudgedInputs, VerdictRecord
@@ -18,16 +20,24 @@ from iris_core.models.loading import loaded
 from iris_core.models.metrics import metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference, staged
 from iris_core.promotion.gate import Verdict, gate_verdict
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
+from iris_core.promotion.measurement import (
+    ChampionAnswers,
+    Limits,
+    bounded,
+    measure_model,
+    surprise_of,
+    typical_of,
+)
 
 if TYPE_CHECKING:
-    import numpy as np
     from mlflow.entities.model_registry import ModelVersion
     from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
 
 log = logging.getLogger(__name__)
 
 EVIDENCE_FILE = "promotion/evidence.json"
+SEED = 7
 
 
 @dataclass(frozen=True)
@@ -100,40 +110,58 @@ def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> Champ
         return f"no version of {challenger.name} is staged yet"
     if model.version == challenger.version:
         return "it is already staged"
+    own = _drawn_for(workspace, model)
     try:
-        answers = _answers(workspace, model, parts)
+        return _answers(workspace, model, parts, own)
     except ModelRefused as error:
         log.warning("Champion version %s is not loaded: %s", model.version, error)
         return f"version {model.version} is staged but not loaded: {error}"
     except (ValueError, TypeError, AttributeError) as error:
         log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
         return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
-    learned = _learned(workspace, model)
-    if learned is None:
-        return ChampionAnswers(model.version, model.run_id, answers, None)
-    seen = _seen(learned, parts.holdout)
-    return ChampionAnswers(model.version, model.run_id, answers, seen, typical_of(learned))
 
 
-def _answers(workspace: Workspace, model: ModelRef, parts: Split) -> list[str]:
+def _answers(workspace: Workspace, model: ModelRef, parts: Split, own: Split | None) -> ChampionAnswers:
+    """What a champion says of the holdout, and of the whole table where its own holdout can be drawn.
+
+    :param own: what it was trained on, and its holdout.
+    """
     with loaded(workspace.settings, model) as found:
-        return [str(answer) for answer in found.estimator.predict(parts.holdout.features)]
+        answers = [str(answer) for answer in found.estimator.predict(parts.holdout.features)]
+        if own is None:
+            return ChampionAnswers(model.version, model.run_id, answers, None)
+        asked = (own.holdout, *_unseen(own.learned, parts))
+        right = [_right(found.estimator, bounded(part, SEED)) for part in asked]
+    surprise = surprise_of(right[0], np.concatenate(right[1:]), workspace.settings.promotion_on_suspect)
+    seen, typical = _seen(own.learned, parts.holdout), typical_of(own.learned)
+    return ChampionAnswers(model.version, model.run_id, answers, seen, typical, surprise)
+
+
+def _right(estimator: ClassifierMixin, part: Part) -> NDArray[np.bool_]:
+    if not len(part):
+        return np.empty(0, bool)
+    return np.asarray(estimator.predict(part.features), str) == part.labels.to_numpy(str)
+
+
+def _unseen(learned: Part, parts: Split) -> Iterator[Part]:
+    """The rows of each part of a table that were not learned from."""
+    for part in (parts.learned, parts.holdout):
+        new = ~_seen(learned, part)
+        yield Part(part.features[new], part.labels[new])
 
 
 def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
     """Which holdout rows were learned from: rows equal in every feature count as the same."""
-    import numpy as np
-
     return np.isin(holdout.row_keys(), learned.row_keys())
 
 
-def _learned(workspace: Workspace, champion: ModelRef) -> Part | None:
-    """What the champion was trained on; None where that is not known any more."""
+def _drawn_for(workspace: Workspace, champion: ModelRef) -> Split | None:
+    """What the champion was trained on, and its holdout; None where that is not known any more."""
     training = workspace.ledger.find(TrainedRecord, champion.training)
     if training is None:
         return None
     try:
-        return drawn(workspace, training).learned
+        return drawn(workspace, training)
     except (ObjectMissing, DataRejected):
         return None
 
@@ -165,14 +193,6 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
         yield "gate/difference", champion.pairs.difference
         yield "gate/difference_low", champion.difference.low
         yield "gate/difference_high", champion.difference.high
-
-
-def judge_model(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> VerdictRecord:
-    """Judge a model once: the verdict that stands, with its evidence. No human is asked."""
-    if standing := verdict_on(workspace, training):
-        return standing
-    assessed = assess(workspace, training, version)
-    return record_gate_verdict(workspace, judged_inputs(training, version), assessed)
 
 
 def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInputs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from iris_core.drift.hypergeometric import at_least
 from iris_core.ledger.records.promotion import (
     Champion,
     ClassSlice,
@@ -17,6 +18,7 @@ from iris_core.ledger.records.promotion import (
     Holdout,
     Interval,
     Pairs,
+    Surprise,
 )
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.paired import detectable_loss, exact_p_value, score_interval, wilson_interval
@@ -40,6 +42,8 @@ LEARNABLE_ROWS = 10_000
 """Cross-validation of more rows would cost more than the training and show nothing new."""
 LEAST_UNSEEN = 15
 """With fewer rows that the champion has not seen, all rows are compared, and that is said."""
+SURPRISE_LIMIT = 0.001
+"""So few sound tables are held up for a human, one at a time in a thousand."""
 TYPICAL_STDS = 0.75
 """Of the champion's training rows, around their mean, where project.json declares nothing. Iris in inches is
 0.96 or more away, two of its columns swapped 1.4."""
@@ -59,6 +63,7 @@ class ChampionAnswers:
 
     :param seen: which of the rows it was trained on; None where that is not known.
     :param typical: where its own training rows say that a column's mean lies (`typical_of`).
+    :param surprise: how it does on the whole new table; None where that cannot be said.
     """
 
     version: int
@@ -66,6 +71,7 @@ class ChampionAnswers:
     answers: Sequence[str]
     seen: Flags | None
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    surprise: Surprise | None = None
 
 
 def measure_model(
@@ -97,6 +103,7 @@ def measure_model(
         columns=tuple(_columns(table, parts, champion.typical if champion else {})),
         champion=compared,
         no_champion="" if champion else no_champion,
+        surprise=champion.surprise if champion else None,
     )
 
 
@@ -131,7 +138,7 @@ def _learnable(part: Part, model: ClassifierMixin, seed: int) -> Floor | None:
     from sklearn.base import clone
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    part = _bounded(part, seed)
+    part = bounded(part, seed)
     labels = part.labels.to_numpy(str)
     counts = np.unique(labels, return_counts=True)[1]
     folds = min(FOLDS, int(counts.min()))
@@ -142,7 +149,8 @@ def _learnable(part: Part, model: ClassifierMixin, seed: int) -> Floor | None:
     return _floor(np.asarray(answers, str) == labels, labels, _majority(part), LEARNABLE_LIMIT)
 
 
-def _bounded(part: Part, seed: int) -> Part:
+def bounded(part: Part, seed: int) -> Part:
+    """At most `LEARNABLE_ROWS` rows of a part, drawn with a seed."""
     if len(part) <= LEARNABLE_ROWS:
         return part
     chosen = np.random.default_rng(seed).choice(len(part), LEARNABLE_ROWS, replace=False)
@@ -171,6 +179,26 @@ def _compared(champion: ChampionAnswers, right: Flags, labels: NDArray[np.str_],
         rows_seen=None if champion.seen is None else int(champion.seen.sum()),
         compared_on="all rows" if rows.all() else "unseen rows",
         detectable_loss=detectable_loss(pairs.rows, LEVEL, margin),
+    )
+
+
+def surprise_of(own: Flags, new: Flags, on_suspect: Literal["ask", "refuse", "accept"]) -> Surprise | None:
+    """Whether a champion does surely worse on a new table than on its own holdout; None with too few rows.
+
+    :param own: which of its holdout rows it answers right.
+    :param new: the same of rows that it was not trained on.
+    """
+    if min(len(own), len(new)) < LEAST_UNSEEN:
+        return None
+    wrong, own_wrong = int((~new).sum()), int((~own).sum())
+    return Surprise(
+        right=int(new.sum()),
+        rows=len(new),
+        own_right=int(own.sum()),
+        own_rows=len(own),
+        p_value=at_least(wrong, wrong + own_wrong, len(new), len(new) + len(own)),
+        limit=SURPRISE_LIMIT,
+        on_suspect=on_suspect,
     )
 
 

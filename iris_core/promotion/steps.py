@@ -12,7 +12,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
-from iris_core.promotion import approval, judgement, staging
+from iris_core.promotion import approval, staging
 from iris_core.promotion.judgement import verdict_on
 
 LOOKED_BACK = 5
@@ -54,10 +54,7 @@ def promote(workspace: Workspace, training: TrainedRecord) -> VerdictRecord:
     """
     with tracking.asking("Registering the model", workspace.settings):
         version = staging.register(tracking.client(workspace.settings), workspace, training)
-        if workspace.settings.promotion_approval == "manual":
-            verdict = approval.judge_or_ask(workspace, training, version)
-        else:
-            verdict = judgement.judge_model(workspace, training, version)
+        verdict = approval.judge_or_ask(workspace, training, version)
         if APPLIED_TAG not in version.tags:
             staging.apply_verdict(tracking.client(workspace.settings), version, verdict)
     if not verdict.stages:

@@ -160,6 +160,14 @@ class Settings(Declared):
         "auto",
         "manual",
     )
+    promotion_on_suspect: Literal["ask", "refuse", "accept"] = variable(
+        "PROMOTION_ON_SUSPECT",
+        "ask",
+        "a table on which the champion surely does worse than on its holdout: `ask`, `refuse` or `accept`",
+        "ask",
+        "refuse",
+        "accept",
+    )
     max_reject_share: Share = variable(
         "MAX_REJECT_SHARE",
         0.05,
@@ -280,6 +288,11 @@ class Settings(Declared):
         """MLflow's user name and password, where it wants a login."""
         password = self.tracking_password.get_secret_value() if self.tracking_password else ""
         return (self.tracking_username, password) if self.tracking_username else None
+
+    @property
+    def may_ask_a_human(self) -> bool:
+        """Whether a model may wait for somebody's answer before it is staged."""
+        return self.promotion_approval == "manual" or self.promotion_on_suspect == "ask"
 
     @property
     def names(self) -> Names:

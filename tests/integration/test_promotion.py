@@ -185,7 +185,7 @@ class TestDiedHalfWay:
         first, second = train(2)
         promote(tracked, first)
         version = promotion.register(client(tracked), tracked, second)
-        promotion.judge_model(tracked, second, version)
+        promotion.judge_or_ask(tracked, second, version)
         assert staging(tracked) == ([1], 1)
         self.repaired(tracked, second)
         assert staging(tracked) == ([2], 2)
@@ -196,7 +196,7 @@ class TestDiedHalfWay:
         promote(tracked, first)
         registry, name = client(tracked), tracked.settings.names.model
         version = promotion.register(registry, tracked, second)
-        promotion.judge_model(tracked, second, version)
+        promotion.judge_or_ask(tracked, second, version)
         registry.set_model_version_tag(name, "2", models.VERDICT_TAG, Outcome.PROMOTED)
         registry.transition_model_version_stage(name, "2", "Staging")
         assert staging(tracked) == ([1, 2], 1)

@@ -123,6 +123,38 @@ class Champion(_Frozen):
     detectable_loss: float
 
 
+class Surprise(_Frozen):
+    """How right the champion is on rows of the new table that it was not trained on, and on its own holdout.
+
+    `p_value` is Fisher's, one-sided: so many wrong answers more by chance. At most `limit`, and the table is
+    suspect: labels are wrong, or the world has changed, which no number can tell apart. `on_suspect` is what
+    the deployment does then.
+    """
+
+    right: int
+    rows: int
+    own_right: int
+    own_rows: int
+    p_value: float
+    limit: float
+    on_suspect: Literal["ask", "refuse", "accept"]
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.p_value <= self.limit
+
+    @property
+    def sentence(self) -> str:
+        new, own = self.right / self.rows, self.own_right / self.own_rows
+        found = (
+            f"the champion is right on {new:.0%} of {self.rows} rows of this table that it was not trained "
+            f"on, and on {own:.0%} of its own {self.own_rows} holdout rows"
+        )
+        if not self.is_suspect:
+            return found
+        return f"{found} (p = {self.p_value:.2g}): labels are wrong, or the world has changed"
+
+
 class Approval(Payload):
     """What a human answered, who and why; in older records `by` is empty when nobody did in time."""
 
@@ -142,7 +174,8 @@ class Approval(Payload):
 class GateEvidence(Payload):
     """Everything that the verdict rests on. Without a champion, `no_champion` says why.
 
-    `approval` is given where a human was asked.
+    `surprise` is None without a champion, or with too few rows to compare. `approval` is given where a human
+    was asked.
     """
 
     accuracy: float
@@ -156,6 +189,7 @@ class GateEvidence(Payload):
     columns: tuple[Column, ...]
     champion: Champion | None = None
     no_champion: str = ""
+    surprise: Surprise | None = None
     approval: Approval | None = None
 
 

@@ -1,0 +1,104 @@
+"""Tables that surprise the champion: a sound model is not replaced by one that learnt wrong labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from iris_core import models, promotion
+from iris_core.errors import ApprovalAwaited, PromotionRefused
+from iris_core.ledger.records.promotion import GateEvidence
+from iris_core.ledger.workspace import Workspace
+from tests.records import expect
+from tests.registry import train_one
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
+SPECIES = np.array(["setosa", "versicolor", "virginica"])
+MEANS = np.array([[5.0, 3.4, 1.5, 0.3], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]])
+Answers = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def flowers(seed: int, answers: Answers = lambda kinds, _: kinds, rows: int = 600) -> bytes:
+    """A table of three kinds; `answers` says what becomes of the labels."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 3, rows)
+    values = np.clip(MEANS[kinds] + rng.normal(0, 0.3, (rows, 4)), [4, 2, 1, 0.1], [8, 4.5, 7, 2.6])
+    labels = SPECIES[answers(kinds, rng)]
+    table = pl.DataFrame(values.round(3), schema=FEATURES)
+    return table.with_columns(species=pl.Series(labels.tolist())).write_csv().encode()
+
+
+def exchanged(kinds: np.ndarray, _: np.random.Generator) -> np.ndarray:
+    return np.array([0, 2, 1])[kinds]
+
+
+def a_fifth_wrong(kinds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.where(rng.random(len(kinds)) < 0.2, rng.integers(0, 3, len(kinds)), kinds)
+
+
+def staged(workspace: Workspace) -> int | None:
+    found = models.staged(workspace.settings)
+    return found.version if found else None
+
+
+def surprise_of(workspace: Workspace, number: int) -> GateEvidence:
+    records = workspace.ledger.recent("promotion")
+    return next(expect(GateEvidence, r.evidence) for r in records if r.inputs.version == number)
+
+
+@pytest.mark.parametrize("answers", [exchanged, a_fifth_wrong])
+def test_a_human_is_asked_about_wrong_labels(tracked: Workspace, answers: Answers) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    suspect = train_one(tracked, flowers(2, answers))
+
+    with pytest.raises(ApprovalAwaited, match=r"the champion is right on \d+% of \d+ rows of this table"):
+        promotion.promote(tracked, suspect)
+
+    assert staged(tracked) == 1
+    assert promotion.unfinished(tracked) is None
+    [request] = promotion.open_requests(tracked.ledger)
+    found = request.evidence.surprise
+    assert found
+    assert found.is_suspect
+    assert found.right / found.rows < 0.92 < found.own_right / found.own_rows
+    assert found.sentence in request.reason
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_sound_table_is_staged_without_a_question(tracked: Workspace, seed: int) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    assert promotion.promote(tracked, train_one(tracked, flowers(seed))).stages
+    assert staged(tracked) == 2
+    found = surprise_of(tracked, 2).surprise
+    assert found
+    assert found.rows == 600
+    assert not found.is_suspect
+
+
+def test_the_same_table_with_more_rows_is_compared_on_those_that_are_new(tracked: Workspace) -> None:
+    first = flowers(1)
+    promotion.promote(tracked, train_one(tracked, first))
+    more = flowers(2, rows=40).split(b"\n", 1)[1]
+    promotion.promote(tracked, train_one(tracked, first + more))
+    found = surprise_of(tracked, 2).surprise
+    assert found
+    assert found.rows == 120 + 40, "the champion's holdout, and what was added"
+
+
+def test_a_deployment_may_refuse_or_accept(mlflow_db: Path, make_workspace: Callable[..., Workspace]) -> None:
+    strict = make_workspace(PROMOTION_ON_SUSPECT="refuse")
+    promotion.promote(strict, train_one(strict, flowers(1)))
+    with pytest.raises(PromotionRefused, match="labels are wrong, or the world has changed"):
+        promotion.promote(strict, train_one(strict, flowers(2, exchanged)))
+    assert staged(strict) == 1
+
+    open_to_all = make_workspace(TEAM=strict.settings.team, PROMOTION_ON_SUSPECT="accept")
+    verdict = promotion.promote(open_to_all, train_one(open_to_all, flowers(3, exchanged)))
+    assert verdict.stages
+    assert "labels are wrong, or the world has changed" in verdict.reason
