@@ -54,6 +54,7 @@ class TestDefaults:
             ("accuracy_threshold", 0.1),
             ("promotion_margin", 0.02),
             ("promotion_approval", "auto"),
+            ("promotion_on_suspect", "ask"),
             ("max_reject_share", 0.05),
             ("rescore", "newest"),
             ("predictions_format", "csv"),
