@@ -78,7 +78,7 @@ class Identity:
         """
         kind, day, subject, variant = path.split("/")
         for part in (subject, variant):
-            if not part.strip(".") or not part.isprintable():
+            if not part.strip("."):
                 raise ValueError(f"{path!r} is not the path of a record.")
         return cls(kind_named(kind), date.fromisoformat(day), subject, Variant(variant))
 

@@ -140,7 +140,8 @@ def _answers(workspace: Workspace, model: ModelRef, parts: Split, own: Split | N
 def _right(estimator: ClassifierMixin, part: Part) -> NDArray[np.bool_]:
     if not len(part):
         return np.empty(0, bool)
-    return np.asarray(estimator.predict(part.features), str) == part.labels.to_numpy(str)
+    right: NDArray[np.bool_] = np.asarray(estimator.predict(part.features), str) == part.labels.to_numpy(str)
+    return right
 
 
 def _unseen(learned: Part, parts: Split) -> Iterator[Part]:

@@ -11,7 +11,7 @@ import pytest
 
 from iris_core import models, promotion
 from iris_core.errors import ApprovalAwaited, PromotionRefused
-from iris_core.ledger.records.promotion import GateEvidence
+from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from tests.records import expect
 from tests.registry import train_one
@@ -35,7 +35,7 @@ def flowers(seed: int, answers: Answers = lambda kinds, _: kinds, rows: int = 60
 
 
 def exchanged(kinds: np.ndarray, _: np.random.Generator) -> np.ndarray:
-    return np.array([0, 2, 1])[kinds]
+    return np.asarray(np.array([0, 2, 1])[kinds])
 
 
 def a_fifth_wrong(kinds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -47,8 +47,8 @@ def staged(workspace: Workspace) -> int | None:
     return found.version if found else None
 
 
-def surprise_of(workspace: Workspace, number: int) -> GateEvidence:
-    records = workspace.ledger.recent("promotion")
+def evidence_about(workspace: Workspace, number: int) -> GateEvidence:
+    records = workspace.ledger.recent_of(VerdictRecord)
     return next(expect(GateEvidence, r.evidence) for r in records if r.inputs.version == number)
 
 
@@ -75,7 +75,7 @@ def test_a_sound_table_is_staged_without_a_question(tracked: Workspace, seed: in
     promotion.promote(tracked, train_one(tracked, flowers(1)))
     assert promotion.promote(tracked, train_one(tracked, flowers(seed))).stages
     assert staged(tracked) == 2
-    found = surprise_of(tracked, 2).surprise
+    found = evidence_about(tracked, 2).surprise
     assert found
     assert found.rows == 600
     assert not found.is_suspect
@@ -86,7 +86,7 @@ def test_the_same_table_with_more_rows_is_compared_on_those_that_are_new(tracked
     promotion.promote(tracked, train_one(tracked, first))
     more = flowers(2, rows=40).split(b"\n", 1)[1]
     promotion.promote(tracked, train_one(tracked, first + more))
-    found = surprise_of(tracked, 2).surprise
+    found = evidence_about(tracked, 2).surprise
     assert found
     assert found.rows == 120 + 40, "the champion's holdout, and what was added"
 
