@@ -1,0 +1,11 @@
+"""Hostile and sound objects, drawn from a seed: what people and their tools upload by mistake, or on purpose.
+
+A kind is a function with random parameters, so that other seeds give other objects of the same kinds.
+"""
+
+from __future__ import annotations
+
+from benchmarks.poison.drawing import KINDS, Drawn, hostile, sound
+from benchmarks.poison.grid import Grid, answers, flowers
+
+__all__ = ["KINDS", "Drawn", "Grid", "answers", "flowers", "hostile", "sound"]
