@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-gate bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-gate bench-hostile bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 help:  ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,8 @@ REPEAT ?= 3
 UPLOADS ?= 200
 KILLS ?= 30
 OUTAGE ?= 120
+N ?= 200
+FILES ?=
 STORE ?= embedded
 
 bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (half an hour)
@@ -96,6 +98,9 @@ bench-drift: setup  ## Measure the speed and memory of statistics and drift repo
 
 chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= STORE=minio)
 	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --store $(STORE)
+
+bench-hostile: setup  ## Send hostile objects among sound ones, and see what holds (SEED= N= FILES=folder)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.hostile --seed $(SEED) --n $(N) $(if $(FILES),--files "$(FILES)")
 
 bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airflow's empty chain
 	@$(BIN)/python -m benchmarks.loop

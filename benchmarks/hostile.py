@@ -286,7 +286,7 @@ def _label(bench: Bench, objects: Sequence[tuple[Drawn, bool]]) -> None:
 
 
 def _is_finished(one: Sent, record: ObjectRecord | None, bench: Bench, reported: set[str]) -> bool:
-    """Whether a sound object came to its end in the first run: a model, predictions with a verdict, or answers."""
+    """Whether a sound object came to its end in the first run: a model, a verdict, answers."""
     if one.purpose == "train":
         return isinstance(record, TrainedRecord)
     if one.version.digest not in bench.seen.first_run:

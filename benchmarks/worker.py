@@ -2,8 +2,8 @@
 
     python -m benchmarks.worker
 
-Reads a JSON line for each step, and answers with one: what came of it, its seconds and its peak of memory, also
-where the task was killed. Settings are the environment's.
+Reads a JSON line for each step, and answers with one: what came of it, its seconds and its peak of memory,
+also where the task was killed. Settings are the environment's.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _run(step: str, args: list[Any]) -> dict[str, Any]:
         return {"outcome": "rejected", "told": str(error), "objects": objects}
     except IrisError as error:
         return {"outcome": "error", "told": f"{type(error).__name__}: {error}", "objects": objects}
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - it is what is measured
         return {"outcome": "traceback", "told": traceback.format_exc()[-4000:], "objects": objects}
 
 

@@ -162,10 +162,13 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
         return None
     scored = [each for each in published(workspace, one.since) if each.scoring not in one.known]
     is_again = bool(one.known) or one.identity.variant.is_again
-    scope, table = _scope(workspace), workspace.settings.project.table
-    given = StoredInput(workspace.store, one.object)
+    scope, settings = _scope(workspace), workspace.settings
+    given, most = (
+        StoredInput(workspace.store, one.object, settings.max_unpack_ratio),
+        settings.max_reject_share,
+    )
     try:
-        found = measured(workspace.store, given, table, scored, workspace.settings.max_reject_share)
+        found = measured(workspace.store, given, settings.project.table, scored, most)
     except DataRejected as error:
         inputs = RejectedRecord.Inputs.of(one.object, scope.using)
         reject(workspace, one.identity, inputs, error)

@@ -164,7 +164,7 @@ def _write(
     settings, store = workspace.settings, workspace.store
     bucket, key = settings.predictions_bucket, places.part(workspace, piece)
     options = options_of(workspace, work.model)
-    given = StoredInput(store, work.object)
+    given = StoredInput(store, work.object, settings.max_unpack_ratio)
     content_type = places.CONTENT_TYPES[options.format]
     rejects_key = places.part_rejects(workspace, piece)
     with _lazily(workspace, bucket, rejects_key) as rejects, store.writing(bucket, key, content_type) as out:

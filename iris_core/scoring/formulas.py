@@ -1,8 +1,9 @@
 """Text that a spreadsheet would take for a formula gets an apostrophe before it: CSV_SAFE.
 
 After OWASP's page on CSV injection: a cell that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab
-or a line end; blanks before the sign do not help. What is a number stays one, and what project.json itself
-names (columns and classes) is not an upload's: it stays as it is, so that predictions can be read back.
+or a line end; blanks before the sign do not help, nor does what is not seen at all. What is a number stays
+one, and what project.json itself names (columns and classes) is not an upload's: it stays as it is, so that
+predictions can be read back.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from iris_core.tables import Lines
 from iris_core.tables.records import scan
 
 MARK = "'"
-FORMULA = r"^(?:[\t\r\n]|[\x00-\x20\u{a0}\u{200b}\u{3000}\u{feff}]*[=+\-@\u{ff1d}\u{ff0b}\u{ff0d}\u{ff20}])"
+_UNSEEN = (
+    r"\x00-\x20\x7f-\xa0\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{1680}\u{17b4}\u{17b5}\u{180b}-\u{180e}"
+    r"\u{2000}-\u{200f}\u{2028}-\u{202f}\u{205f}-\u{206f}\u{2800}\u{3000}\u{3164}\u{fe00}-\u{fe0f}\u{feff}"
+)
+"""Unicode's blanks and controls, and what it lets a reader ignore (Default_Ignorable_Code_Point)."""
+FORMULA = rf"^(?:[\t\r\n]|[{_UNSEEN}]*[=+\-@\u{{ff1d}}\u{{ff0b}}\u{{ff0d}}\u{{ff20}}])"
 NUMBER = r"^ *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *$"
 """Both as polars reads them; Python's `re` is given the same with its own escapes."""
 
 _formula = re.compile(re.sub(r"\\u\{(\w+)\}", lambda found: chr(int(found[1], 16)), FORMULA))
 _number = re.compile(NUMBER.replace("$", r"\Z"))
 _FIRST = np.zeros(256, np.bool_)
-_FIRST[[*range(0x21), *b'"=+-@', 0xC2, 0xE2, 0xE3, 0xEF]] = True
+_FIRST[[*range(0x21), *b'"=+-@\x7f', 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF]] = True
 """Bytes that a cell begins with where it must be looked at."""
 
 

@@ -173,6 +173,19 @@ class Settings(Declared):
         0.05,
         "an inference table with a larger share of rows that cannot be scored is refused as a whole",
     )
+    max_unpack_ratio: Count = variable(
+        "MAX_UNPACK_RATIO",
+        200,
+        "an upload in gzip or Parquet that unpacks to more than so many times its size is refused; 64 MB "
+        "are always read",
+        le=1_000_000,
+    )
+    max_repeat_share: Share = variable(
+        "MAX_REPEAT_SHARE",
+        0.5,
+        "a training table in which a larger share of rows repeats an earlier one is refused, unless its "
+        "features have so few values that rows cannot but repeat",
+    )
     rescore: Literal["newest", "all", "none"] = variable(
         "RESCORE",
         "newest",

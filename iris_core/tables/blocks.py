@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
+from iris_core.tables.records import NEWLINE, QUOTE
+
 BLOCK_BYTES = 2 << 20
 """Enough for each pass over a block to be worth its start, small enough for a core's cache."""
-LONGEST_ROW_BYTES = 32 << 20
+LONGEST_ROW_BYTES = 8 << 20
+"""Every comma and quote of a row may take several times its byte while it is looked at."""
 DOS_END = b"\x1a"
 """DOS ended text files with it."""
 
@@ -19,13 +24,13 @@ def blocks(
     Two kinds of block are broken, and nothing follows that is worth reading: an odd number of quotes
     leaves one open, and no newline at the end means a row longer than `longest_row` bytes.
     """
-    held = bytearray()
-    limit = size
+    held, cut, is_open = bytearray(), 0, False
     for piece in _small(pieces, size):
+        end, is_open = _last_row_end(piece, is_open)
+        cut = len(held) + end if end else cut
         held += piece
-        if len(held) < limit:
+        if len(held) < size:
             continue
-        cut = _last_row_end(held)
         if not cut and len(held) >= longest_row:
             cut = len(held)
         if cut:
@@ -33,25 +38,30 @@ def blocks(
                 block = bytes(view[:cut])
             yield block
             del held[:cut]
-        limit = len(held) + size
+            cut = 0
     last = bytes(held).rstrip(DOS_END)
     if last:
         yield last if last.endswith(b"\n") else last + b"\n"
 
 
-def _small(pieces: Iterable[bytes], size: int) -> Iterator[memoryview]:
+def _small(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     for piece in pieces:
-        view = memoryview(piece)
-        for start in range(0, len(view), size):
-            yield view[start : start + size]
+        for start in range(0, len(piece), size):
+            yield piece[start : start + size]
 
 
-def _last_row_end(held: bytearray) -> int:
-    """The position behind the last newline that an even number of quotes precedes; 0 if there is none."""
-    newline = held.rfind(b"\n")
-    is_quoted = held.count(b'"', 0, max(newline, 0)) % 2
-    while newline >= 0 and is_quoted:
-        quote = held.rfind(b'"', 0, newline)
-        newline = held.rfind(b"\n", 0, quote)
-        is_quoted = held.count(b'"', max(newline, 0), quote) % 2
-    return newline + 1
+def _last_row_end(piece: bytes, is_open: bool) -> tuple[int, bool]:
+    """The position behind the last newline outside quotes, or 0; and whether a quote is open at the end.
+
+    :param is_open: whether one is at the beginning.
+    """
+    newline = piece.rfind(b"\n")
+    before = piece.count(b'"', 0, max(newline, 0))
+    after = piece.count(b'"', max(newline, 0))
+    is_open_after = (is_open + before + after) % 2 == 1
+    if newline < 0 or (is_open + before) % 2 == 0:
+        return newline + 1, is_open_after
+    text = np.frombuffer(piece, np.uint8)
+    is_inside = np.logical_xor.accumulate(text == QUOTE) != is_open
+    ends = np.flatnonzero((text == NEWLINE) & ~is_inside)
+    return (int(ends[-1]) + 1 if ends.size else 0), is_open_after

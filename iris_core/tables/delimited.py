@@ -59,7 +59,7 @@ class Delimited:
         self.columns = tuple(dict.fromkeys(header.columns))
         self._wanted, self._where, self._classes = wanted, where, Classes(wanted.classes)
         self._width = len(header.columns)
-        self._places = {name: header.columns.index(name) for name in self.columns}
+        self._places = {name: place for place, name in reversed([*enumerate(header.columns)])}
         self._nameless = [place for place, name in enumerate(header.columns) if not name][1:]
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
         rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []

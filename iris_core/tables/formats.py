@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from iris_core.errors import DataRejected
 from iris_core.tables.findings import Check, Finding, rejection
+from iris_core.tables.inputs import Input
 
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 UTF8_BOM = b"\xef\xbb\xbf"
 PACKED_BYTES = 256 << 10
+FREE_BYTES = 64 << 20
+"""What unpacks to no more is read, however small it is packed."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
@@ -46,13 +49,37 @@ def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
             raise _refused(where, check, f"{name} in a gzip file" if is_unpacked else name)
 
 
-def unzipped(pieces: Iterable[bytes], where: str, size: int) -> Iterator[bytes]:
+class Unpacked:
+    """Counts the bytes that a table unpacks to, against the bound that its input has."""
+
+    def __init__(self, given: Input) -> None:
+        self._given, self._bytes = given, 0
+        ratio = given.unpack_ratio
+        self._most = None if ratio is None else max(FREE_BYTES, ratio * given.size)
+
+    def add(self, size: int) -> None:
+        """Count some more bytes.
+
+        :raises DataRejected: they are more than the input may unpack to.
+        """
+        self._bytes += size
+        if self._most is not None and self._bytes > self._most:
+            found = f"{self._given.size:,} bytes that unpack to more than {self._most >> 20:,} MB"
+            expected = f"at most {self._given.unpack_ratio} times their size (MAX_UNPACK_RATIO)"
+            raise rejection(
+                self._given.where, [Finding(check="unpacks", count=1, found=found, expected=expected)]
+            )
+
+
+def unzipped(pieces: Iterable[bytes], given: Input, size: int) -> Iterator[bytes]:
     """The content of a gzip file in pieces of at most `size` bytes.
 
     As gunzip reads it: members follow each other, and what comes after the last is ignored, be it padding.
 
-    :raises DataRejected: damaged or cut off.
+    :param pieces: the bytes of `given`, in any pieces.
+    :raises DataRejected: damaged or cut off, or more than `given` may unpack to.
     """
+    where, unpacked = given.where, Unpacked(given)
     member, data = zlib.decompressobj(wbits=31), b""
     for piece in _small(pieces):
         data += piece
@@ -64,9 +91,11 @@ def unzipped(pieces: Iterable[bytes], where: str, size: int) -> Iterator[bytes]:
                     return
                 member = zlib.decompressobj(wbits=31)
             try:
-                yield member.decompress(data, size)
+                content = member.decompress(data, size)
             except zlib.error as error:
                 raise _refused(where, "damaged", f"a damaged gzip file ({error})") from error
+            unpacked.add(len(content))
+            yield content
             data = member.unused_data if member.eof else member.unconsumed_tail
     if not member.eof:
         raise _refused(where, "damaged", "a damaged gzip file (it ends too early)")

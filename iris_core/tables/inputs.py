@@ -19,12 +19,17 @@ READ_BYTES = 4 << 20
 
 
 class Input(Protocol):
-    """Bytes that can be read by range; `where` names them in messages."""
+    """Bytes that can be read by range; `where` names them in messages.
+
+    `unpack_ratio`: how many times their size they may unpack to; None is without a bound.
+    """
 
     @property
     def where(self) -> str: ...
     @property
     def size(self) -> int: ...
+    @property
+    def unpack_ratio(self) -> int | None: ...
     def read(self, start: int, end: int) -> bytes:
         """The half-open range [start, end)."""
 
@@ -38,6 +43,7 @@ class StoredInput:
 
     store: ObjectStore
     version: ObjectVersion
+    unpack_ratio: int | None = None
 
     @property
     def where(self) -> str:
@@ -60,6 +66,7 @@ class LocalInput:
     """
 
     path: Path
+    unpack_ratio: int | None = None
 
     @property
     def where(self) -> str:
@@ -91,6 +98,7 @@ class MemoryInput:
 
     data: bytes
     where: str
+    unpack_ratio: int | None = None
 
     @property
     def size(self) -> int:

@@ -21,9 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
+from iris_core.errors import DataRejected
 from iris_core.tables.batch import Batch, Wanted
+from iris_core.tables.blocks import LONGEST_ROW_BYTES
 from iris_core.tables.cells import Classes, numbers
 from iris_core.tables.findings import Finding, rejection
+from iris_core.tables.formats import Unpacked
 from iris_core.tables.header import check_distinct
 from iris_core.tables.inputs import Input, RangeFile
 from iris_core.tables.records import Lines, scan
@@ -73,8 +76,10 @@ class Parquet:
         if _largest_group(self._file.metadata) > GROUP_BYTES:
             known = self._file.metadata
             self._file = self._open(metadata=known, pre_buffer=False, buffer_size=BUFFER_BYTES)
-        names = self._file.schema_arrow.names
+        schema = self._file.schema_arrow
+        names = schema.names
         self._stored = {name.strip(): name for name in names}
+        self._types = dict(zip(map(str.strip, names), schema.types, strict=True))
         check_distinct(map(str.strip, names), given.where)
         self.columns = tuple(self._stored)
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
@@ -85,7 +90,7 @@ class Parquet:
         self._check_types()
         self._may_be_blank = not self._is_filled()
         if self._may_be_blank:
-            simple = (name for name in self.columns if _is_one(self._type(name), _CARRIED))
+            simple = (name for name in self.columns if _is_one(self._types[name], _CARRIED))
             self._read = tuple(dict.fromkeys((*self._read, *simple)))
 
     @property
@@ -103,12 +108,9 @@ class Parquet:
     def _found(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self._stored)
 
-    def _type(self, name: str) -> pa.DataType:
-        return self._file.schema_arrow.field(self._stored[name]).type
-
     def _check_types(self) -> None:
         for name in self._read:
-            kind = self._type(name)
+            kind = self._types[name]
             is_feature = name in self._features
             if not _is_one(kind, _NUMBERS if is_feature else _CARRIED):
                 expected = "numbers" if is_feature else "text, numbers, dates or truth values"
@@ -125,17 +127,26 @@ class Parquet:
     def slices(self) -> Iterator[Slice]:
         """All rows, in bounded slices.
 
-        :raises DataRejected: a page is damaged.
+        :raises DataRejected: a page is damaged, or the rows take more bytes than they may.
         """
-        total, row = self._file.metadata.num_rows, FIRST_ROW
+        total, row, unpacked = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
         names = [self._stored[name] for name in self._read]
+        Unpacked(self._given).add(self._stored_bytes())
         sizes = enumerate(map(self._rows_at_once, range(self._file.metadata.num_row_groups)))
         for rows, groups in groupby(sizes, key=lambda size: size[1]):
             batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
             while (batch := self._next(batches)) is not None:
+                unpacked.add(batch.nbytes)
+                if batch.num_rows == 1 and batch.nbytes > LONGEST_ROW_BYTES:
+                    raise self._too_long(row, batch.nbytes)
                 end = row + batch.num_rows
                 yield Slice(batch, row, self._given.size * (end - FIRST_ROW) // max(1, total))
                 row = end
+
+    def _too_long(self, row: int, size: int) -> DataRejected:
+        found, expected = f"a row of {size >> 20} MB", f"at most {LONGEST_ROW_BYTES >> 20} MB"
+        finding = Finding(check="format", rows=(row,), count=1, found=found, expected=expected)
+        return rejection(self._given.where, [finding])
 
     def batch(self, part: Slice) -> Batch:
         """The rows of a slice; those without any value are left out."""
@@ -160,14 +171,16 @@ class Parquet:
 
     def empty(self) -> Batch:
         """A batch without rows."""
-        nothing = [pa.array([], self._type(name)) for name in self._read]
+        nothing = [pa.array([], self._types[name]) for name in self._read]
         names = [self._stored[name] for name in self._read]
         return self.batch(Slice(pa.RecordBatch.from_arrays(nothing, names), FIRST_ROW, 0))
 
     def _frame(self, rows: pa.RecordBatch) -> pl.DataFrame:
         rows.validate(full=True)
         columns = [_unpacked(rows.column(self._stored[name])) for name in self._read]
-        return pl.DataFrame(pl.from_arrow(pa.table(columns, list(self._read))))
+        frame = pl.DataFrame(pl.from_arrow(pa.table(columns, [f"c{place}" for place in range(len(columns))])))
+        frame.columns = list(self._read)  # Arrow may have no name, and polars gives it one.
+        return frame
 
     def _blank(self, frame: pl.DataFrame) -> pl.Series:
         """Which rows hold no value."""
@@ -184,6 +197,13 @@ class Parquet:
         frame.with_columns(_text(frame[name]) for name in ids).write_csv(out, include_header=False)
         data = out.getvalue()
         return Lines(data, scan(data).ends)
+
+    def _stored_bytes(self) -> int:
+        """What is read, as the file says that it is without compression."""
+        names, metadata = {self._stored[name] for name in self._read}, self._file.metadata
+        groups = map(metadata.row_group, range(metadata.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(metadata.num_columns))
+        return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
 
     def _rows_at_once(self, group: int) -> int:
         """How many rows of a row group take no more than `MOST_BYTES` when they are decoded."""

@@ -120,7 +120,7 @@ def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: i
     pieces: Iterable[bytes] = ranges(given, 0, given.size)
     is_packed = first.startswith(GZIP)
     if is_packed:
-        pieces = unzipped(pieces, given.where, block_bytes)
+        pieces = unzipped(pieces, given, block_bytes)
     return _delimited(pieces, wanted, given.where, is_packed, block_bytes)
 
 

@@ -50,6 +50,12 @@ class Repeats:
         self._settle()
         return (self._rows[self._bits] - self._distinct.len()) << self._bits
 
+    @property
+    def distinct(self) -> int:
+        """Rows that are unlike each other; an estimate unless `is_exact`."""
+        self._settle()
+        return self._distinct.len() << self._bits
+
     def _settle(self) -> None:
         self._distinct = pl.concat([self._distinct, *self._new]).unique()
         self._new = []

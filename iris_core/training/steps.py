@@ -93,10 +93,11 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
     if standing := workspace.ledger.get(work.identity):
         return _continue(work, standing)
-    given = StoredInput(workspace.store, work.object)
+    settings = workspace.settings
+    given = StoredInput(workspace.store, work.object, settings.max_unpack_ratio)
     with one_try(workspace, _tried(workspace, work)):
         try:
-            evidence = validate_training(given, workspace.settings.project.table)
+            evidence = validate_training(given, settings.project.table, settings.max_repeat_share)
         except DataRejected as error:
             reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
             raise

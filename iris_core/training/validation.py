@@ -6,8 +6,11 @@ rejected with a sentence that names the worst findings and what to do about them
 
 from __future__ import annotations
 
+import logging
+import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
@@ -27,37 +30,48 @@ from iris_core.tables import (
 from iris_core.tables.findings import Check, Finding, one_of, shown, worst_first
 from iris_core.tables.tallies import Tally
 
+log = logging.getLogger(__name__)
+
 LEAST_ROWS_PER_CLASS = 5
 """Fewer cannot be split into a stratified training part and holdout."""
 MOST_REPEATED = 0.5
 """Share of rows; Iris itself repeats a few."""
-VALUES_NAMED = 5
+FEW_VALUES = 20
+"""As many has an answer on a scale, a grade, a count of rooms."""
+COLUMNS_NAMED = 100
+LONGEST_NAME = 100
+"""Of a column in the evidence, which becomes a part of a record."""
 
 
 class Evidence(BaseModel):
     """What was seen in a whole table; `findings` are what rejects it, worst first.
 
-    `extra_columns` are read and dropped. `class_counts` has every class of the schema, `out_of_range`
-    every feature found; both count rows. `duplicates` are rows that equal an earlier one in all columns:
-    an estimate unless `duplicates_exact` (`Repeats`). `has_labels`: the target's column is there.
+    `columns` and `extra_columns`, which are read and dropped, are the first hundred names, cut where they are
+    long; `column_count` counts all. `class_counts` has every class of the schema, `out_of_range` every
+    feature found; both count rows. `duplicates` are rows that equal an earlier one in all columns: an
+    estimate unless `duplicates_exact` (`Repeats`); `discrete`: of so few values that rows cannot but repeat.
+    `has_labels`: the target's column is there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: int
     columns: tuple[str, ...]
+    column_count: int
     extra_columns: tuple[str, ...]
     has_labels: bool
     class_counts: dict[str, int]
     duplicates: int
     duplicates_exact: bool
+    discrete: bool
     out_of_range: dict[str, int]
     findings: tuple[Finding, ...]
 
 
-def validate_training(given: Input, table: TableSchema) -> Evidence:
+def validate_training(given: Input, table: TableSchema, most_repeated: float = MOST_REPEATED) -> Evidence:
     """Check a training table: columns, numbers, ranges, classes, duplicates, size.
 
+    :param most_repeated: `MAX_REPEAT_SHARE`; a table of few values is told of and not refused.
     :raises DataRejected: with the evidence; an unreadable table has only the finding that ended it.
     """
     survey = _Survey(
@@ -70,9 +84,9 @@ def validate_training(given: Input, table: TableSchema) -> Evidence:
         *survey.findings(),
         *_size_findings(survey.rows, table.min_rows),
         *_class_findings(survey),
-        *_duplicate_findings(survey),
+        *_duplicate_findings(survey, most_repeated),
     ]
-    evidence = survey.evidence(worst_first(findings))
+    evidence = survey.evidence(worst_first(findings), most_repeated)
     if evidence.findings:
         raise rejection(given.where, evidence.findings, evidence.model_dump(mode="json"))
     return evidence
@@ -87,6 +101,7 @@ class _Survey:
         self.rows = 0
         self.class_counts: Counter[str] = Counter(dict.fromkeys(table.classes, 0))
         self.repeats = Repeats()
+        self._values: dict[str, pl.Series] = {}
         self._has_nameless_values = False
         self._tallies: dict[tuple[Check, str], Tally] = {}
 
@@ -118,6 +133,9 @@ class _Survey:
 
     def _add_feature(self, batch: Batch, feature: Feature, values: pl.Series) -> None:
         unit, plausible = feature.unit, _plausible(feature)
+        known = self._values.get(feature.name, values.clear())
+        if len(known) <= FEW_VALUES:
+            self._values[feature.name] = pl.concat([known, values.unique()]).unique().head(FEW_VALUES + 1)
         if values.null_count():
             is_absent = is_missing(batch.as_text(feature.name))
             number = f"a number in {unit}" if unit else "a number"
@@ -145,6 +163,18 @@ class _Survey:
         if mask.any():
             self._tallies.setdefault((check, column), Tally(check, column, expected)).add(batch, mask)
 
+    def is_discrete(self, most_repeated: float) -> bool:
+        """Whether the features have so few values that rows cannot but repeat.
+
+        Either there are not enough combinations of values and classes to fill more of the table, or each
+        feature has few values while distinct rows are many more: a copied table has about as many of both.
+        """
+        values = [len(self._values.get(name, ())) for name in self.table.feature_names]
+        combinations = math.prod(values) * len(self.table.classes)
+        if max(values) > FEW_VALUES:
+            return False
+        return combinations <= (1 - most_repeated) * self.rows or self.repeats.distinct >= 2 * max(values)
+
     def count(self, check: Check, column: str) -> int:
         """Rows that a check has found in a column."""
         tally = self._tallies.get((check, column))
@@ -154,20 +184,30 @@ class _Survey:
         """What was found in the rows."""
         return [tally.finding(self.table.classes) for tally in self._tallies.values()]
 
-    def evidence(self, findings: tuple[Finding, ...]) -> Evidence:
+    def evidence(self, findings: tuple[Finding, ...], most_repeated: float) -> Evidence:
         """The survey's result, with what was judged of it."""
         known = {*self.table.feature_names, self.table.target}
         return Evidence(
             rows=self.rows,
-            columns=self.columns,
-            extra_columns=tuple(name for name in self.columns if name not in known),
+            columns=_named(self.columns),
+            column_count=len(self.columns),
+            extra_columns=_named(name for name in self.columns if name not in known),
             has_labels=self.has_labels,
             class_counts=dict(self.class_counts),
             duplicates=self.repeats.total,
             duplicates_exact=self.repeats.is_exact,
+            discrete=self.is_discrete(most_repeated),
             out_of_range={one.name: self.count("out_of_range", one.name) for one in self._features()},
             findings=findings,
         )
+
+
+def _named(columns: Iterable[str]) -> tuple[str, ...]:
+    """As many names as a record holds."""
+    return tuple(
+        name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+        for name in islice(columns, COLUMNS_NAMED)
+    )
 
 
 def _plausible(feature: Feature) -> str:
@@ -198,13 +238,15 @@ def _class_findings(survey: _Survey) -> Iterator[Finding]:
             )
 
 
-def _duplicate_findings(survey: _Survey) -> Iterator[Finding]:
+def _duplicate_findings(survey: _Survey, most: float) -> Iterator[Finding]:
+    """Too many repeated rows; of a table that cannot but repeat, the log tells."""
     repeated = survey.repeats.total
-    if repeated > MOST_REPEATED * survey.rows:
-        about = "" if survey.repeats.is_exact else "about "
-        yield Finding(
-            check="duplicates",
-            count=repeated,
-            found=f"{about}{repeated} of {survey.rows} rows that repeat an earlier row in every column",
-            expected=f"at most {MOST_REPEATED:.0%}",
-        )
+    if repeated <= most * survey.rows:
+        return
+    about = "" if survey.repeats.is_exact else "about "
+    found = f"{about}{repeated} of {survey.rows} rows that repeat an earlier row in every column"
+    if survey.is_discrete(most):
+        log.warning("%s: %s; its features have few values, so that rows repeat", survey.source.where, found)
+        return
+    expected = f"at most {most:.0%} (MAX_REPEAT_SHARE)"
+    yield Finding(check="duplicates", count=repeated, found=found, expected=expected)

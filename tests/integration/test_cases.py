@@ -39,9 +39,7 @@ FOLDER = Path(__file__).parents[1] / "fixtures/cases"
 CASES: dict[str, dict[str, Any]] = {
     case["n"]: case for case in json.loads((FOLDER / "cases.json").read_text(encoding="utf-8"))
 }
-LATER: dict[str, str] = {
-    "A14": "issue 13: repeated rows that are in the nature of discrete tables",
-}
+LATER: dict[str, str] = {}
 """Cases that do not come out right yet."""
 
 Found = dict[str, Any]

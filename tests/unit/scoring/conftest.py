@@ -28,6 +28,7 @@ class Bytes:
 
     data: bytes
     where: str = "s3://b/k.csv"
+    unpack_ratio: int | None = None
 
     @property
     def size(self) -> int:

@@ -56,6 +56,8 @@ class TestDefaults:
             ("promotion_approval", "auto"),
             ("promotion_on_suspect", "ask"),
             ("max_reject_share", 0.05),
+            ("max_unpack_ratio", 200),
+            ("max_repeat_share", 0.5),
             ("rescore", "newest"),
             ("predictions_format", "csv"),
             ("prediction_probabilities", False),

@@ -60,6 +60,26 @@ def test_gzip_of_several_members() -> None:
     assert count(gzip.compress(TABLE[:1000]) + gzip.compress(b"") + gzip.compress(TABLE[1000:])) == 2000
 
 
+def test_what_unpacks_to_more_than_it_may() -> None:
+    row = b"a,b\n" + b"1,2\n" * (17 << 20)
+    bomb = gzip.compress(row)
+    assert len(row) > 1000 * (len(bomb) - 100_000)
+    with pytest.raises(DataRejected) as caught:
+        for _ in read(MemoryInput(bomb, "t", 200), WANTED).batches():
+            pass
+    assert str(caught.value).startswith(
+        f"t: found {len(bomb):,} bytes that unpack to more than 64 MB, expected at most 200 times their size "
+        "(MAX_UNPACK_RATIO). Send the rows that are meant"
+    )
+    rows = sum(map(len, read(MemoryInput(bomb, "t", 2000), WANTED).batches()))
+    assert rows == 17 << 20
+
+
+def test_what_is_small_may_unpack_to_any_multiple_of_it() -> None:
+    packed = gzip.compress(b"a,b\n" + b"1,2\n" * 1_000_000)
+    assert sum(map(len, read(MemoryInput(packed, "t", 1), WANTED).batches())) == 1_000_000
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from time import process_time
 from typing import Any
 
 import polars as pl
@@ -252,3 +253,40 @@ class TestBounds:
     @staticmethod
     def batches(data: bytes) -> Any:
         return opened(data, Wanted(("a",), carried="frame")).batches()
+
+
+def test_columns_without_a_name_and_with_odd_ones() -> None:
+    names = ["a", "", "a.b", "\0", "c1", "a\nb"]
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays([pa.array([1.0, 2.0])] * 6, names), out)
+    [batch] = read(MemoryInput(out.getvalue(), "t"), Wanted(("a",), has_rest=True)).batches()
+    assert batch.text.columns == [name.strip() for name in names[1:]]
+    assert batch.text["c1"].to_list() == ["1", "2"]
+
+
+def test_thousands_of_columns_take_no_longer_each() -> None:
+    def seconds(width: int) -> float:
+        out = io.BytesIO()
+        pq.write_table(pa.table({f"c{n}": [1.0] for n in range(width)}), out)
+        began = process_time()
+        list(read(MemoryInput(out.getvalue(), "t"), Wanted(("c0",), has_rest=True)).batches())
+        return process_time() - began
+
+    assert seconds(4_000) < 16 * max(seconds(1_000), 0.05)
+
+
+def test_a_row_of_megabytes_that_is_small_on_disk() -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"a": [1.0, 2.0], "note": ["x", "y" * (9 << 20)]}), out, compression="zstd")
+    with pytest.raises(DataRejected) as caught:
+        list(read(MemoryInput(out.getvalue(), "t"), Wanted(("a",), has_rest=True)).batches())
+    assert str(caught.value).startswith("t: row 3: found a row of 9 MB, expected at most 8 MB")
+
+
+def test_what_unpacks_to_more_than_it_may() -> None:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"a": [1.0] * 2_000, "note": ["y" * 50_000] * 2_000}), out, compression="zstd")
+    assert out.tell() < 100_000
+    with pytest.raises(DataRejected) as caught:
+        list(read(MemoryInput(out.getvalue(), "t", 200), Wanted(("a",), has_rest=True)).batches())
+    assert "bytes that unpack to more than 64 MB, expected at most 200 times their size" in str(caught.value)

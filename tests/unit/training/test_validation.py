@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 from collections.abc import Callable
 
 import polars as pl
@@ -260,6 +261,32 @@ class TestRejectsTables:
                 "column 'species': found 4 rows of 'virginica', expected at least"
             )
 
+    def test_mostly_duplicates_may_be_allowed(self) -> None:
+        rows = table(good_rows() * 2 + good_rows(1))
+        evidence = validate_training(MemoryInput(rows, WHERE), TABLE, most_repeated=0.6)
+        assert (evidence.duplicates, evidence.discrete) == (31, False)
+
+    @pytest.mark.parametrize("answers", [(1, 5), (1, 2), (0, 0)])
+    def test_rows_of_few_values_cannot_but_repeat(
+        self, answers: tuple[int, int], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        draw, classes = random.Random(1), ("setosa", "versicolor", "virginica")
+        rows = [
+            ",".join([*(str(5 + draw.randint(*answers) / 10) for _ in range(2)), "1.4,0.2", classes[n % 3]])
+            for n in range(400)
+        ]
+        evidence = passed(table(rows))
+        assert evidence.discrete
+        assert evidence.duplicates > 200
+        assert f"{evidence.duplicates} of 400 rows that repeat an earlier row" in caplog.text
+
+    def test_a_copied_table_has_few_values_too(self) -> None:
+        rows = [
+            f"{5 + n / 10},3.{n},1.{n},0.{n + 1},{('setosa', 'versicolor', 'virginica')[n % 3]}"
+            for n in range(9)
+        ]
+        assert told(table(rows * 20)).startswith("found 171 of 180 rows that repeat an earlier row")
+
     def test_mostly_duplicates(self) -> None:
         passed(table(good_rows() * 2))
         sentence = told(table(good_rows() * 2 + good_rows(1)))
@@ -335,3 +362,13 @@ def test_a_title_above_the_header() -> None:
     assert told(b"Flowers of March\n" + table(header="x,y,z,u,v")).startswith(
         "column 'sepal_length': found no such"
     )
+
+
+def test_a_record_holds_a_hundred_names() -> None:
+    names = [*(f"c{number}" for number in range(5_000)), "n" * 5_000]
+    header, row = ",".join([HEADER, *names]), ",1" * len(names)
+    data = "\n".join([header, *(f"{line}{row}" for line in good_rows())]).encode()
+    evidence = passed(data)
+    assert (evidence.column_count, len(evidence.columns), len(evidence.extra_columns)) == (5_006, 100, 100)
+    first = passed(table([f"{line},1" for line in good_rows()], f"{HEADER},{'n' * 5_000}"))
+    assert first.extra_columns == ("n" * 99 + "…",)

@@ -1,0 +1,30 @@
+"""Blocks end where a row ends, wherever the pieces were cut and whatever is quoted."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iris_core.tables.blocks import blocks
+
+pytestmark = pytest.mark.unit
+
+ROWS = st.lists(st.sampled_from([b"a,b", b'"a\nb",c', b'""', b'"""\n"""', b"", b'"\n\n\n"', b"x" * 9]))
+
+
+@given(rows=ROWS, size=st.integers(1, 12))
+def test_rows_stay_whole(rows: list[bytes], size: int) -> None:
+    data = b"".join(row + b"\n" for row in rows)
+    found = list(blocks([data], size, longest_row=1000))
+    assert b"".join(found) == data
+    assert all(block.count(b'"') % 2 == 0 and block.endswith(b"\n") for block in found)
+
+
+def test_newlines_in_an_open_quote_are_passed_over_at_once() -> None:
+    began = time.process_time()
+    found = list(blocks([b'a,b\n"' + b'""\n' * (4 << 20)]))
+    assert time.process_time() - began < 2
+    assert any(block.count(b'"') % 2 for block in found)
