@@ -173,12 +173,12 @@ def deployment(seed: int) -> Iterator[Bench]:
         settings = load_settings(environ)
         workspace = open_workspace(settings, access_from_settings(settings))
         workspace.store.ensure_bucket(settings.bucket)
-        workers = [Worker(environ, folder), Worker(environ, folder, "--evidently")]
+        worker, reporter = Worker(environ, folder), Worker(environ, folder, "--evidently")
         try:
-            yield Bench(workspace, *workers, _uploader(endpoint))
+            yield Bench(workspace, worker, reporter, _uploader(endpoint))
         finally:
-            for worker in workers:
-                worker.close()
+            worker.close()
+            reporter.close()
 
 
 def _uploader(endpoint: str) -> Any:
@@ -344,7 +344,7 @@ def figures(bench: Bench) -> list[Figure]:
     peak = max(bench.seen.tasks, key=lambda ran: ran[1].peak_mb)
     slowest = max(bench.seen.objects, key=lambda key: bench.seen.objects[key][0])
     xcom = max(len(json.dumps(task.value)) for _, task in bench.seen.tasks) / 1024
-    share = {"unit": "share", "goal": 1, "better": "higher"}
+    share: dict[str, Any] = {"unit": "share", "goal": 1, "better": "higher"}
     return [
         Figure(name="sound_finished_share", value=_share(good), reason=f"of {len(good)}", **share),
         Figure(name="hostile_recorded_share", value=_share(bad), reason=f"of {len(bad)}", **share),

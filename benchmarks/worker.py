@@ -165,7 +165,7 @@ def _forked(step: str, args: list[Any], answer: Path) -> Task:
         finally:
             os._exit(0)
     _, status, usage = os.wait4(pid, 0)
-    measured = {
+    measured: dict[str, Any] = {
         "seconds": round(time.monotonic() - began, 3),
         "peak_mb": round(usage.ru_maxrss / 1024, 1),
     }

@@ -27,7 +27,9 @@ def other_packing(chance: random.Random, grid: Grid) -> bytes:
         entry = tarfile.TarInfo("table.csv")
         entry.size = len(data)
         tar.addfile(entry, io.BytesIO(data))
-    codecs = [pa.compress(data, codec=name, asbytes=True) for name in ("zstd", "lz4", "brotli", "snappy")]
+    codecs: list[bytes] = [
+        pa.compress(data, codec=name, asbytes=True) for name in ("zstd", "lz4", "brotli", "snappy")
+    ]
     return chance.choice(
         (
             *codecs,

@@ -139,6 +139,7 @@ class Endless:
     reads: list[int] = field(default_factory=list)
     where: str = "endless"
     size: int = 1 << 40
+    unpack_ratio: int | None = None
 
     def read(self, start: int, end: int) -> bytes:
         self.reads.append(start)
