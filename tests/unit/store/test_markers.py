@@ -35,7 +35,18 @@ def test_no_data(name: str, size: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["part-0.csv", "dt=2024-01-01/part-0.CSV", "a_b.csv", "x.parquet", "data", "a.b/c", "tmp/x.csv"]
+    "name",
+    [
+        "part-0.csv",
+        "dt=2024-01-01/part-0.CSV",
+        "a_b.csv",
+        "x.parquet",
+        "data",
+        "a.b/c",
+        "tmp/x.csv",
+        "../x.csv",
+        "a/./x.csv",
+    ],
 )
 @pytest.mark.parametrize("size", [17, None])
 def test_data(name: str, size: int | None) -> None:
