@@ -1,8 +1,5 @@
 """An object store for the local stack and the tests: moto's S3 with MinIO's listen API, kept on disk.
 
-    with embedded_s3(tmp_path, access_key="iris") as endpoint_url:
-        boto3.client("s3", endpoint_url=endpoint_url, …)
-
 Answers what the stack, MLflow, Airflow, the demo and their clients ask for (calls.py), and NotImplemented to
 the rest: post forms, SigV2, object locks, ACLs, policies, encryption, replication, suspended versioning …
 Content survives a restart on the same directory, a kill included (disk.py). Signatures and the secret key are
@@ -39,12 +36,10 @@ def embedded_s3(data: Path, *, access_key: str, port: int = 0) -> Iterator[str]:
     :raises StackError: it does not start; it has said why on standard error.
     """
     command = [sys.executable, "-P", "-m", "devstack.embedded_s3", "--data", str(data), "--port", str(port)]
-    with subprocess.Popen(
-        [*command, "--access-key", access_key], stdout=subprocess.PIPE, text=True
-    ) as process:
+    command += ["--access-key", access_key]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            line = process.stdout.readline() if process.stdout else ""
             if not line.startswith("listening on "):
                 raise StackError(f"The embedded store on {data} did not start.")
             yield line.split()[-1]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from devstack.embedded_s3.server import Server
-from iris_core.errors import IrisError, StackError
+from iris_core.errors import IrisError
 
 LOOPBACK = "127.0.0.1"
 
@@ -30,21 +30,16 @@ def main(
     """
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:
-        server = Server(data, _listening(port), access_key)
+        server = Server(data, socket.create_server((LOOPBACK, port), backlog=256), access_key)
+    except OSError as error:
+        told = f"Cannot keep {data} or listen on {LOOPBACK}:{port}: {error.strerror}. Choose another one."
+        typer.echo(f"embedded S3: {told}", err=True)
+        raise typer.Exit(2) from error
     except IrisError as error:
         typer.echo(f"embedded S3: {error}", err=True)
         raise typer.Exit(2) from error
     print(f"listening on {server.endpoint_url}", flush=True)
     server.serve()
-
-
-def _listening(port: int) -> socket.socket:
-    try:
-        return socket.create_server((LOOPBACK, port), backlog=256)
-    except OSError as error:
-        raise StackError(
-            f"Cannot listen on {LOOPBACK}:{port}: {error.strerror}. Stop what runs there or choose another."
-        ) from error
 
 
 if __name__ == "__main__":

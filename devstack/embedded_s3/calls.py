@@ -15,7 +15,6 @@ Answer = tuple[int, dict[str, Any], bytes | memoryview]
 
 _CREDENTIAL = re.compile(r"^AWS4-HMAC-SHA256\b.*?Credential=([^/,\s]+)/")
 _SIGNATURE_V2 = re.compile(r"^AWS [^:\s]+:")
-
 _PARAMETER = re.compile(
     r"continuation-token|delimiter|encoding-type|fetch-owner|list-type|metadata|partNumber|ping|prefix|start-after"
     r"|suffix|versionId|x-id|max-(keys|parts|uploads)|((key|part-number|upload-id|version-id)-)?marker"

@@ -52,8 +52,9 @@ class Disk:
                 raise sqlite3.DatabaseError("its journal is an earlier version's")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            told = f"{root}: {error}. Remove the directory to start with an empty store."
-            raise StackError(told) from error
+            raise StackError(
+                f"{root}: {error}. Remove the directory to start with an empty store."
+            ) from error
         self._tidy()
 
     def buckets(self) -> dict[str, dict[str, Any]]:

@@ -15,10 +15,11 @@ import uuid
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import moto.s3.models as models
 from moto.core.request import Request
+from moto.core.responses import ActionResult
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.s3.responses import S3Response
 from moto.s3.utils import _VersionedKeyStore
@@ -32,14 +33,27 @@ from devstack.embedded_s3.events import NULL_VERSION
 _AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=EMBEDDED/20200101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 )
-# Request headers that moto takes for metadata and would send back on every GET.
+_KEYS = {"Key", "Prefix", "KeyMarker", "NextKeyMarker"}
 _NOT_METADATA = frozenset({"x-amz-content-sha256", "content-md5"})
+"""Request headers that moto would send back on every GET."""
 
 
 class _Request(Request):
     """An object's bytes stay bytes, whatever its content type is."""
 
     want_form_data_parsed = False
+
+
+class _Response(S3Response):
+    """Keys in a listing of versions are escaped where that is asked for: not every key can stand in XML."""
+
+    def serialized(self, action_result: ActionResult) -> Any:
+        found: Any = action_result.result
+        if self.data.get("Action") == "ListObjectVersions" and "encoding-type" in self.querystring:
+            for one in (found, *found["Versions"], *found["DeleteMarkers"], *found.get("CommonPrefixes", ())):
+                one |= {name: quote_plus(one[name] or "", safe="/") for name in _KEYS & one.keys()}
+            found["EncodingType"] = "url"
+        return super().serialized(action_result)
 
 
 class Parts(tuple[str, ...]):
@@ -174,7 +188,7 @@ def ask(call: Call, raw_uri: str, body: bytes, versioning: str | None) -> Answer
     headers |= {name: _quoted(headers[name]) for name in ("if-match", "if-none-match") if name in headers}
     request = _Request.from_primitives(call.method, f"http://localhost{uri}", headers, data)
     request.environ |= {"RAW_URI": uri, "wsgi.input_terminated": True}
-    dispatch = S3Response.key_dispatch if call.key else S3Response.bucket_dispatch
+    dispatch = _Response.key_dispatch if call.key else _Response.bucket_dispatch
     try:
         status, answered, content = dispatch(request, request.raw_url, request.headers)
     except HTTPException as error:

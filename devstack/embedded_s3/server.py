@@ -43,8 +43,7 @@ class Server:
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
-            in_use = f"{data} is in use by another embedded store; stop it, or use another --data."
-            raise StackError(in_use) from error
+            raise StackError(f"{data} is in use by another store; stop it, or use another --data.") from error
         self.endpoint_url = "http://{}:{}".format(*listener.getsockname()[:2])
         self._listener = listener
         self._store = Store(Catalog(Disk(data)))

@@ -317,6 +317,13 @@ class TestOddKeys:
         assert store.read(found, 3, 3) == b""
         assert parse_uri(store, found.uri) == found
 
+    @pytest.mark.parametrize("odd", ["\x01", "\x1f", "\x7f", "+", "%41", "é ü", "&<>'\""])
+    def test_holds_nobody_in_a_listing(self, store: ObjectStore, bucket: str, odd: str) -> None:
+        keys = [f"in/a{odd}b{number}.csv" for number in range(2)] + ["in/plain.csv"]
+        for key in keys:
+            store.admin.put_object(bucket, key, io.BytesIO(b"1"), 1)
+        assert {listed.object.key for listed in store.versions(bucket, "in/")} == set(keys)
+
     def test_an_overwritten_version_of_one(self, store: ObjectStore, bucket: str) -> None:
         key = "in/tab\tx.csv"
         store.admin.put_object(bucket, key, io.BytesIO(b"first"), 5)
