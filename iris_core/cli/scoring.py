@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,37 +21,58 @@ from iris_core.cli.deployment import open_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 LINE_EVERY_S = 10.0
+PIPE = Path("-")
+
+
+def _readable(file: Path) -> Path:
+    if file != PIPE and not file.is_file():
+        raise typer.BadParameter(f"File {str(file)!r} does not exist, or is none.")
+    return file
 
 
 def score(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV (gzip, too) or Parquet.")
+        Path,
+        typer.Argument(
+            callback=_readable,
+            help="CSV (gzip, too) or Parquet; - for standard input.",
+        ),
     ],
     model: Annotated[str, typer.Option(help="A version's number, or an alias.")] = "staging",
     out: Annotated[
-        Path | None, typer.Option(help="Where to; else beside FILE as FILE.predictions.csv.")
+        Path | None,
+        typer.Option(help="Where to; else beside FILE as FILE.predictions.csv, of - to standard output."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a file on this machine with a registered model: the code of the pipeline, without Airflow.
 
     The output has the columns of FILE, then prediction, model_version and source_row. Rows that cannot be
-    scored go to OUT.rejects.csv, with their numbers and reasons. MLflow is asked for the model; nothing is
-    recorded.
+    scored go to OUT.rejects.csv, with their numbers and reasons; from a pipe to a pipe they are only counted.
+    MLflow is asked for the model; nothing is recorded.
 
     Examples:
 
       iris score today.csv
 
       iris score today.csv --model 3 --out scored.csv
+
+      cat today.csv | iris score - > scored.csv
     """
     from iris_core.scoring.local_file import score_file
 
+    to_pipe = file == PIPE and out is None
+    if to_pipe and as_json:
+        raise typer.BadParameter("Predictions or --json go to standard output, not both: give --out.")
     workspace = open_workspace()
-    suffix = workspace.settings.predictions_format
-    target = out or file.with_name(f"{file.name}.predictions.{suffix}")
-    with _watching(file) as watch:
-        done = score_file(workspace, file, model, target, watch)
+    with _on_disk(file) as given:
+        target = out or given.with_name(f"{given.name}.predictions.{workspace.settings.predictions_format}")
+        with _watching(given) as watch:
+            done = score_file(workspace, given, model, target, watch)
+        if to_pipe:
+            with target.open("rb") as scored:
+                shutil.copyfileobj(scored, sys.stdout.buffer)
+            done = replace(done, out=PIPE, rejects=None)
     counts, found = done.counts, done.counts.quality
     if as_json:
         shown = counts.model_dump(include={"rows", "rejected", "classes", "unknown_labels"})
@@ -57,13 +81,27 @@ def score(
         return
     told = f"{counts.rows:,} rows with version {done.model_version} to {escape(str(done.out))}"
     told += f" in {done.seconds:.1f} s ({_rate(counts.rows, done.seconds)})"
-    if done.rejects:
-        told += f"; {counts.rejected:,} rejected, see {escape(str(done.rejects))}"
+    if counts.rejected:
+        kept = f"see {escape(str(done.rejects))}" if done.rejects else "--out keeps them"
+        told += f"; {counts.rejected:,} rejected, {kept}"
     if found:
         told += f"; accuracy {found.accuracy:.3f}"
     Screen().console.print(told)
     if unknown := counts.unknown_labels.sentence(workspace.settings.project.table.classes):
         Screen().console.print(escape(unknown))
+
+
+@contextmanager
+def _on_disk(file: Path) -> Iterator[Path]:
+    """The file, or what standard input holds, as long as the block lasts: a table is not read in order."""
+    if file != PIPE:
+        yield file
+        return
+    with tempfile.TemporaryDirectory(prefix="iris-score-") as folder:
+        given = Path(folder) / "standard input"
+        with given.open("wb") as kept:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+        yield given
 
 
 Watch = Callable[[int, int], None]

@@ -16,8 +16,10 @@ from typing import Any
 import mlflow
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from iris_core import models, promotion, scoring, training
+from iris_core.cli import app
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.events import alias
 from iris_core.ledger import Record
@@ -348,6 +350,22 @@ class TestLocalFile:
             1,
         )
         assert score_file(staged, path, "1", tmp_path / "p.csv").counts.rows == 30
+
+    def test_from_a_pipe_to_a_pipe(
+        self, staged: Workspace, test_csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, out = tmp_path / "t.csv", tmp_path / "o.csv"
+        path.write_bytes(test_csv)
+        score_file(staged, path, "staging", out)
+        monkeypatch.setattr("iris_core.cli.scoring.open_workspace", lambda: staged)
+        bad_row = b"1,x,2,3,setosa\n"
+        done = CliRunner().invoke(app, ["score", "-"], input=test_csv + bad_row)
+        assert done.exit_code == 0, done.stderr
+        assert done.stdout_bytes == out.read_bytes()
+        assert "30 rows with version 1 to -" in done.stderr
+        assert "1 rejected, --out keeps them" in done.stderr
+        both = CliRunner().invoke(app, ["score", "-", "--json"], input=test_csv)
+        assert both.exit_code == 2
 
     def test_a_bad_file_leaves_no_output(self, staged: Workspace, tmp_path: Path) -> None:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"
