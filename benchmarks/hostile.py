@@ -42,6 +42,7 @@ from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
+from iris_core.settings.places import LEDGER
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion
 
@@ -305,7 +306,7 @@ def _is_recorded(record: ObjectRecord | None, reported: set[str]) -> bool:
 def _largest_record(bench: Bench) -> float:
     """KB."""
     store, settings = bench.workspace.store, bench.workspace.settings
-    records = (item.object.size for item in store.versions(settings.bucket, "ledger/"))
+    records = (item.object.size for item in store.versions(settings.bucket, LEDGER))
     return round(max(records, default=0) / 1024, 1)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from iris_core.settings.places import LEDGER
+
 
 def control_character(chance: random.Random, name: str) -> str:
     """A tab, a line end, an escape … in the name."""
@@ -85,4 +87,4 @@ def many_segments(chance: random.Random, name: str) -> str:
 
 def looks_like_ours(chance: random.Random, name: str) -> str:
     """Segments that the pipelines use themselves."""
-    return f"{chance.choice(('ledger/dev', 'quarantine/dev', 'audit', 'work', 'predictions'))}/{name}"
+    return f"{chance.choice((LEDGER + 'dev', 'quarantine/dev', 'audit', 'work', 'predictions'))}/{name}"

@@ -112,16 +112,18 @@ class MemoryInput:
 def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterator[bytes]:
     """The bytes of [start, end) in pieces of `step`, a few of them read ahead."""
     under_way: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="iris-read") as pool:
-        try:
-            for place in range(start, end, step):
-                under_way.append(pool.submit(given.read, place, min(place + step, end)))
-                if len(under_way) > READ_AHEAD:
-                    yield under_way.popleft().result()
-            while under_way:
+    pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="iris-read")
+    try:
+        for place in range(start, end, step):
+            under_way.append(pool.submit(given.read, place, min(place + step, end)))
+            if len(under_way) > READ_AHEAD:
                 yield under_way.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while under_way:
+            yield under_way.popleft().result()
+    finally:
+        # Nobody waits here: one that is not read to its end is closed by the garbage collector, which may run
+        # in the middle of a thread's start, with the lock held that waiting for a thread takes.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class RangeFile(io.RawIOBase):

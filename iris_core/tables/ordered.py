@@ -16,15 +16,16 @@ def ordered(
 ) -> Iterator[tuple[Item, Result]]:
     """Each item with what `work` makes of it, in order; at most `workers` + 1 are under way."""
     under_way: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="iris-score") as pool:
-        try:
-            for item in items:
-                under_way.append((item, pool.submit(work, item)))
-                if len(under_way) > workers:
-                    done, future = under_way.popleft()
-                    yield done, future.result()
-            while under_way:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="iris-score")
+    try:
+        for item in items:
+            under_way.append((item, pool.submit(work, item)))
+            if len(under_way) > workers:
                 done, future = under_way.popleft()
                 yield done, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while under_way:
+            done, future = under_way.popleft()
+            yield done, future.result()
+    finally:
+        # Without waiting, for the reason that `inputs.ranges` gives.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -82,8 +82,8 @@ def test_training(workspace: Workspace, train_csv: bytes) -> None:
         else:
             found = xcom(partial(training.validate, workspace, work))
             assert training.TrainingWork.model_validate(_fitting(found)) == checked
-            columns = checked.validation["columns"]
-            assert len(columns) + checked.validation["left_out"]["columns"] == COLUMNS + 5
+            assert len(checked.validation["columns"]) == 100
+            assert checked.validation["column_count"] == COLUMNS + 5
             training.train(workspace, checked)
     check_records(workspace)
 

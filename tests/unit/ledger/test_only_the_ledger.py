@@ -23,9 +23,17 @@ def is_content(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in CONTENT
 
 
+def shown(node: ast.expr) -> str:
+    """The expression; its line where Python 3.11 cannot write it (a backslash inside an f-string)."""
+    try:
+        return ast.unparse(node)
+    except ValueError:
+        return f"line {node.lineno}"
+
+
 def faults(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        told = ast.unparse(node) if isinstance(node, ast.expr) else ""
+        told = shown(node) if isinstance(node, ast.expr) else ""
         if isinstance(node, ast.Subscript) and is_content(node.value):
             yield f"subscripts a record: {told}"
         elif isinstance(node, ast.Compare) and any(is_content(each) for each in node.comparators):
