@@ -26,6 +26,7 @@ NEWER = {
     "evidence.chance": "drift's chance",
     "evidence.scores": "drift's scores that merge",
     "evidence.whole": "drift of whole rows",
+    "evidence.surprise": "how a champion does on the new table",
 }
 """Names that were added since, and what they hold."""
 Shape = tuple[str, ...]
