@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -25,8 +26,8 @@ PIPE = Path("-")
 
 
 def _readable(file: Path) -> Path:
-    if file != PIPE and not file.is_file():
-        raise typer.BadParameter(f"File {str(file)!r} does not exist, or is none.")
+    if file != PIPE and not (file.is_file() and os.access(file, os.R_OK)):
+        raise typer.BadParameter(f"File {str(file)!r} does not exist, is none, or cannot be read.")
     return file
 
 

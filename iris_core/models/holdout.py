@@ -34,6 +34,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def kept(self, rows: NDArray[np.bool_]) -> Part:
+        """The rows that are chosen."""
+        return Part(self.features[rows], self.labels[rows])
+
     def digest(self) -> str:
         """SHA-256 over column names, values as little-endian float64 row by row, and labels."""
         sha = hashlib.sha256("\n".join([*self.features.columns, ""]).encode())

@@ -130,11 +130,12 @@ def _answers(workspace: Workspace, model: ModelRef, parts: Split, own: Split | N
         answers = [str(answer) for answer in found.estimator.predict(parts.holdout.features)]
         if own is None:
             return ChampionAnswers(model.version, model.run_id, answers, None)
-        asked = (own.holdout, *_unseen(own.learned, parts))
-        right = [_right(found.estimator, bounded(part, SEED)) for part in asked]
+        known = own.learned.row_keys()
+        seen = [np.isin(part.row_keys(), known) for part in (parts.learned, parts.holdout)]
+        new = [part.kept(~rows) for part, rows in zip((parts.learned, parts.holdout), seen, strict=True)]
+        right = [_right(found.estimator, bounded(part, SEED)) for part in (own.holdout, *new)]
     surprise = surprise_of(right[0], np.concatenate(right[1:]), workspace.settings.promotion_on_suspect)
-    seen, typical = _seen(own.learned, parts.holdout), typical_of(own.learned)
-    return ChampionAnswers(model.version, model.run_id, answers, seen, typical, surprise)
+    return ChampionAnswers(model.version, model.run_id, answers, seen[1], typical_of(own.learned), surprise)
 
 
 def _right(estimator: ClassifierMixin, part: Part) -> NDArray[np.bool_]:
@@ -142,18 +143,6 @@ def _right(estimator: ClassifierMixin, part: Part) -> NDArray[np.bool_]:
         return np.empty(0, bool)
     right: NDArray[np.bool_] = np.asarray(estimator.predict(part.features), str) == part.labels.to_numpy(str)
     return right
-
-
-def _unseen(learned: Part, parts: Split) -> Iterator[Part]:
-    """The rows of each part of a table that were not learned from."""
-    for part in (parts.learned, parts.holdout):
-        new = ~_seen(learned, part)
-        yield Part(part.features[new], part.labels[new])
-
-
-def _seen(learned: Part, holdout: Part) -> NDArray[np.bool_]:
-    """Which holdout rows were learned from: rows equal in every feature count as the same."""
-    return np.isin(holdout.row_keys(), learned.row_keys())
 
 
 def _drawn_for(workspace: Workspace, champion: ModelRef) -> Split | None:

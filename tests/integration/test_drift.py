@@ -20,7 +20,7 @@ from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import Severity
 from iris_core.errors import DataRejected, NothingOwed
 from iris_core.ledger import Identity, Ledger, Record, Variant
-from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord, Undecided
+from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -28,6 +28,7 @@ from iris_core.models import tracking
 from iris_core.monitoring import retraining, verdicts
 from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import requested_retrainings
+from tests import drifting
 from tests.counting import CountingStore
 from tests.records import expect, expect_all, like
 
@@ -84,25 +85,7 @@ def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> B
     """The record of a verdict about the staged model, without the report behind it."""
     model = models.staged(workspace.settings)
     assert model is not None
-    landed = ObjectVersion(
-        bucket=workspace.settings.bucket,
-        key=workspace.settings.test_key,
-        version_id=f"v{number}",
-        etag=f"e{number}",
-        size=1,
-        landed_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
-    )
-    scoring = Identity.of_object("scoring", landed, model.variant)
-    record = BatchDriftRecord(
-        identity=Identity.of_drift(scoring, datetime.now(UTC)),
-        outcome=severity,
-        by=workspace.actor,
-        reason="petal_length is 2.0 standard deviations higher than in the training data.",
-        inputs=BatchDriftRecord.Inputs(scoring=scoring.path, current=landed, model=model),
-        evidence=Undecided(columns=("petal_length",)),
-    )
-    workspace.ledger.commit(record)
-    return record
+    return drifting.verdict(workspace, number, severity, model)
 
 
 def judged(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:

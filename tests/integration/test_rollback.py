@@ -52,6 +52,18 @@ def back(workspace: Workspace, version: int, **kwargs: Any) -> RollbackRecord:
     return promotion.rollback(workspace, version, "it was better", datetime.now(UTC), **kwargs)
 
 
+def back_and_die(workspace: Workspace, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go back, and end after the record is written, before anything is carried out."""
+
+    def dies(*_: Any) -> None:
+        raise RegistryError("MLflow is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
+        with pytest.raises(RegistryError):
+            back(workspace, version)
+
+
 def staging(workspace: Workspace) -> tuple[list[int], int | None]:
     """Versions in the stage, and the version that the alias names."""
     found = client(workspace).search_model_versions(f"name = '{workspace.settings.names.model}'")
@@ -136,14 +148,7 @@ class TestRollback:
         self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         promoted(tracked, train(2))
-
-        def dies(*_: Any) -> None:
-            raise RegistryError("MLflow is away")
-
-        with monkeypatch.context() as patch:
-            patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
-            with pytest.raises(RegistryError):
-                back(tracked, 1)
+        back_and_die(tracked, 1, monkeypatch)
         assert staging(tracked) == ([2], 2)
         with pytest.raises(NothingOwed):
             training.reconcile(tracked)
@@ -156,14 +161,7 @@ class TestRollback:
         self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         promoted(tracked, train(2))
-
-        def dies(*_: Any) -> None:
-            raise RegistryError("MLflow is away")
-
-        with monkeypatch.context() as patch:
-            patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
-            with pytest.raises(RegistryError):
-                back(tracked, 1)
+        back_and_die(tracked, 1, monkeypatch)
         [third] = train(1)
         with monkeypatch.context() as patch:
             patch.setattr("iris_core.promotion.measurement.FLOOR_LIMIT", 0.0)
