@@ -86,6 +86,7 @@ REPEAT ?= 3
 UPLOADS ?= 200
 KILLS ?= 30
 OUTAGE ?= 120
+POISON ?= 20
 N ?= 200
 FILES ?=
 STORE ?= embedded
@@ -96,8 +97,8 @@ bench-backtest: setup  ## Measure the drift verdict: false alarms and detection,
 bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
 	@$(BIN)/python -m benchmarks.drift
 
-chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= STORE=minio)
-	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --store $(STORE)
+chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= POISON= STORE=minio)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --poison $(POISON) --store $(STORE)
 
 bench-hostile: setup  ## Send hostile objects among sound ones, and see what holds (SEED= N= FILES=folder)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.hostile --seed $(SEED) --n $(N) $(if $(FILES),--files "$(FILES)")

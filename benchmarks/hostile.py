@@ -16,15 +16,10 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.message import Message
-from http import HTTPStatus
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
 
 import typer
 from rich.console import Console
@@ -32,6 +27,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.poison import Drawn, answers, flowers, hostile, sound
+from benchmarks.poison.sending import NotTaken, send
 from benchmarks.worker import Task, Worker
 from devstack.embedded_s3 import embedded_s3
 from devstack.figures import Figure, write_figures
@@ -66,9 +62,6 @@ ROWS = {"train": 150, "test": 40}
 MOST_RUNS = 5
 """An unforeseen error is tried in a bounded number of runs."""
 MOST_RECORD_KB = 64
-SIGNED = (
-    "AWS4-HMAC-SHA256 Credential=bench/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
-)
 console = Console(width=140)
 
 
@@ -105,7 +98,6 @@ class Bench:
     workspace: Workspace
     worker: Worker
     reporter: Worker
-    endpoint: str
     seen: Seen = field(default_factory=Seen)
     sent: list[Sent] = field(default_factory=list)
 
@@ -125,18 +117,11 @@ class Bench:
         settings = self.workspace.settings
         places = {"train": settings.train_key, "test": settings.test_key, "labels": settings.labels_prefix}
         key = places[purpose] + ("" if purpose == "train" else drawn.name)
-        status, headers = _put(self.endpoint, f"/{settings.bucket}/{quote(key)}", drawn.data)
-        if status != HTTPStatus.OK:
-            console.print(f"not sent: {drawn.kind}: the store answered {status}", style="dim", markup=False)
+        try:
+            version = send(self.workspace.store.access, settings.bucket, key, drawn.data)
+        except NotTaken as error:
+            console.print(f"not sent: {drawn.kind}: {error}", style="dim", markup=False)
             return
-        version = ObjectVersion(
-            bucket=settings.bucket,
-            key=key,
-            version_id=headers["x-amz-version-id"],
-            etag=headers["ETag"].strip('"'),
-            size=len(drawn.data),
-            landed_at=datetime.now(UTC),
-        )
         self.sent.append(Sent(purpose, drawn, is_sound, version))
 
     def decided(self) -> dict[str, ObjectRecord]:
@@ -180,19 +165,10 @@ def deployment(seed: int) -> Iterator[Bench]:
         workspace.store.ensure_bucket(settings.bucket)
         worker, reporter = Worker(environ, folder), Worker(environ, folder, "--evidently")
         try:
-            yield Bench(workspace, worker, reporter, endpoint)
+            yield Bench(workspace, worker, reporter)
         finally:
             worker.close()
             reporter.close()
-
-
-def _put(endpoint: str, path: str, data: bytes) -> tuple[int, Message]:
-    """Send bytes to a path as it is, `..` and all; the embedded store looks at no signature."""
-    connection = HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
-    connection.request("PUT", path, data, {"Content-Type": "text/csv", "Authorization": SIGNED})
-    with closing(connection), connection.getresponse() as answer:
-        answer.read()
-        return answer.status, answer.headers
 
 
 def _project(chance: random.Random) -> dict[str, Any]:

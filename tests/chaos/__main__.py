@@ -1,4 +1,4 @@
-"""`make chaos SEED=1 UPLOADS=200 KILLS=30 OUTAGE=120 STORE=embedded|minio`"""
+"""`make chaos SEED=1 UPLOADS=200 KILLS=30 OUTAGE=120 POISON=20 STORE=embedded|minio`"""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from devstack.components import minio_binary
 from devstack.figures import Figure, write_figures
 from devstack.home import Home, find_home
 from devstack.stack import Stack
-from tests.chaos.harness import Outcome, Parameters, embedded_only, run
+from tests.chaos.harness import INBOX, Outcome, Parameters, embedded_only, run
 
 console = Console()
+WRONG = ("lost", "doubled", "orphaned", "wrong_newest")
 
 
 class StoreKind(StrEnum):
@@ -35,6 +36,10 @@ def main(
     outage: Annotated[
         float, typer.Option(min=0, help="Seconds for which MLflow, store and api-server are away, once each.")
     ] = 120,
+    poison: Annotated[
+        int,
+        typer.Option(min=0, help="Hostile objects among the uploads: training and inference data, labels."),
+    ] = 20,
     store: Annotated[StoreKind, typer.Option(help="A real `minio` is taken from MINIO_BIN or PATH.")] = (
         StoreKind.embedded
     ),
@@ -42,15 +47,17 @@ def main(
 ) -> None:
     """Kill every part of a stack of its own while uploads go on; audit that each was accounted for once.
 
+    With hostile objects, inference data lands below a prefix, else at one key.
+
     Exits 0 when it measured; the figures say what it found.
     """
-    parameters = Parameters(seed, uploads, kills, outage)
+    parameters = Parameters(seed, uploads, kills, outage, poison=poison)
     folder = Path(tempfile.mkdtemp(prefix="iris-chaos-"))
-    stack = Stack(Home(folder), _environment(store))
+    stack = Stack(Home(folder), _environment(store) | (INBOX if poison else {}))
     try:
         with console.status("starting the stack"):
             stack.up()
-        outcome = run(stack, parameters, lambda line: console.print(f"  {line}", style="dim"))
+        outcome = run(stack, parameters, lambda line: console.print(f"  {line}", style="dim", markup=False))
     finally:
         stack.down()
     _show(outcome)
@@ -82,9 +89,9 @@ def _show(outcome: Outcome) -> None:
     for what, times in sorted(outcome.audit.outcomes.items()):
         table.add_row(what, str(times), style="dim")
     console.print(table)
-    for name in ("lost", "doubled", "orphaned"):
+    for name in WRONG:
         for line in getattr(outcome.audit, name):
-            console.print(f"{name}: {line}", style="red")
+            console.print(f"{name}: {line}", style="red", markup=False)
     if outcome.left:
         console.print(f"left undone: {outcome.left}", style="red")
 
@@ -95,9 +102,8 @@ def _figures(outcome: Outcome) -> list[Figure]:
     return [
         Figure(name="uploads", value=outcome.parameters.uploads, unit="", better="higher"),
         Figure(name="kills", value=len(outcome.faults), unit="", better="higher"),
-        Figure(name="lost", value=len(audit.lost), unit="", goal=0),
-        Figure(name="doubled", value=len(audit.doubled), unit="", goal=0),
-        Figure(name="orphaned", value=len(audit.orphaned), unit="", goal=0),
+        Figure(name="poison", value=outcome.poison, unit="", better="higher"),
+        *(Figure(name=name, value=len(getattr(audit, name)), unit="", goal=0) for name in WRONG),
         Figure(name="latency_p50_s", value=outcome.quantile(0.5), unit="s", reason=unknown),
         Figure(name="latency_p95_s", value=outcome.quantile(0.95), unit="s", reason=unknown),
     ]

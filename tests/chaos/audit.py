@@ -1,25 +1,29 @@
-"""Ledger against bucket, registry, runs, predictions and reports: what was lost, doubled, orphaned."""
+"""Ledger against bucket, registry, runs, predictions and reports: what was lost, doubled, orphaned, or is not
+the newest."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from iris_core import models, monitoring, promotion
+from iris_core import labels, models, monitoring, promotion
 from iris_core.ledger import KINDS, Kind, Outcome, Record
-from iris_core.ledger.owed import Source
+from iris_core.ledger.owed import Source, unaccounted
 from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.objects import ObjectRecord
+from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.store.objects import ObjectVersion
+from iris_core.store.versions import ObjectVersion
+from tests.chaos.newest import Newest, newest_of_key, wrong_scoring, wrong_staging
 
-EFFECTS = {
-    "training": {Outcome.TRAINED, Outcome.REJECTED},
-    "scoring": {Outcome.SCORED, Outcome.REJECTED},
-}
+Records = dict[Kind, list[Record]]
+EFFECTS = frozenset({Outcome.TRAINED, Outcome.SCORED, Outcome.REJECTED, Outcome.FAILED})
+"""Of these one for each version and what it is decided with; labels may be joined again."""
 
 
 @dataclass
@@ -29,33 +33,47 @@ class Audit:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     orphaned: list[str] = field(default_factory=list)
+    wrong_newest: list[str] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.orphaned)
+        return not (self.lost or self.doubled or self.orphaned or self.wrong_newest)
 
 
-def audit(workspace: Workspace, acknowledged: dict[str, datetime]) -> Audit:
+def sources(workspace: Workspace) -> dict[Kind, Source]:
+    """Where what lands is decided about."""
+    settings = workspace.settings
+    return {
+        "training": Source(settings.bucket, settings.train_key),
+        "scoring": Source(settings.bucket, settings.test_key),
+        "performance": labels.source(workspace),
+    }
+
+
+def audit(
+    workspace: Workspace, acknowledged: dict[str, datetime], sound: Collection[str] = frozenset()
+) -> Audit:
     """Account for everything that ever landed.
 
     :param acknowledged: when the store acknowledged each upload, by the object version's digest.
+    :param sound: etags of uploads that every step must use.
     """
     found = Audit()
     records = {kind: list(workspace.ledger.recent(kind)) for kind in KINDS}
-    sources: dict[Kind, str] = {
-        "training": workspace.settings.train_key,
-        "scoring": workspace.settings.test_key,
-    }
     seen: set[str] = set()
-    for kind, key in sources.items():
+    newest: dict[Kind, list[Newest]] = {}
+    for kind, source in sources(workspace).items():
         by_subject = _by_subject(records[kind])
-        for item in workspace.store.versions(workspace.settings.bucket, key):
-            if Source(workspace.settings.bucket, key).matches(item.object.key):
+        newest[kind] = []
+        for _, versions in source.by_key(workspace.store):
+            for item in versions:
                 seen.add(item.object.digest)
                 _account(found, kind, item.object, by_subject.get(item.object.digest, []), acknowledged)
+            newest[kind].append(newest_of_key(versions, by_subject, sound))
     found.lost += [f"acknowledged, but not in the bucket: {digest}" for digest in acknowledged.keys() - seen]
+    _check_newest(found, workspace, records, newest)
     _check_models(found, workspace, records)
     _check_predictions(found, workspace, records)
     _check_reports(found, workspace, records)
@@ -63,10 +81,11 @@ def audit(workspace: Workspace, acknowledged: dict[str, datetime]) -> Audit:
     return found
 
 
-def _by_subject(records: list[Record]) -> dict[str, list[Record]]:
-    grouped: dict[str, list[Record]] = {}
-    for record in records:
-        grouped.setdefault(record.subject, []).append(record)
+def _by_subject(records: list[Record]) -> dict[str, list[ObjectRecord]]:
+    grouped: dict[str, list[ObjectRecord]] = {}
+    for record in sorted(records, key=lambda record: record.at):
+        if isinstance(record, ObjectRecord):
+            grouped.setdefault(record.subject, []).append(record)
     return grouped
 
 
@@ -74,26 +93,44 @@ def _account(
     found: Audit,
     kind: Kind,
     version: ObjectVersion,
-    records: list[Record],
+    records: list[ObjectRecord],
     acknowledged: dict[str, datetime],
 ) -> None:
     if not records:
         found.lost.append(f"{kind}: no record for {version.uri}")
         return
-    effects = Counter((r.variant.base, r.outcome) for r in records if r.outcome in EFFECTS[kind])
-    variants = Counter(variant for variant, _ in effects.elements())
+    effects = Counter(record.variant.base for record in records if record.outcome in EFFECTS)
+    effects.subtract(record.variant.base for record in records if record.outcome == Outcome.REOPENED)
     found.doubled += [
         f"{kind}: {times} effects of {version.uri} with {variant}"
-        for variant, times in variants.items()
+        for variant, times in effects.items()
         if times > 1
     ]
-    first = min(records, key=lambda record: record.at)
+    joined = Counter(path for r in records if isinstance(r, MeasuredRecord) for path in r.inputs.scorings)
+    found.doubled += [
+        f"{version.uri} is joined {times} times to {path}" for path, times in joined.items() if times > 1
+    ]
+    first = records[0]
     found.outcomes[f"{kind} {first.outcome}"] += 1
     if version.digest in acknowledged:
         found.latencies.append((first.at - acknowledged[version.digest]).total_seconds())
 
 
-def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+def _check_newest(
+    found: Audit, workspace: Workspace, records: Records, newest: dict[Kind, list[Newest]]
+) -> None:
+    found.wrong_newest += [
+        f"{kind}: {one.wrong}" for kind, each in newest.items() for one in each if one.wrong
+    ]
+    staged = models.staged(workspace.settings)
+    trained = next((one.made for one in newest["training"]), None)
+    found.wrong_newest += wrong_staging(trained, records["promotion"], staged)
+    landed = [one.version for one in newest["scoring"] if one.version]
+    found.wrong_newest += wrong_scoring(landed, records["scoring"], staged)
+    found.outcomes.update(f"promotion {record.outcome}" for record in records["promotion"])
+
+
+def _check_models(found: Audit, workspace: Workspace, records: Records) -> None:
     client = tracking.client(workspace.settings)
     name = workspace.settings.names.model
     versions = client.search_model_versions(f"name = '{name}'")
@@ -111,7 +148,7 @@ def _check_models(found: Audit, workspace: Workspace, records: dict[Kind, list[R
         found.doubled.append(f"staged are {staged}, the alias names {alias and alias.version}")
 
 
-def _check_predictions(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+def _check_predictions(found: Audit, workspace: Workspace, records: Records) -> None:
     settings = workspace.settings
     there = set(workspace.store.keys(settings.predictions_bucket, settings.predictions_prefix))
     scored = (record for record in records["scoring"] if isinstance(record, ScoredRecord))
@@ -121,7 +158,7 @@ def _check_predictions(found: Audit, workspace: Workspace, records: dict[Kind, l
     found.doubled += [f"{times} records of predictions {key}" for key, times in recorded.items() if times > 1]
 
 
-def _check_reports(found: Audit, workspace: Workspace, records: dict[Kind, list[Record]]) -> None:
+def _check_reports(found: Audit, workspace: Workspace, records: Records) -> None:
     scored = {r.identity.path for r in records["scoring"] if isinstance(r, ScoredRecord)}
     reported = Counter(r.inputs.scoring for r in records["drift"] if isinstance(r, BatchDriftRecord))
     found.lost += [f"no drift record of {path}" for path in scored - reported.keys()]
@@ -150,12 +187,7 @@ def _check_runs(found: Audit, workspace: Workspace) -> None:
 
 def owed(workspace: Workspace) -> str:
     """What is not done yet, in a few words; empty when nothing is."""
-    from iris_core.ledger.owed import unaccounted
-
-    settings = workspace.settings
-    watched: list[tuple[Kind, str]] = [("training", settings.train_key), ("scoring", settings.test_key)]
-    for kind, key in watched:
-        source = Source(settings.bucket, key)
+    for kind, source in sources(workspace).items():
         left = len(list(unaccounted(workspace.store, workspace.ledger, kind, source)))
         if left:
             return f"{left} versions await {kind}"

@@ -7,16 +7,18 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.poison.sending import NotTaken, send
 from devstack.stack import Stack
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import IrisError
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.uploads import landing_key
+from iris_core.store.versions import ObjectVersion
 from tests.chaos import breaking, script
 from tests.chaos.audit import Audit, audit, owed
 
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]
 AHEAD = 0.05
+INBOX = {"TEAM_S3_TEST_KEY": "iris/inbox/"}
+"""Variables of a stack that hostile objects are thrown at: beside sound inference data, too."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Parameters:
     """How long and how hard; `settle_s` bounds the wait for what is owed after the last fault.
 
     With `outage_s`, MLflow, the store and the api-server are away that long, once each, on top of the kills.
+    `poison` hostile objects come on top of the uploads; they want a prefix for inference data (`INBOX`).
     """
 
     seed: int = 1
@@ -38,6 +43,7 @@ class Parameters:
     kills: int = 30
     outage_s: float = 0.0
     settle_s: float = 900.0
+    poison: int = 0
 
 
 @dataclass
@@ -49,6 +55,8 @@ class Outcome:
     seconds: float
     faults: list[str]
     left: str
+    poison: int = 0
+    """Hostile objects that the store took: of some keys it does not."""
 
     @property
     def ok(self) -> bool:
@@ -67,16 +75,20 @@ class Uploader:
     workspace: Workspace
     tell: Tell
     acknowledged: dict[str, datetime] = field(default_factory=dict)
+    sound: set[str] = field(default_factory=set)
+    """Etags of what every step must use."""
+    poison: int = 0
     error: BaseException | None = None
     faults_done: float = 0.0
     """The share of the faults that is over: uploads keep step, so that they last as long."""
 
-    def run(self, seed: int, count: int) -> None:
+    def run(self, uploads: Sequence[script.Upload]) -> None:
         try:
-            table = self.workspace.settings.project.table
-            for number, upload in enumerate(script.uploads(table, seed, count)):
+            for number, upload in enumerate(uploads):
                 time.sleep(upload.pause_s)
-                while upload.pause_s > 1.0 / script.BURST and number / count > self.faults_done + AHEAD:
+                while (
+                    upload.pause_s > 1.0 / script.BURST and number / len(uploads) > self.faults_done + AHEAD
+                ):
                     time.sleep(0.2)
                 self._put(upload)
         except BaseException as error:
@@ -85,19 +97,29 @@ class Uploader:
 
     def _put(self, upload: script.Upload) -> None:
         settings, store = self.workspace.settings, self.workspace.store
-        key = landing_key(settings, upload.purpose, "chaos.csv")
+        key = landing_key(settings, upload.purpose, upload.name)
         while True:
             try:
                 if upload.data is None:
                     store.delete(settings.bucket, key)
                 else:
-                    version = store.put(settings.bucket, key, upload.data, "text/csv")
-                    self.acknowledged[version.digest] = datetime.now(UTC)
+                    self._note(upload, send(store.access, settings.bucket, key, upload.data))
+            except NotTaken as error:
+                self.tell(f"not taken, {upload.hostile}: {error}")
+                return
             except IrisError as error:
                 log.info("not acknowledged, trying again: %s", error)
                 time.sleep(0.5)
             else:
                 return
+
+    def _note(self, upload: script.Upload, version: ObjectVersion) -> None:
+        self.acknowledged[version.digest] = datetime.now(UTC)
+        if upload.is_sound:
+            self.sound.add(version.etag)
+        if upload.hostile:
+            self.poison += 1
+            self.tell(f"thrown in: {upload.hostile} as {upload.purpose}, {version.size:,} bytes")
 
 
 def embedded_only(environ: Mapping[str, str]) -> dict[str, str]:
@@ -114,7 +136,7 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
     workspace, airflow = stack.workspace(), AirflowApi(state.endpoints["airflow"])
     began = time.monotonic()
     uploader = Uploader(workspace, tell)
-    thread = threading.Thread(target=uploader.run, args=(parameters.seed, parameters.uploads), daemon=True)
+    thread = threading.Thread(target=uploader.run, args=(_uploads(workspace, parameters),), daemon=True)
     thread.start()
     committed = _break(stack, airflow, parameters, uploader, tell)
     uploader.faults_done = 1.0
@@ -124,8 +146,14 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
     if uploader.error:
         raise uploader.error
     left = _settle(stack, workspace, airflow, parameters.settle_s, tell)
-    found = audit(workspace, uploader.acknowledged)
-    return Outcome(parameters, found, time.monotonic() - began, committed, left)
+    found = audit(workspace, uploader.acknowledged, uploader.sound)
+    return Outcome(parameters, found, time.monotonic() - began, committed, left, uploader.poison)
+
+
+def _uploads(workspace: Workspace, parameters: Parameters) -> list[script.Upload]:
+    table, seed = workspace.settings.project.table, parameters.seed
+    planned = list(script.uploads(table, seed, parameters.uploads))
+    return script.poisoned(table, seed, planned, parameters.poison)
 
 
 def _break(

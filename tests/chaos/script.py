@@ -1,17 +1,21 @@
-"""What will happen, from a seed: uploads of every sort, and faults in between."""
+"""What will happen, from a seed: uploads of every sort, hostile objects among them, and faults in between."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from benchmarks.poison import Grid, answers, hostile
 from devstack.iris_tables import split_iris
 from iris_core.settings.project import TableSchema
+from iris_core.store.uploads import Purpose
 
-Purpose = Literal["train", "test"]
 FaultKind = Literal["kill", "stop", "kill_task", "pause"]
+NAME = "chaos.csv"
+KINDS = 1000
+"""More than there are kinds of hostile objects, which take turns by number."""
 BURST = 100
 COMPONENTS = ("triggerer", "scheduler", "api-server", "mlflow", "store", "dag-processor")
 OUTAGES = ("mlflow", "store", "api-server")
@@ -19,11 +23,18 @@ OUTAGES = ("mlflow", "store", "api-server")
 
 @dataclass(frozen=True)
 class Upload:
-    """One object to put, or to delete when there are no bytes; `pause_s` seconds after the one before."""
+    """One object to put, or to delete when there are no bytes; `pause_s` seconds after the one before.
+
+    `name` is what its key ends in below a prefix. Every step must use a sound one; `hostile` is the kind of
+    a hostile one.
+    """
 
     purpose: Purpose
     data: bytes | None
     pause_s: float
+    is_sound: bool = False
+    name: str = NAME
+    hostile: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,16 +53,40 @@ def uploads(schema: TableSchema, seed: int, count: int) -> Iterator[Upload]:
     The last two are new tables, so that both keys end with something to do.
     """
     chance = random.Random(f"uploads-{seed}")
-    last: dict[Purpose, bytes] = {}
+    last: dict[Purpose, Upload] = {}
     for sort, size in _groups(chance, count - 2):
         purpose: Purpose = chance.choice(("train", "test", "test"))
         for number in range(size):
-            data = _data(schema, chance, sort, last.get(purpose), purpose)
-            yield Upload(purpose, data, chance.uniform(0.2, 4.0) if number == 0 else 1.0 / BURST)
+            data, is_sound = _data(schema, chance, sort, last.get(purpose), purpose)
+            pause_s = chance.uniform(0.2, 4.0) if number == 0 else 1.0 / BURST
+            upload = Upload(purpose, data, pause_s, is_sound)
+            yield upload
             if data is not None:
-                last[purpose] = data
+                last[purpose] = upload
     for purpose in ("train", "test"):
-        yield Upload(purpose, _table(schema, chance, purpose), 1.0)
+        yield Upload(purpose, _grid(schema, chance, purpose).bytes(), 1.0, is_sound=True)
+
+
+def poisoned(schema: TableSchema, seed: int, uploads: Sequence[Upload], count: int) -> list[Upload]:
+    """`count` hostile objects at random places among uploads, and sound labels of a sound table at the end.
+
+    Half of the hostile inference data comes in the place of sound data, the rest beside it.
+    """
+    chance = random.Random(f"poison-{seed}")
+    found = list(uploads)
+    for turn, number in enumerate(chance.sample(range(max(KINDS, count)), count)):
+        purpose: Purpose = ("train", "test", "labels", "test")[turn % 4]
+        grid = _grid(schema, chance, "train" if purpose == "train" else "test", with_ids=True)
+        drawn = hostile(answers(grid) if purpose == "labels" else grid, chance, number, purpose != "train")
+        is_beside = purpose == "labels" or drawn.kind.startswith("keys.") or chance.random() < 0.5
+        name = drawn.name if is_beside else NAME
+        poison = Upload(purpose, drawn.data, chance.uniform(0.2, 1.0), name=name, hostile=drawn.kind)
+        found.insert(chance.randint(0, len(found)), poison)
+    if count:
+        scored = _grid(schema, chance, "test")
+        found.append(Upload("test", scored.bytes(), 1.0, is_sound=True))
+        found.append(Upload("labels", answers(scored).bytes(), 1.0, is_sound=True, name="labels.csv"))
+    return found
 
 
 def _groups(chance: random.Random, count: int) -> list[tuple[str, int]]:
@@ -68,19 +103,32 @@ def _groups(chance: random.Random, count: int) -> list[tuple[str, int]]:
 
 
 def _data(
-    schema: TableSchema, chance: random.Random, sort: str, last: bytes | None, purpose: Purpose
-) -> bytes | None:
+    schema: TableSchema, chance: random.Random, sort: str, last: Upload | None, purpose: Purpose
+) -> tuple[bytes | None, bool]:
+    """What to put, and whether it is sound."""
     if sort == "repeat" and last is not None:
-        return last
+        return last.data, last.is_sound
     if sort == "delete" and last is not None:
-        return None
-    table = _table(schema, chance, purpose)
-    return table.replace(b"\n", b"\nabc,", 1) if sort == "bad" else table
+        return None, False
+    table = _grid(schema, chance, purpose).bytes()
+    return (table.replace(b"\n", b"\nabc,", 1), False) if sort == "bad" else (table, True)
 
 
-def _table(schema: TableSchema, chance: random.Random, purpose: Purpose) -> bytes:
-    training, inference = split_iris(schema, chance.randrange(2**32))
-    return training.csv() if purpose == "train" else inference.csv()
+def _grid(schema: TableSchema, chance: random.Random, purpose: Purpose, with_ids: bool = False) -> Grid:
+    """A sound table; inference data always has ids, by which labels are joined."""
+    seed = chance.randrange(2**32)
+    training, inference = split_iris(schema, seed)
+    table = training if purpose == "train" else inference
+    grid = Grid(
+        table.columns,
+        tuple((*map(str, row), label) for row, label in zip(table.rows, table.labels, strict=True)),
+        schema.feature_names,
+        schema.target,
+        schema.key,
+    )
+    return (
+        grid.with_column(schema.key, lambda row: f"{seed}-{row}") if with_ids or purpose == "test" else grid
+    )
 
 
 def faults(dags: list[str], seed: int, count: int, outage_s: float = 0.0) -> list[Fault]:
