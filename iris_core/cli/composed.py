@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml as this machine sees it: published ports, and the user who uploads."""
+"""The stack of docker-compose.yml as this machine sees it: published ports, and in whose name it is asked."""
 
 from __future__ import annotations
 
@@ -17,16 +17,41 @@ PORTS = {"AIRFLOW_PORT": "8080", "MLFLOW_PORT": "5000", "MINIO_PORT": "9000"}
 """docker-compose.yml's defaults."""
 
 ADMIN = "admin"
-READER = "reader"
-"""MLflow's account that may read."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """In whose name the stack is asked: MLflow's account, and the variables of the secrets in `.env`.
+
+    :param may: what it may, for whoever lacks a secret.
+    """
+
+    account: str
+    password: str
+    store_key: str
+    store_secret: str
+    may: str
+
+
+UPLOADER = Login(
+    "reader",
+    "MLFLOW_READER_PASSWORD",
+    "UPLOAD_ACCESS_KEY_ID",
+    "UPLOAD_SECRET_ACCESS_KEY",
+    "read everything and upload",
+)
+DECIDER = Login(
+    "staging",
+    "MLFLOW_STAGING_PASSWORD",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "stage models and write the ledger, which approve, refuse, rollback and retry do",
+)
 
 
 @dataclass(frozen=True)
 class Composed:
-    """Where the stack is, and who asks: Airflow's first account, and the object store's user for uploads.
-
-    That user may write the landing keys only.
-    """
+    """Where the stack is, and who asks it: the login's accounts, and the password of Airflow's first one."""
 
     settings: Settings
     airflow: str
@@ -34,9 +59,12 @@ class Composed:
     password: str = field(repr=False)
 
 
-def composed(env_file: Path, environ: Mapping[str, str] | None = None) -> Composed:
+def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Login = UPLOADER) -> Composed:
     """The stack that was started with this `.env`; a variable that is set in the shell wins, as in compose.
 
+    :param env_file: where the ports and the secrets are.
+    :param environ: the shell's variables; default: this process's.
+    :param login: in whose name it is asked.
     :raises ConfigError: the file is not there, or lacks a secret.
     """
     if not env_file.is_file():
@@ -50,17 +78,20 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None) -> Compos
         "MLFLOW_S3_ENDPOINT_URL": store,
         **{name: value for name, value in given.items() if value and name != PROJECT_FILE_VARIABLE},
         "MLFLOW_TRACKING_URI": mlflow,
-        "MLFLOW_TRACKING_USERNAME": READER,
-        "MLFLOW_TRACKING_PASSWORD": _secret(given, "MLFLOW_READER_PASSWORD", env_file),
-        "AWS_ACCESS_KEY_ID": _secret(given, "UPLOAD_ACCESS_KEY_ID", env_file),
-        "AWS_SECRET_ACCESS_KEY": _secret(given, "UPLOAD_SECRET_ACCESS_KEY", env_file),
+        "MLFLOW_TRACKING_USERNAME": login.account,
+        "MLFLOW_TRACKING_PASSWORD": _secret(given, login.password, env_file, login.may),
+        "AWS_ACCESS_KEY_ID": _secret(given, login.store_key, env_file, login.may),
+        "AWS_SECRET_ACCESS_KEY": _secret(given, login.store_secret, env_file, login.may),
     }
-    password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file)
+    password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file, "ask Airflow")
     # The file that the variable names is one in the containers.
     return Composed(load_settings(values, load_project()), airflow, mlflow, password)
 
 
-def _secret(given: Mapping[str, str], name: str, env_file: Path) -> str:
+def _secret(given: Mapping[str, str], name: str, env_file: Path, may: str) -> str:
     if not given.get(name):
-        raise ConfigError(f"{env_file} does not set {name}. `make env` adds what is missing.")
+        raise ConfigError(
+            f"{env_file} does not set {name}, the secret of who may {may}. Where the stack was started "
+            "`make env` adds what is missing; elsewhere take it from there."
+        )
     return given[name]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from iris_core.cli.composed import Login
     from iris_core.doctor.airflow_api import AirflowApi
     from iris_core.ledger.workspace import Workspace
     from iris_core.settings.variables import Settings
@@ -15,22 +16,26 @@ chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
 """The `.env` of `iris --compose`."""
 
 
-def open_workspace() -> Workspace:
-    """The store and the ledger of the deployment that is asked."""
+def open_workspace(login: Login | None = None) -> Workspace:
+    """The store and the ledger of the deployment that is asked.
+
+    :param login: under `--compose`, in whose name; by default that of who uploads.
+    """
     from iris_core.ledger import workspace
 
-    settings = _settings()
+    settings = _settings(login)
     return workspace.open_workspace(settings, workspace.access_from_settings(settings))
 
 
 def open_in_person() -> Workspace:
-    """The same, to decide in the name of RUN_OWNER, else of who is logged in."""
+    """The same, to decide in the name of RUN_OWNER, else of who is logged in; it may stage and record."""
     from getpass import getuser
 
+    from iris_core.cli.composed import DECIDER
     from iris_core.ledger import Actor
     from iris_core.ledger.audit import code_version
 
-    workspace = open_workspace()
+    workspace = open_workspace(DECIDER)
     owner = workspace.settings.run_owner or getuser()
     return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
 
@@ -52,11 +57,11 @@ def airflow_of(address: str) -> AirflowApi | None:
     return AirflowApi(running["AIRFLOW__API__BASE_URL"]) if running else None
 
 
-def _settings() -> Settings:
-    from iris_core.cli.composed import composed
+def _settings(login: Login | None) -> Settings:
+    from iris_core.cli.composed import UPLOADER, composed
     from iris_core.cli.extensions import running_environment
     from iris_core.settings.variables import load_settings
 
     if env_file := chosen_compose.get():
-        return composed(env_file).settings
+        return composed(env_file, login=login or UPLOADER).settings
     return load_settings(running_environment())

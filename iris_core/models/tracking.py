@@ -18,6 +18,7 @@ from iris_core.store.objects import ObjectVersion
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+    from mlflow.exceptions import MlflowException
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,11 @@ def asking(what: str, settings: Settings) -> Iterator[None]:
     except (MlflowException, requests.RequestException) as error:
         first = str(error).splitlines()[0][:300]
         raise RegistryError(f"{what} failed on {settings.tracking_uri}: {first}") from error
+
+
+def is_refused(error: MlflowException) -> bool:
+    """Whether MLflow answered that this account may not."""
+    return bool(error.error_code == "PERMISSION_DENIED")
 
 
 def unless_gone(ask: Callable[[], T]) -> T | None:

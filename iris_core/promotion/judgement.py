@@ -157,14 +157,25 @@ def _drawn_for(workspace: Workspace, champion: ModelRef) -> Split | None:
 
 
 def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
-    """Keep the evidence on the training run before anything is decided."""
+    """Keep the evidence on the training run before anything is decided.
+
+    An account that may stage and not log leaves the run as it is: the verdict's record holds the evidence.
+    """
+    from mlflow.exceptions import MlflowException
+
     content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
     with tracking.asking("Storing the evidence", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
+        try:
+            mlflow_client.set_tag(model.run_id, "iris.holdout.digest", evidence.holdout.digest)
+        except MlflowException as error:
+            if not tracking.is_refused(error):
+                raise
+            log.warning("This account may not log: run %s does not get the evidence.", model.run_id)
+            return
         mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
         for name, value in _gate_metrics(evidence):
             mlflow_client.log_metric(model.run_id, name, value)
-        mlflow_client.set_tag(model.run_id, "iris.holdout.digest", evidence.holdout.digest)
         mlflow_client.set_tag(model.run_id, "iris.gate", "passed" if verdict.passed else "failed")
         mlflow_client.set_tag(model.run_id, "iris.gate.reason", verdict.reason[:4900])
 

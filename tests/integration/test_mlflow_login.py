@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import mlflow
@@ -21,13 +22,19 @@ import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
 
 from deploy import mlflow_init
 from devstack.ports import is_free
-from iris_core.errors import ConfigError, RegistryError
+from iris_core import models, promotion
+from iris_core.cli import app
+from iris_core.cli.deployment import chosen_compose
+from iris_core.errors import ApprovalAwaited, ConfigError, RegistryError
 from iris_core.events.alias import AliasPoll
+from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.settings.variables import load_settings
+from tests.registry import train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -92,6 +99,8 @@ def answers(address: str) -> bool:
 
 
 Login = Callable[[str], MlflowClient]
+MakeWorkspace = Callable[..., Workspace]
+AsCsv = Callable[[list[str]], bytes]
 
 
 @pytest.fixture
@@ -175,6 +184,63 @@ def test_a_reader_reads_and_changes_nothing(login: Login, version: str, tmp_path
     assert refused(lambda: client.log_metric(run.info.run_id, "accuracy", 0.0))
     assert refused(lambda: client.create_run(experiment.experiment_id))
     assert refused(lambda: client.create_model_version(NAMES.model, "file:///etc"))
+
+
+@pytest.fixture
+def asked(
+    server: str, login: Login, make_workspace: MakeWorkspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[Workspace, Path]]:
+    """A stack's store, where the pipelines ask a human about a model; and the `.env` by which it is found."""
+    login("pipelines")
+    pipelines = {
+        "MLFLOW_TRACKING_USERNAME": "pipelines",
+        "MLFLOW_TRACKING_PASSWORD": SECRETS["MLFLOW_PIPELINES_PASSWORD"],
+    }
+    workspace = make_workspace(MLFLOW_TRACKING_URI=server, PROMOTION_APPROVAL="manual", **pipelines)
+    access = workspace.store.access
+    env_file = tmp_path / ".env"
+    variables = {
+        **SECRETS,
+        "MLFLOW_PORT": str(urlsplit(server).port),
+        "MLFLOW_S3_ENDPOINT_URL": access.endpoint_url,
+        "AWS_ACCESS_KEY_ID": access.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
+        "UPLOAD_ACCESS_KEY_ID": "upload",
+        "UPLOAD_SECRET_ACCESS_KEY": "upload-secret",
+        "AIRFLOW_ADMIN_PASSWORD": "airflow-secret",
+        "TEAM": workspace.settings.team,
+        "PROMOTION_APPROVAL": "manual",
+    }
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+    monkeypatch.setenv("RUN_OWNER", "jane")
+    yield workspace, env_file
+    chosen_compose.set(None)
+
+
+def test_who_may_stage_answers_by_the_command_line(
+    asked: tuple[Workspace, Path], login: Login, iris_rows: tuple[list[str], list[str]], as_csv: AsCsv
+) -> None:
+    workspace, env_file = asked
+    for number in (1, 2):
+        login("pipelines")
+        record = train_one(workspace, as_csv(iris_rows[0][: 120 - number]))
+        with pytest.raises(ApprovalAwaited, match=f"iris approve {number} --reason"):
+            promotion.register_step(workspace, record.identity)
+        if number == 2:
+            # Another champion than the evidence is about: the gate judges again, in Jane's name.
+            login("pipelines").delete_registered_model_alias(workspace.settings.names.model, models.ALIAS)
+        command = ["--compose", str(env_file), "approve", str(number), "--reason", "it looks right"]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        assert f"Version {number} is approved and staged." in done.output
+        verdict = promotion.verdict_on(workspace, record)
+        assert verdict
+        assert verdict.reason.startswith("approved by jane: it looks right; ")
+    back = CliRunner().invoke(app, ["--compose", str(env_file), "rollback", "1", "--reason", "it was better"])
+    assert back.exit_code == 0, back.output
+    returned = models.staged(workspace.settings)
+    assert returned
+    assert returned.version == 1
 
 
 def test_the_watcher_of_the_alias_logs_in(

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.env_file import read_env, write_env
 from iris_core.cli import composed as module
-from iris_core.cli.composed import composed
+from iris_core.cli.composed import DECIDER, composed
 from iris_core.errors import ConfigError
 from iris_core.ledger.workspace import access_from_settings
 
@@ -38,6 +38,20 @@ def test_published_ports_and_the_user_who_uploads(env_file: Path) -> None:
     assert there.settings.tracking_login == ("reader", written["MLFLOW_READER_PASSWORD"])
     assert written["AIRFLOW_ADMIN_PASSWORD"] not in repr(there)
     assert written["MLFLOW_READER_PASSWORD"] not in repr(there)
+
+
+def test_who_decides_may_stage_and_write_the_ledger(env_file: Path) -> None:
+    written = read_env(env_file)
+    there = composed(env_file, {}, DECIDER)
+    assert access_from_settings(there.settings).access_key_id == written["AWS_ACCESS_KEY_ID"]
+    assert access_from_settings(there.settings).secret_access_key == written["AWS_SECRET_ACCESS_KEY"]
+    assert there.settings.tracking_login == ("staging", written["MLFLOW_STAGING_PASSWORD"])
+
+    lines = [line for line in env_file.read_text().splitlines() if not line.startswith("MLFLOW_STAGING")]
+    env_file.write_text("\n".join(lines))
+    assert composed(env_file, {}).settings.tracking_login
+    with pytest.raises(ConfigError, match=r"does not set MLFLOW_STAGING_PASSWORD, .* may stage models and"):
+        composed(env_file, {}, DECIDER)
 
 
 def test_another_store_is_the_one_that_env_names(env_file: Path) -> None:
