@@ -136,12 +136,21 @@ class Parquet:
         for rows, groups in groupby(sizes, key=lambda size: size[1]):
             batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
             while (batch := self._next(batches)) is not None:
-                unpacked.add(batch.nbytes)
+                unpacked.add(self._decoded_bytes(batch))
                 if batch.num_rows == 1 and batch.nbytes > LONGEST_ROW_BYTES:
                     raise self._too_long(row, batch.nbytes)
                 end = row + batch.num_rows
                 yield Slice(batch, row, self._given.size * (end - FIRST_ROW) // max(1, total))
                 row = end
+
+    def _decoded_bytes(self, rows: pa.RecordBatch) -> int:
+        """What rows take when each has its own copy of a value that a dictionary holds once."""
+        with self._told():
+            decoded = (
+                column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+                for column in rows.columns
+            )
+            return sum(column.nbytes for column in decoded)
 
     def _too_long(self, row: int, size: int) -> DataRejected:
         found, expected = f"a row of {size >> 20} MB", f"at most {LONGEST_ROW_BYTES >> 20} MB"

@@ -42,7 +42,7 @@ class Parameters:
     uploads: int = 200
     kills: int = 30
     outage_s: float = 0.0
-    settle_s: float = 900.0
+    settle_s: float = 1800.0
     poison: int = 0
 
 
