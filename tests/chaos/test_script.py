@@ -1,0 +1,44 @@
+"""What a seed throws in."""
+
+from __future__ import annotations
+
+import pytest
+
+from iris_core.settings.project import load_project
+from tests.chaos import script
+
+pytestmark = pytest.mark.unit
+
+TABLE = load_project().table
+COUNT = 12
+
+
+def test_hostile_objects_come_on_top_from_the_seed() -> None:
+    plain = list(script.uploads(TABLE, 1, 20))
+    found = script.poisoned(TABLE, 1, plain, COUNT)
+    assert found == script.poisoned(TABLE, 1, plain, COUNT)
+    assert found != script.poisoned(TABLE, 2, plain, COUNT)
+    hostile = [upload for upload in found if upload.hostile]
+    assert len(hostile) == COUNT
+    assert {upload.purpose for upload in hostile} == {"train", "test", "labels"}
+    assert len({upload.hostile for upload in hostile}) > COUNT / 2
+    assert not any(upload.is_sound for upload in hostile)
+    assert [upload for upload in found[:-2] if not upload.hostile] == plain
+
+
+def test_at_the_end_sound_labels_name_the_rows_of_a_sound_table() -> None:
+    *_, scored, labels = script.poisoned(TABLE, 1, [], 1)
+    assert scored.is_sound
+    assert labels.is_sound
+    assert (scored.purpose, labels.purpose) == ("test", "labels")
+    assert scored.data
+    assert labels.data
+    ids = [line.rsplit(b",", 1)[1] for line in scored.data.splitlines()]
+    assert [line.split(b",")[0] for line in labels.data.splitlines()] == ids
+    assert len(set(ids)) == len(ids) > 30
+
+
+def test_without_hostile_objects_nothing_is_added() -> None:
+    plain = list(script.uploads(TABLE, 1, 8))
+    assert script.poisoned(TABLE, 1, plain, 0) == plain
+    assert [upload.is_sound for upload in plain[-2:]] == [True, True]
