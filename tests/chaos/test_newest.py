@@ -58,6 +58,7 @@ class TestAKey:
             ("a", [(0, TrainedRecord)]),
             ("ab", [(0, TrainedRecord), (1, TrainedRecord)]),
             ("ab", [(1, TrainedRecord), (0, Superseded)]),
+            ("ab", [(1, TrainedRecord), (0, TrainedRecord)]),
             ("ax", [(0, TrainedRecord), (1, RejectedRecord)]),
             ("ax", [(1, FailedRecord), (0, TrainedRecord)]),
             ("aa", [(0, TrainedRecord), (1, UnchangedRecord)]),
