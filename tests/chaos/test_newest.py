@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from iris_core.ledger import Identity, ModelRef, Outcome
+from iris_core.ledger import Identity, Outcome
 from iris_core.ledger.records.objects import FailedRecord, ObjectRecord, RejectedRecord, UnchangedRecord
 from iris_core.ledger.records.objects import SupersededRecord as Superseded
 from iris_core.ledger.records.promotion import PromotionRecord, RollbackRecord, VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.models.registry import reference_of
 from iris_core.store.versions import ListedVersion, ObjectVersion
 from tests.chaos.newest import Newest, newest_of_key, wrong_scoring, wrong_staging
 from tests.records import like
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.unit
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 SOUND = frozenset("ab")
-MODEL = ModelRef(name="m", version=2, run_id="r2")
+MODEL = reference_of("m", 2, "r2", {})
 
 
 def version(number: int, etag: str, key: str = "k") -> ObjectVersion:
@@ -163,7 +164,7 @@ class TestTheStagedModel:
 
 
 def scored(of: ObjectVersion, with_version: int) -> ScoredRecord:
-    model = ModelRef(name="m", version=with_version, run_id=f"r{with_version}")
+    model = reference_of("m", with_version, f"r{with_version}", {})
     return like(ScoredRecord, inputs={"object": of, "model": model})
 
 
