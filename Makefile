@@ -89,10 +89,11 @@ OUTAGE ?= 120
 POISON ?= 20
 N ?= 200
 FILES ?=
+ONLY ?= *
 STORE ?= embedded
 
-bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (half an hour)
-	@OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.backtest
+bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (half an hour; ONLY="detect_*" for a part)
+	@OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.backtest --only "$(ONLY)"
 
 bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
 	@$(BIN)/python -m benchmarks.drift

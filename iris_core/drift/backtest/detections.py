@@ -33,12 +33,12 @@ class Detection:
     """Share of the usual number of rounds."""
 
 
-def measured(detection: Detection, rounds: int, seed: int) -> float:
-    """Share of the rounds in which it was seen."""
+def measured(detection: Detection, rounds: int, seed: int) -> tuple[float, int]:
+    """Share of the rounds in which it was seen, and how many there were."""
     rng = np.random.default_rng([seed, len(detection.name)])
     turns = max(20, round(rounds * detection.rounds))
     seen = sum(rank(detection.play(rng)) >= rank(detection.least) for _ in range(turns))
-    return seen / turns
+    return seen / turns, turns
 
 
 def _normal(rng: np.random.Generator, n: int) -> pl.DataFrame:
@@ -101,7 +101,7 @@ def all_wrong(rng: np.random.Generator) -> Severity:
 
 DETECTIONS = (
     Detection("detect_shape_n3000", stuck(3_000), "low", 0.95, 0.3),
-    Detection("detect_shape_n20000", stuck(20_000), "low", 0.95, 0.1),
+    Detection("detect_shape_n20000", stuck(20_000), "low", 0.95, 0.2),
     Detection("detect_correlation_n300", turned, "low", 0.9, 0.3),
     Detection("detect_prior_60_20_20_n300", prior, "low", 0.9, 0.3),
     Detection("detect_pooled_19x10", pooled, "low", 0.9, 0.3),

@@ -46,14 +46,18 @@ class Population:
 
 
 def of_distribution(name: str, draw: Draw) -> Population:
-    """Independent rows; whether the third feature is above its median serves as the predicted class."""
+    """Independent rows; whether the third feature (or the last) is above its median serves as the predicted
+    class.
+    """
     drawn = draw(np.random.default_rng(0), MIDDLE_ROWS)
-    middle, columns = float(np.median(drawn[:, 2])), drawn.shape[1]
-    names = (*NAMES, *(f"column_{place}" for place in range(len(NAMES), columns)))[:columns]
+    columns = drawn.shape[1]
+    place = min(2, columns - 1)
+    middle = float(np.median(drawn[:, place]))
+    names = (*NAMES, *(f"column_{number}" for number in range(len(NAMES), columns)))[:columns]
 
     def table(rng: np.random.Generator, n: int) -> pl.DataFrame:
         frame = pl.DataFrame(draw(rng, n), schema=list(names))
-        above = pl.col(NAMES[2]) > middle
+        above = pl.col(names[place]) > middle
         return frame.with_columns(
             pl.when(above).then(pl.lit("above")).otherwise(pl.lit("below")).alias(CLASS)
         )
@@ -116,7 +120,15 @@ DISTRIBUTIONS: dict[str, Draw] = {
     "zero_inflated": _zero_inflated,
     "mixture": _mixture,
     "correlated": _correlated,
+    "columns_2": lambda rng, n: rng.standard_normal((n, 2)),
     "columns_100": lambda rng, n: rng.standard_normal((n, 100)),
+    "columns_200": lambda rng, n: rng.standard_normal((n, 200)),
+    "cauchy": lambda rng, n: rng.standard_cauchy((n, 4)),
+    "exponential": lambda rng, n: rng.exponential(1.0, (n, 4)),
+    "bernoulli": lambda rng, n: (rng.random((n, 4)) < 0.3).astype(np.float64),
+    "poisson": lambda rng, n: rng.poisson(1.0, (n, 4)).astype(np.float64),
+    "rounded": lambda rng, n: rng.standard_normal((n, 4)).round(1),
+    "constant": lambda rng, n: np.column_stack([np.full((n, 2), 0.3), rng.standard_normal((n, 2))]),
 }
 BUILT_IN = ("iris", *DISTRIBUTIONS)
 
