@@ -93,17 +93,22 @@ def _kernel(scores: Numbers) -> Kernel:
     squares = np.diag(inner)
     distances = np.maximum(squares[:, None] + squares[None, :] - 2 * inner, 0)
     width = float(np.median(distances[:WIDTH_ROWS])) / NARROWER or 1.0
-    products = inner**2 - (rows**2) @ (rows**2).T
-    kernel = _centred(products) + _centred(np.exp(-distances / width))
-    return kernel.astype(np.float32)
+    distances /= -width
+    products = np.square(inner, out=inner)
+    products -= np.square(rows) @ np.square(rows).T
+    kernel = _centred(products)
+    kernel += _centred(np.exp(distances, out=distances))
+    return kernel
 
 
 def _centred(kernel: Kernel) -> Kernel:
-    """Mean 0 in every row and column, scaled to the same spread under permutation."""
+    """Mean 0 in every row and column, scaled to the same spread under permutation; in place."""
     means = kernel.mean(axis=0)
-    centred = kernel - means[:, None] - means[None, :] + means.mean()
-    spread = float(np.linalg.norm(centred))
-    return np.asarray(centred / spread if spread else centred, dtype=np.float32)
+    kernel -= (means - means.mean())[:, None]
+    kernel -= means[None, :]
+    if spread := sqrt(float(np.vdot(kernel, kernel))):
+        kernel /= spread
+    return kernel
 
 
 def _chance(kernel: Kernel, m: int, alpha: float, generator: np.random.Generator) -> float:

@@ -7,7 +7,7 @@ distribution: this is what makes the tests of `permutation`, `shape` and `beyond
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,5 +99,9 @@ def _single(values: Numbers) -> Numbers:
     return np.where(np.isfinite(single), single, values)
 
 
+@lru_cache(maxsize=4)
 def _quantiles(rows: int) -> Numbers:
-    return np.asarray(special.ndtri(np.arange(1, rows + 1) / (rows + 1)), dtype=np.float64)
+    """The normal quantiles of so many ranks: the same for every column of a report."""
+    quantiles = np.asarray(special.ndtri(np.arange(1, rows + 1) / (rows + 1)), dtype=np.float64)
+    quantiles.flags.writeable = False
+    return quantiles
