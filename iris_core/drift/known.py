@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.drift.performance import Answered
+from iris_core.drift.spread import Spread
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics
 
 
@@ -45,12 +46,13 @@ class Rejected(BaseModel):
 
 @dataclass(frozen=True)
 class Earlier:
-    """A batch of the same model that landed before: its scores (`placement`), and whether it could be
-    judged.
+    """A batch of the same model that landed before: its scores (`placement`), whether it could be judged, and
+    by which spread.
     """
 
     scores: TableStatistics
     is_judged: bool
+    spread: Spread = field(default_factory=Spread)
 
 
 @dataclass(frozen=True)

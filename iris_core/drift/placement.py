@@ -30,8 +30,8 @@ def placement_scores(reference: Numbers, values: Numbers) -> Numbers:
 
 
 def score_statistics(reference: pl.DataFrame, table: pl.DataFrame, names: Sequence[str]) -> TableStatistics:
-    """Statistics of the scores of a table's sampled rows, column by column; rows without a number stay
-    missing.
+    """Statistics of the scores of a table's sampled rows, column by column; what is missing or infinite stays
+    so.
     """
     return of_frame(pl.DataFrame([_scored(reference[name], table[name]) for name in names]), names)
 
@@ -39,7 +39,7 @@ def score_statistics(reference: pl.DataFrame, table: pl.DataFrame, names: Sequen
 def _scored(reference: pl.Series, column: pl.Series) -> pl.Series:
     values = column.cast(pl.Float64).to_numpy()
     known = np.isfinite(values)
-    scores = np.full(len(values), np.nan)
+    scores = np.where(np.isinf(values), values, np.nan)
     old = reference.cast(pl.Float64).to_numpy()
     scores[known] = placement_scores(old[np.isfinite(old)], values[known])
     return pl.Series(column.name, scores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from iris_core.drift.known import Earlier
@@ -11,10 +11,11 @@ from iris_core.drift.severity import ColumnEvidence, TermEvidence, carried, term
 from iris_core.drift.share import share_difference
 from iris_core.drift.spread import widened
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics
-from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS
+from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, Term
 
 RECENT = 10
 """So many of the model's last batches are compared together, this one included."""
+TOGETHER = "together"
 
 Statistics = Mapping[str, FeatureStatistics]
 
@@ -30,38 +31,48 @@ def waiting(earlier: Sequence[Earlier]) -> list[TableStatistics]:
     return [batch.scores for batch in unjudged][::-1]
 
 
-def small_evidence(
-    reference: Statistics, scores: Statistics, earlier: Sequence[Earlier], spread: float
-) -> tuple[ColumnEvidence, ...] | None:
-    """A small batch together with the small ones just before it; None: still too few rows.
+def pooled_small(scores: Statistics, earlier: Sequence[Earlier]) -> TableStatistics:
+    """The scores of a small batch together with those of the small ones just before it.
 
     Each row counts once: after a verdict the next small batch starts anew.
+    """
+    return together([*waiting(earlier), dict(scores)])
+
+
+def small_evidence(
+    reference: Statistics, pooled: Statistics, batches: int, spread: float
+) -> tuple[ColumnEvidence, ...] | None:
+    """Judge small batches together; None: still too few rows.
 
     :param reference: statistics of the scores of the reference's own rows.
-    :param scores: the same of the batch's rows.
+    :param pooled: the same of the batches' rows.
+    :param batches: how many they are.
     """
-    pooled = together([*waiting(earlier), dict(scores)])
     if min(rows_of(pooled), rows_of(reference)) < MINIMUM_ROWS:
         return None
-    before = len(waiting(earlier))
-    note = f"together with the {before} small batch{'' if before == 1 else 'es'} before"
+    before = batches - 1
+    note = f"{TOGETHER} with the {before} small batch{'' if before == 1 else 'es'} before"
     return tuple(
-        carried(name, _small_terms(reference[name], pooled[name], len(reference), spread), note)
+        carried(name, _small_terms(reference[name], pooled[name], (len(reference), batches), spread), note)
         for name in reference
     )
 
 
 def _small_terms(
-    reference: FeatureStatistics, pooled: FeatureStatistics, columns: int, spread: float
-) -> list[TermEvidence]:
-    m, n = reference.rows, pooled.rows
-    missing = share_difference(reference.missing, m, pooled.missing, n, ALPHA["missing"] / columns)
-    terms = [term_evidence("missing", widened(missing, m, n, spread), columns)]
+    reference: FeatureStatistics, pooled: FeatureStatistics, among: tuple[int, int], spread: float
+) -> Iterator[TermEvidence]:
+    """Shares and means, `among` so many columns and batches."""
+    (columns, batches), m, n = among, reference.rows, pooled.rows
+    counted: dict[Term, tuple[int, int]] = {
+        "missing": (reference.missing, pooled.missing),
+        "infinite": (reference.infinite, pooled.infinite),
+    }
+    for term, (was, now) in counted.items():
+        share = share_difference(was, m, now, n, ALPHA[term] / columns)
+        yield term_evidence(term, widened(share, m, n, spread, batches), columns)
     if min(reference.count, pooled.count) >= MINIMUM_ROWS and reference.std:
-        share = ALPHA["mean"]
-        shift = score_shift(reference, pooled, share / columns)
-        terms.append(term_evidence("recent", widened(shift, m, n, spread), columns, share))
-    return terms
+        shift = score_shift(reference, pooled, ALPHA["mean"] / columns)
+        yield term_evidence("recent", widened(shift, m, n, spread, batches), columns, ALPHA["mean"])
 
 
 def recent_terms(
@@ -70,15 +81,35 @@ def recent_terms(
     """The last batches together, this one included, by column: a creeping change that no batch shows."""
     if not earlier:
         return {}
-    last = [batch.scores for batch in earlier[1 - RECENT :]]
-    pooled, columns = together([*last, dict(scores)]), len(reference)
+    last = [*(batch.scores for batch in earlier[1 - RECENT :]), dict(scores)]
+    pooled, columns = together(last), len(reference)
     return {
-        name: term_evidence(
-            "recent",
-            widened(shift, reference[name].rows, pooled[name].rows / (len(last) + 1), spread),
-            columns,
-        )
-        for name in reference
-        if min(reference[name].count, pooled[name].count) >= MINIMUM_ROWS and reference[name].std
-        for shift in [score_shift(reference[name], pooled[name], ALPHA["recent"] / columns)]
+        name: term_evidence("recent", widened(shift, one.rows, pooled[name].rows, spread, len(last)), columns)
+        for name, one in reference.items()
+        if min(one.count, pooled[name].count) >= MINIMUM_ROWS and one.std
+        for shift in [score_shift(one, pooled[name], ALPHA["recent"] / columns)]
     }
+
+
+def with_recent(
+    evidence: Iterable[ColumnEvidence], recent: Mapping[str, TermEvidence]
+) -> tuple[ColumnEvidence, ...]:
+    """The features' evidence with the term of the last batches added, which names itself last.
+
+    Small batches that were judged together have such a term, of fewer batches: the less likely of the two
+    stays, and each was given an error rate of its own.
+    """
+    return tuple(
+        carried(one.column, _less_likely(one.terms, recent[one.column]), one.note)
+        if one.column in recent and one.terms
+        else one
+        for one in evidence
+    )
+
+
+def _less_likely(terms: Sequence[TermEvidence], recent: TermEvidence) -> list[TermEvidence]:
+    before = [term for term in terms if term.term == recent.term]
+    return [
+        *(term for term in terms if term.term != recent.term),
+        min([*before, recent], key=lambda term: term.chance),
+    ]

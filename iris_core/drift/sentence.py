@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from iris_core.drift.known import Known
+from iris_core.drift.pooling import TOGETHER
 from iris_core.drift.scale import wider
 from iris_core.drift.severity import ColumnEvidence, TermEvidence
 from iris_core.drift.statistics import FeatureStatistics
@@ -38,9 +39,11 @@ def sentence(evidence: Sequence[ColumnEvidence], carrying: Sequence[ColumnEviden
     if not judged:
         return f"Too little data to judge: {evidence[0].note}."
     rows, learnt = (max(one.rows for one in side.values()) for side in (told.current, told.reference))
+    note = judged[0].note
+    beside = f", {note}," if note.startswith(TOGETHER) else ""
     return (
         f"No drift seen in {len(judged)} of {len(evidence)} features "
-        f"({rows:,} rows against {learnt:,}){_unseen(judged, rows)}."
+        f"({rows:,} rows{beside} against {learnt:,}){_unseen(judged, rows)}."
     )
 
 
@@ -50,7 +53,7 @@ def _unseen(judged: Sequence[ColumnEvidence], rows: int) -> str:
         max(term.noise, term.thresholds.low)
         for column in judged
         for term in column.terms
-        if term.term == "mean" or (term.term == "recent" and column.note)
+        if term.term == "mean" or (term.term == "recent" and column.note.startswith(TOGETHER))
     ]
     if not noises:
         return ""
@@ -65,7 +68,7 @@ def _first(column: ColumnEvidence, told: Told) -> str:
         return _OF_ROWS[term.term](name, term, told)
     was, now = told.reference[name], told.current[name]
     phrase = _PHRASES[term.term](term, was, now, told.known.units.get(name, ""))
-    return f"{name} {phrase}" + (f", {column.note}" if column.note.startswith("together") else "")
+    return f"{name} {phrase}" + (f", {column.note}" if column.note.startswith(TOGETHER) else "")
 
 
 def _mean(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:

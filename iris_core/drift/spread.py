@@ -1,9 +1,10 @@
 """What batches differ by beyond the chance of independent rows: days, machines, rows that follow each other.
 
 The tests take rows as independent. Where the means of batches spread by more (standard deviation `spread`,
-in standard deviations of the rows), a difference of reference and batch has the variance 1/m + 1/n +
-2·spread² instead of 1/m + 1/n. Every chance is judged by as much less, as a design effect does to tests in
-surveys (Kish, Survey Sampling, 1965, section 8.2): exact for means, an approximation for the others.
+in standard deviations of the rows), a difference of the reference and k batches together has the variance
+1/m + 1/n + (1 + 1/k)·spread² instead of 1/m + 1/n. Every chance is judged by as much less, as a design effect
+does to tests in surveys (Kish, Survey Sampling, 1965, section 8.2): exact for means, an approximation for the
+others.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
+from pydantic import BaseModel, ConfigDict
 from scipy import special
 
 from iris_core.drift.change import Change
@@ -22,17 +24,32 @@ LEARNT_FROM = 20
 CONFIDENCE = 0.9
 
 
-def widened(change: Change, m: float, n: float, spread: float) -> Change:
+class Spread(BaseModel):
+    """What a verdict took as the spread; learnt from so many of the model's first batches, 0: declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float = 0.0
+    batches: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was learnt from as many batches as it ever is: later ones do not change it."""
+        return self.batches >= LEARNT_FROM
+
+
+def widened(change: Change, m: float, n: float, spread: float, batches: int = 1) -> Change:
     """A change as it is judged when batches spread.
 
     :param change: as it is judged when they do not.
     :param m: rows of the reference.
-    :param n: rows of the batch.
+    :param n: rows that are compared with it.
     :param spread: standard deviation of the batches' means, in those of the rows.
+    :param batches: so many of them have the n rows.
     """
     if not spread:
         return change
-    effect = sqrt(1 + 2 * spread**2 / (1 / m + 1 / n))
+    effect = sqrt(1 + (1 + 1 / batches) * spread**2 / (1 / m + 1 / n))
     chance = 2 * float(special.ndtr(special.ndtri(change.chance / 2) / effect))
     return Change(change.value, change.noise * effect, chance)
 
@@ -41,7 +58,7 @@ def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float |
     """The spread of a model's first batches, its upper limit at 90 % confidence; None: fewer than 5 batches.
 
     The largest of the columns': variance of the batches' mean scores (upper limit by chi-square), less what
-    independent rows would make of it.
+    independent rows would make of it, beside that of the rows.
 
     :param batches: statistics of the scores (`placement`) of each batch, oldest first.
     """
@@ -59,5 +76,7 @@ def _spread(batches: Sequence[FeatureStatistics]) -> float:
     centre = sum(means) / len(means)
     squares = sum((mean - centre) ** 2 for mean in means)
     upper = squares / float(special.chdtri(len(known) - 1, CONFIDENCE))
-    rows = sum((one.std or 0.0) ** 2 / one.count for one in known) / len(known)
-    return sqrt(max(0.0, upper - rows))
+    within = [(one.std or 0.0) ** 2 for one in known]
+    rows = sum(variance / one.count for variance, one in zip(within, known, strict=True)) / len(known)
+    usual = sum(within) / len(within)
+    return sqrt(max(0.0, upper - rows) / usual) if usual else 0.0

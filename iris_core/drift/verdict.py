@@ -10,6 +10,7 @@ it and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -20,14 +21,19 @@ from iris_core.drift.evidently_plan import EvidentlyColumn
 from iris_core.drift.evidently_report import EvidentlyReport
 from iris_core.drift.known import Known
 from iris_core.drift.placement import score_statistics
-from iris_core.drift.pooling import recent_terms, rows_of, small_evidence
+from iris_core.drift.pooling import (
+    pooled_small,
+    recent_terms,
+    rows_of,
+    small_evidence,
+    waiting,
+    with_recent,
+)
 from iris_core.drift.ranks import Numbers
 from iris_core.drift.sentence import Told, sentence
 from iris_core.drift.severity import (
     Column,
     ColumnEvidence,
-    TermEvidence,
-    carried,
     table_evidence,
     table_severity,
 )
@@ -82,15 +88,18 @@ def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVe
     names = list(reference.statistics)
     before = _columns(reference.statistics, reference.sample)
     evidence = table_evidence(before, _columns(statistics, current.sample), known.spread)
-    scores = score_statistics(reference.sample, current.sample, names)
+    scores = known.rejected.added_to(score_statistics(reference.sample, current.sample, names))
     is_small = min(rows_of(statistics), rows_of(reference.statistics)) < MINIMUM_ROWS
+    told = Told(reference.statistics, statistics, known)
     if known.earlier or is_small:
         own = score_statistics(reference.sample, reference.sample, names)
         if is_small:
-            evidence = small_evidence(own, scores, known.earlier, known.spread) or evidence
-        else:
-            evidence = _with_recent(evidence, recent_terms(own, scores, known.earlier, known.spread))
-    whole = () if is_small else tuple(_whole(reference, current, known))
+            pooled = pooled_small(scores, known.earlier)
+            batches = 1 + len(waiting(known.earlier))
+            evidence = small_evidence(own, pooled, batches, known.spread) or evidence
+            told = replace(told, current=_counted(statistics, pooled))
+        evidence = with_recent(evidence, recent_terms(own, scores, known.earlier, known.spread))
+    whole = tuple(_refused(reference, current, known) if is_small else _whole(reference, current, known))
     found = [*evidence, *whole]
     carrying = _ordered(_own(evidence, whole), known.weights)
     return DriftVerdict(
@@ -98,7 +107,7 @@ def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVe
         basic_severity=_basic(evidence),
         chance=min((term.chance for column in found for term in column.terms), default=1.0),
         columns=tuple(column.column for column in carrying),
-        sentence=sentence(evidence, carrying, Told(reference.statistics, statistics, known)),
+        sentence=sentence(evidence, carrying, told),
         reference=dict(reference.statistics),
         current=statistics,
         scores=scores,
@@ -124,29 +133,30 @@ def _numbers(sample: pl.DataFrame, name: str) -> Numbers:
     return np.asarray(values[np.abs(values) <= LARGEST])
 
 
-def _with_recent(
-    evidence: Iterable[ColumnEvidence], recent: Mapping[str, TermEvidence]
-) -> tuple[ColumnEvidence, ...]:
-    """The features' evidence with the term of the last batches added, which names itself last."""
-    return tuple(
-        carried(one.column, [*one.terms, recent[one.column]], one.note)
-        if one.column in recent and one.terms
-        else one
-        for one in evidence
-    )
+def _counted(statistics: Mapping[str, FeatureStatistics], pooled: TableStatistics) -> TableStatistics:
+    """A small batch's statistics with the counts of all the rows that were judged with it."""
+    counts = {name: one.model_dump(include={"count", "missing", "infinite"}) for name, one in pooled.items()}
+    return {name: one.model_copy(update=counts[name]) for name, one in statistics.items()}
 
 
 def _whole(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvidence]:
     old, new, names = reference.sample, current.sample, list(reference.statistics)
-    m, n = rows_of(reference.statistics), rows_of(current.statistics)
     for found in (
         joint_evidence(old, new, names, known.spread),
         mix_evidence(old, new, known.spread),
         accuracy_evidence(new, known),
-        rejected_evidence(m, n, known.rejected, known.spread),
     ):
         if found:
             yield found
+    yield from _refused(reference, current, known)
+
+
+def _refused(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvidence]:
+    """Of refused rows, where they are drift or enough rows were scored beside them."""
+    m, n = rows_of(reference.statistics), rows_of(current.statistics)
+    found = rejected_evidence(m, n, known.rejected, known.spread)
+    if found and (n >= MINIMUM_ROWS or found.carried_by):
+        yield found
 
 
 def _own(evidence: Sequence[ColumnEvidence], whole: Iterable[ColumnEvidence]) -> list[ColumnEvidence]:

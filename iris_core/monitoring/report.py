@@ -13,7 +13,7 @@ from iris_core.drift.debounce import Debounced
 from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.performance import Answered
 from iris_core.drift.sides import Side, judged, read_side
-from iris_core.drift.spread import learnt_spread
+from iris_core.drift.spread import LEARNT_FROM, Spread, learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
@@ -150,7 +150,8 @@ def _compare(
     table = workspace.settings.project.table
     after = _current_side(workspace, scored.outputs.predictions)
     profile = learnt_profile(workspace, training, scored.model)
-    known = _known(workspace, scored, identity, profile.weights)
+    earlier = verdicts.earlier(workspace, identity, scored.about)
+    known = _known(workspace, scored, earlier, profile.weights)
     verdict, tested = judged(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
@@ -171,6 +172,7 @@ def _compare(
         ),
         evidence=BatchDriftRecord.Evidence(
             **verdict.model_dump(mode="json"),
+            spread=spread_of(workspace.settings, earlier),
             debounce=verdicts.debounced_now(workspace, identity, scored.about, verdict),
         ),
     )
@@ -180,29 +182,37 @@ def _compare(
 
 
 def _known(
-    workspace: Workspace, scored: ScoredRecord, identity: Identity, weights: dict[str, float] | None
+    workspace: Workspace, scored: ScoredRecord, earlier: Sequence[Earlier], weights: dict[str, float] | None
 ) -> Known:
     """What the ledger knows of the batch and its model.
 
     :param scored: the record of the scoring.
-    :param identity: of the verdict to come.
+    :param earlier: the model's batches before, oldest first.
     :param weights: of the model's features, if it has such.
     """
     holdout = performance.holdout_answers(workspace, scored.model)
-    earlier = verdicts.earlier(workspace, identity, scored.about)
     return Known(
         weights=weights or {},
         holdout=holdout if isinstance(holdout, Answered) else None,
         rejected=Rejected.of_faults(scored.evidence.rejected, scored.evidence.faults),
         earlier=earlier,
-        spread=_spread(workspace.settings, earlier),
+        spread=spread_of(workspace.settings, earlier).value,
     )
 
 
-def _spread(settings: Settings, earlier: Sequence[Earlier]) -> float:
-    """What batches differ by beyond chance: learnt where that is asked for and can be, else as declared."""
-    learnt = learnt_spread([batch.scores for batch in earlier]) if settings.drift_learn_spread else None
-    return settings.drift_batch_spread if learnt is None else learnt
+def spread_of(settings: Settings, earlier: Sequence[Earlier]) -> Spread:
+    """What batches differ by beyond chance: learnt where that is asked for and can be, else as declared.
+
+    Once learnt, it stays: `earlier` reaches back a limited number of batches, and must not pass on what has
+    drifted since as what batches differ by.
+    """
+    declared = Spread(value=settings.drift_batch_spread)
+    if not settings.drift_learn_spread:
+        return declared
+    if earlier and earlier[-1].spread.is_settled:
+        return earlier[-1].spread
+    learnt = learnt_spread([batch.scores for batch in earlier])
+    return declared if learnt is None else Spread(value=learnt, batches=min(len(earlier), LEARNT_FROM))
 
 
 def _current_side(workspace: Workspace, version: ObjectVersion) -> Side:

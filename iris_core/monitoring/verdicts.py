@@ -137,6 +137,7 @@ def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) ->
         Earlier(
             {name: FeatureStatistics.model_validate(one) for name, one in record.evidence.scores.items()},
             is_judged=record.outcome != "insufficient",
+            spread=record.evidence.spread,
         )
         for record in _before(workspace, identity, current)
         if isinstance(record.evidence, BatchDriftRecord.Evidence) and record.evidence.scores

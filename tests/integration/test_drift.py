@@ -185,6 +185,15 @@ class TestVerdict:
         ]
         assert client.get_run(run_id).info.status == "FINISHED"
 
+    def test_the_spread_that_was_learnt_is_in_the_record(
+        self, mlflow_db: Path, make_workspace: Callable[..., Workspace], train_csv: bytes, test_csv: bytes
+    ) -> None:
+        workspace = make_workspace(DRIFT_LEARN_SPREAD="true", DRIFT_BATCH_SPREAD="0.1")
+        stage(workspace, train_csv)
+        spreads = [evidence(batch(workspace, shifted(test_csv, by / 1_000))).spread for by in range(6)]
+        assert [spread.batches for spread in spreads] == [0, 0, 0, 0, 0, 5]
+        assert {spread.value for spread in spreads[:5]} == {0.1}
+
     def test_another_model_starts_anew(self, staged: Workspace, iris_rows: Any, as_csv: Any) -> None:
         verdict(staged, 1)
         stage(staged, as_csv(iris_rows[0][:110]))

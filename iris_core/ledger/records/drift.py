@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from iris_core.drift.debounce import Debounced
+from iris_core.drift.spread import Spread
 from iris_core.drift.thresholds import Severity
 from iris_core.ledger.model import ModelRef
 from iris_core.ledger.records.base import Payload, Record
@@ -25,7 +26,7 @@ class BatchDriftRecord(Record):
     """A verdict on a scored batch (`drift.verdict.DriftVerdict`); its outcome is the severity.
 
     `scoring` is a record's path, `reference` what the model was trained on where that is known. `debounce` is
-    what N of M said at the time. `chance`, `scores` and `whole` are not in older records.
+    what N of M said at the time. `chance`, `scores`, `spread` and `whole` are not in older records.
     """
 
     class Inputs(Payload):
@@ -50,6 +51,7 @@ class BatchDriftRecord(Record):
         reference: dict[str, Any]
         current: dict[str, Any]
         scores: dict[str, Any] = Field(default_factory=dict)
+        spread: Spread = Spread()
         evidence: tuple[dict[str, Any], ...]
         whole: tuple[dict[str, Any], ...] = ()
         evidently: tuple[dict[str, Any], ...]

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from iris_core.drift.known import Earlier, Known
+from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.placement import placement_scores, score_shift, score_statistics
+from iris_core.drift.pooling import recent_terms
 from iris_core.drift.sides import Side
-from iris_core.drift.statistics import merge_tables, of_frame
+from iris_core.drift.statistics import FeatureStatistics, merge_tables, of_frame
 from iris_core.drift.verdict import DriftVerdict, judge
 
 pytestmark = pytest.mark.unit
@@ -92,3 +93,65 @@ def test_what_creeps_is_seen_in_the_last_batches_together() -> None:
     recent = [term for term in verdicts[-1].evidence[0].terms if term.term == "recent"]
     assert recent[0].level == "low"
     assert recent[0].value == pytest.approx(0.22, abs=0.1)
+
+
+def test_a_verdict_on_small_batches_says_how_many_rows_it_is_about() -> None:
+    rng = np.random.default_rng(8)
+    last = _course(_table(rng, 120), [_table(rng, 19), _table(rng, 19)])[1]
+    assert last.severity == "none"
+    assert "(38 rows, together with the 1 small batch before, against 120)" in last.sentence
+    assert last.sentence.endswith(" sd would not show with 38 rows.")
+
+
+def test_missing_values_of_refused_rows_wait_with_their_small_batch() -> None:
+    rng = np.random.default_rng(9)
+    reference, small = _side(_table(rng, 120)), _side(_table(rng, 9))
+    refused = Known(rejected=Rejected(rows=8, missing={"a": 8}))
+    first = judge(reference, small, refused)
+    assert first.severity == "insufficient"
+    last = judge(reference, small, Known(earlier=(Earlier(first.scores, is_judged=False),)))
+    assert last.columns == ("a",)
+    assert "a is missing in 30.8 % of the rows (0 % in the training data)" in last.sentence
+
+
+def test_a_batch_whose_rows_were_nearly_all_refused_is_no_small_batch() -> None:
+    rng = np.random.default_rng(10)
+    reference, few = _side(_table(rng, 120)), _side(_table(rng, 10))
+    assert judge(reference, few, Known(rejected=Rejected(rows=50))).columns == ("rejected rows",)
+    nineteen = _side(_table(rng, 19))
+    assert judge(reference, nineteen, Known(rejected=Rejected(rows=1))).severity == "insufficient"
+
+
+def test_small_files_that_creep_are_seen_together() -> None:
+    rng = np.random.default_rng(11)
+    verdicts = _course(_table(rng, 2_000), [_table(rng, 19, shift=0.4) for _ in range(10)])
+    terms = {term.term: term for term in verdicts[-1].evidence[0].terms}
+    alone = judge(
+        _side(_table(np.random.default_rng(11), 2_000)),
+        _side(_table(rng, 19)),
+        Known(earlier=(Earlier(verdicts[-2].scores, is_judged=False),)),
+    )
+    assert alone.severity == "none"
+    assert (verdicts[-1].columns, terms["recent"].level) == (("a",), "low")
+
+
+def test_batches_that_spread_keep_the_level_of_the_last_ones_together() -> None:
+    """Models whose reference is one day among days that differ by 0.3 standard deviations."""
+    rng = np.random.default_rng(12)
+
+    def scores(rows: int) -> FeatureStatistics:
+        return of_frame(pl.DataFrame({"a": rng.normal(rng.normal(0, 0.3), 1, rows)}), ["a"])["a"]
+
+    chances = [
+        recent_terms(
+            {"a": scores(5_000)},
+            {"a": scores(1_000)},
+            [Earlier({"a": scores(1_000)}, is_judged=True) for _ in range(9)],
+            spread=0.3,
+        )["a"].chance
+        for _ in range(400)
+    ]
+    # The chance is that of a report's term: 0.0007 of its 0.05.
+    shares = [np.mean(np.array(chances) * 0.0007 / 0.05 <= rate) for rate in (0.01, 0.0007)]
+    assert shares[0] <= 0.02
+    assert shares[1] <= 0.005
