@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devstack.variables import StackVariables
 from iris_core.doctor.variables import AirflowLogin
-from iris_core.settings.declared import Declared, as_text, is_secret, read, variables
+from iris_core.settings.declared import Declared, as_text, is_secret, read_variables, variables
 from iris_core.settings.variables import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -17,7 +17,7 @@ BEGIN, END = "<!-- table -->\n\n", "\n<!-- end of the table -->\n"
 
 def rows(model: type[Declared]) -> Iterator[str]:
     """A row for each variable: name, default, purpose."""
-    declared = read(model, {})
+    declared = read_variables(model, {})
     names = {str(field.validation_alias): name for name, field in model.model_fields.items()}
     for variable, field in variables(model).items():
         words = dict(field.json_schema_extra or {})["computed"]  # type: ignore[arg-type]

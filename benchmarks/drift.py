@@ -62,7 +62,7 @@ def report(files: list[Path]) -> Callable[[], Any]:
     import evidently.metrics  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    from iris_core.drift.sides import judged, read_side
+    from iris_core.drift.sides import compare, read_side
     from iris_core.settings.project import load_project
     from iris_core.tables import LocalInput
 
@@ -70,7 +70,7 @@ def report(files: list[Path]) -> Callable[[], Any]:
 
     def work() -> str:
         reference, current = (read_side(LocalInput(file), table) for file in files)
-        verdict, tested = judged(reference, current, table)
+        verdict, tested = compare(reference, current, table)
         return f"{verdict.severity}, {len(tested.html)} characters of HTML"
 
     return work
@@ -114,7 +114,7 @@ def with_profile(files: list[Path]) -> Callable[[], Any]:
     import pandas as pd  # noqa: F401
 
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import judged, read_side
+    from iris_core.drift.sides import compare, read_side
     from iris_core.models.profile import Profile
     from iris_core.settings.project import load_project
     from iris_core.tables import LocalInput
@@ -125,7 +125,7 @@ def with_profile(files: list[Path]) -> Callable[[], Any]:
     def work() -> str:
         profile = Profile.from_bytes((folder / PROFILE).read_bytes(), digest)
         current = read_side(LocalInput(batch), table)
-        verdict, _ = judged(profile.side(table), current, table, Known(weights=profile.weights or {}))
+        verdict, _ = compare(profile.side(table), current, table, Known(weights=profile.weights or {}))
         return f"{verdict.severity}: {verdict.sentence}"
 
     return work
@@ -139,7 +139,7 @@ def without_profile(files: list[Path]) -> Callable[[], Any]:
     from mlflow.models import Model
 
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import Side, judged, read_side
+    from iris_core.drift.sides import Side, compare, read_side
     from iris_core.models.loading import estimator_of
     from iris_core.models.profile import feature_weights, predicted_classes
     from iris_core.settings.project import load_project
@@ -155,7 +155,7 @@ def without_profile(files: list[Path]) -> Callable[[], Any]:
         answers = predicted_classes(model, found.sample.select(table.feature_names))
         reference = Side(found.statistics, found.sample.with_columns(answers))
         known = Known(weights=feature_weights(model, table.feature_names) or {})
-        verdict, _ = judged(reference, current, table, known)
+        verdict, _ = compare(reference, current, table, known)
         return f"{verdict.severity}: {verdict.sentence}"
 
     return work

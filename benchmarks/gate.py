@@ -100,7 +100,7 @@ def trained(space: Workspace) -> list[TrainedRecord]:
     for seed in range(AT_ONCE):
         table, _ = split_iris(space.settings.project.table, seed)
         space.store.put(space.settings.bucket, space.settings.train_key, table.csv(), "text/csv")
-        work = training.train(space, training.reconcile(space))
+        work = training.train(space, training.reconcile_training(space))
         record = space.ledger.find(TrainedRecord, work.identity)
         assert record is not None
         records.append(record)

@@ -96,7 +96,7 @@ def _publish(workspace: Workspace, scored: Any) -> Any:
 
 
 STEPS: dict[str, Callable[..., Any]] = {
-    "reconcile": training.reconcile,
+    "reconcile": training.reconcile_training,
     "validate": lambda workspace, work: training.validate(workspace, training.TrainingWork(**work)),
     "train": lambda workspace, work: training.train(workspace, training.TrainingWork(**work)),
     "register": lambda workspace, work: promotion.register_step(

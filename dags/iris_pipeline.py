@@ -55,7 +55,7 @@ def iris_pipeline() -> None:
     def reconcile() -> Any:
         from iris_core import training
 
-        return run_step(training.reconcile)
+        return run_step(training.reconcile_training)
 
     @task(execution_timeout=timedelta(hours=1))
     def validate(work: dict[str, Any]) -> Any:

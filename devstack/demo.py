@@ -14,7 +14,7 @@ from devstack.figures import Figure, write_figures
 from devstack.home import Home, write_json
 from devstack.hops import Hop, HopMissing, HopName, Sight
 from devstack.iris_tables import shifted, split_iris
-from iris_core.doctor import Finding, examine
+from iris_core.doctor import Diagnosis, examine
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.errors import IrisError, StackError, StoreError
@@ -119,7 +119,7 @@ def await_fitness(scene: Scene, show: Show, bound_s: float = FITNESS_BOUND_S) ->
         time.sleep(1)
 
 
-def _ill(scene: Scene) -> list[Finding]:
+def _ill(scene: Scene) -> list[Diagnosis]:
     found = examine(scene.workspace, scene.airflow, scene.is_uploader)
     return [one for one in found if one.level == "ill" and one.check != "owed"]
 

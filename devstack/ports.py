@@ -11,7 +11,7 @@ import psutil
 
 from devstack.variables import StackVariables
 from iris_core.errors import ConfigError, StackError
-from iris_core.settings.declared import read
+from iris_core.settings.declared import read_variables
 
 LOOPBACK = "127.0.0.1"
 PATIENCE_S = 5.0
@@ -36,7 +36,7 @@ def choose_ports(environ: Mapping[str, str], last: Mapping[str, int] | None = No
     :raises ConfigError: a variable is not a port.
     :raises StackError: a configured port is taken; names it, its holder and what to change.
     """
-    declared = read(StackVariables, environ)
+    declared = read_variables(StackVariables, environ)
     configured = {name: getattr(declared, f"port_{name.replace('-', '_')}") for name in VARIABLES}
     ports: dict[str, int] = {name: port for name, port in configured.items() if port}
     _check_distinct(ports)

@@ -17,7 +17,7 @@ def client(workspace: Workspace) -> MlflowClient:
 def train_one(workspace: Workspace, data: bytes) -> TrainedRecord:
     """Upload that training table and train on it."""
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.reconcile(workspace))
+    work = training.train(workspace, training.reconcile_training(workspace))
     record = workspace.ledger.find(TrainedRecord, work.identity)
     assert record is not None
     return record

@@ -10,7 +10,7 @@ import typer
 
 from devstack.cli.screen import Stage
 from devstack.cli.stack import interruptible, local_stack, start
-from iris_core.cli.deployment import chosen_compose, open_workspace
+from iris_core.cli.deployment import chosen_compose, deployed_workspace
 from iris_core.cli.screen import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _composed_scene(env_file: Path, hop_bound: float) -> Scene:
     airflow = AirflowApi(there.airflow, (ADMIN, there.password))
     check = partial(check_listening, there.airflow, there.mlflow, there.settings.s3_endpoint_url)
     return Scene(
-        find_home(), open_workspace(), airflow, there.mlflow, hop_bound, is_uploader=True, check=check
+        find_home(), deployed_workspace(), airflow, there.mlflow, hop_bound, is_uploader=True, check=check
     )
 
 

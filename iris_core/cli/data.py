@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from iris_core.cli.deployment import open_workspace
+from iris_core.cli.deployment import deployed_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 
@@ -50,7 +50,7 @@ def upload(
     """
     from iris_core.store import uploads
 
-    workspace = open_workspace()
+    workspace = deployed_workspace()
     version = uploads.upload(workspace.store, workspace.settings, file.read_bytes(), purpose.value, file.name)
     if as_json:
         print_json({**version.model_dump(mode="json"), "uri": version.uri, "digest": version.digest})

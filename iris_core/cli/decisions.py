@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from iris_core.cli.deployment import open_in_person, open_workspace
+from iris_core.cli.deployment import deployed_workspace, open_in_person
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def ledger(
     wanted = {chosen.value for chosen in kind or []}
     kinds = tuple(name for name in KINDS if name in wanted)
     asked = Question(kinds, outcome, _time(since), _time(until), version)
-    records = list(islice(matching(open_workspace().ledger, asked), limit))
+    records = list(islice(matching(deployed_workspace().ledger, asked), limit))
     if as_json:
         print_json([record.model_dump(mode="json") for record in records])
     elif not records and asked == Question():
@@ -107,7 +107,7 @@ def at(
 
     asked = _time(moment)
     assert asked is not None
-    record = staged_at(open_workspace().ledger, asked)
+    record = staged_at(deployed_workspace().ledger, asked)
     if as_json:
         print_json(record.model_dump(mode="json") if record else None)
     elif record is None:
@@ -134,7 +134,7 @@ def explain(
     from iris_core.history.queries import story
     from iris_core.history.story import paragraph
 
-    told = story(open_workspace().ledger, version)
+    told = story(deployed_workspace().ledger, version)
     if as_json:
         print_json({"text": paragraph(told), **told.as_json()})
     else:

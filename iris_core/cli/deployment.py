@@ -16,7 +16,7 @@ chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
 """The `.env` of `iris --compose`."""
 
 
-def open_workspace(login: Login | None = None) -> Workspace:
+def deployed_workspace(login: Login | None = None) -> Workspace:
     """The store and the ledger of the deployment that is asked.
 
     :param login: under `--compose`, in whose name; by default that of who uploads.
@@ -35,7 +35,7 @@ def open_in_person() -> Workspace:
     from iris_core.ledger import Actor
     from iris_core.ledger.audit import code_version
 
-    workspace = open_workspace(DECIDER)
+    workspace = deployed_workspace(DECIDER)
     owner = workspace.settings.run_owner or getuser()
     return workspace.acting_as(Actor(owner=owner, code_version=code_version(workspace.settings)))
 
@@ -46,10 +46,10 @@ def airflow_of(address: str) -> AirflowApi | None:
     from iris_core.cli.extensions import running_environment
     from iris_core.doctor.airflow_api import AirflowApi
     from iris_core.doctor.variables import AirflowLogin
-    from iris_core.settings.declared import read
+    from iris_core.settings.declared import read_variables
 
     if address:
-        return AirflowApi(address.rstrip("/"), read(AirflowLogin).pair)
+        return AirflowApi(address.rstrip("/"), read_variables(AirflowLogin).pair)
     if env_file := chosen_compose.get():
         there = composed(env_file)
         return AirflowApi(there.airflow, (ADMIN, there.password))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from iris_core.cli.deployment import airflow_of, chosen_compose, open_workspace
+from iris_core.cli.deployment import airflow_of, chosen_compose, deployed_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 if TYPE_CHECKING:
-    from iris_core.doctor import Finding
+    from iris_core.doctor import Diagnosis
 
 _MARKS = {"well": "[green]✓[/]", "note": "[yellow]•[/]", "ill": "[bold red]✗[/]"}
 
@@ -37,7 +37,7 @@ def doctor(
     """
     from iris_core.doctor import examine, is_fit
 
-    found = list(examine(open_workspace(), airflow_of(airflow), is_uploader=bool(chosen_compose.get())))
+    found = list(examine(deployed_workspace(), airflow_of(airflow), is_uploader=bool(chosen_compose.get())))
     if as_json:
         print_json([finding.as_json() for finding in found])
     else:
@@ -45,7 +45,7 @@ def doctor(
     raise typer.Exit(0 if is_fit(found) else 1)
 
 
-def show(findings: list[Finding], screen: Screen) -> None:
+def show(findings: list[Diagnosis], screen: Screen) -> None:
     """Print a line for each finding."""
     for finding in findings:
         todo = f" [bold]→[/] {escape(finding.todo)}" if finding.todo else ""

@@ -47,14 +47,14 @@ def report(
       iris drift report s3://team-a-bucket/iris/iris_test.csv --reference iris_train.csv --json | jq .sentence
     """
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import judged
+    from iris_core.drift.sides import compare
     from iris_core.drift.whole import answers
     from iris_core.settings.project import load_project
 
     table = load_project().table
     learnt = _side(reference, table)
     known = Known(holdout=answers(learnt.sample, table.target))
-    verdict, tested = judged(learnt, _side(current, table), table, known)
+    verdict, tested = compare(learnt, _side(current, table), table, known)
     if html:
         html.write_text(tested.html, encoding="utf-8")
     if as_json:
@@ -94,11 +94,11 @@ def backtest(
       iris drift backtest --reference normal --references 500,5000 --sizes 100 --rounds 1000 --plot rates.png
     """
     from iris_core.drift.backtest.plot import picture
-    from iris_core.drift.backtest.rates import Options, run
+    from iris_core.drift.backtest.rates import Rounds, run
     from iris_core.settings.variables import load_settings
 
     settings = load_settings()
-    options = Options(
+    options = Rounds(
         rounds,
         baseline_rounds,
         min(1, baseline_rounds),
@@ -155,10 +155,10 @@ def _side(place: str, table: TableSchema) -> Side:
 
     if not place.startswith("s3://"):
         return read_side(LocalInput(Path(place)), table)
-    from iris_core.cli.deployment import open_workspace
+    from iris_core.cli.deployment import deployed_workspace
     from iris_core.store.objects import parse_uri
 
-    store = open_workspace().store
+    store = deployed_workspace().store
     return read_side(StoredInput(store, parse_uri(store, place)), table)
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from iris_core.cli.deployment import open_workspace
+from iris_core.cli.deployment import deployed_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def labels(
     from iris_core.labels import preview, told
     from iris_core.tables import LocalInput
 
-    workspace = open_workspace()
+    workspace = deployed_workspace()
     found = preview(workspace, LocalInput(file))
     if as_json:
         print_json(found.model_dump(mode="json"))

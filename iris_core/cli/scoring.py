@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from iris_core.cli.deployment import open_workspace
+from iris_core.cli.deployment import deployed_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 LINE_EVERY_S = 10.0
@@ -65,7 +65,7 @@ def score(
     to_pipe = file == PIPE and out is None
     if to_pipe and as_json:
         raise typer.BadParameter("Predictions or --json go to standard output, not both: give --out.")
-    workspace = open_workspace()
+    workspace = deployed_workspace()
     with _on_disk(file) as given:
         target = out or given.with_name(f"{given.name}.predictions.{workspace.settings.predictions_format}")
         with _watching(given) as watch:
@@ -165,7 +165,7 @@ def replay(
     """
     from iris_core.scoring.replay import replay as play
 
-    done = play(open_workspace(), scoring)
+    done = play(deployed_workspace(), scoring)
     if as_json:
         print_json(asdict(done))
     elif done.same:

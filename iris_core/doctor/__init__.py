@@ -1,5 +1,5 @@
 """Is this deployment fit to work: store, credentials, MLflow, Airflow, and is anything owed for too long?"""
 
-from iris_core.doctor.examination import Finding, Level, examine, is_fit
+from iris_core.doctor.examination import Diagnosis, Level, examine, is_fit
 
-__all__ = ["Finding", "Level", "examine", "is_fit"]
+__all__ = ["Diagnosis", "Level", "examine", "is_fit"]

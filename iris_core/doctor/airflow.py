@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from iris_core.doctor.airflow_api import AirflowApi
-from iris_core.doctor.finding import Finding, ill, well
+from iris_core.doctor.finding import Diagnosis, ill, well
 from iris_core.errors import StackError
 from iris_core.settings.names import Names
 
@@ -14,7 +14,7 @@ WATCHED = ("training_data", "inference_data", "labels", "staged_model")
 PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
-def check_airflow(api: AirflowApi, names: Names) -> Iterator[Finding]:
+def check_airflow(api: AirflowApi, names: Names) -> Iterator[Diagnosis]:
     """Ask Airflow's REST API; only reads.
 
     A watcher lives when Airflow has a trigger for it and the triggerer's heart beats: no more can be asked.
@@ -27,7 +27,7 @@ def check_airflow(api: AirflowApi, names: Names) -> Iterator[Finding]:
         yield ill(CHECK, str(error), "Start its api-server, or check address and login.")
 
 
-def _parts(api: AirflowApi) -> Finding:
+def _parts(api: AirflowApi) -> Diagnosis:
     health = api.get("/monitor/health")
     silent = [part for part in PARTS if health.get(part, {}).get("status") != "healthy"]
     if silent:
@@ -35,7 +35,7 @@ def _parts(api: AirflowApi) -> Finding:
     return well(CHECK, f"{api.address}: {', '.join(PARTS)} are healthy")
 
 
-def _dags(api: AirflowApi, names: Names) -> Finding:
+def _dags(api: AirflowApi, names: Names) -> Diagnosis:
     wanted = {names.training_dag, names.inference_dag, names.drift_dag}
     found = api.get("/dags", limit=100, exclude_stale=True, dag_id_pattern=names.team)["dags"]
     known = {dag["dag_id"]: dag["is_paused"] for dag in found}
@@ -52,7 +52,7 @@ def _dags(api: AirflowApi, names: Names) -> Finding:
     return well("dags", "all three are parsed and not paused")
 
 
-def _watchers(api: AirflowApi, names: Names) -> Finding:
+def _watchers(api: AirflowApi, names: Names) -> Diagnosis:
     found = api.get("/assets", limit=100, name_pattern=names.asset(""))["assets"]
     watched = {asset["name"] for asset in found if asset["watchers"]}
     unwatched = [name for name in map(names.asset, WATCHED) if name not in watched]

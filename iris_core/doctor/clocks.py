@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from iris_core.doctor.finding import Finding, ill, well
+from iris_core.doctor.finding import Diagnosis, ill, well
 
 AGREE_WITHIN_S = 5.0
 """A store refuses requests that are 15 minutes off; long before, what landed first is told by its clock."""
@@ -16,7 +16,7 @@ AGREE_WITHIN_S = 5.0
 PATIENCE_S = 5.0
 
 
-def check_clocks(servers: Mapping[str, str]) -> Iterator[Finding]:
+def check_clocks(servers: Mapping[str, str]) -> Iterator[Diagnosis]:
     """Compare each server's clock with this machine's; one that tells no time is left out.
 
     :param servers: an address by the name of who answers there.

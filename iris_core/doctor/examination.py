@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from iris_core.doctor.airflow import check_airflow
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.doctor.clocks import check_clocks
-from iris_core.doctor.finding import Finding, Level, ill
+from iris_core.doctor.finding import Diagnosis, Level, ill
 from iris_core.doctor.owed import check_owed
 from iris_core.doctor.registry import check_mlflow
 from iris_core.doctor.rights import check_rights
@@ -15,19 +15,19 @@ from iris_core.doctor.store import check_store
 from iris_core.errors import IrisError
 from iris_core.ledger.workspace import Workspace
 
-__all__ = ["Finding", "Level", "examine", "is_fit"]
+__all__ = ["Diagnosis", "Level", "examine", "is_fit"]
 
 
 def examine(
     workspace: Workspace, airflow: AirflowApi | None = None, is_uploader: bool = False
-) -> Iterator[Finding]:
+) -> Iterator[Diagnosis]:
     """Look at everything that the pipelines need; what is written to try it is removed again.
 
     :param airflow: None where nobody said where it is.
     :param is_uploader: the credentials are those of who uploads, not the pipelines'.
     """
     settings, store = workspace.settings, workspace.store
-    servers = {"the store": settings.s3_endpoint_url, "MLflow": settings.tracking_uri}
+    servers = {"the store": settings.s3_endpoint_url, "MLflow": f"{settings.tracking_uri.rstrip('/')}/health"}
     if airflow:
         servers["Airflow"] = f"{airflow.address}/api/v2/monitor/health"
     yield from check_clocks({name: url for name, url in servers.items() if url.startswith("http")})
@@ -41,13 +41,13 @@ def examine(
         yield from _owed(workspace)
 
 
-def _owed(workspace: Workspace) -> Iterator[Finding]:
+def _owed(workspace: Workspace) -> Iterator[Diagnosis]:
     try:
         yield from check_owed(workspace)
     except IrisError as error:
         yield ill("owed", str(error), "Correct what the sentence says, then ask again.")
 
 
-def is_fit(findings: Iterable[Finding]) -> bool:
+def is_fit(findings: Iterable[Diagnosis]) -> bool:
     """Whether nothing is ill."""
     return all(finding.level != "ill" for finding in findings)

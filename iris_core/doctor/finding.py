@@ -10,7 +10,7 @@ Level = Literal["well", "note", "ill"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line: what was looked at, how it is, and what to do, empty when nothing is."""
 
     check: str
@@ -23,16 +23,16 @@ class Finding:
         return asdict(self)
 
 
-def well(check: str, said: str) -> Finding:
+def well(check: str, said: str) -> Diagnosis:
     """Nothing to do."""
-    return Finding(check, "well", said)
+    return Diagnosis(check, "well", said)
 
 
-def note(check: str, said: str, todo: str = "") -> Finding:
+def note(check: str, said: str, todo: str = "") -> Diagnosis:
     """It works, but."""
-    return Finding(check, "note", said, todo)
+    return Diagnosis(check, "note", said, todo)
 
 
-def ill(check: str, said: str, todo: str) -> Finding:
+def ill(check: str, said: str, todo: str) -> Diagnosis:
     """It does not work."""
-    return Finding(check, "ill", said, todo)
+    return Diagnosis(check, "ill", said, todo)

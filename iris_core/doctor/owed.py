@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from iris_core.doctor.finding import Finding, ill, well
+from iris_core.doctor.finding import Diagnosis, ill, well
 from iris_core.ledger import Kind
 from iris_core.ledger.owed import Source, unaccounted
 from iris_core.ledger.workspace import Workspace
@@ -15,7 +15,7 @@ OWED_WITHIN = timedelta(hours=1)
 """Tries are repeated over minutes, watchers announce again after at most an hour."""
 
 
-def check_owed(workspace: Workspace, within: timedelta = OWED_WITHIN) -> Iterator[Finding]:
+def check_owed(workspace: Workspace, within: timedelta = OWED_WITHIN) -> Iterator[Diagnosis]:
     """Uploads about which nothing was decided for longer than `within`. Only reads."""
     settings = workspace.settings
     places: tuple[tuple[Kind, str], ...] = (

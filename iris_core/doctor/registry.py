@@ -6,29 +6,37 @@ from collections.abc import Iterator
 
 import httpx
 
-from iris_core.doctor.finding import Finding, ill, note, well
+from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.models.registry import ALIAS
 from iris_core.models.tracking import NOT_FOUND
 from iris_core.settings.variables import Settings
 
 CHECK = "mlflow"
 PATIENCE_S = 7.0
+WITHOUT_LOGIN = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
+"""Asked without a login. The pipelines never ask it, so a refusal in MLflow's log is known to be ours."""
 
 
-def check_mlflow(settings: Settings) -> Iterator[Finding]:
+def check_mlflow(settings: Settings) -> Iterator[Diagnosis]:
     """Ask for the alias of our model, with the login and without one."""
     uri = settings.tracking_uri.rstrip("/")
     if not uri.startswith("http"):
         yield note(CHECK, f"{uri} is no server: nothing to ask")
         return
     try:
-        answer = _ask(uri, settings.names.model, settings.tracking_login)
+        answer = httpx.get(
+            f"{uri}/api/2.0/mlflow/registered-models/alias",
+            params={"name": settings.names.model, "alias": ALIAS},
+            auth=settings.tracking_login,
+            trust_env=False,
+            timeout=PATIENCE_S,
+        )
     except httpx.HTTPError as error:
         yield ill(CHECK, f"{uri} does not answer ({error})", "Start it, or correct MLFLOW_TRACKING_URI.")
         return
     yield _answered(uri, settings, answer)
     if settings.tracking_login and answer.status_code not in (401, 403):
-        nobody = _ask(uri, settings.names.model, None)
+        nobody = httpx.get(f"{uri}{WITHOUT_LOGIN}", trust_env=False, timeout=PATIENCE_S)
         if nobody.status_code == httpx.codes.UNAUTHORIZED:
             yield well(CHECK, "nobody is let in without a login")
         else:
@@ -36,7 +44,7 @@ def check_mlflow(settings: Settings) -> Iterator[Finding]:
             yield note(CHECK, f"{uri} lets in whoever asks, although we have a login", todo)
 
 
-def _answered(uri: str, settings: Settings, answer: httpx.Response) -> Finding:
+def _answered(uri: str, settings: Settings, answer: httpx.Response) -> Diagnosis:
     if answer.is_success:
         version = answer.json()["model_version"]["version"]
         return well(CHECK, f"{uri} answers: version {version} of {settings.names.model} is staged")
@@ -51,13 +59,3 @@ def _answered(uri: str, settings: Settings, answer: httpx.Response) -> Finding:
     if code in NOT_FOUND:
         return well(CHECK, f"{uri} answers: no version of {settings.names.model} is staged yet")
     return ill(CHECK, f"{uri} answered {answer.status_code} {code}".strip(), "Look into MLflow's log.")
-
-
-def _ask(uri: str, model: str, login: tuple[str, str] | None) -> httpx.Response:
-    return httpx.get(
-        f"{uri}/api/2.0/mlflow/registered-models/alias",
-        params={"name": model, "alias": ALIAS},
-        auth=login,
-        trust_env=False,
-        timeout=PATIENCE_S,
-    )

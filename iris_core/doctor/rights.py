@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from minio.error import MinioException, S3Error
 
-from iris_core.doctor.finding import Finding, ill, note, well
+from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.settings import places
 from iris_core.settings.places import Place
 from iris_core.settings.variables import Settings
@@ -20,7 +20,7 @@ from iris_core.store.objects import ObjectStore
 CHECK = "credentials"
 
 
-def check_rights(store: ObjectStore, settings: Settings, are_pipelines: bool) -> Iterator[Finding]:
+def check_rights(store: ObjectStore, settings: Settings, are_pipelines: bool) -> Iterator[Diagnosis]:
     """What must be allowed, and what should not be.
 
     :param are_pipelines: the credentials are the pipelines', else those of who uploads.

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from minio.error import MinioException, S3Error
 
-from iris_core.doctor.finding import Finding, ill, note, well
+from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.errors import IrisError, StoreError
 from iris_core.events.stream import Pace, follow
 from iris_core.settings import places
@@ -21,7 +21,7 @@ PING_S = 1
 PROBE_FOLDER = "doctor"
 
 
-def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iterator[Finding]:
+def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iterator[Diagnosis]:
     """What the pipelines need of the store; what is written for it is removed again.
 
     :param may_write: these credentials are the pipelines', who may write below `work/`.
@@ -47,7 +47,7 @@ def _reach(error: BaseException) -> str:
     )
 
 
-def _versioning(store: ObjectStore, bucket: str) -> Finding:
+def _versioning(store: ObjectStore, bucket: str) -> Diagnosis:
     next(iter(store.keys(bucket, f"{places.WORK}{PROBE_FOLDER}")), None)
     if store.admin.get_bucket_versioning(bucket).status == "Enabled":
         return well("versions", f"bucket {bucket} keeps every version of an object")
@@ -58,7 +58,7 @@ def _versioning(store: ObjectStore, bucket: str) -> Finding:
     )
 
 
-def _conditional_write(store: ObjectStore, settings: Settings) -> Finding:
+def _conditional_write(store: ObjectStore, settings: Settings) -> Diagnosis:
     """A second `PUT … If-None-Match: *` must be refused: every commit of the ledger rests on that."""
     check, bucket = "conditional writes", settings.predictions_bucket
     key = f"{places.WORK}{PROBE_FOLDER}/{uuid.uuid4()}"
@@ -79,7 +79,7 @@ def _conditional_write(store: ObjectStore, settings: Settings) -> Finding:
     )
 
 
-def _listen(access: StoreAccess, bucket: str) -> Finding:
+def _listen(access: StoreAccess, bucket: str) -> Diagnosis:
     async def asked() -> StoreAccess:
         return access
 
@@ -99,7 +99,7 @@ def _listen(access: StoreAccess, bucket: str) -> Finding:
     )
 
 
-def _lifecycle(store: ObjectStore, settings: Settings, bucket: str) -> Finding:
+def _lifecycle(store: ObjectStore, settings: Settings, bucket: str) -> Diagnosis:
     try:
         config = store.admin.get_bucket_lifecycle(bucket)
     except S3Error as error:

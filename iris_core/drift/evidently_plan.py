@@ -153,7 +153,7 @@ def _few(m: int, n: int) -> str:
     return f"{m} reference and {n} current values, at least {MINIMUM_ROWS} of each are needed"
 
 
-def read(column: EvidentlyColumn, value: float | None) -> EvidentlyColumn:
+def with_value(column: EvidentlyColumn, value: float | None) -> EvidentlyColumn:
     """The test with its value, and whether that is a drift."""
     if column.threshold is None or value is None:
         return column

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.drift.evidently_plan import PAGE_ROWS, EvidentlyColumn, planned, read
+from iris_core.drift.evidently_plan import PAGE_ROWS, EvidentlyColumn, planned, with_value
 from iris_core.drift.thresholds import MINIMUM_ROWS
 from iris_core.errors import IrisError
 
@@ -65,7 +65,7 @@ def evidently_report(
         for metric in raw["metrics"]
         if metric["config"]["type"].endswith(":ValueDrift")
     }
-    columns = [read(column, values.get(column.column)) for column in plan.tests]
+    columns = [with_value(column, values.get(column.column)) for column in plan.tests]
     sample = _sample_note(reference, current, old, new, sample_rows, seed)
     return EvidentlyReport({**raw, "iris": sample}, _stated(html, sample, columns), tuple(columns))
 

@@ -100,7 +100,7 @@ def _text_of(batch: Batch) -> dict[str, str]:
     return found
 
 
-def judged(
+def compare(
     reference: Side, current: Side, table: TableSchema, known: Known | None = None
 ) -> tuple[DriftVerdict, EvidentlyReport]:
     """The verdict about two sides, and Evidently's report beside it.

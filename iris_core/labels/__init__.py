@@ -6,16 +6,16 @@ owed and records it once, `verdict` judges performance drift, `history` shows it
 
 from __future__ import annotations
 
-from iris_core.labels.flow import Joined, measure, preview, reconcile, source, told, tried
+from iris_core.labels.flow import Joined, labels_source, measure, preview, reconcile_labels, told, tried
 from iris_core.labels.matching import Measured
 
 __all__ = [
     "Joined",
     "Measured",
+    "labels_source",
     "measure",
     "preview",
-    "reconcile",
-    "source",
+    "reconcile_labels",
     "told",
     "tried",
 ]

@@ -19,9 +19,8 @@ from iris_core.labels.history import log_performance
 from iris_core.labels.matching import Measured, Published, measured
 from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.owed import Source
-from iris_core.ledger.quarantine import reject
-from iris_core.ledger.reconcile import Scope, supersede_older
-from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.quarantine import quarantine_and_reject
+from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.objects import (
     FailedRecord,
@@ -49,7 +48,7 @@ READERS = 8
 
 
 @dataclass(frozen=True)
-class Owed:
+class OwedLabels:
     """Labels to be joined, the identity of the decision, and since when predictions count.
 
     `known` scorings have been joined to these labels before.
@@ -61,7 +60,7 @@ class Owed:
     known: frozenset[str] = frozenset()
 
 
-def source(workspace: Workspace) -> Source:
+def labels_source(workspace: Workspace) -> Source:
     """Where labels land."""
     return Source(workspace.settings.bucket, workspace.settings.labels_prefix)
 
@@ -74,28 +73,28 @@ def settings(table: TableSchema) -> LabelSettings:
 
 
 def _scope(workspace: Workspace) -> Scope:
-    return Scope("performance", source(workspace), settings(workspace.settings.project.table))
+    return Scope("performance", labels_source(workspace), settings(workspace.settings.project.table))
 
 
-def tried(workspace: Workspace, one: Owed) -> Tried:
+def tried(workspace: Workspace, one: OwedLabels) -> Tried:
     """A try at joining one object's labels."""
     inputs = FailedRecord.Inputs.of(one.object, _scope(workspace).using)
     return Tried(one.identity, inputs)
 
 
-def reconcile(workspace: Workspace) -> list[Owed]:
+def reconcile_labels(workspace: Workspace) -> list[OwedLabels]:
     """Labels that nothing was decided about yet, and those that newer predictions may match.
 
     Those that need no work are recorded first, as `superseded` or `unchanged`.
     """
     scope = _scope(workspace)
     horizon = timedelta(days=workspace.settings.labels_horizon_days)
-    found = reconcile_objects(workspace, scope).owed
-    new = [Owed(one.object, one.identity, one.object.landed_at - horizon) for one in found]
+    found = reconcile(workspace, scope).owed
+    new = [OwedLabels(one.object, one.identity, one.object.landed_at - horizon) for one in found]
     return [*new, *_open(workspace, scope.using.variant)]
 
 
-def _open(workspace: Workspace, config: str) -> Iterator[Owed]:
+def _open(workspace: Workspace, config: str) -> Iterator[OwedLabels]:
     """Labels of the last day of which some are unmatched, where predictions have been published since."""
     ledger = workspace.ledger
     scored = (entry.at for entry in ledger.journal("scoring") if entry.outcome == Outcome.SCORED)
@@ -112,7 +111,7 @@ def _open(workspace: Workspace, config: str) -> Iterator[Owed]:
         if since and newest_scoring and since < newest_scoring and _is_open(workspace, mine):
             known = (path for r in mine if isinstance(r, MeasuredRecord) for path in r.inputs.scorings)
             identity = mine[-1].identity.again(len(mine))
-            yield Owed(mine[-1].about, identity, since, frozenset(known))
+            yield OwedLabels(mine[-1].about, identity, since, frozenset(known))
 
 
 def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
@@ -130,7 +129,7 @@ def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
         return False
 
 
-def published(workspace: Workspace, since: datetime) -> Iterator[Published]:
+def published_since(workspace: Workspace, since: datetime) -> Iterator[Published]:
     """Scorings recorded from this time on, newest first."""
     entries = workspace.ledger.journal("scoring", since=since)
     scored = dict.fromkeys(entry.identity for entry in entries if entry.outcome == Outcome.SCORED)
@@ -150,7 +149,7 @@ class Joined:
     verdicts: tuple[PerformanceDriftRecord, ...]
 
 
-def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
+def measure(workspace: Workspace, one: OwedLabels, judge: Judge) -> Joined | None:
     """Join one object's labels to published predictions, and record what they say of each model version.
 
     :param judge: records the verdict on one model version; it is committed before the record that names it.
@@ -160,7 +159,7 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
     """
     if workspace.ledger.get(one.identity):
         return None
-    scored = [each for each in published(workspace, one.since) if each.scoring not in one.known]
+    scored = [each for each in published_since(workspace, one.since) if each.scoring not in one.known]
     is_again = bool(one.known) or one.identity.variant.is_again
     scope, settings = _scope(workspace), workspace.settings
     given, most = (
@@ -171,7 +170,7 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
         found = measured(workspace.store, given, settings.project.table, scored, most)
     except DataRejected as error:
         inputs = RejectedRecord.Inputs.of(one.object, scope.using)
-        reject(workspace, one.identity, inputs, error)
+        quarantine_and_reject(workspace, one.identity, inputs, error)
         raise
     if is_again and not found.models:
         return None
@@ -180,7 +179,7 @@ def measure(workspace: Workspace, one: Owed, judge: Judge) -> Joined | None:
     return joined
 
 
-def _commit(workspace: Workspace, one: Owed, found: Measured, judge: Judge) -> Joined:
+def _commit(workspace: Workspace, one: OwedLabels, found: Measured, judge: Judge) -> Joined:
     runs = [log_performance(workspace, one.object, each) for each in found.models.values()]
     verdicts = [judge(workspace, one.identity, one.object, each) for each in found.models.values()]
     record = MeasuredRecord(
@@ -208,7 +207,7 @@ def preview(workspace: Workspace, given: Input) -> Measured:
     """
     settings = workspace.settings
     since = datetime.now(UTC) - timedelta(days=settings.labels_horizon_days)
-    scored = list(published(workspace, since))
+    scored = list(published_since(workspace, since))
     return measured(workspace.store, given, settings.project.table, scored, settings.max_reject_share)
 
 

@@ -14,7 +14,7 @@ from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.history import history_run
+from iris_core.models.history import ensure_history_run
 from iris_core.models.metrics import log_metrics, metric_name
 from iris_core.store.objects import ObjectVersion
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
+def performance_metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
     """Name and value of what a chart can show."""
     yield "labels/accuracy", found.accuracy
     yield "labels/rows", float(found.joined)
@@ -41,10 +41,10 @@ def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPer
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    model, named = found.model, dict(metrics(found))
+    model, named = found.model, dict(performance_metrics(found))
     with tracking.asking("Logging performance on labels", workspace.settings):
         client = tracking.client(workspace.settings)
-        run_id = history_run(client, workspace, model)
+        run_id = ensure_history_run(client, workspace, model)
         log_metrics(client, run_id, named.items(), labels.landed_at)
         client.log_dict(run_id, {"rows_are_actual": found.agreement}, f"labels/{labels.digest}.json")
         if model.run_id:

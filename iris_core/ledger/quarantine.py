@@ -24,7 +24,7 @@ def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected
     return store.copy(version, settings.bucket, base)
 
 
-def reject(
+def quarantine_and_reject(
     workspace: Workspace, identity: Identity, inputs: RejectedRecord.Inputs, error: DataRejected
 ) -> None:
     """Keep a refused table findable under the quarantine prefix, and record why it was refused.

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 HISTORY_TAG = "iris.history"
 
 
-def history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
+def ensure_history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
     """The model's history run; finished at once, since nothing waits for its end."""
-    experiment = tracking.experiment_id(client, workspace.settings.names.drift_experiment)
+    experiment = tracking.ensure_experiment(client, workspace.settings.names.drift_experiment)
     if not _found(client, experiment, model):
         client.create_run(
             experiment,

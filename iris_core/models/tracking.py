@@ -96,7 +96,7 @@ def unless_gone(ask: Callable[[], T]) -> T | None:
         return None
 
 
-def experiment_id(mlflow_client: MlflowClient, name: str) -> str:
+def ensure_experiment(mlflow_client: MlflowClient, name: str) -> str:
     """The experiment of this name; created when it is new, also when two processes do so at once."""
     from mlflow.exceptions import MlflowException
 
@@ -168,7 +168,7 @@ def attempt(
 
     with asking(f"Logging a run to experiment {experiment}", workspace.settings):
         mlflow_client = client(workspace.settings)
-        found = experiment_id(mlflow_client, experiment)
+        found = ensure_experiment(mlflow_client, experiment)
         end_left_runs(mlflow_client, found, identity)
         with mlflow.start_run(
             experiment_id=found,

@@ -50,7 +50,7 @@ MOST_ALONE = 10
 Deliver = Callable[[Message], None]
 
 
-class Owed(NamedTuple):
+class OwedAlert(NamedTuple):
     """A message, and the records that it is about, each with why; the one it is named after comes last."""
 
     message: Message
@@ -70,7 +70,7 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
     now = datetime.now(UTC)
     since = {channel: _told_until(workspace, channel, now) for channel in channels}
     records = _looked_at(workspace, min(since.values()))
-    told = Told(workspace.ledger)
+    told = Deliveries(workspace.ledger)
     sent = _Sent(workspace)
     for channel, deliver in channels.items():
         missed = len(sent.failed)
@@ -87,19 +87,19 @@ def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> N
 
     :raises AlertUndelivered: some could not be told; trying again tells only those.
     """
-    told, sent = Told(workspace.ledger), _Sent(workspace)
+    told, sent = Deliveries(workspace.ledger), _Sent(workspace)
     for channel, deliver in channels.items():
         sent.deliver(channel, deliver, _requests(workspace, told, channel))
     with suppress(NothingOwed):
         sent.result()
 
 
-def _requests(workspace: Workspace, told: Told, channel: str) -> Iterator[Owed]:
+def _requests(workspace: Workspace, told: Deliveries, channel: str) -> Iterator[OwedAlert]:
     if workspace.settings.may_ask_a_human:
         for request in promotion.open_requests(workspace.ledger):
             if not told.on(channel, request):
                 message = request_of(workspace.settings, request)
-                yield Owed(message, [(request.identity, "a human is asked")])
+                yield OwedAlert(message, [(request.identity, "a human is asked")])
 
 
 def _told_until(workspace: Workspace, channel: str, now: datetime) -> datetime:
@@ -131,7 +131,7 @@ def _alerting(
     return [(record, state) for record, state in found if state.alert and record.identity not in alerted]
 
 
-def _messages(workspace: Workspace, owed: Iterable[tuple[DriftRecord, Debounced]]) -> Iterator[Owed]:
+def _messages(workspace: Workspace, owed: Iterable[tuple[DriftRecord, Debounced]]) -> Iterator[OwedAlert]:
     """One for each verdict; of many about one model one, named after the worst of the newest."""
     models: dict[str, list[tuple[DriftRecord, Debounced]]] = defaultdict(list)
     for one in owed:
@@ -141,11 +141,11 @@ def _messages(workspace: Workspace, owed: Iterable[tuple[DriftRecord, Debounced]
         for group in groups:
             ordered = sorted(group, key=lambda one: rank(one[0].outcome))
             alert = alert_of(workspace.settings, *ordered[-1], more=len(group) - 1)
-            yield Owed(alert, [(record.identity, violations_of(state)) for record, state in ordered])
+            yield OwedAlert(alert, [(record.identity, violations_of(state)) for record, state in ordered])
 
 
 @dataclass
-class Told:
+class Deliveries:
     """What has been delivered, by listings of the days asked about."""
 
     ledger: Ledger
@@ -167,7 +167,7 @@ class _Sent:
     delivered: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def deliver(self, channel: str, deliver: Deliver, owed: Iterable[Owed]) -> None:
+    def deliver(self, channel: str, deliver: Deliver, owed: Iterable[OwedAlert]) -> None:
         """Deliver and record each, whatever becomes of the others."""
         for message, about in owed:
             if failure := _failure(channel, deliver, message):

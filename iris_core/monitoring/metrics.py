@@ -14,11 +14,11 @@ from iris_core.drift.verdict import DriftVerdict
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.history import history_run
+from iris_core.models.history import ensure_history_run
 from iris_core.models.metrics import log_metrics, metric_name
 
 
-def metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
+def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
     """Name and value of everything that a chart can show."""
     yield "severity", number(verdict.severity)
     yield "chance", verdict.chance
@@ -49,6 +49,6 @@ def log_history(workspace: Workspace, scored: ScoredRecord, verdict: DriftVerdic
     """
     with tracking.asking("Logging the drift history", workspace.settings):
         client = tracking.client(workspace.settings)
-        run_id = history_run(client, workspace, scored.model)
-        log_metrics(client, run_id, metrics(verdict), scored.about.landed_at)
+        run_id = ensure_history_run(client, workspace, scored.model)
+        log_metrics(client, run_id, drift_metrics(verdict), scored.about.landed_at)
     return run_id

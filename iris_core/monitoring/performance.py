@@ -30,7 +30,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     """
     trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
-    for one in labels.reconcile(workspace):
+    for one in labels.reconcile_labels(workspace):
         try:
             with one_try(workspace, labels.tried(workspace, one)):
                 joined = labels.measure(workspace, one, record_verdict)

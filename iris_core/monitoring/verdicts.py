@@ -92,7 +92,7 @@ def _series(record: DriftRecord) -> Series:
     return series_of(record.identity)
 
 
-class Verdict(Protocol):
+class DriftOrPerformance(Protocol):
     """A verdict on a batch or on performance."""
 
     @property
@@ -114,7 +114,7 @@ def violating(settings: Settings) -> tuple[Severity, ...]:
     return SEVERITIES[rank(settings.drift_alert_severity) :]
 
 
-def judged(settings: Settings, severities: Sequence[Severity]) -> Debounced:
+def debounced_severity(settings: Settings, severities: Sequence[Severity]) -> Debounced:
     """N of M, as `DRIFT_WINDOW`, `DRIFT_VIOLATIONS` and `DRIFT_ALERT_SEVERITY` say."""
     return debounced(
         severities, settings.drift_window, settings.drift_violations, settings.drift_alert_severity
@@ -151,12 +151,15 @@ def with_debounce(settings: Settings, records: Iterable[DriftRecord]) -> list[tu
     for _, group in groupby(ordered, key=_series):
         mine = list(group)
         severities = [counted_severity(settings, record) for record in mine]
-        told += [(record, judged(settings, severities[: place + 1])) for place, record in enumerate(mine)]
+        told += [
+            (record, debounced_severity(settings, severities[: place + 1]))
+            for place, record in enumerate(mine)
+        ]
     return sorted(told, key=lambda item: _order(item[0]))
 
 
 def debounced_now(
-    workspace: Workspace, identity: Identity, current: ObjectVersion, verdict: Verdict
+    workspace: Workspace, identity: Identity, current: ObjectVersion, verdict: DriftOrPerformance
 ) -> Debounced:
     """What N of M says of a verdict about to be recorded, by those that are.
 
@@ -166,4 +169,4 @@ def debounced_now(
     settings = workspace.settings
     before = [counted_severity(settings, each) for each in _before(workspace, identity, current)]
     newest = counted(verdict.severity, verdict.chance, settings.drift_violations)
-    return judged(settings, [*before, newest])
+    return debounced_severity(settings, [*before, newest])

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.ledger.records.promotion import (
     Champion,
     ClassSlice,
-    Column,
+    ColumnPlacement,
     Floor,
     GateEvidence,
     Interval,
@@ -147,7 +147,7 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
 
 
-def _check_typical(columns: Sequence[Column]) -> Iterator[Check]:
+def _check_typical(columns: Sequence[ColumnPlacement]) -> Iterator[Check]:
     known = [each for each in columns if each.according_to]
     if not known:
         return
@@ -163,7 +163,7 @@ def _check_typical(columns: Sequence[Column]) -> Iterator[Check]:
     yield Check(name="columns", passed=not odd, sentence=sentence)
 
 
-def _oddity(column: Column) -> str:
+def _oddity(column: ColumnPlacement) -> str:
     low = "-∞" if column.typical_min is None else f"{column.typical_min:.3g}"
     high = "∞" if column.typical_max is None else f"{column.typical_max:.3g}"
     unit = f" {column.unit}" if column.unit else ""

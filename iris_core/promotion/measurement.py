@@ -12,7 +12,7 @@ from iris_core.drift.hypergeometric import at_least
 from iris_core.ledger.records.promotion import (
     Champion,
     ClassSlice,
-    Column,
+    ColumnPlacement,
     Floor,
     GateEvidence,
     Holdout,
@@ -257,7 +257,7 @@ def typical_of(part: Part) -> dict[str, tuple[float, float]]:
 
 def _columns(
     table: TableSchema, parts: Split, by_champion: Mapping[str, tuple[float, float]]
-) -> Iterator[Column]:
+) -> Iterator[ColumnPlacement]:
     named: list[tuple[Literal["training", "holdout"], Part]] = [
         ("training", parts.learned),
         ("holdout", parts.holdout),
@@ -274,12 +274,12 @@ def _column_evidence(
     part: Literal["training", "holdout"],
     mean: float,
     by_champion: tuple[float, float] | None,
-) -> Column:
+) -> ColumnPlacement:
     low, high = feature.typical_min, feature.typical_max
     is_declared = low is not None or high is not None
     if not is_declared and by_champion:
         low, high = by_champion
-    return Column(
+    return ColumnPlacement(
         name=feature.name,
         part=part,
         mean=mean,

@@ -6,7 +6,7 @@ in shards, `publish` commits it, `manifest` and `replay` make it again.
 
 from __future__ import annotations
 
-from iris_core.scoring.flow import plan, plan_shards, score, score_shard, source
+from iris_core.scoring.flow import inference_source, plan, plan_shards, score, score_shard
 from iris_core.scoring.handover import Handed, plan_handed, publish_handed, score_handed
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
 from iris_core.scoring.publication import publish, publish_all
@@ -20,6 +20,7 @@ __all__ = [
     "Scored",
     "Shard",
     "Work",
+    "inference_source",
     "plan",
     "plan_handed",
     "plan_shards",
@@ -29,5 +30,4 @@ __all__ = [
     "score",
     "score_handed",
     "score_shard",
-    "source",
 ]

@@ -12,19 +12,18 @@ from iris_core.errors import DataRejected, GivenUp, NothingOwed, ObjectMissing, 
 from iris_core.ledger import ModelRef
 from iris_core.ledger.owed import Source
 from iris_core.ledger.portion import MOST, Portion
-from iris_core.ledger.reconcile import Scope
-from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.reconcile import Scope, reconcile
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
+from iris_core.models import tracking
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Sink
 from iris_core.scoring.publication import reject_if_unusable
-from iris_core.scoring.refusal import reject, withdraw
-from iris_core.scoring.runs import reap
+from iris_core.scoring.refusal import record_rejection, withdraw
 from iris_core.scoring.shards import Cut, cut
 from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
@@ -33,7 +32,7 @@ from iris_core.tables import StoredInput
 log = logging.getLogger(__name__)
 
 
-def source(workspace: Workspace) -> Source:
+def inference_source(workspace: Workspace) -> Source:
     """Where inference data lands."""
     return Source(workspace.settings.bucket, workspace.settings.test_key)
 
@@ -47,9 +46,9 @@ def plan(workspace: Workspace) -> list[Work]:
     name = workspace.settings.names.model
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
-    reap(workspace)
-    scorings = Scope("scoring", source(workspace), model)
-    found = reconcile_objects(workspace, scorings, workspace.settings.rescore)
+    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
+    scorings = Scope("scoring", inference_source(workspace), model)
+    found = reconcile(workspace, scorings, workspace.settings.rescore)
     for item in found.superseded:
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
     if not found.owed:
@@ -141,7 +140,7 @@ def _score_once(workspace: Workspace, work: Work, piece: Piece, model: Loaded, d
     try:
         written, part, rejects = _write(workspace, work, piece, decider)
     except DataRejected as error:
-        reject(workspace, work, error)
+        record_rejection(workspace, work, error)
         raise
     scored = Scored(
         work=work,

@@ -78,6 +78,6 @@ def as_json(manifest: Manifest) -> bytes:
     return manifest.model_dump_json(indent=1).encode()
 
 
-def parse(raw: bytes) -> Manifest:
+def parse_manifest(raw: bytes) -> Manifest:
     """A manifest as it was stored."""
     return Manifest.model_validate_json(raw)

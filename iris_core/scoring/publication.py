@@ -33,8 +33,8 @@ from iris_core.models import tracking
 from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.refusal import gather_rejects, reject, withdraw
-from iris_core.scoring.runs import Ready, log_run, reap
+from iris_core.scoring.refusal import gather_rejects, record_rejection, withdraw
+from iris_core.scoring.runs import Ready, log_run
 from iris_core.scoring.work import Scored, Whole, Work
 from iris_core.store.objects import ObjectVersion
 
@@ -66,7 +66,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
             elif not isinstance(outcome, DecidedElsewhere):
                 log.warning("%s", outcome)
                 trouble.append(outcome)
-    reap(workspace)
+    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
     if failed := [error for error in trouble if not isinstance(error, DataRejected | TryFailed)]:
         raise failed[0]
     if trouble and not published:
@@ -172,7 +172,7 @@ def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
     try:
         whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
     except DataRejected as error:
-        reject(workspace, whole.work, error, whole.parts)
+        record_rejection(workspace, whole.work, error, whole.parts)
         raise
 
 

@@ -16,7 +16,9 @@ from iris_core.scoring.work import Scored, Work
 from iris_core.store.objects import ObjectVersion
 
 
-def reject(workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()) -> Committed:
+def record_rejection(
+    workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()
+) -> Committed:
     """Record that an object cannot be scored; the rows that cannot stay findable, nothing else does."""
     rejects = gather_rejects(workspace, work, parts)
     record = RejectedRecord(

@@ -14,7 +14,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.manifest import Manifest, libraries, parse
+from iris_core.scoring.manifest import Manifest, libraries, parse_manifest
 from iris_core.scoring.output import Options
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
@@ -98,10 +98,10 @@ def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
     if version is None:
         raise IrisError(f"{scoring} has no manifest: it was made by an earlier version of Iris.")
     try:
-        return parse(workspace.store.read(version))
+        return parse_manifest(workspace.store.read(version))
     except ObjectMissing:
         # Without versions in the bucket a second attempt may have written it again: about the same scoring.
-        return parse(workspace.store.get(version.bucket, version.key))
+        return parse_manifest(workspace.store.get(version.bucket, version.key))
 
 
 def replay(workspace: Workspace, scoring: str) -> Replay:

@@ -70,11 +70,6 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     return run_id
 
 
-def reap(workspace: Workspace) -> None:
-    """End what killed attempts left RUNNING in the inference experiment."""
-    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
-
-
 def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
     yield "rows", float(counts.rows)
     yield "rejected", float(counts.rejected)

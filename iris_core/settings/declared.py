@@ -98,7 +98,7 @@ def examples(field: FieldInfo) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def read(model: type[Model], environ: Mapping[str, str] | None = None, **known: Any) -> Model:
+def read_variables(model: type[Model], environ: Mapping[str, str] | None = None, **known: Any) -> Model:
     """Read a model's variables; an empty one counts as unset.
 
     :param environ: default: this process's environment.

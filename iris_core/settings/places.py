@@ -60,7 +60,7 @@ def kept(settings: Settings) -> tuple[Place, ...]:
     )
 
 
-def published(settings: Settings) -> tuple[Place, ...]:
+def published_places(settings: Settings) -> tuple[Place, ...]:
     """The places of predictions and drift reports."""
     return (
         Place(
@@ -86,7 +86,7 @@ def watched(settings: Settings) -> tuple[Place, ...]:
 
 def written(settings: Settings) -> tuple[Place, ...]:
     """Every place that the pipelines write to."""
-    return kept(settings) + published(settings)
+    return kept(settings) + published_places(settings)
 
 
 def check_apart(settings: Settings) -> None:
@@ -94,7 +94,7 @@ def check_apart(settings: Settings) -> None:
 
     :raises ValueError: two places overlap; names both. Predictions and drift reports may share one.
     """
-    for place in published(settings):
+    for place in published_places(settings):
         _check(place, kept(settings))
     uploads = watched(settings)
     for number, place in enumerate(uploads):

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from iris_core.settings.declared import Declared, read, variable
+from iris_core.settings.declared import Declared, read_variables, variable
 from iris_core.settings.names import Names
 from iris_core.settings.places import check_apart
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, Project, load_project, shipped_file
@@ -326,4 +326,8 @@ def load_settings(environ: Mapping[str, str] | None = None, project: Project | N
     :param project: default: the content of the file that the environment names, or of the shipped one.
     :raises ConfigError: a value is malformed; the message names variable, problem and an example.
     """
-    return read(Settings, environ) if project is None else read(Settings, environ, project=project)
+    return (
+        read_variables(Settings, environ)
+        if project is None
+        else read_variables(Settings, environ, project=project)
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iris_core.training.fitting import TrainingConfig, fit, recipe
 from iris_core.training.steps import (
     TrainingWork,
-    reconcile,
+    reconcile_training,
     train,
     training_scope,
     training_source,
@@ -17,7 +17,7 @@ __all__ = [
     "TrainingWork",
     "fit",
     "recipe",
-    "reconcile",
+    "reconcile_training",
     "train",
     "training_scope",
     "training_source",

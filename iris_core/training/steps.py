@@ -15,9 +15,8 @@ from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.ledger import Committed, IdentityField, Record
 from iris_core.ledger.bounded import fitted
 from iris_core.ledger.owed import Source
-from iris_core.ledger.quarantine import reject
-from iris_core.ledger.reconcile import Scope, supersede_older
-from iris_core.ledger.reconcile import reconcile as reconcile_objects
+from iris_core.ledger.quarantine import quarantine_and_reject
+from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import Tried, one_try
@@ -57,14 +56,14 @@ def training_scope(settings: Settings) -> Scope:
     return Scope("training", training_source(settings), config.settings)
 
 
-def reconcile(workspace: Workspace) -> TrainingWork:
+def reconcile_training(workspace: Workspace) -> TrainingWork:
     """The training or promotion that is owed: for new data, else because drift asked for it.
 
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
     tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
     trainings = training_scope(workspace.settings)
-    if pending := reconcile_objects(workspace, trainings).owed:
+    if pending := reconcile(workspace, trainings).owed:
         return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
     if workspace.settings.retrain_on_drift and (requested := owed_retraining(workspace, trainings)):
         return TrainingWork(object=requested.object, identity=requested.identity)
@@ -99,7 +98,7 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
         try:
             evidence = validate_training(given, settings.project.table, settings.max_repeat_share)
         except DataRejected as error:
-            reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
+            quarantine_and_reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
             raise
     found, left_out = fitted(evidence.model_dump(mode="json"), MOST_EVIDENCE)
     return work.model_copy(update={"validation": {**found, "left_out": left_out} if left_out else found})

@@ -56,4 +56,4 @@ def test_after_twenty_unanswered_requests_the_next_upload_is_trained_and_asked_a
     assert staged is not None
     assert staged.version == newest
     with pytest.raises(NothingOwed):
-        training.reconcile(workspace)
+        training.reconcile_training(workspace)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.dags, pytest.mark.slow, pytest.mark.timeout(400)]
 def staged(workspace: Workspace, data: bytes) -> Workspace:
     """With a model that was trained on this table."""
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     promotion.register_step(workspace, work.identity)
     return workspace
 

@@ -89,7 +89,7 @@ class TestAsking:
         record = asked(1)
         assert promotion.unfinished(manual) is None
         with pytest.raises(NothingOwed):
-            training.reconcile(manual)
+            training.reconcile_training(manual)
         with pytest.raises(ApprovalAwaited):
             promotion.register_step(manual, record.identity)
         assert len(list(manual.ledger.recent_of(AskedRecord))) == 1

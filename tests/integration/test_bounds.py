@@ -27,7 +27,7 @@ LONG = "of_a_name_that_nobody_would_type_by_hand_" * 4
 def inbox(mlflow_db: object, make_workspace: MakeWorkspace, train_csv: bytes) -> Workspace:
     workspace = make_workspace(TEAM_S3_TEST_KEY="iris/in/", MAX_REJECT_SHARE="1")
     put(workspace, workspace.settings.train_key, train_csv)
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     promotion.register_step(workspace, work.identity)
     return workspace
 
@@ -74,7 +74,7 @@ def check_records(workspace: Workspace) -> int:
 def test_training(workspace: Workspace, train_csv: bytes) -> None:
     for data in (wide(train_csv, 120), many_classes(6_000)):
         put(workspace, workspace.settings.train_key, data)
-        work = training.reconcile(workspace)
+        work = training.reconcile_training(workspace)
         try:
             checked = training.validate(workspace, work)
         except DataRejected as error:

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 
 from iris_core import labels, promotion, scoring, training
-from iris_core.drift.sides import judged, read_side
+from iris_core.drift.sides import compare, read_side
 from iris_core.errors import DataRejected, IrisError, NothingOwed
 from iris_core.events import notification
 from iris_core.ledger.records.objects import ObjectRecord
@@ -95,7 +95,9 @@ def deploy(store_access: StoreAccess, mlflow_template: Path, tmp_path_factory: A
             workspace.store.ensure_bucket(settings.bucket)
             if train:
                 put(workspace, settings.train_key, (FOLDER / "files" / train).read_bytes())
-                work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+                work = training.train(
+                    workspace, training.validate(workspace, training.reconcile_training(workspace))
+                )
                 promotion.register_step(workspace, work.identity)
             return workspace
 
@@ -180,7 +182,7 @@ def fit_small(case: Found, deploy: Deploy) -> Found:
     workspace = deploy(case["args"]["project"], "")
     put(workspace, workspace.settings.train_key, (FOLDER / case["args"]["file"]).read_bytes())
     try:
-        work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+        work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
         promotion.register_step(workspace, work.identity)
     except (DataRejected, NothingOwed) as error:
         return {"outcome": "refused", "told": str(error)}
@@ -214,7 +216,7 @@ def drift(case: Found) -> Found:
     table = table_of("")
     sides = (read_side(LocalInput(FOLDER / case["args"][side]), table) for side in ("reference", "current"))
     reference, current = sides
-    verdict, _ = judged(reference, current, table)
+    verdict, _ = compare(reference, current, table)
     return {"severity": verdict.severity, "told": verdict.sentence}
 
 

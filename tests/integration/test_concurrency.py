@@ -48,7 +48,7 @@ else:
 
 
 def train(workspace: Workspace) -> None:
-    training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
 
 
 def promote(workspace: Workspace) -> None:
@@ -177,7 +177,7 @@ class TestRunsOfKilledAttempts:
     def left_running(workspace: Workspace, experiment: str, identity: str) -> str:
         client = tracking.client(workspace.settings)
         tags = {tracking.IDENTITY_TAG: identity, tracking.COMMIT_TAG: "pending"}
-        return str(client.create_run(tracking.experiment_id(client, experiment), tags=tags).info.run_id)
+        return str(client.create_run(tracking.ensure_experiment(client, experiment), tags=tags).info.run_id)
 
     @staticmethod
     def is_reaped(workspace: Workspace, run_id: str) -> bool:
@@ -185,7 +185,7 @@ class TestRunsOfKilledAttempts:
         return (run.info.status, run.data.tags[tracking.COMMIT_TAG]) == ("KILLED", "reaped")
 
     def test_of_training(self, landed: Workspace) -> None:
-        work = training.validate(landed, training.reconcile(landed))
+        work = training.validate(landed, training.reconcile_training(landed))
         training.train(landed, work)
         left = self.left_running(landed, landed.settings.names.training_experiment, work.identity.path)
         training.train(landed, work)
@@ -194,11 +194,11 @@ class TestRunsOfKilledAttempts:
     def test_of_training_that_a_newer_version_superseded(
         self, landed: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]
     ) -> None:
-        work = training.validate(landed, training.reconcile(landed))
+        work = training.validate(landed, training.reconcile_training(landed))
         left = self.left_running(landed, landed.settings.names.training_experiment, work.identity.path)
         newer = as_csv(iris_rows[0][1:])
         landed.store.put(landed.settings.bucket, landed.settings.train_key, newer, "text/csv")
-        training.train(landed, training.reconcile(landed))
+        training.train(landed, training.reconcile_training(landed))
         assert self.is_reaped(landed, left)
         with pytest.raises(DecidedElsewhere):
             training.train(landed, work)
@@ -227,7 +227,7 @@ class TestRunsOfKilledAttempts:
         promote(landed)
         score(landed)
         client = tracking.client(landed.settings)
-        experiment = tracking.experiment_id(client, landed.settings.names.drift_experiment)
+        experiment = tracking.ensure_experiment(client, landed.settings.names.drift_experiment)
         model = models.staged(landed.settings)
         assert model
         left = client.create_run(experiment, tags={HISTORY_TAG: model.variant}).info.run_id

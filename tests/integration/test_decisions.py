@@ -32,7 +32,7 @@ run = CliRunner().invoke
 
 def train(workspace: Workspace, data: bytes) -> Record:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.reconcile(workspace))
+    work = training.train(workspace, training.reconcile_training(workspace))
     return promotion.promote(workspace, expect(TrainedRecord, workspace.ledger.get(work.identity)))
 
 
@@ -104,7 +104,7 @@ class TestQuestions:
         for rows in (120, 110):
             data = as_csv(iris_rows[0][:rows])
             tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-            work = training.train(tracked, training.reconcile(tracked))
+            work = training.train(tracked, training.reconcile_training(tracked))
             records.append(expect(TrainedRecord, tracked.ledger.get(work.identity)))
         for record in reversed(records):
             promotion.promote(tracked, record)

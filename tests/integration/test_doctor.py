@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from iris_core.doctor import Finding, examine, is_fit
+from iris_core.doctor import Diagnosis, examine, is_fit
 from iris_core.doctor.airflow import check_airflow
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.doctor.clocks import check_clocks, offset_s
@@ -33,7 +33,7 @@ NAMES = load_settings({}).names
 DAGS = (NAMES.training_dag, NAMES.inference_dag, NAMES.drift_dag)
 
 
-def levels(findings: list[Finding]) -> dict[str, str]:
+def levels(findings: list[Diagnosis]) -> dict[str, str]:
     return {finding.check: finding.level for finding in findings}
 
 
@@ -184,7 +184,7 @@ def airflow_answers() -> dict[str, Any]:
     }
 
 
-def asked(answers: dict[str, Any]) -> dict[str, Finding]:
+def asked(answers: dict[str, Any]) -> dict[str, Diagnosis]:
     with answering(answers) as address:
         return {one.check: one for one in check_airflow(AirflowApi(address), NAMES)}
 

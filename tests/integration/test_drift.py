@@ -46,7 +46,7 @@ def train(workspace: Workspace, data: bytes | None = None) -> Identity:
     """Train on new data, or on what is owed; returns the training record's identity."""
     if data is not None:
         put(workspace, workspace.settings.train_key, data)
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     return work.identity
 
 
@@ -234,7 +234,7 @@ class TestRetraining:
         with pytest.raises(NothingOwed, match="RETRAIN_ON_DRIFT is off"):
             retraining.request(staged)
         with pytest.raises(NothingOwed):
-            training.reconcile(staged)
+            training.reconcile_training(staged)
 
     def test_without_an_alert_nothing_is_requested(self, looping: Workspace) -> None:
         verdict(looping, 1)
@@ -249,14 +249,14 @@ class TestRetraining:
         assert again.about == first.about
         assert again.variant.startswith(f"{first.variant}+retrain-")
         with pytest.raises(NothingOwed):
-            training.reconcile(looping)
+            training.reconcile_training(looping)
 
         self.drifts(looping, 3)
         for _ in range(2):
             with pytest.raises(NothingOwed, match=r"stopped: .*this data did not end the drift"):
                 retraining.request(looping)
         with pytest.raises(NothingOwed):
-            training.reconcile(looping)
+            training.reconcile_training(looping)
         outcomes = [record.outcome for record in looping.ledger.recent("action")]
         assert outcomes == ["stopped", "requested"]
 
@@ -293,13 +293,13 @@ class TestRetraining:
         self.drifts(looping, 1)
         retraining.request(looping)
         landed = put(looping, looping.settings.train_key, as_csv(iris_rows[0][:110]))
-        work = training.reconcile(looping)
+        work = training.reconcile_training(looping)
         assert work.object == landed
         assert not work.identity.variant.is_again
         training.train(looping, work)
         promotion.register_step(looping, work.identity)
         with pytest.raises(NothingOwed):
-            training.reconcile(looping)
+            training.reconcile_training(looping)
 
     def test_data_that_was_rejected_is_not_trained_on_again(self, looping: Workspace) -> None:
         self.drifts(looping, 1)
@@ -307,7 +307,7 @@ class TestRetraining:
         with pytest.raises(NothingOwed, match="has not been trained on yet"):
             retraining.request(looping)
         with pytest.raises(DataRejected):
-            training.validate(looping, training.reconcile(looping))
+            training.validate(looping, training.reconcile_training(looping))
         with pytest.raises(NothingOwed, match="was rejected: correct it"):
             retraining.request(looping)
 

@@ -44,7 +44,7 @@ def put(workspace: Workspace, key: str, data: bytes) -> ObjectVersion:
 
 def stage(workspace: Workspace, data: bytes) -> None:
     put(workspace, workspace.settings.train_key, data)
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     promotion.register_step(workspace, work.identity)
 
 
@@ -226,7 +226,7 @@ class TestJoined:
         [record] = expect_all(ScoredRecord, records(workspace, "scoring"))
         version = record.outputs.predictions
         since = record.at + timedelta(seconds=1)
-        assert list(flow.published(workspace, since)) == []
+        assert list(flow.published_since(workspace, since)) == []
         workspace.store.admin.remove_object(version.bucket, version.key, version_id=version.version_id)
         given = StoredInput(workspace.store, put(workspace, "elsewhere.csv", csv(pairs)))
         found = labels.preview(workspace, given)

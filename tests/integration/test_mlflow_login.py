@@ -120,7 +120,7 @@ def login(server: str, monkeypatch: pytest.MonkeyPatch) -> Login:
 def version(login: Login) -> str:
     """A model's version that the pipelines logged and registered."""
     client = login("pipelines")
-    experiment = tracking.experiment_id(client, NAMES.training_experiment)
+    experiment = tracking.ensure_experiment(client, NAMES.training_experiment)
     model = LogisticRegression().fit(np.array([[0.0], [1.0]]), ["a", "b"])
     with mlflow.start_run(experiment_id=experiment), tracking.quiet():
         mlflow.log_metric("accuracy", 1.0)

@@ -50,7 +50,7 @@ def upload(workspace: Workspace, key: str, data: bytes) -> None:
 
 def test_from_training_to_late_labels(odd: Workspace) -> None:
     upload(odd, odd.settings.train_key, rows(240, 1))
-    work = training.train(odd, training.validate(odd, training.reconcile(odd)))
+    work = training.train(odd, training.validate(odd, training.reconcile_training(odd)))
     promotion.register_step(odd, work.identity)
 
     upload(odd, odd.settings.test_key, rows(120, 2, with_id=True))

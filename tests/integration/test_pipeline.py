@@ -48,7 +48,7 @@ def upload_inference(workspace: Workspace, data: bytes) -> ObjectVersion:
 
 def trained(workspace: Workspace) -> TrainedRecord:
     """Reconcile, validate, train: what the training DAG does before it registers."""
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     return expect(TrainedRecord, workspace.ledger.get(work.identity))
 
 
@@ -63,7 +63,7 @@ def scored(workspace: Workspace) -> list[dict[str, Any]]:
 
 def runs(workspace: Workspace, experiment: str) -> list[Run]:
     client = tracking.client(workspace.settings)
-    return list(client.search_runs([tracking.experiment_id(client, experiment)]))
+    return list(client.search_runs([tracking.ensure_experiment(client, experiment)]))
 
 
 def digests(run: Run) -> list[str]:
@@ -197,7 +197,7 @@ class TestTheLoop:
     def check_nothing_is_owed(workspace: Workspace) -> None:
         written = {item.object.uri for item in workspace.store.versions(workspace.settings.bucket, "")}
         with pytest.raises(NothingOwed, match=r"Every version of s3://.*says trained"):
-            training.reconcile(workspace)
+            training.reconcile_training(workspace)
         with pytest.raises(NothingOwed, match=r"with .* version 1"):
             scoring.plan(workspace)
         assert {
@@ -208,13 +208,13 @@ class TestTheLoop:
 class TestTraining:
     def test_nothing_landed(self, tracked: Workspace) -> None:
         with pytest.raises(NothingOwed, match="No training data has landed at s3://"):
-            training.reconcile(tracked)
+            training.reconcile_training(tracked)
 
     def test_the_owed_version_is_trained_although_a_newer_one_landed(
         self, tracked: Workspace, train_csv: bytes
     ) -> None:
         upload_training(tracked, train_csv)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         upload_training(tracked, b"newer and broken")
         assert training.train(tracked, training.validate(tracked, work)).object == work.object
         assert expect(TrainedRecord, tracked.ledger.get(work.identity)).evidence.rows == 120
@@ -243,16 +243,16 @@ class TestTraining:
 
     def test_a_step_that_is_repeated_changes_nothing(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
-        work = training.validate(tracked, training.reconcile(tracked))
+        work = training.validate(tracked, training.reconcile_training(tracked))
         assert training.train(tracked, work) == training.train(tracked, work)
         assert training.validate(tracked, work) == work
         assert len(training_runs(tracked)) == 1
 
     def test_a_killed_attempt_is_reaped(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         client: MlflowClient = tracking.client(tracked.settings)
-        experiment = tracking.experiment_id(client, tracked.settings.names.training_experiment)
+        experiment = tracking.ensure_experiment(client, tracked.settings.names.training_experiment)
         left = {
             identity: client.create_run(experiment, tags={tracking.IDENTITY_TAG: identity}).info.run_id
             for identity in (work.identity.path, "training/2026-01-01/other/c1")
@@ -265,7 +265,7 @@ class TestTraining:
 
     def test_a_run_whose_commit_was_lost_is_marked(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         assert training.train(with_rival(tracked, TrainedRecord), work) == work
         [run] = training_runs(tracked)
         assert run.data.tags["iris.commit"] == "lost"
@@ -274,7 +274,7 @@ class TestTraining:
 
     def test_superseded_while_it_trained(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         with pytest.raises(DecidedElsewhere, match="already superseded"):
             training.train(with_rival(tracked, SupersededRecord), work)
         assert training_runs(tracked)[0].data.tags["iris.commit"] == "lost"
@@ -286,7 +286,7 @@ class TestRejected:
     def test_a_bad_table_is_quarantined_with_its_reason_and_nothing_trained(self, tracked: Workspace) -> None:
         landed = upload_training(tracked, self.BAD)
         with pytest.raises(DataRejected, match="sepal_width") as caught:
-            training.validate(tracked, training.reconcile(tracked))
+            training.validate(tracked, training.reconcile_training(tracked))
         [record] = expect_all(RejectedRecord, tracked.ledger.recent("training"))
         assert record.reason == str(caught.value)
         assert record.about == landed
@@ -300,7 +300,7 @@ class TestRejected:
 
     def test_a_retry_says_the_same_and_keeps_one_record(self, tracked: Workspace) -> None:
         upload_training(tracked, self.BAD)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         messages = set()
         for step in (training.validate, training.validate, training.train):
             with pytest.raises(DataRejected) as caught:
@@ -312,11 +312,11 @@ class TestRejected:
     def test_the_fixed_upload_is_owed_by_itself(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, self.BAD)
         with pytest.raises(DataRejected):
-            training.validate(tracked, training.reconcile(tracked))
+            training.validate(tracked, training.reconcile_training(tracked))
         with pytest.raises(NothingOwed, match="says rejected"):
-            training.reconcile(tracked)
+            training.reconcile_training(tracked)
         fixed = upload_training(tracked, train_csv)
-        assert training.reconcile(tracked).object == fixed
+        assert training.reconcile_training(tracked).object == fixed
 
     def test_inference_data_that_cannot_be_scored(self, tracked: Workspace, train_csv: bytes) -> None:
         upload_training(tracked, train_csv)
@@ -370,7 +370,7 @@ class TestGate:
         with pytest.raises(NothingOwed, match=r"No version of .* has the alias staging"):
             scoring.plan(strict)
         with pytest.raises(NothingOwed):
-            training.reconcile(strict)
+            training.reconcile_training(strict)
 
     @pytest.mark.parametrize("path", ["training/2026-01-01/nothing/c1"])
     def test_only_a_trained_model_is_registered(self, tracked: Workspace, path: str) -> None:
@@ -481,7 +481,7 @@ class TestSideBySide:
             assert len(training_runs(workspace)) == 1
             assert [record.outcome for record in workspace.ledger.recent("scoring")] == ["scored"]
             with pytest.raises(NothingOwed):
-                training.reconcile(workspace)
+                training.reconcile_training(workspace)
         assert ours.settings.names.model != theirs.settings.names.model
         assert theirs.settings.names.model.endswith("_prod_iris_model")
 
@@ -506,21 +506,21 @@ class TestWhileItWaits:
         self, tracked: Workspace, train_csv: bytes
     ) -> None:
         landed = upload_training(tracked, train_csv)
-        waiting = training.validate(tracked, training.reconcile(tracked))
+        waiting = training.validate(tracked, training.reconcile_training(tracked))
         newer = upload_training(tracked, train_csv + self.NEWER)
 
         done = training.train(tracked, waiting)
 
         assert done.object == landed
         assert self.outcomes(tracked) == {landed.digest: "trained"}
-        chosen = training.reconcile(tracked)
+        chosen = training.reconcile_training(tracked)
         assert chosen.object == newer
         after = training.train(tracked, training.validate(tracked, chosen))
         assert self.outcomes(tracked) == {landed.digest: "trained", newer.digest: "trained"}
         for work in (after, done):
             promotion.register_step(tracked, work.identity)
         with pytest.raises(NothingOwed, match="says trained"):
-            training.reconcile(tracked)
+            training.reconcile_training(tracked)
         staged = models.staged(tracked.settings)
         assert staged is not None
         assert staged.training == after.identity.path
@@ -529,9 +529,9 @@ class TestWhileItWaits:
         self, tracked: Workspace, train_csv: bytes
     ) -> None:
         landed = upload_training(tracked, train_csv)
-        waiting = training.validate(tracked, training.reconcile(tracked))
+        waiting = training.validate(tracked, training.reconcile_training(tracked))
         newer = upload_training(tracked, train_csv + self.NEWER)
-        training.train(tracked, training.validate(tracked, training.reconcile(tracked)))
+        training.train(tracked, training.validate(tracked, training.reconcile_training(tracked)))
 
         with pytest.raises(DecidedElsewhere, match="already superseded"):
             training.train(tracked, waiting)
@@ -544,13 +544,13 @@ class TestWhileItWaits:
         self, tracked: Workspace, train_csv: bytes, met_first_by: str
     ) -> None:
         landed = upload_training(tracked, train_csv)
-        waiting = training.validate(tracked, training.reconcile(tracked))
+        waiting = training.validate(tracked, training.reconcile_training(tracked))
         bad = upload_training(tracked, TestRejected.BAD)
 
         if met_first_by == "the waiting run":
             training.train(tracked, waiting)
         with pytest.raises(DataRejected, match="sepal_width"):
-            training.validate(tracked, training.reconcile(tracked))
+            training.validate(tracked, training.reconcile_training(tracked))
         if met_first_by == "its own run":
             assert training.train(tracked, waiting).object == landed
 
@@ -561,7 +561,7 @@ class TestWhileItWaits:
     ) -> None:
         """What is trained now would be recorded as trained with what was chosen."""
         upload_training(tracked, train_csv)
-        waiting = training.validate(tracked, training.reconcile(tracked))
+        waiting = training.validate(tracked, training.reconcile_training(tracked))
         project = tracked.settings.project
         table = project.table.model_copy(update={"min_rows": project.table.min_rows + 1})
         settings = tracked.settings.model_copy(
@@ -573,4 +573,4 @@ class TestWhileItWaits:
             training.train(deployed, waiting)
 
         assert list(tracked.ledger.recent("training")) == []
-        assert training.reconcile(deployed).object == waiting.object
+        assert training.reconcile_training(deployed).object == waiting.object

@@ -13,7 +13,7 @@ import pytest
 
 from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.drift.known import Known
-from iris_core.drift.sides import judged, read_side
+from iris_core.drift.sides import compare, read_side
 from iris_core.errors import RegistryError
 from iris_core.ledger import Ledger
 from iris_core.ledger.model import ModelRef
@@ -113,7 +113,7 @@ class TestTrained:
         [key] = keys(tracked)
         ledger_key = f"ledger/dev/{trained.identity.path}.json"
         tracked.store.delete(tracked.settings.bucket, ledger_key)
-        training.train(tracked, training.reconcile(tracked))
+        training.train(tracked, training.reconcile_training(tracked))
         assert keys(tracked) == [key]
         versions = list(tracked.store.versions(tracked.settings.bucket, key))
         assert len(versions) == 1
@@ -155,8 +155,8 @@ class TestReport:
             weights = feature_weights(found.estimator, table.feature_names)
         side = replace(reference, sample=reference.sample.with_columns(answers))
 
-        verdict, _ = judged(profile.side(table), current, table, Known(weights=profile.weights or {}))
-        expected, _ = judged(side, current, table, Known(weights=weights or {}))
+        verdict, _ = compare(profile.side(table), current, table, Known(weights=profile.weights or {}))
+        expected, _ = compare(side, current, table, Known(weights=weights or {}))
         assert expected.severity == "high"
         assert verdict == expected
 

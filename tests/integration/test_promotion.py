@@ -161,7 +161,7 @@ class TestDiedHalfWay:
     def repaired(self, workspace: Workspace, record: TrainedRecord) -> None:
         """The next run of the DAG finds what is unfinished and finishes it."""
         assert promotion.unfinished(workspace) == record
-        work = training.reconcile(workspace)
+        work = training.reconcile_training(workspace)
         assert work.identity == record.identity
         assert training.train(workspace, training.validate(workspace, work)) == work
         promote(workspace, record)

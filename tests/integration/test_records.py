@@ -60,7 +60,9 @@ def test_every_record_has_the_shape_of_earlier_ones(
 
     def train() -> None:
         with suppress(IrisError):
-            work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+            work = training.train(
+                workspace, training.validate(workspace, training.reconcile_training(workspace))
+            )
             promotion.register_step(workspace, work.identity)
 
     def score() -> None:

@@ -38,7 +38,7 @@ def train(
     def one() -> TrainedRecord:
         data = as_csv(iris_rows[0][: next(sizes)])
         tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-        work = training.train(tracked, training.reconcile(tracked))
+        work = training.train(tracked, training.reconcile_training(tracked))
         return expect(TrainedRecord, tracked.ledger.get(work.identity))
 
     return lambda number: [one() for _ in range(number)]
@@ -151,7 +151,7 @@ class TestRollback:
         back_and_die(tracked, 1, monkeypatch)
         assert staging(tracked) == ([2], 2)
         with pytest.raises(NothingOwed):
-            training.reconcile(tracked)
+            training.reconcile_training(tracked)
         assert staging(tracked) == ([1], 1)
         client(tracked).set_registered_model_alias(tracked.settings.names.model, "staging", "2")
         finish_rollback(tracked)

@@ -44,7 +44,7 @@ def upload(workspace: Workspace, data: bytes, key: str = "") -> ObjectVersion:
 
 def stage(workspace: Workspace, data: bytes) -> None:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     promotion.register_step(workspace, work.identity)
 
 
@@ -223,7 +223,9 @@ class TestPrefix:
         model = models.staged(workspace.settings)
         assert model is not None
         poll.staged = alias.Staged(model)
-        found = alias.unscored(poll, workspace.store, workspace.ledger, scoring.source(workspace), 0, rescore)
+        found = alias.unscored(
+            poll, workspace.store, workspace.ledger, scoring.inference_source(workspace), 0, rescore
+        )
         return len(list(found))
 
     def test_they_share_a_run_that_lists_them(self, incoming: MakeWorkspace, test_csv: bytes) -> None:

@@ -66,7 +66,7 @@ def about(workspace: Workspace, version: ObjectVersion, kind: Any = "scoring") -
 
 def staged(workspace: Workspace, train_csv: bytes) -> None:
     put(workspace, workspace.settings.train_key, train_csv)
-    work = training.train(workspace, training.validate(workspace, training.reconcile(workspace)))
+    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
     promotion.register_step(workspace, work.identity)
 
 
@@ -158,7 +158,9 @@ class TestScoring:
 
     @staticmethod
     def announced(workspace: Workspace) -> list[ObjectVersion]:
-        return list(unaccounted(workspace.store, workspace.ledger, "scoring", scoring.source(workspace)))
+        return list(
+            unaccounted(workspace.store, workspace.ledger, "scoring", scoring.inference_source(workspace))
+        )
 
 
 class TestPublishing:
@@ -205,12 +207,12 @@ class TestTraining:
 
         monkeypatch.setattr(steps, "fit", fit)
         for number in range(3):
-            work = training.reconcile(run(tracked, number))
+            work = training.reconcile_training(run(tracked, number))
             assert work.object == bad
             with pytest.raises(TryFailed):
                 training.train(run(tracked, number), work)
         assert [record.outcome for record in about(tracked, bad, "training")] == ["failed"]
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         assert work.object == sound
         training.train(tracked, work)
         assert [record.outcome for record in about(tracked, sound, "training")] == ["trained"]
@@ -218,7 +220,7 @@ class TestTraining:
     def test_tries_that_are_killed_count(self, tracked: Workspace, train_csv: bytes) -> None:
         """Each in a process of its own that ends as the kernel ends one; only the first leaves no note."""
         version = put(tracked, tracked.settings.train_key, train_csv)
-        work = training.reconcile(tracked)
+        work = training.reconcile_training(tracked)
         for number in range(1, 5):
             assert killed_while_training(tracked, work.model_dump_json(), number) == -signal.SIGKILL
         with pytest.raises(GivenUp, match="ended from outside"):

@@ -36,7 +36,7 @@ def ran(tmp_path: Path) -> Path:
 @pytest.fixture
 def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
     tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, train_csv, "text/csv")
-    work = training.train(tracked, training.validate(tracked, training.reconcile(tracked)))
+    work = training.train(tracked, training.validate(tracked, training.reconcile_training(tracked)))
     promotion.register_step(tracked, work.identity)
     return tracked
 
@@ -53,7 +53,10 @@ def plain(staged: Workspace) -> Any:
 def plant(workspace: Workspace, model: Any, **options: Any) -> ModelRef:
     """Somebody who may write the registry logs a model and gives it the alias."""
     client = tracking.client(workspace.settings)
-    with mlflow.start_run(experiment_id=tracking.experiment_id(client, "by-hand")) as run, tracking.quiet():
+    with (
+        mlflow.start_run(experiment_id=tracking.ensure_experiment(client, "by-hand")) as run,
+        tracking.quiet(),
+    ):
         options = {"pip_requirements": ["scikit-learn"], **options}
         info = mlflow.sklearn.log_model(model, name="model", **options)
         version = mlflow.register_model(info.model_uri, workspace.settings.names.model)
@@ -165,7 +168,7 @@ class TestRefused:
         path.write_bytes(pickle.dumps(Touching(ran)))
         data = train_csv + b"5.1,3.5,1.4,0.2,setosa\n"
         staged.store.put(staged.settings.bucket, staged.settings.train_key, data, "text/csv")
-        work = training.train(staged, training.validate(staged, training.reconcile(staged)))
+        work = training.train(staged, training.validate(staged, training.reconcile_training(staged)))
         told = promotion.register_step(staged, work.identity)
         assert "version 2 is staged but not loaded" in told["reason"]
         assert not ran.exists()

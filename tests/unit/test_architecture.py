@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 
@@ -66,3 +68,16 @@ def test_every_room_is_on_the_page_and_says_its_question() -> None:
     for folder in folders:
         first = (core / folder / "__init__.py").read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith('"""'), folder
+
+
+def test_a_name_is_used_once() -> None:
+    """Public classes and functions of the core; a command of `iris` may be named as what it calls."""
+    places = defaultdict(list)
+    for path in sorted((ROOT / "iris_core").rglob("*.py")):
+        if "cli" in path.parts:
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    assert len(places) > 400
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

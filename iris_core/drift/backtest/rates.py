@@ -81,7 +81,7 @@ class Cell(BaseModel):
 
 
 @dataclass(frozen=True)
-class Options:
+class Rounds:
     """How much is drawn, and the debounce that turns flagged batches into alerts."""
 
     rounds: int = 200
@@ -95,7 +95,7 @@ class Options:
 def run(
     population: Population,
     cases: Iterable[Case],
-    options: Options,
+    options: Rounds,
     seen: Callable[[Cell], None] | None = None,
 ) -> list[Cell]:
     """Every case's cell; `seen` is told of each as it is done."""
@@ -107,7 +107,7 @@ def run(
     return cells
 
 
-def cell(population: Population, case: Case, options: Options) -> Cell:
+def cell(population: Population, case: Case, options: Rounds) -> Cell:
     """Play one case. The same seed gives the same cell, whatever other cases there are."""
     large = case.current >= LARGE
     rounds, baseline_rounds = (
@@ -157,7 +157,7 @@ def side(frame: pl.DataFrame, features: Sequence[str]) -> Side:
 
 
 def _counted(
-    case: Case, severities: list[Severity], columns: list[dict[str, bool]], options: Options, same: int
+    case: Case, severities: list[Severity], columns: list[dict[str, bool]], options: Rounds, same: int
 ) -> Cell:
     flagged = [list(one.values()) for one in columns]
     return Cell(
@@ -179,7 +179,7 @@ def _counted(
     )
 
 
-def _rate(flags: Sequence[bool], options: Options) -> Rate:
+def _rate(flags: Sequence[bool], options: Rounds) -> Rate:
     return Rate(share=fmean(flags), delay=delay(flags, options.window, options.needed))
 
 

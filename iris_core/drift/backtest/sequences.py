@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.drift.backtest.populations import Population
-from iris_core.drift.backtest.rates import Options, side
+from iris_core.drift.backtest.rates import Rounds, side
 from iris_core.drift.debounce import counted, debounced
 from iris_core.drift.known import Earlier, Known
 from iris_core.drift.pooling import RECENT
@@ -48,7 +48,7 @@ class Models(BaseModel):
         return self.alerted / self.models
 
 
-def play(population: Population, course: Course, models: int, options: Options) -> Models:
+def play(population: Population, course: Course, models: int, options: Rounds) -> Models:
     """Let models judge batches of the population that they learnt from.
 
     :param models: how many, each with a reference of its own.
@@ -67,7 +67,7 @@ def _batches(population: Population, course: Course, rng: np.random.Generator) -
         yield side(population.table(rng, course.batch), population.features)
 
 
-def _alerts(batches: Iterator[Side], reference: Side, options: Options) -> bool:
+def _alerts(batches: Iterator[Side], reference: Side, options: Rounds) -> bool:
     """Whether any of the batches alerts."""
     history: list[Severity] = []
     earlier: list[Earlier] = []

@@ -82,7 +82,7 @@ class ClassSlice(_Frozen):
     difference: Interval | None = None
 
 
-class Column(_Frozen):
+class ColumnPlacement(_Frozen):
     """A feature's mean in one part of the table, every class weighing the same, and where it is typical.
 
     `according_to`: project.json, else the champion's training rows, else nobody, and nothing is typical.
@@ -186,7 +186,7 @@ class GateEvidence(Payload):
     floor: Floor
     learnable: Floor | None
     classes: tuple[ClassSlice, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnPlacement, ...]
     champion: Champion | None = None
     no_champion: str = ""
     surprise: Surprise | None = None

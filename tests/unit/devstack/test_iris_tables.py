@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from devstack.iris_tables import shifted, split_iris
-from iris_core.drift.sides import judged, read_side
+from iris_core.drift.sides import compare, read_side
 from iris_core.errors import ConfigError
 from iris_core.settings.project import Feature, load_project
 from iris_core.tables import MemoryInput
@@ -73,5 +73,5 @@ def test_a_shifted_table_drifts_surely(seed: int) -> None:
     training, inference = split_iris(SCHEMA, seed)
     tables = (training, shifted(inference, SCHEMA))
     reference, current = (read_side(MemoryInput(one.csv(), "a.csv"), SCHEMA) for one in tables)
-    verdict, _ = judged(reference, current, SCHEMA)
+    verdict, _ = compare(reference, current, SCHEMA)
     assert (verdict.severity, verdict.columns[0]) == ("high", "petal_length")

@@ -16,7 +16,7 @@ from iris_core.events.alias import AliasPoll, Staged, unscored
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.scoring import source
+from iris_core.scoring import inference_source
 from tests.records import like
 
 pytestmark = pytest.mark.integration
@@ -142,7 +142,7 @@ class TestUnscored:
 
     def _found(self, workspace: Workspace, staged: Staged | None) -> list[str]:
         poll = self._polled(staged)
-        found = unscored(poll, workspace.store, workspace.ledger, source(workspace), 30.0)
+        found = unscored(poll, workspace.store, workspace.ledger, inference_source(workspace), 30.0)
         return [item.uri for item in found]
 
     def test_the_newest_object_until_this_version_has_scored_it(self, workspace: Workspace) -> None:

@@ -118,7 +118,7 @@ class TestSteps:
 
 def trained(workspace: Workspace, data: bytes) -> dict[str, Any]:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    return training.train(workspace, training.reconcile(workspace)).model_dump(mode="json")
+    return training.train(workspace, training.reconcile_training(workspace)).model_dump(mode="json")
 
 
 @pytest.mark.integration

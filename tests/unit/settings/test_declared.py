@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from iris_core.errors import ConfigError
-from iris_core.settings.declared import Declared, as_text, examples, is_secret, read, variable, variables
+from iris_core.settings.declared import (
+    Declared,
+    as_text,
+    examples,
+    is_secret,
+    read_variables,
+    variable,
+    variables,
+)
 from iris_core.settings.project import project_file
 from iris_core.settings.values import bare
 from iris_core.settings.variables import Settings, load_settings
@@ -195,21 +203,21 @@ class Tea(Declared):
 
 class TestAnotherModel:
     def test_defaults_and_values(self) -> None:
-        assert (read(Tea, {}).kind, read(Tea, {}).minutes) == ("green", 2.5)
-        given = read(Tea, {"TEA_KIND": "black\r", "TEA_MINUTES": "3"})
+        assert (read_variables(Tea, {}).kind, read_variables(Tea, {}).minutes) == ("green", 2.5)
+        given = read_variables(Tea, {"TEA_KIND": "black\r", "TEA_MINUTES": "3"})
         assert (given.kind, given.minutes) == ("black", 3)
 
     def test_errors(self) -> None:
         with pytest.raises(ConfigError, match=r"^TEA_MINUTES=0: .*Example: TEA_MINUTES=2.5$"):
-            read(Tea, {"TEA_MINUTES": "0"})
+            read_variables(Tea, {"TEA_MINUTES": "0"})
         with pytest.raises(ConfigError, match=r"Example: TEA_KIND=green or black$"):
-            read(Tea, {"TEA_KIND": "white"})
+            read_variables(Tea, {"TEA_KIND": "white"})
         with pytest.raises(ConfigError, match="Was TEA_KIND meant"):
-            read(Tea, {"TEA_KINDS": "white"})
+            read_variables(Tea, {"TEA_KINDS": "white"})
 
     def test_by_default_the_process_environment_is_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEA_KIND", "black")
-        assert read(Tea).kind == "black"
+        assert read_variables(Tea).kind == "black"
         assert Tea().kind == "black"
 
 

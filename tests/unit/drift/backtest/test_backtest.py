@@ -11,7 +11,7 @@ import pytest
 from iris_core.drift.backtest.detections import DETECTIONS, Detection
 from iris_core.drift.backtest.plot import picture
 from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_distribution, of_table
-from iris_core.drift.backtest.rates import Case, Options, cell, delay, pairs
+from iris_core.drift.backtest.rates import Case, Rounds, cell, delay, pairs
 from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shifted
 from iris_core.drift.statistics import of_frame
@@ -21,7 +21,7 @@ from iris_core.errors import DataRejected
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
-OURS_ONLY = Options(rounds=100, baseline_rounds=0, compared=0)
+OURS_ONLY = Rounds(rounds=100, baseline_rounds=0, compared=0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_evidentlys_functions_give_what_its_report_gives(normal: Population, ref
 
 
 def test_the_baseline_stands_beside(normal: Population) -> None:
-    found = cell(normal, Case(NO_DRIFT, 5000, 30), Options(rounds=20, baseline_rounds=20, compared=0))
+    found = cell(normal, Case(NO_DRIFT, 5000, 30), Rounds(rounds=20, baseline_rounds=20, compared=0))
     assert found.alarms <= 0.15
     assert found.evidently_any is not None
     assert found.evidently_any.share == 1.0
@@ -104,7 +104,7 @@ def test_delay_counts_batches_until_two_of_three(flags: list[bool], batches: flo
 
 
 def test_the_same_seed_gives_the_same_cell(normal: Population) -> None:
-    options = Options(rounds=5, baseline_rounds=2, compared=0, seed=3)
+    options = Rounds(rounds=5, baseline_rounds=2, compared=0, seed=3)
     case = Case(Shift("label", 0.3), 120, 30)
     assert cell(normal, case, options) == cell(normal, case, options)
 
@@ -121,7 +121,7 @@ def test_a_table_is_a_population_of_its_rows() -> None:
 
 
 def test_a_picture(normal: Population, tmp_path: Path) -> None:
-    options = Options(rounds=2, baseline_rounds=1, compared=0)
+    options = Rounds(rounds=2, baseline_rounds=1, compared=0)
     cells = [cell(normal, Case(shift, 120, 30), options) for shift in (NO_DRIFT, Shift("mean", 0.5))]
     picture(cells, tmp_path / "rates.png", "normal")
     assert (tmp_path / "rates.png").read_bytes().startswith(b"\x89PNG")
@@ -129,7 +129,7 @@ def test_a_picture(normal: Population, tmp_path: Path) -> None:
 
 def test_models_that_keep_their_reference(normal: Population) -> None:
     course = Course(reference=60, batch=30, batches=4)
-    found = play(normal, course, 3, Options(seed=1))
+    found = play(normal, course, 3, Rounds(seed=1))
     assert (found.models, found.alerted, found.share) == (3, 0, 0.0)
 
 
@@ -137,7 +137,7 @@ def test_a_model_whose_batches_drift_alerts() -> None:
     """Each table that is drawn lies higher than the one before: so does every batch than its reference."""
     drawn = iter(range(100))
     rising = of_distribution("rising", lambda rng, n: rng.standard_normal((n, 4)) + 3 * next(drawn))
-    assert play(rising, Course(reference=60, batch=30, batches=3), 2, Options(seed=1)).share == 1.0
+    assert play(rising, Course(reference=60, batch=30, batches=3), 2, Rounds(seed=1)).share == 1.0
 
 
 @pytest.mark.parametrize("detection", DETECTIONS, ids=lambda one: one.name)
