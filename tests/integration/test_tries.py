@@ -283,7 +283,7 @@ class TestMonitoring:
         score_all(inbox)
         [scoring_path] = monitoring.plan_reports(inbox)
         with monkeypatch.context() as patch:
-            patch.setattr(importlib.import_module("iris_core.monitoring.report"), "judged", lambda *_: 1 / 0)
+            patch.setattr(importlib.import_module("iris_core.monitoring.report"), "compare", lambda *_: 1 / 0)
             for number in range(3):
                 with pytest.raises(TryFailed, match="ZeroDivisionError at"):
                     monitoring.report(run(inbox, number), scoring_path)
