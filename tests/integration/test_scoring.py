@@ -359,7 +359,7 @@ class TestLocalFile:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"
         path.write_bytes(test_csv)
         score_file(staged, path, "staging", out)
-        monkeypatch.setattr("iris_core.cli.scoring.open_workspace", lambda: staged)
+        monkeypatch.setattr("iris_core.cli.scoring.deployed_workspace", lambda: staged)
         bad_row = b"1,x,2,3,setosa\n"
         done = CliRunner().invoke(app, ["score", "-"], input=test_csv + bad_row)
         assert done.exit_code == 0, done.stderr
