@@ -24,9 +24,9 @@ import typer
 
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
-from iris_core.drift.backtest.detections import DETECTIONS, Detection, measured
+from iris_core.drift.backtest.detections import DETECTIONS, Detection, detected_share
 from iris_core.drift.backtest.populations import Population, built_in
-from iris_core.drift.backtest.rates import LARGE, Case, Cell, Options, cell
+from iris_core.drift.backtest.rates import LARGE, Case, Cell, Rounds, cell
 from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift
 
@@ -75,18 +75,18 @@ class Amount:
     compared: int
     seed: int
 
-    def first(self, family: str) -> Options:
+    def first(self, family: str) -> Rounds:
         """Of every size; Evidently's default stands beside normal data only."""
         baseline = (self.baseline_rounds, self.compared) if family == NORMAL else (0, 0)
-        return Options(self._of(family, self.rounds), *baseline, self.seed)
+        return Rounds(self._of(family, self.rounds), *baseline, self.seed)
 
-    def second(self, family: str, current: int) -> Options:
+    def second(self, family: str, current: int) -> Rounds:
         """Of the sizes that may be the worst, with draws of their own; a third at 100,000 rows."""
         more = LARGE_AGAIN if current >= LARGE else 1
-        return Options(self._of(family, self.again) * more, 0, 0, self.seed + 1)
+        return Rounds(self._of(family, self.again) * more, 0, 0, self.seed + 1)
 
-    def shifted(self) -> Options:
-        return Options(self.shift_rounds, self.baseline_rounds, self.compared, self.seed)
+    def shifted(self) -> Rounds:
+        return Rounds(self.shift_rounds, self.baseline_rounds, self.compared, self.seed)
 
     def _of(self, family: str, rounds: int) -> int:
         return rounds // (WIDE_SHARE if family.startswith(WIDE) else 1)
@@ -237,23 +237,23 @@ def tiny_is_not_high(amount: Amount) -> list[Measured]:
 
 def detected(detection: Detection, amount: Amount) -> list[Measured]:
     """What must be seen, beside the shifts of normal data."""
-    share, rounds = measured(detection, amount.shift_rounds, amount.seed)
+    share, rounds = detected_share(detection, amount.shift_rounds, amount.seed)
     return [_wanted(detection.name, share, detection.goal, (rounds, f"{detection.least} or worse"))]
 
 
 def models_that_alert(amount: Amount) -> list[Measured]:
     """Models that keep their reference: the worst over references and batches."""
-    population, first = built_in(NORMAL), Options(seed=amount.seed)
+    population, first = built_in(NORMAL), Rounds(seed=amount.seed)
     told = {course: play(population, course, amount.models, first) for course in COURSES}
     for found in told.values():
         print(f"  {found}", flush=True)
     worst = max(told, key=lambda course: told[course].share)
-    again = play(population, worst, amount.models_again, Options(seed=amount.seed + 1))
+    again = play(population, worst, amount.models_again, Rounds(seed=amount.seed + 1))
     case = f"reference {worst.reference:,}, batches of {worst.batch:,} rows"
     return [_rare(MODELS, again.share, ALERTS, (again.models, case))]
 
 
-def _played(population: Population, case: Case, options: Options) -> Cell:
+def _played(population: Population, case: Case, options: Rounds) -> Cell:
     began, found = time.perf_counter(), cell(population, case, options)
     medium = found.ours["medium"].share
     print(

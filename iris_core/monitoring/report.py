@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.performance import Answered
-from iris_core.drift.sides import Side, judged, read_side
+from iris_core.drift.sides import Side, compare, read_side
 from iris_core.drift.spread import LEARNT_FROM, Spread, learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
@@ -28,7 +28,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
-from iris_core.monitoring.metrics import log_history, metrics
+from iris_core.monitoring.metrics import drift_metrics, log_history
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
@@ -152,7 +152,7 @@ def _compare(
     profile = learnt_profile(workspace, training, scored.model)
     earlier = verdicts.earlier(workspace, identity, scored.about)
     known = _known(workspace, scored, earlier, profile.weights)
-    verdict, tested = judged(profile.side(table), after, table, known)
+    verdict, tested = compare(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
     uris = {name: _put_file(workspace, f"{base}/{name}", body) for name, body in files.items()}
@@ -249,7 +249,7 @@ def _log(
     name = workspace.settings.names.drift_experiment
     tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
     with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity, tags) as run_id:
-        mlflow.log_metrics(dict(metrics(verdict)))
+        mlflow.log_metrics(dict(drift_metrics(verdict)))
         mlflow.set_tag("mlflow.note.content", verdict.sentence)
         for file, body in files.items():
             mlflow.log_text(body.decode(), file)

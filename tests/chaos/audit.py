@@ -48,7 +48,7 @@ def sources(workspace: Workspace) -> dict[Kind, Source]:
     return {
         "training": Source(settings.bucket, settings.train_key),
         "scoring": Source(settings.bucket, settings.test_key),
-        "performance": labels.source(workspace),
+        "performance": labels.labels_source(workspace),
     }
 
 

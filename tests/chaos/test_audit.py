@@ -57,7 +57,7 @@ class Deployment:
 
     def _train(self) -> None:
         at = self.workspace
-        trained = training.train(at, training.validate(at, training.reconcile(at)))
+        trained = training.train(at, training.validate(at, training.reconcile_training(at)))
         promotion.register_step(at, trained.identity)
 
     def _score(self) -> None:

@@ -33,7 +33,7 @@ class Detection:
     """Share of the usual number of rounds."""
 
 
-def measured(detection: Detection, rounds: int, seed: int) -> tuple[float, int]:
+def detected_share(detection: Detection, rounds: int, seed: int) -> tuple[float, int]:
     """Share of the rounds in which it was seen, and how many there were."""
     rng = np.random.default_rng([seed, len(detection.name)])
     turns = max(20, round(rounds * detection.rounds))
@@ -76,7 +76,7 @@ def prior(rng: np.random.Generator) -> Severity:
     return verdict(reference, batch, NAMES).severity
 
 
-def pooled(rng: np.random.Generator) -> Severity:
+def pooled_small_files(rng: np.random.Generator) -> Severity:
     """Ten files of 19 rows, one column a standard deviation higher; the verdict on the tenth."""
     reference = side(_normal(rng, SMALL_REFERENCE), NAMES)
     earlier: list[Earlier] = []
@@ -104,6 +104,6 @@ DETECTIONS = (
     Detection("detect_shape_n20000", stuck(20_000), "low", 0.95, 0.2),
     Detection("detect_correlation_n300", turned, "low", 0.9, 0.3),
     Detection("detect_prior_60_20_20_n300", prior, "low", 0.9, 0.3),
-    Detection("detect_pooled_19x10", pooled, "low", 0.9, 0.3),
+    Detection("detect_pooled_19x10", pooled_small_files, "low", 0.9, 0.3),
     Detection("detect_all_wrong_medium", all_wrong, "medium", 1.0, 0.3),
 )
