@@ -11,18 +11,16 @@ rounds of those give the figure. The largest of twenty noisy shares would lie ab
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import partial
-from math import sqrt
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from devstack.figures import Figure, write_figures
+from benchmarks.shares import Measured, at_least, at_most, store
 from devstack.home import find_home
 from iris_core.drift.backtest.detections import DETECTIONS, Detection, detected_share
 from iris_core.drift.backtest.populations import Population, built_in
@@ -30,7 +28,6 @@ from iris_core.drift.backtest.rates import LARGE, Case, Cell, Rounds, cell
 from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift
 
-TARGET = "bench-backtest"
 FAMILIES = (
     "normal",
     "lognormal",
@@ -50,6 +47,7 @@ LARGE_AGAIN = 3
 """Times a tenth."""
 SUSPECTS = 3
 """So many sizes are measured again."""
+TARGET = "bench-backtest"
 MODELS = "models_with_false_alert_100_batches"
 LOW, MEDIUM, ALERTS = 0.05, 0.01, 0.05
 LARGE_REFERENCES = (500, 5_000)
@@ -93,31 +91,6 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A figure, and what stands behind it: rounds, standard error, the case that it is from."""
-
-    figure: Figure
-    rounds: int
-    case: str
-
-    @property
-    def standard_error(self) -> float:
-        share = self.figure.value or 0.0
-        return sqrt(share * (1 - share) / self.rounds)
-
-    def details(self, amount: Amount) -> dict[str, Any]:
-        """What the file of figures says beside the figure."""
-        error = round(self.standard_error, 4)
-        return {**vars(amount), "rounds": self.rounds, "standard_error": error, "case": self.case}
-
-    def told(self) -> str:
-        one = self.figure
-        beside = "" if one.baseline is None else f"  Evidently {one.baseline}"
-        value = f"{one.value:>7} ± {self.standard_error:.4f}"
-        return f"{one.name:<38} {value}  goal {one.goal}  ({self.rounds:,} rounds, {self.case}){beside}"
-
-
-@dataclass(frozen=True)
 class Seen:
     """A shift of normal data that a batch of so many rows must show."""
 
@@ -157,11 +130,6 @@ def _names(family: str) -> tuple[str, ...]:
     return (f"false_alarm_{family}_worst", f"medium_alarm_{family}_worst", *by_rows)
 
 
-def allowed(rate: float, rounds: int) -> float:
-    """The rate, and three standard errors of its measurement."""
-    return round(rate + 3 * sqrt(rate * (1 - rate) / rounds), 4)
-
-
 def false_alarms(family: str, amount: Amount) -> list[Measured]:
     """The worst over all sizes, at low and at medium or worse; on normal data by the batch's rows, too."""
     population = built_in(family)
@@ -196,16 +164,7 @@ def _false(
 ) -> Measured:
     """The worst of the cells; the goal leaves three standard errors."""
     worst = max(cells, key=share)
-    return _rare(name, share(worst), rate, (worst.rounds, _sizes(worst)), baseline)
-
-
-def _rare(
-    name: str, share: float, rate: float, behind: tuple[int, str], baseline: float | None = None
-) -> Measured:
-    goal = allowed(rate, behind[0])
-    return Measured(
-        Figure(name=name, value=round(share, 4), unit="share", baseline=baseline, goal=goal), *behind
-    )
+    return at_most(name, share(worst), rate, (worst.rounds, _sizes(worst)), baseline)
 
 
 def shift_seen(seen: Seen, amount: Amount) -> list[Measured]:
@@ -214,18 +173,8 @@ def shift_seen(seen: Seen, amount: Amount) -> list[Measured]:
     cells = [_played(built_in(NORMAL), case, amount.shifted()) for case in cases]
     least = min(cells, key=lambda one: one.alarms)
     return [
-        _wanted(seen.name, least.alarms, seen.goal, (least.rounds, _sizes(least)), _evidently(cells, min))
+        at_least(seen.name, least.alarms, seen.goal, (least.rounds, _sizes(least)), _evidently(cells, min))
     ]
-
-
-def _wanted(
-    name: str, share: float, goal: float, behind: tuple[int, str], baseline: float | None = None
-) -> Measured:
-    """What must be seen; `behind` it are so many rounds of a case."""
-    figure = Figure(
-        name=name, value=round(share, 4), unit="share", baseline=baseline, goal=goal, better="higher"
-    )
-    return Measured(figure, *behind)
 
 
 def tiny_is_not_high(amount: Amount) -> list[Measured]:
@@ -238,7 +187,7 @@ def tiny_is_not_high(amount: Amount) -> list[Measured]:
 def detected(detection: Detection, amount: Amount) -> list[Measured]:
     """What must be seen, beside the shifts of normal data."""
     share, rounds = detected_share(detection, amount.shift_rounds, amount.seed)
-    return [_wanted(detection.name, share, detection.goal, (rounds, f"{detection.least} or worse"))]
+    return [at_least(detection.name, share, detection.goal, (rounds, f"{detection.least} or worse"))]
 
 
 def models_that_alert(amount: Amount) -> list[Measured]:
@@ -250,7 +199,7 @@ def models_that_alert(amount: Amount) -> list[Measured]:
     worst = max(told, key=lambda course: told[course].share)
     again = play(population, worst, amount.models_again, Rounds(seed=amount.seed + 1))
     case = f"reference {worst.reference:,}, batches of {worst.batch:,} rows"
-    return [_rare(MODELS, again.share, ALERTS, (again.models, case))]
+    return [at_most(MODELS, again.share, ALERTS, (again.models, case))]
 
 
 def _played(population: Population, case: Case, options: Rounds) -> Cell:
@@ -273,24 +222,6 @@ def _sizes(found: Cell) -> str:
 def _evidently(cells: Sequence[Cell], chosen: Callable[..., float]) -> float | None:
     shares = [one.evidently_any.share for one in cells if one.evidently_any]
     return round(chosen(shares), 4) if shares else None
-
-
-def _store(found: Sequence[Measured], amount: Amount) -> None:
-    """Write the figures; those of other parts stay as an earlier run measured them."""
-    home = find_home()
-    stood = home.results / f"{TARGET}.json"
-    before = json.loads(stood.read_text()) if stood.exists() else {"figures": [], "parameters": {}}
-    details = before["parameters"].get("measured", {}) | {
-        one.figure.name: one.details(amount) for one in found
-    }
-    figures = {one["name"]: Figure.model_validate(_given(one)) for one in before["figures"]}
-    figures |= {one.figure.name: one.figure for one in found}
-    known = [figure for name, figure in figures.items() if name in details]
-    write_figures(home, TARGET, known, {"measured": details})
-
-
-def _given(figure: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in figure.items() if name != "met"}
 
 
 def main(
@@ -318,7 +249,7 @@ def main(
     for place, part in enumerate(wanted, 1):
         print(f"[{place}/{len(wanted)}, {time.perf_counter() - began:.0f} s] {part.names[0]}", flush=True)
         found += part.measure(amount)
-        _store(found, amount)
+        store(find_home(), TARGET, found, vars(amount))
     for one in found:
         print(one.told())
     print(f"seed {seed}, {time.perf_counter() - began:.0f} s")

@@ -67,7 +67,7 @@ def report(
 def backtest(
     reference: Annotated[
         str,
-        typer.Option(help="A CSV file, s3://bucket/key, or: iris, normal, gamma, lognormal, student5, rare."),
+        typer.Option(help="A CSV file, s3://bucket/key, iris, or a distribution: normal, cauchy, poisson, …"),
     ] = "iris",
     sizes: Annotated[str, typer.Option(help="Rows of a batch, comma-separated.")] = "30,100,1000",
     references: Annotated[
