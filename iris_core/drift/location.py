@@ -37,13 +37,27 @@ def standardised(
     distribution: first term of the Cornish-Fisher expansion (Johnson, "Modified t tests and confidence
     intervals for asymmetrical populations", JASA 73, 1978). Never narrowed.
     """
+    value, error, stretch = _shift(reference, current)
+    t = -float(special.stdtrit(reference.count + current.count - 2, alpha / 2))
+    return value, (t + stretch * (t**2 - 1)) * error
+
+
+def student_chance(reference: FeatureStatistics, current: FeatureStatistics) -> float:
+    """The level at which the same test allows just as much as was found."""
+    value, error, stretch = _shift(reference, current)
+    wanted = abs(value) / error + stretch  # = t + stretch · t²
+    t = 2 * wanted / (1 + sqrt(1 + 4 * stretch * wanted))
+    return 2 * float(special.stdtr(reference.count + current.count - 2, -t))
+
+
+def _shift(reference: FeatureStatistics, current: FeatureStatistics) -> tuple[float, float, float]:
+    """Standardised mean difference, its standard error, and how far skewness stretches its distribution."""
     a, b = reference.moments, current.moments
     pooled = a.m2 + b.m2
     precision = 1 / a.n + 1 / b.n
     skewness = sqrt(a.n + b.n) * ((a.m3 + b.m3) / pooled) / sqrt(pooled)
     skewness *= (1 / b.n**2 - 1 / a.n**2) / precision**1.5
-    value = (b.mean - a.mean) / (reference.std or 1.0)
-    t = -float(special.stdtrit(a.n + b.n - 2, alpha / 2))
-    t += max(0.0, copysign(skewness, skewness * value)) * (t**2 - 1) / 6
+    std = reference.std or 1.0
+    value = (b.mean - a.mean) / std
     error = sqrt(pooled / (a.n + b.n - 2) * precision)
-    return value, t * error / (reference.std or 1.0)
+    return value, error / std, max(0.0, copysign(skewness, skewness * value)) / 6

@@ -15,11 +15,9 @@ import polars as pl
 from scipy import special
 
 from iris_core.drift.change import Change
-from iris_core.drift.location import standardised
+from iris_core.drift.location import standardised, student_chance
 from iris_core.drift.ranks import Numbers
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics, merge_tables, of_frame
-
-HALVINGS = 30
 
 
 def placement_scores(reference: Numbers, values: Numbers) -> Numbers:
@@ -53,11 +51,4 @@ def together(batches: Sequence[TableStatistics]) -> TableStatistics:
 def score_shift(reference: FeatureStatistics, current: FeatureStatistics, alpha: float) -> Change:
     """Mean score of batches against that of the reference's own rows, in its standard deviations."""
     value, noise = standardised(reference, current, alpha)
-    low, high = -300.0, 0.0  # decimal logarithm of the chance
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if standardised(reference, current, 10**middle)[1] >= abs(value):
-            low = middle
-        else:
-            high = middle
-    return Change(value, noise, 10**high)
+    return Change(value, noise, student_chance(reference, current))

@@ -52,12 +52,16 @@ def test_scores_of_batches_merge() -> None:
     assert merged.std == pytest.approx(both.std)
 
 
-def test_the_chance_of_a_shift_of_scores_is_where_its_noise_is_as_large() -> None:
+@pytest.mark.parametrize("skewed", [False, True])
+def test_the_chance_of_a_shift_of_scores_is_where_its_noise_is_as_large(skewed: bool) -> None:
     rng = np.random.default_rng(2)
-    old, new = (
-        of_frame(pl.DataFrame({"x": rng.normal(at, 1, n)}), ["x"])["x"] for at, n in ((0, 200), (0.4, 90))
+    drawn = (
+        (rng.normal(at, 1, n) for at, n in ((0, 200), (0.4, 90))),
+        (rng.normal(0, 1, 200), rng.exponential(1.4, 30) - 0.6),
     )
+    old, new = (of_frame(pl.DataFrame({"x": values}), ["x"])["x"] for values in drawn[skewed])
     change = score_shift(old, new, 0.01)
+    assert 1e-4 < change.chance < 0.05
     assert score_shift(old, new, change.chance).noise == pytest.approx(abs(change.value))
 
 
