@@ -9,7 +9,7 @@ from iris_core.drift.known import Earlier
 from iris_core.drift.placement import score_shift, together
 from iris_core.drift.severity import ColumnEvidence, TermEvidence, carried, term_evidence
 from iris_core.drift.share import share_difference
-from iris_core.drift.spread import widened
+from iris_core.drift.spread import Compared, widened
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics
 from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, Term
 
@@ -62,17 +62,20 @@ def _small_terms(
     reference: FeatureStatistics, pooled: FeatureStatistics, among: tuple[int, int], spread: float
 ) -> Iterator[TermEvidence]:
     """Shares and means, `among` so many columns and batches."""
-    (columns, batches), m, n = among, reference.rows, pooled.rows
+    columns, batches = among
+    rows = Compared(reference.rows, pooled.rows, batches)
     counted: dict[Term, tuple[int, int]] = {
         "missing": (reference.missing, pooled.missing),
         "infinite": (reference.infinite, pooled.infinite),
     }
     for term, (was, now) in counted.items():
-        share = share_difference(was, m, now, n, ALPHA[term] / columns)
-        yield term_evidence(term, widened(share, m, n, spread, batches), columns)
+        alpha = ALPHA[term] / columns
+        share = share_difference(was, reference.rows, now, pooled.rows, alpha)
+        yield term_evidence(term, widened(share, rows, spread, alpha), columns)
     if min(reference.count, pooled.count) >= MINIMUM_ROWS and reference.std:
-        shift = score_shift(reference, pooled, ALPHA["mean"] / columns)
-        yield term_evidence("recent", widened(shift, m, n, spread, batches), columns, ALPHA["mean"])
+        alpha = ALPHA["mean"] / columns
+        shift = widened(score_shift(reference, pooled, alpha), rows, spread, alpha)
+        yield term_evidence("recent", shift, columns, ALPHA["mean"])
 
 
 def recent_terms(
@@ -83,12 +86,13 @@ def recent_terms(
         return {}
     last = [*(batch.scores for batch in earlier[1 - RECENT :]), dict(scores)]
     pooled, columns = together(last), len(reference)
-    return {
-        name: term_evidence("recent", widened(shift, one.rows, pooled[name].rows, spread, len(last)), columns)
-        for name, one in reference.items()
-        if min(one.count, pooled[name].count) >= MINIMUM_ROWS and one.std
-        for shift in [score_shift(one, pooled[name], ALPHA["recent"] / columns)]
-    }
+    alpha, shifts = ALPHA["recent"] / columns, {}
+    for name, one in reference.items():
+        if min(one.count, pooled[name].count) >= MINIMUM_ROWS and one.std:
+            rows = Compared(one.rows, pooled[name].rows, len(last))
+            shift = widened(score_shift(one, pooled[name], alpha), rows, spread, alpha)
+            shifts[name] = term_evidence("recent", shift, columns)
+    return shifts
 
 
 def with_recent(

@@ -16,7 +16,7 @@ from iris_core.drift.ranks import Numbers, Pooled, pooled
 from iris_core.drift.scale import std_ratio
 from iris_core.drift.shape import distribution_distance
 from iris_core.drift.share import share_difference
-from iris_core.drift.spread import widened
+from iris_core.drift.spread import Compared, widened
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import (
     ALPHA,
@@ -93,8 +93,10 @@ def column_severity(
     terms = [*_shares(old, new, columns)]
     if min(rows.m, rows.n) >= MINIMUM_ROWS:
         terms += _values(old, new, rows, columns)
+    compared = Compared(old.rows, new.rows)
     judged = [
-        term_evidence(term, widened(change, old.rows, new.rows, spread), columns) for term, change in terms
+        term_evidence(term, widened(change, compared, spread, ALPHA[term] / columns), columns)
+        for term, change in terms
     ]
     return carried(column, judged, _note(old, new))
 

@@ -10,6 +10,7 @@ others.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,8 @@ FEWEST_BATCHES = 5
 LEARNT_FROM = 20
 """At most so many of a model's first batches."""
 CONFIDENCE = 0.9
+TINIEST = 1e-270
+"""Below this, chances may have been rounded to 0."""
 
 
 class Spread(BaseModel):
@@ -38,20 +41,38 @@ class Spread(BaseModel):
         return self.batches >= LEARNT_FROM
 
 
-def widened(change: Change, m: float, n: float, spread: float, batches: int = 1) -> Change:
+@dataclass(frozen=True)
+class Compared:
+    """Rows of the reference, and rows of so many batches that are compared with it."""
+
+    m: float
+    n: float
+    batches: int = 1
+
+
+def widened(change: Change, rows: Compared, spread: float, alpha: float) -> Change:
     """A change as it is judged when batches spread.
 
     :param change: as it is judged when they do not.
-    :param m: rows of the reference.
-    :param n: rows that are compared with it.
+    :param rows: how many were compared.
     :param spread: standard deviation of the batches' means, in those of the rows.
-    :param batches: so many of them have the n rows.
+    :param alpha: the level that the change's noise is for.
     """
     if not spread:
         return change
-    effect = sqrt(1 + (1 + 1 / batches) * spread**2 / (1 / m + 1 / n))
-    chance = 2 * float(special.ndtr(special.ndtri(change.chance / 2) / effect))
+    effect = sqrt(1 + (1 + 1 / rows.batches) * spread**2 / (1 / rows.m + 1 / rows.n))
+    chance = 2 * float(special.ndtr(-_deviations(change, alpha) / effect))
     return Change(change.value, change.noise * effect, chance)
+
+
+def _deviations(change: Change, alpha: float) -> float:
+    """A change in standard deviations of a normal: by its chance, or its noise where that is too small for a
+    double.
+    """
+    if change.chance > TINIEST:
+        return -float(special.ndtri(change.chance / 2))
+    by_size = abs(change.value) / change.noise * -float(special.ndtri(alpha / 2))
+    return max(by_size, -float(special.ndtri(TINIEST / 2)))
 
 
 def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float | None:

@@ -15,7 +15,7 @@ from iris_core.drift.performance import Answered
 from iris_core.drift.ranks import Numbers
 from iris_core.drift.severity import ColumnEvidence, carried, term_evidence
 from iris_core.drift.share import share_difference, share_increase
-from iris_core.drift.spread import widened
+from iris_core.drift.spread import Compared, widened
 from iris_core.drift.statistics import LARGEST
 from iris_core.drift.thresholds import ALPHA, LEVEL, MINIMUM_ROWS, SURE, Term
 
@@ -35,7 +35,9 @@ def joint_evidence(
     if found is None:
         return None
     name = BETWEEN.join(features[place] for place in found.pair)
-    return _evidence(name, "joint", widened(found.change, len(old), len(new), spread))
+    return _evidence(
+        name, "joint", widened(found.change, Compared(len(old), len(new)), spread, ALPHA["joint"])
+    )
 
 
 def mix_evidence(reference: pl.DataFrame, current: pl.DataFrame, spread: float) -> ColumnEvidence | None:
@@ -49,7 +51,7 @@ def mix_evidence(reference: pl.DataFrame, current: pl.DataFrame, spread: float) 
     m, n = sum(old.values()), sum(new.values())
     if min(m, n) < MINIMUM_ROWS:
         return None
-    change = widened(moved_share(old, new, ALPHA["mix"], SEED), m, n, spread)
+    change = widened(moved_share(old, new, ALPHA["mix"], SEED), Compared(m, n), spread, ALPHA["mix"])
     found = _evidence(PREDICTION, "mix", change)
     term = found.terms[0]
     if len(new) == 1 < len(old) and term.level in ("none", "low") and term.chance <= SURE * LEVEL:
@@ -66,7 +68,7 @@ def accuracy_evidence(current: pl.DataFrame, known: Known) -> ColumnEvidence | N
     lost = share_increase(m - known.holdout.right, m, n - answered.right, n, ALPHA["accuracy"])
     if lost.value <= 0:
         lost = Change(lost.value, lost.noise, 1.0)
-    return _evidence(known.label, "accuracy", widened(lost, m, n, known.spread))
+    return _evidence(known.label, "accuracy", widened(lost, Compared(m, n), known.spread, ALPHA["accuracy"]))
 
 
 def rejected_evidence(m: int, n: int, rejected: Rejected, spread: float) -> ColumnEvidence | None:
@@ -79,7 +81,7 @@ def rejected_evidence(m: int, n: int, rejected: Rejected, spread: float) -> Colu
     if not rejected.rows or min(m, total) < MINIMUM_ROWS:
         return None
     change = share_difference(0, m, rejected.rows, total, ALPHA["rejected"])
-    return _evidence(REJECTED, "rejected", widened(change, m, total, spread))
+    return _evidence(REJECTED, "rejected", widened(change, Compared(m, total), spread, ALPHA["rejected"]))
 
 
 def answers(sample: pl.DataFrame, label: str) -> Answered:

@@ -57,3 +57,17 @@ def test_a_learnt_spread_keeps_the_level(draw: Callable[[np.random.Generator, in
     assert alarms["independent"] >= 30  # of 150: what such data do to tests of independent rows
     # 7.5 of 150 at 5 %; five batches share a reference, so they alarm together: 3 of 30 models.
     assert alarms["learnt"] <= 15
+
+
+def test_large_batches_keep_the_level_and_are_seen() -> None:
+    """Chances of independent rows are below what a double holds here."""
+    rng = np.random.default_rng(4)
+
+    def side(shift: float = 0.0) -> Side:
+        frame = pl.DataFrame(_days(rng, 5_000) + shift, schema=list(NAMES))
+        return Side(of_frame(frame, NAMES), frame)
+
+    known = Known(spread=0.3)
+    alarms = sum(judge(side(), side(), known).severity != "none" for _ in range(60))
+    assert alarms <= 8  # 3 of 60 at 5 %
+    assert judge(side(), side(2.5), known).severity == "high"

@@ -21,7 +21,7 @@ from iris_core.drift.ranks import pooled
 from iris_core.drift.scale import std_ratio
 from iris_core.drift.shape import distribution_distance
 from iris_core.drift.share import share_difference, share_increase
-from iris_core.drift.spread import learnt_spread, widened
+from iris_core.drift.spread import Compared, learnt_spread, widened
 from iris_core.drift.statistics import FeatureStatistics, of_frame
 from iris_core.drift.thresholds import ALPHA, LEVEL, Thresholds, level
 
@@ -234,10 +234,17 @@ def test_more_wrong_answers_are_one_sided() -> None:
 
 def test_a_spread_of_batches_widens_what_chance_allows() -> None:
     # 1/m + 1/n = 0.02, and 2 · 0.1² more: twice the variance.
-    change = widened(Change(0.5, 0.3, 0.0027), 100, 100, 0.1)
+    change = widened(Change(0.5, 0.3, 0.0027), Compared(100, 100), 0.1, 0.01)
     assert change.noise == pytest.approx(0.3 * 2**0.5)
     assert change.chance == pytest.approx(2 * stats.norm.sf(stats.norm.isf(0.00135) / 2**0.5))
-    assert widened(change, 100, 100, 0.0) is change
+    assert widened(change, Compared(100, 100), 0.0, 0.01) is change
+
+
+def test_a_chance_too_small_for_a_double_is_widened_by_the_size() -> None:
+    # 60 standard deviations of independent rows; 1 + 2 · 0.3² · 2,500 = 451 times the variance.
+    noise = -stats.norm.ppf(0.005)
+    change = widened(Change(60.0, noise, 0.0), Compared(5_000, 5_000), 0.3, 0.01)
+    assert change.chance == pytest.approx(2 * stats.norm.sf(60 / 451**0.5))
 
 
 def test_the_spread_of_batches_is_learnt_from_their_means() -> None:
