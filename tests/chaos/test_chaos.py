@@ -11,14 +11,14 @@ from devstack.home import Home
 from devstack.stack import Stack
 from tests.chaos.harness import INBOX, Parameters, embedded_only, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(580)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_500)]
 
 
 def test_nothing_is_lost_or_doubled_while_parts_are_killed(tmp_path: Path) -> None:
     stack = Stack(Home(tmp_path / "iris"), embedded_only(os.environ) | INBOX)
     try:
         stack.up()
-        outcome = run(stack, Parameters(seed=3, uploads=16, kills=5, settle_s=300, poison=4), print)
+        outcome = run(stack, Parameters(seed=3, uploads=16, kills=5, settle_s=900, poison=4), print)
     finally:
         stack.down()
 
