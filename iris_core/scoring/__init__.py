@@ -1,7 +1,8 @@
 """From landed inference data to published predictions, once per object version and model version.
 
-`engine` is the pure pass: ranges of bytes, rows, decisions, parts. `flow` finds what is owed and scores it
-in shards, `publish` commits it, `manifest` and `replay` make it again.
+`engine` scores a range of a table into a part of the output, without I/O of its own. `flow` finds the
+scorings that are owed and scores them in shards. `publication` publishes and commits the result. `manifest`
+and `replay` repeat a scoring.
 """
 
 from __future__ import annotations

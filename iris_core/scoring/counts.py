@@ -1,4 +1,4 @@
-"""What was counted while rows were scored: adds up over batches, parts of an object, and objects."""
+"""Counts of scored and rejected rows; they add up over batches, parts of an object, and objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Agreement = Mapping[str, Mapping[str, int]]
 
 
 class Fault(BaseModel):
-    """One kind of fault in one column: how many rows, and the first few of them."""
+    """One kind of fault in one column: the number of rows with it, and the first few rows and values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,7 +32,7 @@ class Fault(BaseModel):
     expected: str
 
     def __add__(self, later: Fault) -> Fault:
-        """The faults of two parts of a table, this one's rows first."""
+        """The fault in two consecutive parts of a table."""
         return self.model_copy(
             update={
                 "count": self.count + later.count,
@@ -42,7 +42,7 @@ class Fault(BaseModel):
         )
 
     def finding(self) -> Finding:
-        """As a finding, for the sentence."""
+        """The finding that a message is made from."""
         found = ", ".join(map(shown, self.values)) if self.column else ", ".join(self.values)
         return Finding(
             check=self.check,
@@ -55,10 +55,10 @@ class Fault(BaseModel):
 
 
 class Counts(BaseModel):
-    """Rows that were scored and that were rejected, the first by predicted class, the others by fault.
+    """Numbers of scored rows, by predicted class, and of rejected rows, by fault.
 
-    `agreement` counts pairs of label, then prediction, where there are labels. `faults` are in
-    the order in which the rows have them.
+    `agreement` counts rows by label, then by prediction, where there are labels. `faults` are in the order in
+    which the rows show them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,7 +71,7 @@ class Counts(BaseModel):
     faults: tuple[Fault, ...] = ()
 
     def __add__(self, later: Counts) -> Counts:
-        """Those of two parts of a table, this one's rows first."""
+        """Counts of two consecutive parts of a table."""
         return Counts(
             rows=self.rows + later.rows,
             rejected=self.rejected + later.rejected,
@@ -83,25 +83,25 @@ class Counts(BaseModel):
 
     @classmethod
     def total(cls, parts: Iterable[Counts]) -> Counts:
-        """Those of all parts, in row order."""
+        """Counts of all parts, given in row order."""
         return reduce(cls.__add__, parts, cls())
 
     @property
     def worst_faults(self) -> list[Fault]:
-        """Most rows first."""
+        """The faults, those with the most rows first."""
         return sorted(self.faults, key=lambda fault: -fault.count)
 
     @property
     def quality(self) -> Quality | None:
-        """How right the predictions are; None without labels."""
+        """Quality of the predictions; None without labels."""
         return quality(self.agreement)
 
     def require_usable(self, where: str, most: float) -> None:
-        """Refuse a table as a whole when it has no rows, or too many that cannot be scored.
+        """Refuse a whole table that has no rows, or too many rejected rows.
 
-        :param where: the table, for the sentence.
-        :param most: `MAX_REJECT_SHARE`, in [0, 1].
-        :raises DataRejected: the sentence names the worst column first.
+        :param where: the table's name, for the message.
+        :param most: the tolerated share of rejected rows (`MAX_REJECT_SHARE`), in [0, 1].
+        :raises DataRejected: the table is refused; the message names the worst column first.
         """
         rows = self.rows + self.rejected
         if not rows:

@@ -1,4 +1,7 @@
-"""What a model decides about rows of features: any scikit-learn classifier, a linear one by expression."""
+"""A model's decisions about rows of features.
+
+Any scikit-learn classifier decides by its own `predict`; a linear one is evaluated as a polars expression.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ Codes = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Decided:
-    """Each row's class as its place among the classes, and each class's probability where asked for."""
+    """Each row's class, as its place among the classes, and each class's probability where they are wanted.
+
+    `codes` has shape (rows,), `probabilities` has shape (rows, classes).
+    """
 
     codes: Codes
     probabilities: NDArray[np.float64] | None = None
@@ -32,10 +38,12 @@ class Decided:
 class Decider:
     """A classifier over frames of finite Float64 features.
 
-    :param names: the features in the schema's order; a model that remembers its columns decides the order.
-    :param probabilities: also give each class's probability.
-    :param fast: take the expression where the model is linear.
-    :raises ConfigError: the model has no classes, other columns, or no probabilities though they are wanted.
+    :param model: a fitted scikit-learn classifier.
+    :param names: the features in the schema's order; used unless the model remembers the order of its
+        columns.
+    :param probabilities: also compute each class's probability.
+    :param fast: use the expression where the model is linear.
+    :raises ConfigError: the model has no classes, has other columns, or lacks the wanted probabilities.
     """
 
     def __init__(
@@ -67,7 +75,7 @@ class Decider:
             )
 
     def decide(self, features: pl.DataFrame) -> Decided:
-        """The classes of rows, in their order."""
+        """Decide the class of each row, in row order."""
         chosen = features.select(self.names)
         codes = self._codes(chosen)
         if not self._with_probabilities:
@@ -92,7 +100,7 @@ class Decider:
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
 
     def _matrix(self, features: pl.DataFrame) -> Any:
-        """What the model was fitted on: a pandas frame where it remembers names, else an array."""
+        """The features as the model was fitted: a pandas frame where it remembers names, else an array."""
         values = features.to_numpy(order="fortran")
         if not self._has_names:
             return values

@@ -1,8 +1,7 @@
-"""The scoring pass: batches of rows become decisions and a part of the output, in row order.
+"""The scoring pass: reads batches of rows, decides them, and writes a part of the output in row order.
 
-A few batches are under way at once, each on a thread of its own; the part is written back as it goes. Memory
-is bounded by the batches under way, whatever the size of the table. Nothing here knows Airflow, MLflow or
-the ledger.
+Several batches are processed at once, each on its own thread, and written as they finish. These batches bound
+the memory, whatever the size of the table. This module knows neither Airflow nor MLflow nor the ledger.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from iris_core.tables.reading import WORKERS
 
 @dataclass(frozen=True)
 class Written:
-    """What a scoring pass counted, and the SHA-256 of what it wrote."""
+    """The counts of a scoring pass, and the SHA-256 of the bytes that it wrote."""
 
     counts: Counts
     digest: str
 
 
 class _Digesting:
-    """A sink that remembers the digest of what went through it."""
+    """A sink that passes bytes on and computes their digest."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -57,14 +56,22 @@ def score_table(
     watch: Callable[[int, int], None] | None = None,
     workers: int = WORKERS,
 ) -> Written:
-    """Score a table, or a range of a plain CSV, into `sink`; rows that cannot be scored go to `rejects`.
+    """Score a table, or a range of a plain CSV, into `sink`; write rows that cannot be scored to `rejects`.
 
-    The header is written with the file's first rows only: parts of consecutive ranges, one after the
-    other, are the same bytes as the whole.
+    Only the part with the file's first rows has the header: joined, the parts of consecutive ranges have the
+    same bytes as the whole.
 
-    :param decider: None copies the rows with their numbers: what everything but the model costs.
-    :param rejects: written to only if there are some, its header first.
-    :param watch: told after each batch how many rows were seen, and at which byte of the input about.
+    :param given: the table's bytes.
+    :param decider: the model; None only copies the rows with their numbers, to measure everything but the
+        model.
+    :param table: the schema of the table.
+    :param options: how predictions are written.
+    :param sink: receives the predictions.
+    :param rejects: receives the rejected rows below a header, or nothing if no row is rejected.
+    :param rows: the range to score; None scores the whole table.
+    :param watch: called after each batch with the number of rows so far and the approximate byte of the
+        input.
+    :param workers: how many batches are processed at once.
     :raises DataRejected: the table cannot be read as one, or columns are missing.
     """
     names = decider.classes if decider else ()
@@ -92,7 +99,7 @@ def score_table(
 
 
 def _counted(names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None) -> Counts:
-    """One batch."""
+    """The counts of one batch."""
     counts = Counts(rows=len(found.kept), rejected=found.rejected.height, faults=found.faults)
     if decided is None:
         return counts
@@ -113,9 +120,9 @@ def _compared(names: tuple[str, ...], labels: Labels, decided: Decided) -> dict[
 def _opened(
     given: Input, table: TableSchema, options: Options, classes: tuple[str, ...], rows: Range | None
 ) -> Table:
-    """The table that is scored.
+    """Open the table that is scored.
 
-    :raises DataRejected: a feature's column is missing, or one has a name that scoring writes.
+    :raises DataRejected: a feature's column is missing, or a column has a name that scoring adds.
     """
     wanted = Wanted(
         features=table.feature_names,

@@ -1,4 +1,4 @@
-"""From landed inference data to scored parts: what is owed, cut into shards, each scored on its own."""
+"""From landed inference data to scored parts: finds owed scorings, cuts them into shards, scores those."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ log = logging.getLogger(__name__)
 
 
 def inference_source(workspace: Workspace) -> Source:
-    """Where inference data lands."""
+    """The bucket and key (or prefix) where inference data lands."""
     return Source(workspace.settings.bucket, workspace.settings.test_key)
 
 
 def plan(workspace: Workspace) -> list[Work]:
-    """The scorings that are owed with the model that is staged now.
+    """Scorings that are owed with the model that is staged now; objects that need no work are recorded first.
 
     :raises NothingOwed: no model is staged, or every landed version has its record.
     """
@@ -58,9 +58,9 @@ def plan(workspace: Workspace) -> list[Work]:
 
 
 def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
-    """What is owed, oldest first, cut into shards: one task each.
+    """Owed scorings, oldest first, cut into shards. One task scores one shard.
 
-    :param most: shards; what would make more is left for the next run.
+    :param most: the most shards; objects that would need more are left for the next run.
     :raises NothingOwed: as `plan`.
     """
     works = plan(workspace)
@@ -70,7 +70,7 @@ def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
 
 
 def score(workspace: Workspace, work: Work) -> Scored:
-    """Score one object version, whatever its size, into a part that `publish` makes visible.
+    """Score one whole object version into a part that `publish` makes visible.
 
     :raises DataRejected: the table cannot be scored; the rejection is recorded first.
     """
@@ -80,10 +80,11 @@ def score(workspace: Workspace, work: Work) -> Scored:
 
 
 def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
-    """Score a shard's pieces; of several objects, one that cannot be scored does not hold the others.
+    """Score a shard's pieces; an object that cannot be scored does not stop the others.
 
-    :raises DataRejected: none of them can be scored; the rejections are recorded first.
-    :raises TryFailed: none of them was, for a cause that nobody foresaw.
+    :raises DataRejected: no piece can be scored, the first one because of its data; recorded first.
+    :raises ObjectMissing: no piece can be scored, and the first one's object is gone.
+    :raises TryFailed: no piece can be scored, the first one because of an unforeseen error.
     """
     open_pieces, done = [], []
     trouble: list[DataRejected | ObjectMissing | TryFailed] = []
@@ -110,13 +111,13 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
 
 
 def decider_of(workspace: Workspace, model: Loaded) -> Decider:
-    """The model over the project's table."""
+    """A decider that applies the model to the project's table."""
     settings = workspace.settings
     return Decider(model.estimator, settings.project.table.feature_names, settings.prediction_probabilities)
 
 
 def options_of(workspace: Workspace, model: ModelRef) -> Options:
-    """How this deployment writes predictions."""
+    """The options by which this deployment writes predictions."""
     settings = workspace.settings
     return Options(
         str(model.version),
@@ -173,7 +174,7 @@ def _write(
 
 
 class _Lazy:
-    """A sink whose object is begun with its first piece."""
+    """A sink that begins its object with the first piece."""
 
     def __init__(self, workspace: Workspace, bucket: str, key: str) -> None:
         self._begin = workspace.store.writing(bucket, key, "text/csv")
@@ -185,7 +186,7 @@ class _Lazy:
         self._writer.write(data)
 
     def end(self) -> None:
-        """Make it visible, if it was begun."""
+        """Make the object visible, if it was begun."""
         if self._writer is not None:
             self._begin.__exit__(None, None, None)
 

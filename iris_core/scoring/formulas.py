@@ -1,9 +1,9 @@
-"""Text that a spreadsheet would take for a formula gets an apostrophe before it: CSV_SAFE.
+"""CSV_SAFE: an apostrophe is put before text that a spreadsheet would take for a formula.
 
-After OWASP's page on CSV injection: a cell that begins with `=`, `+`, `-`, `@`, their full-width forms, a tab
-or a line end; blanks before the sign do not help, nor does what is not seen at all. What is a number stays
-one, and what project.json itself names (columns and classes) is not an upload's: it stays as it is, so that
-predictions can be read back.
+The rule follows OWASP's page on CSV injection: a formula begins with `=`, `+`, `-`, `@`, one of their
+full-width forms, a tab or a line end. Blanks and invisible characters before the sign change nothing. Numbers
+stay as they are. So do the columns and classes that project.json names: they do not come from an upload, and
+predictions must stay readable.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ _UNSEEN = (
     r"\x00-\x20\x7f-\xa0\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{1680}\u{17b4}\u{17b5}\u{180b}-\u{180e}"
     r"\u{2000}-\u{200f}\u{2028}-\u{202f}\u{205f}-\u{206f}\u{2800}\u{3000}\u{3164}\u{fe00}-\u{fe0f}\u{feff}"
 )
-"""Unicode's blanks and controls, and what it lets a reader ignore (Default_Ignorable_Code_Point)."""
+"""Unicode's blanks, control characters and invisible characters (Default_Ignorable_Code_Point)."""
 FORMULA = rf"^(?:[\t\r\n]|[{_UNSEEN}]*[=+\-@\u{{ff1d}}\u{{ff0b}}\u{{ff0d}}\u{{ff20}}])"
 NUMBER = r"^ *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *$"
-"""Both as polars reads them; Python's `re` is given the same with its own escapes."""
+"""Both patterns in polars' syntax; for Python's `re` they are translated below."""
 
 _formula = re.compile(re.sub(r"\\u\{(\w+)\}", lambda found: chr(int(found[1], 16)), FORMULA))
 _number = re.compile(NUMBER.replace("$", r"\Z"))
 _FIRST = np.zeros(256, np.bool_)
 _FIRST[[*range(0x21), *b'"=+-@\x7f', 0xC2, 0xCD, 0xD8, 0xE1, 0xE2, 0xE3, 0xEF]] = True
-"""Bytes that a cell begins with where it must be looked at."""
+"""True for the first bytes of cells that may be formulas."""
 
 
 class Guard:
-    """What is written of a table of this schema, with its formulas defused."""
+    """Defuses the formulas in what is written of a table of this schema."""
 
     def __init__(self, table: TableSchema) -> None:
         self._features = frozenset(table.feature_names)
         self._known = frozenset((*table.feature_names, table.target, *table.classes))
 
     def text(self, cell: str) -> str:
-        """One cell of text."""
+        """Defuse one cell."""
         return f"{MARK}{cell}" if self._is_formula(cell) else cell
 
     def line(self, header: bytes, width: int) -> bytes:
-        """A CSV's header row, without its line end."""
+        """Defuse a CSV's header row of `width` columns, given and returned without its line end."""
         return self._marked(header + b"\n", width, range(width))[0][:-1]
 
     def lines(self, lines: Lines, columns: Sequence[str]) -> Lines:
-        """Rows of these columns as their bytes: only columns that are no features can hold text."""
+        """Defuse CSV rows, given as bytes. Only columns that are no features can hold text."""
         texts = [place for place, name in enumerate(columns) if name not in self._features]
         data, marks = self._marked(lines.data, len(columns), texts)
         return Lines(data, lines.ends + np.searchsorted(marks, lines.ends)) if marks.size else lines
 
     def frame(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A frame's text as CSV is to have it."""
+        """Defuse a frame's text columns."""
         return frame.with_columns(map(self._expression, frame.select(pl.col(pl.String)).columns))
 
     def _expression(self, name: str) -> pl.Expr:
@@ -71,7 +71,7 @@ class Guard:
         return bool(_formula.match(cell)) and not _number.match(cell) and cell not in self._known
 
     def _marked(self, data: bytes, width: int, places: Sequence[int]) -> tuple[bytes, NDArray[np.int64]]:
-        """Whole rows of `width` fields with their marks, and where in `data` those went."""
+        """Mark the formulas in whole rows of `width` fields; also return the marks' places in `data`."""
         if not data or not places:
             return data, np.empty(0, np.int64)
         found, text = scan(data), np.frombuffer(data, np.uint8)
@@ -94,7 +94,7 @@ class Guard:
                 yield from self._after_returns(cell, start)
 
     def _after_returns(self, cell: bytes, place: int) -> Iterable[int]:
-        """A spreadsheet begins a row after a carriage return outside quotes."""
+        """Places of formulas after a carriage return outside quotes: there a spreadsheet begins a row."""
         first, *pieces = cell.split(b"\r")
         place += len(first) + 1
         for piece in pieces:

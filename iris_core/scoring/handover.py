@@ -1,7 +1,8 @@
-"""What scoring's tasks hand to each other through Airflow: small things as they are, else where they lie.
+"""Content that scoring's tasks hand to each other through Airflow.
 
-A shard names up to 250 objects, and what came of it has counts for each; an XCom is to hold 64 KB. What is
-stored lies below `work/`, which is cleared within a day.
+Small content goes into the XCom. Larger content goes into the object store, and the XCom holds its digest: a
+shard names up to 250 objects and its result has counts for each, but an XCom should hold at most 64 KB.
+Stored content lies below `work/`, which is cleared within a day.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from iris_core.scoring.publication import publish_all
 from iris_core.scoring.work import Scored, Shard
 
 MOST_BYTES = 48_000
-"""Of everything that one task hands over."""
+"""Most bytes of JSON that one task hands over in XComs."""
 
 
 class Handed(BaseModel):
-    """The content, or the digest that it is stored under."""
+    """Content that was handed over, or the digest under which it is stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,27 +35,27 @@ class Handed(BaseModel):
 
 
 def plan_handed(workspace: Workspace, most: int = MOST) -> Portion[Handed]:
-    """The shards of `plan_shards`, to be handed over."""
+    """Hand over the shards of `plan_shards`."""
     shards = plan_shards(workspace, most)
     return Portion(hand_over(workspace, [shard.model_dump(mode="json") for shard in shards]), shards.left)
 
 
 def score_handed(workspace: Workspace, shard: Handed) -> Handed:
-    """Score a shard as `score_shard`; returns what came of it, to be handed over."""
+    """Score a shard as `score_shard` does, and hand the result over."""
     done = score_shard(workspace, Shard.model_validate(received(workspace, shard)))
     [handed] = hand_over(workspace, [[one.model_dump(mode="json") for one in done]])
     return handed
 
 
 def publish_handed(workspace: Workspace, scored: Iterable[Handed]) -> list[dict[str, Any]]:
-    """Publish as `publish_all` what the tasks of a run scored."""
+    """Publish what the tasks of a run scored, as `publish_all` does."""
     return publish_all(
         workspace, (Scored.model_validate(one) for each in scored for one in received(workspace, each))
     )
 
 
 def hand_over(workspace: Workspace, contents: Sequence[Any]) -> list[Handed]:
-    """Hand over JSON-able contents: as they are while all of them are small together, else stored."""
+    """Hand over JSON-able contents: as they are up to `MOST_BYTES` in total, above that through the store."""
     bodies = [json.dumps(content).encode() for content in contents]
     if sum(map(len, bodies)) <= MOST_BYTES:
         return [Handed(content=content) for content in contents]
@@ -62,9 +63,9 @@ def hand_over(workspace: Workspace, contents: Sequence[Any]) -> list[Handed]:
 
 
 def received(workspace: Workspace, handed: Handed) -> Any:
-    """The content of what was handed over.
+    """The content that was handed over.
 
-    :raises ObjectMissing: it was stored, and cleared since.
+    :raises ObjectMissing: the content was stored and has been cleared since.
     """
     if not handed.stored:
         return handed.content

@@ -1,8 +1,8 @@
-"""A linear classifier as an expression: the same decisions as `model.predict`, without scikit-learn's copies.
+"""A linear classifier as a polars expression: decides as `model.predict`, without scikit-learn's copies.
 
 A pipeline of scalers and a linear classifier decides by `argmax(W·x + b)`. Folding the scalers into W and b
-changes the order of summation, so a score may differ from scikit-learn's in its last bits. Rows whose two
-best scores lie closer together than the bound on that difference are left to the model itself.
+changes the order of summation, so a score may differ from scikit-learn's in its last bits. The model itself
+decides the rows whose two best scores are closer together than the bound on that difference.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from numpy.typing import NDArray
 CODE = "code"
 _CLOSE = "close"
 ROUNDINGS = 16
-"""The two sums and the folding round each product a few times; this is generous, and costs nothing."""
+"""Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
 SMALLEST = 1e-280
-"""Added to the bound: products this small lose relative precision."""
+"""Added to the bound, because products as small as this lose relative precision."""
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Scores `weights @ x + bias`, one row a class; `spread` and `offset` bound the rounding.
+    """Computes scores `weights @ x + bias`; `spread` and `offset` bound their rounding errors.
 
-    `|score error| <= units * eps * (spread · |x| + offset)` for every class.
+    `|score error| <= units * eps * (spread · |x| + offset)` for every class. Shapes: `weights` (classes,
+    features), `bias` (classes,), `spread` (features,).
     """
 
     weights: Numbers
@@ -37,7 +38,7 @@ class Linear:
     offset: float
 
     def decide(self, features: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Each row's class, as its place among the classes, and the rows that are too close to call."""
+        """Each row's class, as its place among the classes, and the places of rows too close to decide."""
         names = features.columns
         largest = [max(abs(low), abs(high)) for low, high in self._extent(features)]
         close = self._rounding(largest)
@@ -63,7 +64,7 @@ class Linear:
 
 
 def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
-    """The first of the best scores, and whether the second best is within `close` of it (or not finite)."""
+    """Place of the first best score; whether the second best is within `close`, or the gap not finite."""
     first, *others = map(pl.col, scores)
     best, second, code = first, pl.lit(float("-inf")), pl.lit(0, pl.Int32)
     for place, score in enumerate(others, start=1):
@@ -76,9 +77,9 @@ def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
 
 
 def linear(model: Any) -> Linear | None:
-    """The linear form of a classifier, or None where its `predict` is anything else.
+    """The linear form of a classifier; None where its `predict` does anything else.
 
-    Only exact types count: a subclass may decide in another way.
+    Only exact types are accepted: a subclass may decide in another way.
     """
     *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
     if not _is_linear(last) or not all(_is_affine(step) for step in steps):
@@ -131,7 +132,7 @@ def _is_affine(step: Any) -> bool:
 
 
 def _affine(step: Any, width: int) -> tuple[Numbers, Numbers]:
-    """What a scaler does to each column: `x * factor + term`."""
+    """Factor and term of a scaler that maps each column x to `x * factor + term`."""
     from sklearn.preprocessing import MinMaxScaler
 
     ones, zeros = np.ones(width), np.zeros(width)

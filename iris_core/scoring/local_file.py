@@ -1,4 +1,4 @@
-"""Scoring a file on this machine with a registered model: no Airflow, no ledger."""
+"""Scoring a file on this machine with a registered model, without Airflow and ledger."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from iris_core.tables import LocalInput
 
 @dataclass(frozen=True)
 class FileScored:
-    """Where the predictions are, and the rejected rows (None: there are none).
+    """The files with the predictions and with the rejected rows (None: no row was rejected).
 
-    `seconds` is what scoring took, without loading the model.
+    `seconds` is the time that scoring took, without loading the model.
     """
 
     out: Path
@@ -37,9 +37,9 @@ class FileScored:
 
 
 def model_version(workspace: Workspace, named: str) -> ModelRef:
-    """The version of the team's model that a number or an alias names.
+    """The version of the team's model with this number or alias.
 
-    :raises RegistryError: there is no such version.
+    :raises RegistryError: there is no such version, or MLflow does not answer.
     """
     settings = workspace.settings
     name = settings.names.model
@@ -57,11 +57,13 @@ def model_version(workspace: Workspace, named: str) -> ModelRef:
 def score_file(
     workspace: Workspace, path: Path, named: str, out: Path, watch: Callable[[int, int], None] | None = None
 ) -> FileScored:
-    """Score a file into `out`; rejected rows go to `out` with `.rejects.csv` added. Both appear when whole.
+    """Score a file into `out`; write rejected rows to `{out}.rejects.csv`. A file appears once it is whole.
 
+    :param path: the table.
     :param named: a model version's number, or an alias.
-    :param watch: told when the model is loaded (0, 0), and after each block how many rows were seen, and at
-        which byte about.
+    :param out: the file for the predictions.
+    :param watch: called with (0, 0) once the model is loaded, then after each batch with the number of rows
+        so far and the approximate byte of the input.
     :raises DataRejected: the table cannot be read as one, or too many rows cannot be scored.
     :raises RegistryError: there is no such model version.
     """

@@ -1,4 +1,4 @@
-"""The manifest of a scoring: everything that a prediction follows from, so that it can be made again."""
+"""The manifest of a scoring: everything that is needed to make the predictions again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class ShardEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Inputs, model, code, shards, counts, outputs. `shards` are in row order: together the predictions."""
+    """Input, model, code, shards, counts and outputs of a scoring.
+
+    `shards` are in row order; joined, their bytes are the predictions.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,12 +57,12 @@ class Manifest(BaseModel):
 
 
 def libraries() -> dict[str, str]:
-    """The installed versions of what decides about the output's bytes."""
+    """Installed versions of the libraries that the output's bytes depend on."""
     return {name: version(name) for name in LIBRARIES}
 
 
 def entries(parts: Sequence[Scored]) -> tuple[ShardEntry, ...]:
-    """The parts as the manifest lists them."""
+    """The manifest's entries for these parts."""
     return tuple(
         ShardEntry(
             range=one.piece.range,
@@ -74,10 +77,10 @@ def entries(parts: Sequence[Scored]) -> tuple[ShardEntry, ...]:
 
 
 def as_json(manifest: Manifest) -> bytes:
-    """A manifest as it is stored."""
+    """The bytes of a manifest as they are stored."""
     return manifest.model_dump_json(indent=1).encode()
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """A manifest as it was stored."""
+    """The manifest in the stored bytes."""
     return Manifest.model_validate_json(raw)

@@ -1,7 +1,7 @@
-"""Predictions beside the rows they are about, as CSV or Parquet.
+"""Writes each row with its prediction, as CSV or Parquet.
 
-In CSV each row keeps its own bytes, and columns are added at its end: what is written of a row does not
-depend on where the file was cut.
+In CSV each row keeps its own bytes, and columns are added at its end: so the bytes of a row do not depend on
+where the file was cut.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Format = Literal["csv", "parquet"]
 
 
 class Sink(Protocol):
-    """Where a part is written, piece by piece."""
+    """Receives a part, piece by piece."""
 
     def write(self, data: bytes | memoryview, /) -> object:
         """Take the next piece."""
@@ -40,8 +40,8 @@ class Sink(Protocol):
 class Options:
     """How predictions are written; every field changes the output's bytes.
 
-    `model_version` is what the column of this name holds. `csv_safe` defuses formulas in CSV, also in that of
-    the rejects.
+    `model_version` is the value of the column of this name. `csv_safe` defuses formulas in CSV, in the
+    rejected rows as well.
     """
 
     model_version: str
@@ -51,32 +51,35 @@ class Options:
 
 
 def added_columns(classes: Sequence[str], probabilities: bool) -> list[str]:
-    """What scoring adds to a table, in order."""
+    """Names of the columns that scoring adds to a table, in order."""
     shares = [f"probability_{label}" for label in classes] if probabilities else []
     return [PREDICTION, *shares, MODEL_VERSION, SOURCE_ROW]
 
 
 class Output(Protocol):
-    """Where scored batches go: `rendered` in any thread, `written` in order."""
+    """Writes scored batches: call `rendered` in any thread, `write` in row order."""
 
     def rendered(self, batch: Batch, decided: Decided | None) -> Any:
-        """What is to be written of a batch; without a decision only the rows and their numbers."""
+        """A batch in the form that `write` takes; without a decision only the rows and their numbers."""
 
     def write(self, rendered: Any) -> None:
         """Write what was rendered."""
 
     def close(self) -> None:
-        """Nothing follows."""
+        """Close the output."""
 
 
 def output(
     out: Sink, source: Table, classes: Sequence[str], options: Options, guard: Guard | None, has_header: bool
 ) -> Output:
-    """The output that the options name.
+    """Open the output that the options name.
 
-    :param classes: the model's; none: nothing is decided.
-    :param guard: defuses formulas in CSV.
-    :param has_header: begin a CSV with its header.
+    :param out: receives the bytes.
+    :param source: the table that is scored.
+    :param classes: the model's classes; none if rows are only copied.
+    :param options: format and columns.
+    :param guard: defuses formulas in CSV; None leaves them.
+    :param has_header: whether a CSV begins with its header.
     """
     if options.format == "parquet":
         return _ParquetOutput(out, classes, options)
@@ -88,7 +91,7 @@ def output(
 
 
 def csv_line(fields: Sequence[str]) -> bytes:
-    """Fields as a CSV has them, quoted where they must be, without a line end."""
+    """Fields as a line of CSV, quoted where they must be, without a line end."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue().encode()
@@ -107,13 +110,13 @@ class _CsvOutput:
         self._labels_to_row = pa.array([label + self._middle for label in labels], pa.binary())
 
     def rendered(self, batch: Batch, decided: Decided | None) -> memoryview | bytes:
-        """The rows with the added columns; the last one's newline is left to be written."""
+        """The rows with the added columns, without the last row's newline."""
         assert batch.lines is not None
         lines = self._guard.lines(batch.lines, self._fields) if self._guard else batch.lines
         count = lines.ends.size
         if not count:
             return b""
-        # Cut before each newline, so that pieces join without a copy of their own; the first has none.
+        # Cut before each newline, so that the rows join without a copy; the first row begins with none.
         cuts = np.empty(count + 1, np.int32)
         cuts[0] = 0
         cuts[1:] = lines.ends
@@ -144,13 +147,13 @@ class _CsvOutput:
 
 
 def _content(joined: pa.Array) -> memoryview | bytes:
-    """The values of a binary array, one after the other."""
+    """The values of a binary array, joined."""
     offsets = np.frombuffer(joined.buffers()[1], np.int32)
     return memoryview(joined.buffers()[2]).cast("B")[: int(offsets[len(joined)])]
 
 
 class _ParquetOutput:
-    """Row groups of one Parquet file."""
+    """Writes one Parquet file, a row group for each batch."""
 
     def __init__(self, out: Sink, classes: Sequence[str], options: Options) -> None:
         self._file: Any = _SinkFile(out)
@@ -183,7 +186,7 @@ class _ParquetOutput:
 
 
 class _SinkFile(io.RawIOBase):
-    """A sink as the file that Arrow writes to."""
+    """Presents a sink as the file that Arrow writes to."""
 
     def __init__(self, out: Sink) -> None:
         self._out = out

@@ -13,43 +13,43 @@ CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 def part(workspace: Workspace, piece: Piece) -> str:
-    """A piece's unfinished predictions."""
+    """Key of a piece's unfinished predictions."""
     number = f"{piece.index:04d}-of-{piece.count:04d}"
     return f"{parts(workspace, piece.identity)}/{number}.{_suffix(workspace)}"
 
 
 def parts(workspace: Workspace, identity: Identity) -> str:
-    """The folder of a scoring's parts."""
+    """Prefix of the keys of a scoring's parts."""
     return f"{WORK}{workspace.settings.platform_env}/{identity}"
 
 
 def handed(workspace: Workspace, digest: str) -> str:
-    """What one task hands to another, where it is too large for an XCom."""
+    """Key of content that one task hands to another because it is too large for an XCom."""
     return f"{WORK}{workspace.settings.platform_env}/handed/{digest}.json"
 
 
 def part_rejects(workspace: Workspace, piece: Piece) -> str:
-    """A piece's rejected rows."""
+    """Key of a piece's rejected rows."""
     return f"{part(workspace, piece)}.rejects.csv"
 
 
 def predictions(workspace: Workspace, work: Work) -> str:
-    """The published predictions; the name tells when the input landed."""
+    """Key of the published predictions; it begins with the time at which the input landed."""
     return f"{workspace.settings.predictions_prefix}/{name(work)}.{_suffix(workspace)}"
 
 
 def rejects(workspace: Workspace, work: Work) -> str:
-    """The rows of an object that could not be scored."""
+    """Key of an object's rejected rows."""
     return f"{REJECTS}{workspace.settings.platform_env}/{name(work)}.csv"
 
 
 def manifest(workspace: Workspace, work: Work) -> str:
-    """What a scoring was made from; every attempt writes the same key."""
+    """Key of a scoring's manifest; every attempt writes the same key."""
     return f"{MANIFESTS}{workspace.settings.platform_env}/{work.identity}.json"
 
 
 def name(work: Work) -> str:
-    """A name for a scoring: the moment its input landed, the input, the model."""
+    """A scoring's name: the time at which its input landed, the input's digest, the model."""
     moment = work.object.landed_at.astimezone(UTC)
     return f"{moment:%Y%m%dT%H%M%SZ}-{work.object.digest[:8]}-{work.identity.variant}"
 

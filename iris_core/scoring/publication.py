@@ -1,8 +1,8 @@
-"""From scored parts to published predictions: all of an object in row order, or nothing of it.
+"""From scored parts to published predictions: all rows of an object, in order, or none.
 
-Predictions, rejected rows and manifest are written whole before the ledger record that commits them. A
-process that dies in between leaves objects that the next attempt writes again, under the same keys. Many
-small objects are written side by side and share an MLflow run; each has a record of its own.
+Predictions, rejected rows and manifest are written before the ledger record that commits them. If a process
+dies in between, the next attempt writes them again, under the same keys. Many small objects are written at
+once and share an MLflow run; each has its own record.
 """
 
 from __future__ import annotations
@@ -44,17 +44,18 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TOGETHER = 250
-"""Objects that share an MLflow run; what a killed process has to do again at most."""
+"""Most objects that share an MLflow run, and that must be published again after a process was killed."""
 WRITERS = 8
 
 
 def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[str, Any]]:
-    """Publish what a run scored; what another run decided meanwhile is left to it.
+    """Publish what a run scored; skip objects that another run has decided meanwhile.
 
+    :returns: a summary of each published scoring.
     :raises NothingOwed: nothing is left to publish.
-    :raises DataRejected: nothing could be published because too many rows could not be scored.
-    :raises TryFailed: nothing could be published, for a cause that nobody foresaw.
-    :raises StoreError: some could not be published; what could be is.
+    :raises DataRejected: nothing was published, because too many rows cannot be scored.
+    :raises TryFailed: nothing was published, because of an unforeseen error.
+    :raises IrisError: another error, such as a StoreError, stopped some objects; the others are published.
     """
     published: list[dict[str, Any]] = []
     trouble: list[IrisError] = []
@@ -77,7 +78,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
 
 
 def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
-    """The objects of which every part is there; others are left for another run."""
+    """Objects whose parts are complete; the others are left for another run."""
     by_work: dict[Identity, list[Scored]] = {}
     for scored in results:
         by_work.setdefault(scored.work.identity, []).append(scored)
@@ -91,12 +92,12 @@ def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
 
 
 def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
-    """Make a scoring visible: predictions at a timestamped key, MLflow run, manifest, ledger record.
+    """Publish a scoring: write predictions, manifest, MLflow run and ledger record.
 
-    The key's time is when the input landed, so that repeated work writes the same object.
+    The predictions' key has the time at which the input landed, so repeated work writes the same object.
 
-    :raises DecidedElsewhere: another run published first; nothing of this one stays.
-    :raises DataRejected: more rows than `MAX_REJECT_SHARE` cannot be scored; recorded first.
+    :raises DecidedElsewhere: another run decided first; nothing of this one is kept.
+    :raises DataRejected: a larger share of rows than `MAX_REJECT_SHARE` cannot be scored; recorded first.
     """
     if isinstance(whole, Scored):
         whole = Whole(whole.work, (whole,))
@@ -107,7 +108,7 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
 
 
 def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[ScoredRecord | IrisError]:
-    """Publish several objects with one MLflow run; an object that fails does not hold the others."""
+    """Publish several objects with one MLflow run; an object that fails does not stop the others."""
     prepared = _side_by_side(workspace, partial(_prepare, workspace), batch)
     ready = [one for one in prepared if isinstance(one, Ready)]
     records = _commit_all(workspace, ready) if ready else {}
@@ -119,9 +120,9 @@ def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[Scor
 def _side_by_side(
     workspace: Workspace, work: Callable[[Item], Result], items: Sequence[Item]
 ) -> list[Result | IrisError]:
-    """What `work` makes of each item, or how it failed; several at once, unless a try before went wrong.
+    """Result or error of `work` for each item; several items at once, but only in the first try.
 
-    What ends this process is found only if it is alone.
+    Later tries take one item at a time: only so the item that kills the process is found.
     """
 
     def tried(item: Item) -> Result | IrisError:
@@ -142,9 +143,9 @@ def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
 
 
 def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
-    """Write everything that a record names; or the record that stands already.
+    """Write everything that a record names except the MLflow run; return an existing record instead.
 
-    :raises DecidedElsewhere: another run has taken the parts away, but not decided.
+    :raises DecidedElsewhere: parts are missing: another run had decided when they were scored.
     :raises DataRejected: too many rows cannot be scored; recorded first.
     """
     standing = workspace.ledger.get(whole.work.identity)
@@ -165,9 +166,9 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
 
 
 def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
-    """Record the rejection of an object that has no rows, or too many that cannot be scored.
+    """Reject an object that has no rows, or too many rejected rows, and record the rejection.
 
-    :raises DataRejected: it is rejected.
+    :raises DataRejected: the object is rejected.
     """
     try:
         whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
@@ -177,9 +178,9 @@ def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:
-    """Commit each object's record; the first one's before the others, for the run bears its identity.
+    """Commit each object's record, the first object's before the others: the run has its identity.
 
-    What nobody foresaw while the run is logged may be due to any of them: then each gets a run of its own.
+    Any of the objects may cause an unforeseen error while the run is logged: then each gets its own run.
     """
     try:
         with one_try(workspace, ready[0].work.tried("log")) if len(ready) == 1 else nullcontext():
@@ -206,10 +207,10 @@ def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> 
 
 
 def _finished(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
-    """Take away what a decided scoring does not need, and say what stands.
+    """Delete what a decided scoring no longer needs, and return its record.
 
-    :raises DecidedElsewhere: what stands is not a scoring.
-    :raises IrisError: the outcome, where it is one.
+    :raises DecidedElsewhere: the existing record is not that of a scoring.
+    :raises IrisError: the outcome, if it is an error.
     """
     work = whole.work
     if isinstance(outcome, DecidedElsewhere | GivenUp):
@@ -225,7 +226,7 @@ def _finished(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -
 
 
 def _supersede_older(workspace: Workspace, work: Work) -> None:
-    """What came before and was never scored is superseded now; nothing that it left stays."""
+    """Record older versions that were never scored as superseded, and delete what they left."""
     scope = Scope("scoring", Source(workspace.settings.bucket, workspace.settings.test_key), work.model)
     for item in supersede_older(workspace, scope, work.object):
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=work.model))

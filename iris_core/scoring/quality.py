@@ -1,4 +1,4 @@
-"""How right predictions are, from counts of pairs (label, prediction)."""
+"""Accuracy, precision and recall, from counts of pairs (label, prediction)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ EXAMPLES = 5
 
 
 class UnknownLabels(UnknownCount):
-    """Labels that are no class: they are counted beside and never as wrong answers."""
+    """Labels that are no class of the table; they never count as wrong predictions."""
 
     @classmethod
     def among(cls, labels: Labels) -> UnknownLabels:
-        """Those of a batch."""
+        """The unknown labels of a batch."""
         found = labels.unknown.drop_nulls()
         few = found.unique(maintain_order=True).head(EXAMPLES) if len(found) else found
         return cls(count=len(found), examples=tuple(text.strip()[:LONGEST_QUOTE] for text in few))
@@ -29,7 +29,7 @@ class UnknownLabels(UnknownCount):
         return UnknownLabels(count=self.count + later.count, examples=tuple(examples)[:EXAMPLES])
 
     def sentence(self, classes: Sequence[str]) -> str:
-        """What to tell of them; empty where there are none."""
+        """A sentence about the unknown labels; empty where there are none."""
         if not self.count:
             return ""
         shown = ", ".join(with_hint(example, classes) for example in self.examples)
@@ -38,7 +38,7 @@ class UnknownLabels(UnknownCount):
 
 
 class Quality(BaseModel):
-    """Share of labelled rows predicted right, and each class's precision and recall."""
+    """Share of labelled rows whose prediction is right, in [0, 1]; each class's precision and recall."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +47,7 @@ class Quality(BaseModel):
     classes: dict[str, ClassQuality]
 
     def metrics(self) -> Iterator[tuple[str, float]]:
-        """As MLflow's metrics."""
+        """Names and values of MLflow metrics."""
         yield "accuracy", self.accuracy
         for name, one in self.classes.items():
             for what, value in (("precision", one.precision), ("recall", one.recall)):
@@ -56,7 +56,7 @@ class Quality(BaseModel):
 
 
 def quality(agreement: Mapping[str, Mapping[str, int]]) -> Quality | None:
-    """From counts by label, then by prediction (a confusion matrix); None without labels."""
+    """Quality from a confusion matrix: counts by label, then by prediction. None without labels."""
     labelled = sum(sum(row.values()) for row in agreement.values())
     if not labelled:
         return None

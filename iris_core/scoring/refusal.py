@@ -1,4 +1,4 @@
-"""What an object leaves that is not published: its rejection and the rows that cannot be scored, no more."""
+"""Objects that are not published: only their rejection and the rows that cannot be scored are kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from iris_core.store.objects import ObjectVersion
 def record_rejection(
     workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()
 ) -> Committed:
-    """Record that an object cannot be scored; the rows that cannot stay findable, nothing else does."""
+    """Record that an object cannot be scored; keep its rejected rows and delete its parts.
+
+    :param work: the scoring that is rejected.
+    :param error: the reason, and the evidence for the record.
+    :param parts: the scored parts whose rejected rows are kept.
+    """
     rejects = gather_rejects(workspace, work, parts)
     record = RejectedRecord(
         identity=work.identity,
@@ -35,7 +40,11 @@ def record_rejection(
 
 
 def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
-    """Delete the parts of a scoring that is decided, and what was written of one that was not to be."""
+    """Delete what a decided scoring has written.
+
+    :param work: the scoring.
+    :param only_parts: delete the parts alone, not predictions, rejected rows and manifest.
+    """
     bucket, store = workspace.settings.predictions_bucket, workspace.store
     for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
         store.erase(bucket, key)
@@ -52,7 +61,11 @@ def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None
 
 
 def gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
-    """The rejected rows of all parts in one object; None where there are none."""
+    """Write the rejected rows of all parts into one object; None where there are none.
+
+    :param work: the scoring that the parts belong to.
+    :param parts: in row order.
+    """
     found = [part.rejects for part in parts if part.rejects]
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Rows that cannot be scored: which, and why."""
+"""Rows that cannot be scored, with the reason for each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA: dict[str, Any] = {SOURCE_ROW: pl.Int64, "column": pl.String, "reason": p
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
-    """A batch's rows that can be scored, the others (`SCHEMA`), and what is wrong with those."""
+    """A batch's rows that can be scored, its rejected rows (with `SCHEMA`), and the faults of the latter."""
 
     kept: Batch
     rejected: pl.DataFrame
@@ -31,7 +31,7 @@ class Sorted:
 
 
 def sorted_out(batch: Batch, table: TableSchema) -> Sorted:
-    """Set the rows apart that cannot be scored: of another width, or a feature is no finite number."""
+    """Set apart the rows that cannot be scored: those of another width or without a finite number."""
     told = [pl.DataFrame(schema=SCHEMA)]
     faults: list[Fault] = []
     if batch.uneven:
@@ -60,7 +60,7 @@ def _uneven(rows: Uneven, told: list[pl.DataFrame]) -> Iterator[Fault]:
 
 
 def _features(batch: Batch, features: Sequence[Feature], told: list[pl.DataFrame]) -> Iterator[Fault]:
-    """Every fault is counted in its column; a row is rejected for the first of its columns."""
+    """Count every fault in its column; reject a row once, for the first column with a fault."""
     seen = pl.repeat(False, len(batch), dtype=pl.Boolean, eager=True)
     for feature in features:
         cells, values = batch.as_text(feature.name), batch.features[feature.name]

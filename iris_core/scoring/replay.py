@@ -1,4 +1,4 @@
-"""Making a scoring again from its manifest, and telling why where the bytes differ."""
+"""Repeats a scoring from its manifest, and explains a difference between the bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_LINE = 200
 
 @dataclass(frozen=True)
 class Replay:
-    """Whether a scoring came out the same to the byte, and if not, what explains it."""
+    """Whether a repeated scoring has the same bytes, and if not, what may explain it."""
 
     scoring: str
     same: bool
@@ -34,7 +34,7 @@ class Replay:
 
 
 class Comparing:
-    """A sink that compares what it is given with an object, without storing either."""
+    """A sink that compares the bytes it receives with an object, without storing either."""
 
     def __init__(self, store: ObjectStore, version: ObjectVersion) -> None:
         self._store, self._version = store, version
@@ -59,7 +59,7 @@ class Comparing:
         return self._store.read(self._version, self._place, end) if end > self._place else b""
 
     def _note(self, stored: bytes, piece: bytes) -> None:
-        """Where they part, and the lines there."""
+        """Note the first place at which the bytes differ, and the two lines there."""
         length = min(len(stored), len(piece))
         apart = np.flatnonzero(
             np.frombuffer(stored, np.uint8, length) != np.frombuffer(piece, np.uint8, length)
@@ -69,7 +69,7 @@ class Comparing:
         self.lines = _line_at(stored, at), _line_at(piece, at)
 
     def end(self) -> None:
-        """The object must not go on."""
+        """Check that the object ends here, too."""
         if self.differs_at is None and self._place != self._version.size:
             self.differs_at = self._place
 
@@ -83,7 +83,7 @@ class Nowhere:
     """A sink that keeps nothing."""
 
     def write(self, data: bytes | memoryview, /) -> None:
-        """Take the next piece."""
+        """Drop the next piece."""
 
 
 def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
@@ -100,12 +100,12 @@ def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
     try:
         return parse_manifest(workspace.store.read(version))
     except ObjectMissing:
-        # Without versions in the bucket a second attempt may have written it again: about the same scoring.
+        # In a bucket without versions a second attempt may have overwritten it, for the same scoring.
         return parse_manifest(workspace.store.get(version.bucket, version.key))
 
 
 def replay(workspace: Workspace, scoring: str) -> Replay:
-    """Score again what a manifest names and compare with the published predictions, byte for byte.
+    """Repeat a scoring from its manifest and compare the result with the published predictions byte by byte.
 
     :raises IrisError: there is no such scoring.
     """
@@ -147,7 +147,7 @@ def _gone(workspace: Workspace, manifest: Manifest, error: ObjectMissing) -> str
 
 
 def _reasons(workspace: Workspace, manifest: Manifest, changed: bool, sink: Comparing) -> Iterator[str]:
-    """What differs from then; nothing of it may be the cause, so the place is told as well."""
+    """What has changed since. None of it need be the cause, so the place of the difference is included."""
     if changed:
         yield f"the model changed: version {manifest.model.version} has other files than when it scored"
     for name, now in libraries().items():

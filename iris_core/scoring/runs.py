@@ -1,7 +1,7 @@
-"""The MLflow run of what is published together: one object, or many small ones in one run.
+"""The MLflow run of objects that are published together: one object, or many small ones.
 
-A run costs a dozen requests, whatever it is about. So a thousand small objects share a few: the run's metrics
-are those of all of them, and `objects.json` is a table with a row for each.
+A run costs a dozen requests, whatever its content. So a thousand small objects share a few runs: a run's
+metrics are those of all its objects, and its `objects.json` is a table with a row for each.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from iris_core.scoring.work import Whole, Work
 from iris_core.store.versions import ObjectVersion
 
 LARGEST_ARTIFACT = 64 << 20
-"""Larger predictions are named in MLflow, not copied into it."""
+"""Bytes; larger predictions are not copied into MLflow."""
 READERS = 8
 
 
 @dataclass(frozen=True)
 class Ready:
-    """An object of which everything is written that its record will name, but the MLflow run."""
+    """An object whose outputs are all written except the MLflow run."""
 
     whole: Whole
     predictions: ObjectVersion
@@ -45,7 +45,7 @@ class Ready:
 
 
 def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
-    """Log what is about to be committed; returns the run's id. Its identity is that of the first object.
+    """Log objects that are about to be committed; return the run's id. The run has the first one's identity.
 
     :raises RegistryError: MLflow refused or did not answer.
     """
@@ -80,7 +80,7 @@ def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
 
 
 def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder: Path) -> None:
-    """The run's artifacts: manifest or table of objects, confusion matrix, predictions unless too large."""
+    """Write the run's artifacts: confusion matrix, manifest or table of objects, small predictions."""
     if counts.agreement:
         matrix = json.dumps({"rows_are_actual": counts.agreement}, indent=1)
         (folder / "confusion_matrix.json").write_text(matrix, encoding="utf-8")
@@ -96,7 +96,7 @@ def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder:
 
 
 def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
-    """As MLflow shows tables: `columns` and `data`."""
+    """A table of the objects in MLflow's format: `columns` and `data`."""
     columns = ("scoring", "input", "rows", "rejected", "accuracy", "predictions", "manifest")
     return {
         "columns": [*columns],

@@ -1,4 +1,4 @@
-"""Cutting what is owed into shards: small objects together, a big one into ranges of whole rows."""
+"""Cuts owed scorings into shards: small objects share one, a big object is cut into ranges of whole rows."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from iris_core.tables.records import count_rows
 MIB = 1 << 20
 READ_BYTES = 8 << 20
 MOST_SHARDS = 200
-"""Of one object."""
+"""Most shards of one object."""
 PACK_BYTES = 64 << 20
 PACK_OBJECTS = 250
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How to cut.
+    """How scorings are cut into shards.
 
-    :param is_splittable: whether parts of the output can be put together (CSV, not Parquet).
-    :param shard_mb: an object of more MiB is cut into shards of about that size.
-    :param most: shards in all; what would make more stays owed.
+    :param is_splittable: whether parts of the output can be joined (true of CSV, not of Parquet).
+    :param shard_mb: MiB; a larger object is cut into shards of about that size.
+    :param most: the most shards in all; objects that would need more stay owed.
     """
 
     is_splittable: bool = True
@@ -41,17 +41,23 @@ class Cut:
     most: int = MOST
 
     def least(self, size: int) -> int:
-        """Bytes of a shard of an object."""
+        """Least bytes of a shard of an object of `size` bytes."""
         return max(self.shard_mb * MIB, size // min(MOST_SHARDS, self.most) + 1)
 
     def shards(self, work: Work) -> int:
-        """Most shards of an object; one of those that are packed together is none of its own."""
+        """Most shards that an object needs for itself; 0 for one that is packed together with others."""
         size = work.object.size
         return -(-size // self.least(size)) if self.is_splittable and size > self.shard_mb * MIB else 0
 
 
 def cut(works: Sequence[Work], store: ObjectStore, model: ModelRef, how: Cut) -> Portion[Shard]:
-    """Shards of what is owed, in its order, each object whole."""
+    """Cut owed scorings into shards, in their order; never only a part of an object.
+
+    :param works: the scorings.
+    :param store: where their objects are read.
+    :param model: the model version of all of them.
+    :param how: sizes and the most shards.
+    """
     packs: list[list[Piece]] = []
     shards: list[Shard] = []
     for number, work in enumerate(works):
@@ -81,9 +87,11 @@ def _portion(
 
 
 def pieces(work: Work, store: ObjectStore, least: int) -> list[Piece]:
-    """A big object's pieces; one, where it cannot be cut (gzip, Parquet, a quote that is not closed).
+    """Cut a big object into pieces; one piece where it cannot be cut (gzip, Parquet, a quote left open).
 
-    :param least: bytes of a piece, but for the last.
+    :param work: the scoring of the object.
+    :param store: where the object is read.
+    :param least: least bytes of each piece except the last.
     """
     found = _cuts_or_none(work, store, least)
     if not found:
@@ -95,7 +103,7 @@ def pieces(work: Work, store: ObjectStore, least: int) -> list[Piece]:
 
 
 def _cuts_or_none(work: Work, store: ObjectStore, least: int) -> list[Range]:
-    """None for what cannot even be looked into: its scoring says why, and holds no other."""
+    """Ranges of an object; none if it cannot be read. Its scoring then says why, without stopping others."""
     try:
         return cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
     except (DataRejected, ObjectMissing):
@@ -107,13 +115,14 @@ def _cuts_or_none(work: Work, store: ObjectStore, least: int) -> list[Range]:
 
 
 def cuts(given: Input, least: int, step: int = READ_BYTES) -> list[Range]:
-    """Ranges of a plain CSV that hold whole rows each, or none where that cannot be known.
+    """Cut a plain CSV into ranges of whole rows; return none where it cannot be cut.
 
-    The file is read once, because only that tells which newlines are inside quotes, and how many rows
-    come before a range.
+    The whole file is read once: only this shows which newlines are inside quotes, and how many rows come
+    before a range.
 
-    :param least: bytes of a range, but for the last.
-    :param step: bytes that are read at once; ranges end where such a step ends.
+    :param given: the file's bytes.
+    :param least: least bytes of each range except the last.
+    :param step: bytes that are read at once; ranges end where a step ends.
     """
     if given.read(0, min(len(PARQUET), given.size)).startswith((GZIP, PARQUET)):
         return []

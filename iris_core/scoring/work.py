@@ -1,4 +1,4 @@
-"""What is owed, what one shard does of it, and what came out: what travels between tasks."""
+"""Data that travels between scoring's tasks: scorings that are owed, shards of them, and their results."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Work(BaseModel):
 
     @property
     def inputs(self) -> ScoredRecord.Inputs:
-        """The inputs as the ledger's record holds them."""
+        """The inputs for the ledger's record."""
         return ScoredRecord.Inputs(object=self.object, model=self.model)
 
     def tried(self, part: str) -> Tried:
-        """A try at it, or at a part of it."""
+        """A try at this scoring, or at a part of it."""
         inputs = FailedRecord.Inputs.of(self.object, self.model)
         return Tried(self.identity, inputs, part)
 
 
 class Piece(BaseModel):
-    """One of `count` parts of an object, in row order; the whole where there is only one.
+    """One of `count` parts of an object, in row order; with `count` 1 it is the whole object.
 
-    `range` is bytes [start, end) of a plain CSV, cut at line ends.
+    `range` names bytes [start, end) of a plain CSV, cut at line ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +65,7 @@ class Shard(BaseModel):
 
 
 class Scored(BaseModel):
-    """What came out of one piece. `part` is None where another run has decided already."""
+    """The result of one piece. `part` is None where another run has already decided about the object."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -88,5 +88,5 @@ class Whole:
 
     @cached_property
     def counts(self) -> Counts:
-        """Those of all parts."""
+        """The counts of all parts."""
         return Counts.total(part.counts for part in self.parts)
