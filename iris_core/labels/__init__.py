@@ -1,7 +1,7 @@
-"""Labels that come later, joined to past predictions by the table's key: how each model version did.
+"""How right was each model version? Joins labels that arrive later to past predictions, by the table's key.
 
-`table` reads and checks a file of labels, `matching` joins it to published predictions, `flow` finds what is
-owed and records it once, `verdict` judges performance drift, `history` shows it in MLflow.
+`table` reads and checks a file of labels, `matching` joins it to published predictions, `flow` finds the
+labels that are owed a record and commits it, `history` logs the performance to MLflow.
 """
 
 from __future__ import annotations

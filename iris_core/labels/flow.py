@@ -1,8 +1,8 @@
-"""From landed labels to what they say of each model version, once per object version.
+"""From landed labels to the performance of each model version, recorded once per object version.
 
-The newest version of every key below `TEAM_S3_LABELS_PREFIX` is owed a record. Labels of which some match no
-prediction yet are looked at again when newer predictions are published, for a day: whichever comes first,
-labels or predictions, the result is the same.
+The newest version of every key below `TEAM_S3_LABELS_PREFIX` is owed a record. Labels that match no
+prediction yet are joined again, for a day, when newer predictions are published. So the result is the same
+whether labels or predictions land first.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ from iris_core.tables.ordered import ordered
 log = logging.getLogger(__name__)
 
 WAIT = timedelta(days=1)
-"""How long labels that match nothing yet are held against newer predictions."""
+"""How long unmatched labels are joined again to newer predictions."""
 OVERLAP = timedelta(minutes=5)
-"""Records become visible a little after the time they bear."""
+"""Added to the time looked back: a record becomes visible a little after its own time."""
 READERS = 8
 
 
 @dataclass(frozen=True)
 class OwedLabels:
-    """Labels to be joined, the identity of the decision, and since when predictions count.
+    """Labels to join, and the identity of the decision.
 
-    `known` scorings have been joined to these labels before.
+    Scorings recorded from `since` on are joined, except the `known` ones: these labels have been joined to
+    them before.
     """
 
     object: ObjectVersion
@@ -61,12 +62,12 @@ class OwedLabels:
 
 
 def labels_source(workspace: Workspace) -> Source:
-    """Where labels land."""
+    """The bucket and prefix where labels land."""
     return Source(workspace.settings.bucket, workspace.settings.labels_prefix)
 
 
 def settings(table: TableSchema) -> LabelSettings:
-    """What decides about labels: another key, target or class decides anew."""
+    """The settings that labels are joined by; another key, target or class leads to new decisions."""
     parts = json.dumps([table.key, table.target, list(table.classes)])
     variant = "c" + hashlib.sha256(parts.encode()).hexdigest()[:12]
     return LabelSettings(key=table.key, target=table.target, classes=table.classes, variant=variant)
@@ -83,9 +84,9 @@ def tried(workspace: Workspace, one: OwedLabels) -> Tried:
 
 
 def reconcile_labels(workspace: Workspace) -> list[OwedLabels]:
-    """Labels that nothing was decided about yet, and those that newer predictions may match.
+    """Labels without a decision, and labels that newer predictions may match.
 
-    Those that need no work are recorded first, as `superseded` or `unchanged`.
+    Labels that need no work are recorded first, as `superseded` or `unchanged`.
     """
     scope = _scope(workspace)
     horizon = timedelta(days=workspace.settings.labels_horizon_days)
@@ -95,7 +96,7 @@ def reconcile_labels(workspace: Workspace) -> list[OwedLabels]:
 
 
 def _open(workspace: Workspace, config: str) -> Iterator[OwedLabels]:
-    """Labels of the last day of which some are unmatched, where predictions have been published since."""
+    """Labels of the last day with some unmatched, if predictions were published since they were joined."""
     ledger = workspace.ledger
     scored = (entry.at for entry in ledger.journal("scoring") if entry.outcome == Outcome.SCORED)
     newest_scoring = next(scored, None)
@@ -130,7 +131,7 @@ def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
 
 
 def published_since(workspace: Workspace, since: datetime) -> Iterator[Published]:
-    """Scorings recorded from this time on, newest first."""
+    """Predictions of the scorings recorded from this time on, newest first."""
     entries = workspace.ledger.journal("scoring", since=since)
     scored = dict.fromkeys(entry.identity for entry in entries if entry.outcome == Outcome.SCORED)
     for _, record in ordered(scored, workspace.ledger.get, READERS):
@@ -143,19 +144,21 @@ Judge = Callable[[Workspace, Identity, ObjectVersion, ModelPerformance], Perform
 
 @dataclass(frozen=True)
 class Joined:
-    """The `performance` record of some labels, and the verdicts on the model versions that they speak of."""
+    """The `performance` record of one object's labels, and the verdicts on the model versions it measures."""
 
     record: Record
     verdicts: tuple[PerformanceDriftRecord, ...]
 
 
 def measure(workspace: Workspace, one: OwedLabels, judge: Judge) -> Joined | None:
-    """Join one object's labels to published predictions, and record what they say of each model version.
+    """Join one object's labels to published predictions, and record the performance of each model version.
 
-    :param judge: records the verdict on one model version; it is committed before the record that names it.
-    :returns: None when another run has done it, or newer predictions match nothing: nothing new is known.
+    :param one: the labels.
+    :param judge: records the verdict on one model version; called before the record that names the verdict.
+    :returns: None if another run has joined them, or if they were joined before and newer predictions match
+        none.
     :raises DataRejected: the file cannot be used; recorded and quarantined first.
-    :raises ObjectMissing: this version is gone.
+    :raises ObjectMissing: this object version is gone.
     """
     if workspace.ledger.get(one.identity):
         return None
@@ -201,7 +204,7 @@ def _commit(workspace: Workspace, one: OwedLabels, found: Measured, judge: Judge
 
 
 def preview(workspace: Workspace, given: Input) -> Measured:
-    """Join a file of labels to what was predicted in `LABELS_HORIZON_DAYS`; records nothing.
+    """Join a file of labels to the predictions of the last `LABELS_HORIZON_DAYS`. Records nothing.
 
     :raises DataRejected: the file cannot be used.
     """
@@ -212,7 +215,7 @@ def preview(workspace: Workspace, given: Input) -> Measured:
 
 
 def told(workspace: Workspace, found: Measured) -> str:
-    """What was found, in a sentence; with nothing matched, why and what to do."""
+    """The result in a sentence; if no label matched, the reason and what to do."""
     settings, key = workspace.settings, workspace.settings.project.table.key
     if found.models:
         parts = [

@@ -1,7 +1,7 @@
-"""How a model version did on labels, in MLflow: on its training run, its version and its history run.
+"""Logs a model version's performance on labels to MLflow: to its training run, version and history run.
 
-Metrics are `labels/accuracy`, `labels/rows`, `labels/precision/{class}`, `labels/recall/{class}`; a step is
-the second in which the labels landed, so that repeating it changes nothing.
+The metrics are `labels/accuracy`, `labels/rows`, `labels/precision/{class}` and `labels/recall/{class}`. The
+step is the second in which the labels landed, so logging them again changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def performance_metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
-    """Name and value of what a chart can show."""
+    """Names and values of the metrics."""
     yield "labels/accuracy", found.accuracy
     yield "labels/rows", float(found.joined)
     for name, one in found.per_class.items():
@@ -35,10 +35,12 @@ def performance_metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
 
 
 def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPerformance) -> str:
-    """Show a performance at the model that it is about; returns the id of its history run.
+    """Log the performance of a model version; return the id of the model's history run.
 
-    A training run or a version that was deleted meanwhile is passed over.
+    A training run or a version that has been deleted meanwhile is skipped.
 
+    :param labels: the object version with the labels.
+    :param found: the performance, and the model version.
     :raises RegistryError: MLflow refused or did not answer.
     """
     model, named = found.model, dict(performance_metrics(found))

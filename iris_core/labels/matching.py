@@ -1,8 +1,8 @@
-"""Labels joined to published predictions, streamed: what each model version got right.
+"""Joins labels to published predictions, streamed, and counts the right answers of each model version.
 
-Every label counts once for each model version: of several predictions of one key by the same version (the
-table was uploaded again) the newest scoring's counts, and within a table its first row. Memory is bounded
-by the labels of one pass and the rows of one join, whatever the number of predictions.
+Every label counts once for each model version. If one version predicted a key several times (the table was
+uploaded again), the newest scoring counts, and within a table the first row. Memory is bounded by the labels
+of one pass and the rows of one join, whatever the number of predictions.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from iris_core.tables.ordered import ordered
 
 READERS = 8
 SMALL_BYTES = 4 << 20
-"""Smaller predictions are read ahead, several at once."""
+"""Bytes; objects of predictions up to this size are read ahead, several at once."""
 JOINED_AT_ONCE = 250_000
 JOINED_BATCHES = 16
-"""Predictions are joined so many rows at a time, or batches where ids are long."""
+"""Predictions are joined at so many rows or so many batches, whichever comes first."""
 PLACE = "place"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A scoring's predictions: the scoring's path, what was scored with, where they are."""
+    """A scoring's predictions: the path of its record, the model, the object that holds them."""
 
     scoring: str
     model: ModelRef
@@ -46,19 +46,19 @@ class Published:
 
     @classmethod
     def of(cls, record: ScoredRecord) -> Published:
-        """What a scoring's record says."""
+        """The predictions that a scoring's record names."""
         return cls(record.identity.path, record.model, record.outputs.predictions)
 
 
 class Measured(LabelEvidence):
-    """A file of labels against predictions; `scorings` are the matched ones."""
+    """A file of labels joined to predictions; `scorings` are the paths of those that match a label."""
 
     unknown_labels: UnknownLabels = UnknownLabels()
     scorings: tuple[str, ...]
 
     @property
     def evidence(self) -> LabelEvidence:
-        """What the ledger's record holds as its evidence."""
+        """The evidence for the ledger's record."""
         return LabelEvidence(**{name: getattr(self, name) for name in LabelEvidence.model_fields})
 
 
@@ -96,7 +96,7 @@ class _Matching:
     unmatched: int = 0
 
     def match(self, share: Share, scored: Iterable[Published]) -> None:
-        """Join one share of the labels to all predictions; newest scoring first."""
+        """Join one share of the labels to all predictions, given with the newest scoring first."""
         labels = share.frame.with_row_index(PLACE)
         taken: dict[str, NDArray[np.bool_]] = {}
         for one, frames in self._tables(scored):
@@ -148,7 +148,7 @@ class _Matching:
 
 
 def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
-    """Key and prediction alone, in frames large enough to be worth a join."""
+    """Frames of key and prediction, each large enough to be worth a join."""
     held: list[pl.DataFrame] = []
     for batch in batches:
         predicted = batch.labels[PREDICTION].text().fill_null(OTHER).alias(PREDICTION)
@@ -165,10 +165,13 @@ def measured(
 ) -> Measured:
     """Join a file of labels to the predictions of these scorings.
 
+    :param store: where the predictions are read.
+    :param given: the file of labels.
+    :param table: the schema, with key, target and classes.
     :param scored: newest first.
-    :param most_unusable: the tolerated share of rows without a key or a known class, and of keys with several
-        labels.
-    :raises DataRejected: the file cannot be used as labels; says why and what to do.
+    :param most_unusable: the tolerated share, in [0, 1], of rows without a key, rows whose label is no class,
+        and keys with several labels.
+    :raises DataRejected: the file cannot be used as labels; the message says why and what to do.
     """
     found = survey(given, table)
     check_share(given, found, 0, (), most_unusable)

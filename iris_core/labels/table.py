@@ -1,4 +1,4 @@
-"""A file of labels: key and label, checked in one pass, then held a share of the keys at a time."""
+"""Reads a file of labels: one pass checks keys and labels, further passes read a share of the keys each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from iris_core.tables.tallies import Tally
 KEY, LABEL = "key", "label"
 ROWS_AT_ONCE = 1_000_000
 KEY_BYTES_AT_ONCE = 64 << 20
-"""So many labels are held at once, with keys of so many bytes; a longer file is joined in several passes."""
+"""Most rows, and bytes of keys, that are joined in one pass; a longer file takes several passes."""
 CONFLICTS_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over a file of labels counted; `unlabelled` rows have no label.
+    """Counts of one pass over a file of labels.
 
-    `nameless` rows have no key, `unknown` ones a label that is no class: findings, for the caller to weigh.
+    `unlabelled` rows have no label. `nameless` is the finding about rows without a key, `unknown` the one
+    about labels that are no class; `check_share` decides whether they are too many.
     """
 
     rows: int
@@ -37,16 +38,16 @@ class Survey:
 
     @property
     def passes(self) -> int:
-        """How often the predictions are read."""
+        """How many passes over labels and predictions the join takes."""
         return max(1, -(-self.rows // ROWS_AT_ONCE), -(-self.key_bytes // KEY_BYTES_AT_ONCE))
 
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Some of a file's labels: one row a key, `KEY` and `LABEL`.
+    """A share of a file's labels: columns `KEY` and `LABEL`, one row per key.
 
-    `duplicate` rows said the same again. `conflicting` keys had several labels, so none counts:
-    `conflicts` shows some of them.
+    `duplicate` rows repeat a key with the same label. `conflicting` keys have several labels and are left
+    out; `conflicts` describes some of them.
     """
 
     frame: pl.DataFrame
@@ -56,16 +57,16 @@ class Share:
 
 
 def keys(name: str) -> pl.Expr:
-    """A key column as it is joined: without blanks around it, nor the mark of `CSV_SAFE` before a formula."""
+    """A key column in the form that is joined: without outer blanks, without the mark of `CSV_SAFE`."""
     key = pl.col(name).str.strip_chars()
     bare = key.str.strip_prefix(MARK)
     return pl.when(bare.str.contains(FORMULA)).then(bare).otherwise(key).alias(KEY)
 
 
 def survey(given: Input, table: TableSchema) -> Survey:
-    """Check a file of labels: columns, classes, rows.
+    """Check and count a file of labels in one pass.
 
-    :raises DataRejected: not a table, a column is missing, no row has a class as its label.
+    :raises DataRejected: the file is no table, a column is missing, or no row has a class as its label.
     """
     rows = unlabelled = key_bytes = 0
     nameless = Tally("missing", table.key, "a value in every row")
@@ -93,7 +94,12 @@ def survey(given: Input, table: TableSchema) -> Survey:
 
 
 def shares(given: Input, table: TableSchema, passes: int) -> Iterator[Share]:
-    """The file's labels, split by a hash of their keys into as many shares as there are passes."""
+    """Read the labels once per pass and yield one share each time; a hash of the key chooses the share.
+
+    :param given: the file of labels.
+    :param table: the schema, with key, target and classes.
+    :param passes: the number of shares.
+    """
     for number in range(passes):
         rows, found = 0, []
         for batch in _read(given, table):
@@ -104,7 +110,7 @@ def shares(given: Input, table: TableSchema, passes: int) -> Iterator[Share]:
 
 
 def _compact(pairs: pl.DataFrame) -> pl.DataFrame:
-    """A copy of its own: a few of a batch's rows would hold the text of all of it."""
+    """Copy the keys: otherwise a few rows of a batch would keep the text of the whole batch in memory."""
     keys = pl.Series(KEY, pl.from_arrow(pairs[KEY].to_arrow(compat_level=pl.CompatLevel.oldest())))
     return pairs.with_columns(keys)
 
@@ -129,9 +135,9 @@ def _share(pairs: pl.DataFrame, rows: int) -> Share:
 
 
 def _read(given: Input, table: TableSchema) -> Iterator[Batch]:
-    """Batches with key and label.
+    """Read batches with key and label.
 
-    :raises DataRejected: not a table, or one of the two columns is missing.
+    :raises DataRejected: the file is no table, or one of the two columns is missing.
     """
     source = read(given, Wanted(labels=(table.target,), classes=table.classes, text=(table.key,)))
     source.require([table.key, table.target])
@@ -151,11 +157,14 @@ def _nothing(rows: int, table: TableSchema) -> Finding:
 def check_share(
     given: Input, found: Survey, conflicting: int, conflicts: tuple[str, ...], most: float
 ) -> None:
-    """Refuse a file of which too large a share cannot be used.
+    """Refuse a file of labels if too large a share of it cannot be used.
 
-    :param conflicting: how many keys have several labels; `conflicts` shows some.
-    :param most: `MAX_REJECT_SHARE`.
-    :raises DataRejected: rows without a key, labels that are no class and such keys are more than that.
+    :param given: the file, for the message.
+    :param found: what `survey` counted.
+    :param conflicting: the number of keys with several labels.
+    :param conflicts: descriptions of some of them.
+    :param most: the tolerated share (`MAX_REJECT_SHARE`), in [0, 1].
+    :raises DataRejected: rows without a key, labels that are no class and conflicting keys exceed that share.
     """
     findings = [finding for finding in (found.unknown, found.nameless) if finding]
     if sum(finding.count for finding in findings) + conflicting <= most * found.rows:
