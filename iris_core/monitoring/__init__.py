@@ -1,4 +1,4 @@
-"""Does what was scored look like what was learned from, and who must be told? Reports, alerts, retraining."""
+"""Does the scored data look like the training data, and who must know if not? Reports, alerts, retraining."""
 
 from __future__ import annotations
 

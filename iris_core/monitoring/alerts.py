@@ -1,14 +1,14 @@
-"""Messages to people: what is owed is computed from the ledger, each is recorded once it is delivered.
+"""Delivers messages to people: computes from the ledger which are owed, and records each delivery.
 
-An alert is owed for every alerting verdict (`verdicts.with_debounce`), on every configured channel, until the
-ledger holds an `action` record of it. The record is written after the delivery: a channel that fails is tried
-again, and a task that is killed between delivery and record delivers the same alert, with the same `id`, a
-second time. So: at least once, recorded once; a receiver that must not see anything twice remembers ids. The
-other way round, a crash would lose the alert.
+An alert is owed for every verdict that alerts (`verdicts.with_debounce`), on every configured channel, until
+the ledger holds an `action` record of it. The record is written after the delivery: if a channel fails, it is
+tried again. If a task is killed between delivery and record, the same alert is delivered twice, with the same
+`id`. So delivery is at least once; a receiver that must not see a message twice remembers ids. In the
+opposite order a crash would lose the alert.
 
-A look goes back to the hour before which everything was told on the channel (`ledger.settled`), however many
-verdicts have come since. A verdict from before that hour is owed as well when one that came late makes it
-alert. A model that waits for a human's answer is told of in the same way.
+Each look begins at the hour up to which everything was delivered on the channel (`ledger.settled`), however
+many verdicts were recorded since. A verdict from before that hour is owed, too, when a later record makes it
+alert. Requests to answer for a model are delivered in the same way.
 """
 
 from __future__ import annotations
@@ -36,30 +36,32 @@ from iris_core.monitoring.messages import Message, alert_of, request_of, violati
 log = logging.getLogger(__name__)
 
 FIRST_LOOK = timedelta(days=1)
-"""So far back goes the first look on a channel: switching it on does not send the past."""
+"""The first look on a channel goes back so far: switching a channel on does not send the past."""
 
 HORIZON = timedelta(days=7)
-"""What could not be delivered for so long is given up; so does a channel that was off and is on again."""
+"""Older messages that are still undelivered are given up, also on a channel that was off in between."""
 
 LATE = timedelta(hours=1)
-"""A record may be so much older than the look that sees it first: clocks differ, writes take time."""
+"""A look may first see a record that is so much older: clocks differ, and writes take time."""
 
 MOST_ALONE = 10
-"""Of more alerts about one model in one look, one message tells."""
+"""If a look finds more alerts about one model, it sends one message for all of them."""
 
 Deliver = Callable[[Message], None]
 
 
 class OwedAlert(NamedTuple):
-    """A message, and the records that it is about, each with why; the one it is named after comes last."""
+    """A message, and the records it is about, each with a reason; the last one gives the message its id."""
 
     message: Message
     about: Sequence[tuple[Identity, str]]
 
 
 def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[dict[str, Any]]:
-    """Deliver every message that is owed; one that fails holds neither other channels nor other messages.
+    """Deliver every message that is owed; one that fails stops neither other channels nor other messages.
 
+    :param channels: a function for each channel's name, which delivers a message.
+    :returns: id, channel and title of each delivered message.
     :raises NothingOwed: no channel is configured, or everything has been delivered.
     :raises AlertUndelivered: some could not be delivered; trying again delivers only those.
     """
@@ -83,9 +85,9 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
 
 
 def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> None:
-    """Tell of the models that wait for a human's answer, on every channel that has not yet.
+    """Deliver the open requests for a human's answer, on every channel where they are not delivered yet.
 
-    :raises AlertUndelivered: some could not be told; trying again tells only those.
+    :raises AlertUndelivered: some could not be delivered; trying again delivers only those.
     """
     told, sent = Deliveries(workspace.ledger), _Sent(workspace)
     for channel, deliver in channels.items():
@@ -113,7 +115,7 @@ def _settle(workspace: Workspace, channel: str, since: datetime, now: datetime) 
 
 
 def _looked_at(workspace: Workspace, since: datetime) -> list[DriftRecord]:
-    """The verdicts that may alert by what was recorded since; none of a series in which nothing drifts."""
+    """Verdicts that may newly alert because of records since this time; only of series with such drift."""
     violating = verdicts.violating(workspace.settings)
     entries = workspace.ledger.journal("drift", since=since)
     asked = {entry.identity for entry in entries if entry.outcome in violating}
@@ -123,7 +125,7 @@ def _looked_at(workspace: Workspace, since: datetime) -> list[DriftRecord]:
 def _alerting(
     workspace: Workspace, records: Sequence[DriftRecord], since: datetime
 ) -> list[tuple[DriftRecord, Debounced]]:
-    """The verdicts that alert by all records and did not by those from before, oldest first."""
+    """Verdicts that alert by all records, but did not by the records before this time; oldest first."""
     settings = workspace.settings
     earlier = verdicts.with_debounce(settings, (record for record in records if record.at < since))
     alerted = {record.identity for record, state in earlier if state.alert}
@@ -132,7 +134,7 @@ def _alerting(
 
 
 def _messages(workspace: Workspace, owed: Iterable[tuple[DriftRecord, Debounced]]) -> Iterator[OwedAlert]:
-    """One for each verdict; of many about one model one, named after the worst of the newest."""
+    """A message for each verdict; for more than `MOST_ALONE` on one model a single one, about the worst."""
     models: dict[str, list[tuple[DriftRecord, Debounced]]] = defaultdict(list)
     for one in owed:
         models[one[0].identity.model_variant].append(one)
@@ -146,13 +148,13 @@ def _messages(workspace: Workspace, owed: Iterable[tuple[DriftRecord, Debounced]
 
 @dataclass
 class Deliveries:
-    """What has been delivered, by listings of the days asked about."""
+    """Knows which messages have been delivered; lists each day of the ledger once."""
 
     ledger: Ledger
     _days: dict[date, dict[str, tuple[Variant, ...]]] = field(default_factory=dict)
 
     def on(self, channel: str, record: Record) -> bool:
-        """Whether a record was told of on a channel."""
+        """Whether the message about a record has been delivered on a channel."""
         alert = Identity.of_alert(record.identity, channel)
         if alert.day not in self._days:
             self._days[alert.day] = self.ledger.decided_on("action", alert.day)
@@ -161,14 +163,14 @@ class Deliveries:
 
 @dataclass
 class _Sent:
-    """What became of the messages of one look."""
+    """The delivered and the failed messages of one look."""
 
     workspace: Workspace
     delivered: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
     def deliver(self, channel: str, deliver: Deliver, owed: Iterable[OwedAlert]) -> None:
-        """Deliver and record each, whatever becomes of the others."""
+        """Deliver and record each message; a failure does not stop the others."""
         for message, about in owed:
             if failure := _failure(channel, deliver, message):
                 log.warning("Message %s is not delivered: %s", message.id, failure)
@@ -179,9 +181,9 @@ class _Sent:
             self.delivered.append({"id": message.id, "channel": channel, "title": message.title})
 
     def result(self) -> list[dict[str, Any]]:
-        """What was delivered.
+        """The delivered messages.
 
-        :raises AlertUndelivered: not everything was.
+        :raises AlertUndelivered: some messages could not be delivered.
         :raises NothingOwed: there was nothing to deliver.
         """
         if self.failed:
@@ -192,22 +194,24 @@ class _Sent:
 
 
 def _failure(channel: str, deliver: Deliver, message: Message) -> str:
-    """Deliver a message; returns why that failed, empty when it did not."""
+    """Deliver a message; return the reason of a failure, or an empty text."""
     try:
         deliver(message)
     except AlertUndelivered as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - raised by `result`, once the others are delivered
-        # Its own text may hold the address, which is a secret.
+        # The error's own text may hold the channel's address, which is a secret.
         return f"Channel {channel} failed with {type(error).__name__}."
     return ""
 
 
 def _record(workspace: Workspace, about: Identity, why: str, message: Message, channel: str) -> None:
-    """Record a delivery.
+    """Record that a message was delivered.
 
-    :param about: the record that was told of.
-    :param why: that it was.
+    :param about: the record that the message is about.
+    :param why: the reason why that record is worth a message.
+    :param message: the message.
+    :param channel: the channel that delivered it.
     """
     record = AlertRecord(
         identity=Identity.of_alert(about, channel),

@@ -1,4 +1,4 @@
-"""What the channels are given: messages about drift, and about models that wait for an answer."""
+"""Messages for the channels: alerts about drift, and requests to answer for a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from iris_core.settings.variables import Settings
 
 
 class Message(BaseModel):
-    """What every channel can show. `id` is the same whenever the same message is delivered again."""
+    """A message that every channel can show. `id` stays the same when the message is delivered again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class Message(BaseModel):
 
 
 class Alert(Message):
-    """A verdict that alerts; `more` others of the same model are told of with it."""
+    """An alert about a verdict; it also stands for `more` other verdicts on the same model."""
 
     severity: str
     sentence: str
@@ -67,7 +67,7 @@ class Alert(Message):
 
 
 class Request(Message):
-    """A model that passed the gate waits for a human."""
+    """A request to a human to answer for a model that passed the gate."""
 
     model: str
     version: int
@@ -111,15 +111,17 @@ def request_of(settings: Settings, record: AskedRecord) -> Request:
 
 
 def violations_of(state: Debounced) -> str:
-    """What N of M counted, as a sentence."""
+    """The result of N of M, as a sentence."""
     return f"{state.violations} of the last {state.seen} batches are {state.least} or worse"
 
 
 def alert_of(settings: Settings, record: DriftRecord, state: Debounced, more: int = 0) -> Alert:
     """The alert about a verdict.
 
-    :param state: what N of M says of it.
-    :param more: so many other verdicts on the model are told of with it.
+    :param settings: name the team and the environment.
+    :param record: the verdict.
+    :param state: the result of N of M for it.
+    :param more: how many other verdicts on the model the alert stands for.
     """
     model = record.model
     return Alert(

@@ -1,8 +1,8 @@
-"""A verdict as MLflow metrics: in its own run, and in the model's history run, whose charts show the course.
+"""A verdict as MLflow metrics: in its own run, and over time in the model's history run.
 
 Names are stable: `severity` (0 none to 3 high, -1 insufficient), `current/{column}/mean` and so on,
-`reference/…`, `severity/{column}`, `missing_share/{column}`, `evidently/{column}`. In the history run a step
-is the second in which the batch landed, so that repeating a report changes nothing.
+`reference/…`, `severity/{column}`, `missing_share/{column}`, `evidently/{column}`. In the history run the
+step is the second in which the batch landed, so logging a report again changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from iris_core.models.metrics import log_metrics, metric_name
 
 
 def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
-    """Name and value of everything that a chart can show."""
+    """Names and values of the metrics."""
     yield "severity", number(verdict.severity)
     yield "chance", verdict.chance
     for column in (*verdict.evidence, *verdict.whole):
@@ -38,13 +38,15 @@ def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
 
 
 def number(severity: Severity) -> float:
-    """-1 insufficient, 0 none, 1 low, 2 medium, 3 high."""
+    """A severity as a number: -1 insufficient, 0 none, 1 low, 2 medium, 3 high."""
     return float(rank(severity) - rank("none"))
 
 
 def log_history(workspace: Workspace, scored: ScoredRecord, verdict: DriftVerdict) -> str:
-    """Add a verdict to the history run of its model; returns the run's id.
+    """Add a verdict to the history run of its model; return the run's id.
 
+    :param scored: the record of the scoring that was judged.
+    :param verdict: the verdict on it.
     :raises RegistryError: MLflow refused or did not answer.
     """
     with tracking.asking("Logging the drift history", workspace.settings):

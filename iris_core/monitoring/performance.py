@@ -1,4 +1,4 @@
-"""Performance drift from labels that came later: a drift record for each model version they speak of."""
+"""Performance drift, measured with labels that arrive later: a drift record for each model version."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
-    """Join all labels that are owed, and judge what they say; a bad file does not hold the others.
+    """Join all labels that are owed and judge the models' performance; a bad file does not stop the others.
 
-    :returns: the verdicts on performance that were recorded: severity, sentence, record.
+    :returns: a summary of each verdict that was recorded: severity, sentence, record.
     :raises NothingOwed: there is nothing to judge; the message says why.
     :raises DataRejected: no file could be used; each is recorded and quarantined first.
-    :raises TryFailed: none was used, for a cause that nobody foresaw.
+    :raises TryFailed: no file was used, because of an unforeseen error.
     """
     trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
@@ -53,12 +53,12 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
 def record_verdict(
     workspace: Workspace, labels: Identity, version: ObjectVersion, found: ModelPerformance
 ) -> PerformanceDriftRecord:
-    """Record the verdict on one model version: its accuracy against that of the holdout it was judged by.
+    """Record the verdict on one model version: compares its accuracy on the labels with that on its holdout.
 
-    :param labels: the identity of the `performance` record, which is committed after its verdicts: a
-        killed attempt's are found by the next one.
+    :param labels: the identity of the `performance` record. That record is committed after the verdicts, so a
+        second attempt finds the verdicts of a killed one.
     :param version: the object that holds the labels.
-    :param found: what the labels say of the model version.
+    :param found: the model version's performance on the labels.
     """
     evidence = _evidence(workspace, Identity.of_performance(labels, found.model), version, found)
     record = PerformanceDriftRecord(
@@ -85,7 +85,7 @@ def _evidence(
 
 
 def summary(record: PerformanceDriftRecord) -> dict[str, Any]:
-    """What a task returns of a verdict."""
+    """The summary of a verdict that a task returns."""
     return {
         "verdict": record.identity.path,
         "severity": record.outcome,
@@ -95,7 +95,7 @@ def summary(record: PerformanceDriftRecord) -> dict[str, Any]:
 
 
 def holdout_answers(workspace: Workspace, model: ModelRef) -> Answered | str:
-    """The model's answers on its holdout, or why they are not known."""
+    """The number of holdout rows and of right answers on them, or the reason why they are unknown."""
     name = f"{model.name} version {model.version}"
     if not model.training:
         return f"{name} was registered by hand: its accuracy on a holdout is unknown."

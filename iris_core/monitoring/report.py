@@ -1,4 +1,4 @@
-"""From a scoring to a drift verdict: compare what was scored with what the model was trained on, once."""
+"""From a scoring to a drift verdict: compares the scored batch with the model's training data, once."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 
 def plan_reports(workspace: Workspace, most: int = MOST) -> Portion[str]:
-    """Settle what killed attempts left in MLflow, and list the scorings to report on, oldest first.
+    """Settle MLflow runs that killed attempts left, and list the scorings to report on, oldest first.
 
-    :param most: scorings; the rest is left for the next run.
-    :returns: paths of their records.
-    :raises NothingOwed: every scoring has one.
+    :param most: the most scorings; the rest is left for the next run.
+    :returns: paths of the scorings' records.
+    :raises NothingOwed: every scoring has its drift record.
     """
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
     owed = unreported(workspace)
@@ -69,9 +69,9 @@ def unreported(workspace: Workspace) -> list[str]:
 
 
 def _next(workspace: Workspace, wanted: Identity) -> tuple[Record | None, Identity]:
-    """The record of a verdict that stands; without one, the identity that it will have.
+    """The verdict's record, None if there is none or it was reopened; and the identity of the next one.
 
-    :param wanted: the verdict's identity, while nobody has opened it again.
+    :param wanted: the identity of the first verdict.
     """
     standing = workspace.ledger.get(wanted)
     if not isinstance(standing, FailedRecord):
@@ -87,12 +87,12 @@ def _stands(workspace: Workspace, entry: JournalEntry) -> bool:
 
 
 def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
-    """Report on one scoring: statistics, Evidently's JSON and HTML, MLflow run, ledger record.
+    """Report on one scoring: write statistics, Evidently's JSON and HTML, an MLflow run and a ledger record.
 
     :param scoring: the path of its record.
-    :returns: severity, sentence, and where the report lies.
+    :returns: severity, sentence, and the report's address.
     :raises DecidedElsewhere: there is no such scoring.
-    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
+    :raises TryFailed: an unforeseen error ended the report; the try is noted, or recorded as failed.
     """
     scored = workspace.ledger.find(ScoredRecord, scoring)
     if scored is None:
@@ -118,7 +118,7 @@ def _decide(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> B
 
 
 def _training_of(workspace: Workspace, model: ModelRef) -> TrainedRecord | str:
-    """The record of a model's training, or why there is none."""
+    """The record of a model's training, or the reason why there is none."""
     if not model.training:
         return f"{model.name} version {model.version} was registered by hand: its training data is unknown."
     training = workspace.ledger.find(TrainedRecord, model.training)
@@ -128,7 +128,7 @@ def _training_of(workspace: Workspace, model: ModelRef) -> TrainedRecord | str:
 def _record_undecided(
     workspace: Workspace, scored: ScoredRecord, identity: Identity, why: str
 ) -> BatchDriftRecord:
-    """Nothing to compare, or nothing to compare with: insufficient, never an alarm."""
+    """Record `insufficient`, which never alerts: there is no batch, or nothing to compare it with."""
     record = BatchDriftRecord(
         identity=identity,
         outcome="insufficient",
@@ -187,8 +187,8 @@ def _known(
     """What the ledger knows of the batch and its model.
 
     :param scored: the record of the scoring.
-    :param earlier: the model's batches before, oldest first.
-    :param weights: of the model's features, if it has such.
+    :param earlier: the model's earlier batches, oldest first.
+    :param weights: weights of the model's features; None if the model has none.
     """
     holdout = performance.holdout_answers(workspace, scored.model)
     return Known(
@@ -201,10 +201,13 @@ def _known(
 
 
 def spread_of(settings: Settings, earlier: Sequence[Earlier]) -> Spread:
-    """What batches differ by beyond chance: learnt where that is asked for and can be, else as declared.
+    """The spread of batches beyond chance: learnt if this is asked for and possible, else as declared.
 
-    Once learnt, it stays: `earlier` reaches back a limited number of batches, and must not pass on what has
-    drifted since as what batches differ by.
+    A learnt spread stays: `earlier` holds a limited number of batches, and drift among them must not count as
+    spread.
+
+    :param settings: whether to learn, and the declared spread.
+    :param earlier: the model's earlier batches, oldest first.
     """
     declared = Spread(value=settings.drift_batch_spread)
     if not settings.drift_learn_spread:
@@ -267,13 +270,16 @@ def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
 
 
 class _Told(BaseModel):
-    """What `report` returned, after its way through XCom."""
+    """The part of a result of `report` that is needed after its way through XCom."""
 
     verdict: IdentityField
 
 
 def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The worst report of a run, one that alerts before others: what XCom and the asset event carry."""
+    """The worst report of a run, for XCom and the asset event; a report that alerts is worse than any other.
+
+    :raises IrisError: no report was made.
+    """
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
     made = {_Told(**report).verdict: report for report in reports}
     if not made:

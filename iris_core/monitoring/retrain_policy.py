@@ -1,4 +1,4 @@
-"""Whether drift may start another training: cooldown, daily budget, and an end where it does not help."""
+"""Decides whether drift may start another training: cooldown, daily budget, never twice on the same data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Past:
-    """A retraining that drift asked for: when, and the digest of the training data that was the newest."""
+    """A retraining that drift requested: the time, and the digest of the training data."""
 
     at: datetime
     data: str
@@ -19,7 +19,7 @@ class Past:
 
 @dataclass(frozen=True)
 class Policy:
-    """Least time between two requests, and most requests within 24 hours."""
+    """The least time between two requests, and the most requests within 24 hours."""
 
     cooldown: timedelta
     budget: int
@@ -27,7 +27,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Decision:
-    """`is_final`: waiting changes nothing, only newer training data does."""
+    """Whether a request is allowed, and why; `is_final` means that only newer training data can change it."""
 
     is_allowed: bool
     reason: str
@@ -35,12 +35,16 @@ class Decision:
 
 
 def decide(past: Sequence[Past], data: str, now: datetime, policy: Policy) -> Decision:
-    """May drift ask for a training on this data now?
+    """Decide whether drift may request a training on this data now.
 
-    A model that was trained again on the same data, and still drifts, will not be helped by a third time: the
-    loop ends until newer training data lands.
+    Data is retrained on once: if the model still drifts, training again would not help. Requests stop until
+    newer training data lands.
 
-    :param past: all requests that may matter, in any order.
+    :param past: earlier requests, in any order: all on this data, all within the cooldown and within 24
+        hours.
+    :param data: the digest of the newest training data.
+    :param now: the time of the decision.
+    :param policy: cooldown and budget.
     """
     if any(request.data == data for request in past):
         return Decision(

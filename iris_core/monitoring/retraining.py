@@ -1,8 +1,8 @@
-"""From an alert to a retraining, once: `RETRAIN_ON_DRIFT`.
+"""Requests one retraining after an alert, if `RETRAIN_ON_DRIFT` is on.
 
 The request is a ledger record of kind `action`; the training DAG finds it there, whether or not the asset
-event about it arrives. The new model must win at the gate like any other. No loop can start: one request for
-each version of the training data, a cooldown, and a daily budget (`drift.retrain_policy`).
+event about it arrives. The new model must pass the gate like any other. `retrain_policy` prevents loops: one
+request for each version of the training data, a cooldown, and a daily budget.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import owed_retraining, requested_retrainings
 
 LOOKED_BACK = timedelta(days=2)
-"""Older alerts ask for nothing, but for the time of a cooldown. The daily run sees each at least once."""
+"""Alerts older than this and the cooldown together request nothing. The daily run sees each alert in time."""
 
 TOLD_AGAIN_AFTER = timedelta(minutes=1)
-"""So long an asset event may take to start its run."""
+"""The time that an asset event may take to start its run."""
 
 
 def request(workspace: Workspace) -> dict[str, Any]:
-    """Ask for a retraining when the staged model's last batches alert.
+    """Request a retraining when a recent verdict on the staged model alerts.
 
-    A request that still waits is told again, since its event may be lost: by a retry of the run that made it,
-    and by any other once it has waited for `TOLD_AGAIN_AFTER`.
+    A request that still waits is returned again, since its event may be lost: to a retry of the run that made
+    it, and to any other run once it has waited for `TOLD_AGAIN_AFTER`.
 
-    :returns: what to train on and why.
-    :raises NothingOwed: it is switched off, nothing alerts, or it must not be now; the message says why.
+    :returns: the path of the request, the training data and the reason.
+    :raises NothingOwed: retraining is off, nothing alerts, or it is not allowed now; the message says why.
     """
     if not workspace.settings.retrain_on_drift:
         raise NothingOwed("RETRAIN_ON_DRIFT is off.")
@@ -58,9 +58,9 @@ def request(workspace: Workspace) -> dict[str, Any]:
 
 
 def _told_again(workspace: Workspace, waiting: RetrainRecord) -> dict[str, Any]:
-    """What to train on; drift runs side by side do not each wake a training for the same request.
+    """Return a waiting request again, but not so soon that parallel drift runs each wake a training for it.
 
-    :raises NothingOwed: another run has just asked.
+    :raises NothingOwed: another run has just made the request.
     """
     is_mine = waiting.by.run_id == workspace.actor.run_id
     if not is_mine and timedelta(0) <= datetime.now(UTC) - waiting.at < TOLD_AGAIN_AFTER:
@@ -69,7 +69,10 @@ def _told_again(workspace: Workspace, waiting: RetrainRecord) -> dict[str, Any]:
 
 
 def _alerting(workspace: Workspace) -> DriftRecord:
-    """The newest alerting verdict about the model that is staged."""
+    """The newest verdict on the staged model that alerts.
+
+    :raises NothingOwed: no model is staged, or no recent verdict on it alerts.
+    """
     settings, staged = workspace.settings, models.staged(workspace.settings)
     if staged is None:
         raise NothingOwed("No model is staged: nothing to retrain.")
@@ -87,7 +90,10 @@ def _alerting(workspace: Workspace) -> DriftRecord:
 
 
 def _trainable(workspace: Workspace) -> ObjectVersion:
-    """The newest training data, when it has been trained on and so can be again."""
+    """The newest training data, if a model has been trained on it.
+
+    :raises NothingOwed: there is none, it has not been trained on yet, or it was rejected or failed.
+    """
     source = training.training_source(workspace.settings)
     data = source.newest(workspace.store)
     if data is None:

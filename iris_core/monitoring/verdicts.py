@@ -1,7 +1,7 @@
-"""Drift verdicts as the ledger holds them: which model, in which order, and what N of M says of each.
+"""Reads drift verdicts from the ledger, in order, and counts N of M for each.
 
-Batches are ordered by when they landed, not by when somebody came to judge them: reports are made side by
-side and late, and whoever reads them must come to the same alerts.
+Batches are ordered by the time at which they landed, not by the time of their verdict: reports are made in
+parallel and late, and every reader must find the same alerts.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from iris_core.settings.variables import Settings
 from iris_core.store.versions import ObjectVersion
 
 LOOKED_THROUGH = 200
-"""As many verdicts of a series are read before the ones asked about; a window of N of M that reaches further
-back is cut."""
+"""Most verdicts of a series that are read before the ones asked about; a longer window of N of M is cut."""
 
 MOST_NAMES = 5_000
-"""As many of the journal's names are passed over on the way to them, so that a series with few verdicts among
-many of others does not cost a walk through all of the past."""
+"""Most names in the journal that are looked at to find them: so a series with few verdicts among many others
+does not need a walk through the whole past."""
 
 Order = tuple[datetime, str]
 
 
 class Series(NamedTuple):
-    """Verdicts that are counted together by N of M: of one model, on its batches or on its performance."""
+    """Verdicts that N of M counts together: on one model's batches, or on its performance."""
 
     model: str
     about_performance: bool
@@ -45,14 +44,15 @@ def series_of(identity: Identity) -> Series:
 
 
 def order_of(current: ObjectVersion, identity: Identity) -> Order:
-    """A batch's place among others: when it landed, then its record's path."""
+    """A batch's sort key: the time at which it landed, then its record's path."""
     return current.landed_at, identity.path
 
 
 def near(ledger: Ledger, asked: Collection[Identity]) -> list[DriftRecord]:
     """The verdicts asked about and those that N of M counts with them, in their batches' order, oldest first.
 
-    Of the same series: what was recorded since the oldest one asked about, and `LOOKED_THROUGH` before it.
+    These are the verdicts of the same series that were recorded since the oldest one asked about, and up to
+    `LOOKED_THROUGH` of each series before it.
     """
     left, series = set(asked), {series_of(identity) for identity in asked}
     entries = ledger.journal("drift")
@@ -79,7 +79,7 @@ def newest(ledger: Ledger, series: Series) -> list[DriftRecord]:
 
 
 def _read(ledger: Ledger, identities: Iterable[Identity]) -> list[DriftRecord]:
-    """Verdicts that name their model; an identity that was tried twice is read once."""
+    """Read verdicts, in their batches' order; skip those without a model and repeated identities."""
     found = map(ledger.get, dict.fromkeys(identities))
     return sorted((r for r in found if isinstance(r, DriftRecord) and r.model), key=_order)
 
@@ -103,34 +103,32 @@ class DriftOrPerformance(Protocol):
 
 
 def counted_severity(settings: Settings, record: DriftRecord) -> Severity:
-    """The severity of a drift record as alerts count it; a record from before chances were kept counts as it
-    is.
-    """
+    """The severity with which N of M counts a drift record; a record without a chance counts unchanged."""
     return counted(record.outcome, record.evidence.chance, settings.drift_violations)
 
 
 def violating(settings: Settings) -> tuple[Severity, ...]:
-    """The severities of which a verdict may alert."""
+    """The severities at which a verdict may alert."""
     return SEVERITIES[rank(settings.drift_alert_severity) :]
 
 
 def debounced_severity(settings: Settings, severities: Sequence[Severity]) -> Debounced:
-    """N of M, as `DRIFT_WINDOW`, `DRIFT_VIOLATIONS` and `DRIFT_ALERT_SEVERITY` say."""
+    """The result of N of M by `DRIFT_WINDOW`, `DRIFT_VIOLATIONS` and `DRIFT_ALERT_SEVERITY`."""
     return debounced(
         severities, settings.drift_window, settings.drift_violations, settings.drift_alert_severity
     )
 
 
 def _before(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[DriftRecord]:
-    """The verdicts of the same series about what landed before, oldest first."""
+    """Verdicts of the same series on objects that landed before, oldest first."""
     order = order_of(current, identity)
     return [r for r in newest(workspace.ledger, series_of(identity)) if _order(r) < order]
 
 
 def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[Earlier]:
-    """The batches of a model that landed before, as far as their verdicts keep their scores; oldest first.
+    """Batches of the same model that landed before and whose verdicts hold scores; oldest first.
 
-    :param identity: of a verdict on a batch of the model.
+    :param identity: the identity of the verdict on a batch of the model.
     :param current: the batch.
     """
     return [
@@ -145,7 +143,7 @@ def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) ->
 
 
 def with_debounce(settings: Settings, records: Iterable[DriftRecord]) -> list[tuple[DriftRecord, Debounced]]:
-    """Verdicts in their batches' order, each with what N of M says of it and those before it."""
+    """Verdicts in their batches' order, each with the result of N of M for it and those before it."""
     told: list[tuple[DriftRecord, Debounced]] = []
     ordered = sorted(records, key=lambda record: (_series(record), _order(record)))
     for _, group in groupby(ordered, key=_series):
@@ -161,10 +159,11 @@ def with_debounce(settings: Settings, records: Iterable[DriftRecord]) -> list[tu
 def debounced_now(
     workspace: Workspace, identity: Identity, current: ObjectVersion, verdict: DriftOrPerformance
 ) -> Debounced:
-    """What N of M says of a verdict about to be recorded, by those that are.
+    """The result of N of M for a verdict that is not recorded yet, by it and the recorded ones.
 
-    :param identity: the record's to be.
+    :param identity: the identity that its record will have.
     :param current: the object that is judged.
+    :param verdict: the verdict.
     """
     settings = workspace.settings
     before = [counted_severity(settings, each) for each in _before(workspace, identity, current)]
