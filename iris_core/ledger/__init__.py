@@ -1,4 +1,4 @@
-"""What has been decided, and what is still owed? Decisions as typed records, each written once."""
+"""What has been decided, and what is still owed? Decisions are typed records, each written once."""
 
 from __future__ import annotations
 

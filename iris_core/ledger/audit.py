@@ -1,4 +1,4 @@
-"""Audit records: one small JSON object per task try, saying who did what, when, and how it ended."""
+"""Audit records: one small JSON object per task try, which says who did what, when, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from iris_core.settings.variables import Settings
 
 
 class AuditRecord(BaseModel):
-    """How one try of one task ended, in whose name."""
+    """One try of one task: who ran it, and how it ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +27,12 @@ class AuditRecord(BaseModel):
 
 
 def write(workspace: Workspace, state: str, map_index: int = -1, error: str = "") -> str:
-    """Store the record of the actor's task try; returns its key. The same try writes the same key."""
+    """Store the record of the actor's task try; return its key. Repeated on a day, it has the same key.
+
+    :param state: the state in which the try ended.
+    :param map_index: the index of a mapped task; -1 for others.
+    :param error: the error that ended the try; secrets in it are masked.
+    """
     actor = workspace.actor
     now = datetime.now(UTC)
     record = AuditRecord(
@@ -49,7 +54,7 @@ def _without_secrets(text: str, workspace: Workspace) -> str:
 
 
 def code_version(settings: Settings) -> str:
-    """What the settings call the code (an image or a commit), else the installed package's version."""
+    """The settings' name for the code (an image or a commit), else the installed package's version."""
     if settings.code_version:
         return settings.code_version
     try:

@@ -1,4 +1,4 @@
-"""What a record or an XCom can hold: 64 KB, whatever comes in. The rest is left out, and counted."""
+"""Shortens the content of a record or an XCom to what it can hold (64 KB), and counts what is left out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 
 MOST_BYTES = 60_000
 LEVELS = ((4_000, 500, 1_000), (2_000, 200, 500), (1_200, 100, 200), (1_200, 40, 100), (1_200, 20, 60))
-"""Characters of a text, items of a list or mapping, characters of a mapping's names; the first that fits is
-taken. An object's key, which must stay whole, has 1,024."""
+"""Limits, of which the first ones that make the content fit are used: characters of a text, items of a list
+or mapping, characters of a mapping's names. An object's key must stay whole: it has up to 1,024
+characters."""
 LEAST_ITEMS = 20
-"""No type of ours has as many fields, so what is cut by then is a list or a mapping, whatever it holds."""
+"""No type of ours has so many fields: a mapping with so many items is data, whose names are not fields."""
 
 LONGEST_FIELD = 40
 
@@ -21,10 +22,10 @@ Cut = tuple[dict[str, Any], dict[str, int]]
 
 
 def fitted(content: dict[str, Any], most: int = MOST_BYTES) -> Cut:
-    """JSON-able content in at most so many bytes, and by path how many items or characters were left out.
+    """Shorten JSON-able content to at most so many bytes; count, by path, the items and characters left out.
 
-    Texts, lists and mappings keep their beginnings; then the largest lists and mappings are emptied.
-    Content that fits is returned as it is.
+    Texts, lists and mappings keep their beginnings; if that is not enough, the largest lists and mappings are
+    emptied. Content that fits is returned unchanged.
     """
     if _size(content) <= most:
         return content, {}
@@ -40,7 +41,7 @@ def fitted(content: dict[str, Any], most: int = MOST_BYTES) -> Cut:
 
 
 def _size(content: Any) -> int:
-    """Bytes as they are stored: with an indent, which counts where there are many items."""
+    """Bytes of the stored JSON, with its indent, which matters if there are many items."""
     return len(json.dumps(content, indent=1, default=str))
 
 
@@ -63,7 +64,7 @@ def _cut(value: Any, level: tuple[int, int, int], path: str, left: dict[str, int
 
 
 def _short(name: str, most: int) -> str:
-    """A name that is no other's."""
+    """A name of at most so many characters that stays unique."""
     if len(name) <= most:
         return name
     return f"{name[: most - 9]}~{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
@@ -75,13 +76,13 @@ def _count(left: dict[str, int], path: str, more: int) -> None:
 
 
 def _below(mapping: dict[str, Any], path: str, name: str) -> str:
-    """The path of an item: a field's name, or `*` for any of a mapping from data."""
+    """The path of an item: it ends in a field's name, or in `*` for an item of data."""
     is_field = len(mapping) < LEAST_ITEMS and len(name) <= LONGEST_FIELD
     return f"{path}.{name if is_field else '*'}".lstrip(".")
 
 
 def _empty_largest(content: dict[str, Any], left: dict[str, int]) -> None:
-    """Empty the largest list or mapping of many; without one the largest that is no part's whole content."""
+    """Empty the largest list or mapping of data; if there is none, the largest list or mapping in a part."""
     parts = [(name, part) for name, part in content.items() if isinstance(part, dict)]
     found = [*_large(content, "", LEAST_ITEMS)] or [
         one for name, part in parts for one in _large(part, name, 1)
@@ -92,7 +93,7 @@ def _empty_largest(content: dict[str, Any], left: dict[str, int]) -> None:
 
 
 def _large(mapping: dict[str, Any], path: str, least: int) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """What can be emptied: the mapping that holds it, its name there, and its path."""
+    """Lists and mappings that can be emptied: the mapping that holds each, its name there, and its path."""
     for name, held in mapping.items():
         below = _below(mapping, path, name)
         if held and (isinstance(held, list) or (isinstance(held, dict) and len(held) >= least)):

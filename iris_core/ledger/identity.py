@@ -1,8 +1,8 @@
-"""What a decision is about. The same inputs always give the same identity, and the same key.
+"""Identities of decisions. The same inputs always give the same identity, and so the same key.
 
-Every part of a key is written and read here: `{kind}/{day}/{subject}/{variant}`. `day` is a date that the
-inputs carry (an object's landing, a parent record's time), `subject` the digest of the input, `variant` what
-it was decided with.
+This module alone writes and reads the parts of a key: `{kind}/{day}/{subject}/{variant}`. `day` is a date
+that the inputs carry (an object's landing, a parent record's time), `subject` is the digest of the input, and
+`variant` names the configuration or model of the decision.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ RETRAIN = "retrain"
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of decision of this name.
+    """The kind of decision with this name.
 
-    :raises ValueError: there is none.
+    :raises ValueError: there is no such kind.
     """
     for kind in KINDS:
         if kind == name:
@@ -38,7 +38,7 @@ def kind_named(name: str) -> Kind:
 
 
 class Variant(str):
-    """What was decided with: `base`, and after a `+` which further decision about the same it is."""
+    """The configuration or model of a decision: `base`, and after a `+` which further decision this is."""
 
     __slots__ = ()
 
@@ -49,13 +49,13 @@ class Variant(str):
 
     @property
     def is_again(self) -> bool:
-        """Whether it is a further decision about the same."""
+        """Whether this is a further decision with the same base about the same subject."""
         return "+" in self
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a decision is about."""
+    """The identity of a decision."""
 
     kind: Kind
     day: date
@@ -64,7 +64,7 @@ class Identity:
 
     @property
     def path(self) -> str:
-        """The record's key below the ledger's prefix, without `.json`; names the record elsewhere."""
+        """The record's key below the ledger's prefix, without `.json`; other records refer to it by this."""
         return f"{self.kind}/{self.day.isoformat()}/{self.subject}/{self.variant}"
 
     def __str__(self) -> str:
@@ -72,9 +72,9 @@ class Identity:
 
     @classmethod
     def parse(cls, path: str) -> Identity:
-        """The identity that `path` names.
+        """The identity with this path.
 
-        :raises ValueError: it names none.
+        :raises ValueError: it is not the path of a record.
         """
         kind, day, subject, variant = path.split("/")
         for part in (subject, variant):
@@ -83,12 +83,12 @@ class Identity:
         return cls(kind_named(kind), date.fromisoformat(day), subject, Variant(variant))
 
     def again(self, what: object) -> Identity:
-        """The identity of a further decision about the same."""
+        """The identity of a further decision about the same subject with the same base; `what` names it."""
         return Identity(self.kind, self.day, self.subject, Variant(f"{self.variant.base}+{what}"))
 
     @property
     def model_variant(self) -> str:
-        """The model that a scoring, or a drift verdict about one, names."""
+        """The variant of the model that a scoring, or a drift verdict, is about."""
         named = self.subject.partition("-")[2] if self.kind == "drift" else self.variant
         return Variant(named).base
 
@@ -96,7 +96,9 @@ class Identity:
     def of_object(cls, kind: Kind, version: ObjectVersion, variant: str) -> Identity:
         """A decision about an object version.
 
-        :param variant: what it is made with.
+        :param kind: the kind of decision.
+        :param version: the object version.
+        :param variant: the variant of the configuration or model.
         """
         return cls(kind, version.landed_at.date(), version.digest, Variant(variant))
 
@@ -107,7 +109,7 @@ class Identity:
 
     @classmethod
     def of_request(cls, run_id: str, trained: datetime) -> Identity:
-        """The request to a human to answer for the model of a training run."""
+        """The request to a human to approve or reject the model of a training run."""
         return cls("promotion", trained.date(), run_id, Variant(ASKED))
 
     @classmethod
@@ -123,9 +125,10 @@ class Identity:
 
     @classmethod
     def of_performance(cls, labels: Identity, model: ModelRef) -> Identity:
-        """The drift verdict on what a file of labels says of a model version.
+        """The drift verdict on a model version's performance on a file of labels.
 
         :param labels: the identity of the `performance` record.
+        :param model: the model version.
         """
         subject = f"{labels.subject}-{model.variant}"
         return cls("drift", labels.day, subject, Variant(f"{PERFORMANCE}-{labels.variant}"))
@@ -142,12 +145,12 @@ class Identity:
 
     @classmethod
     def of_retraining(cls, verdict: Identity) -> Identity:
-        """Whether to train again because of a drift verdict."""
+        """The decision whether to train again because of a drift verdict."""
         return cls._of_action(verdict, RETRAIN)
 
     @classmethod
     def _of_action(cls, about: Identity, what: str) -> Identity:
-        """Labels that are joined again have a verdict of their own, and so actions of their own."""
+        """An action about a record. Labels that are joined again have their own verdict and their own actions."""
         _, plus, again = about.variant.partition("+")
         return cls("action", about.day, about.subject, Variant(f"{what}{plus}{again}"))
 
@@ -155,8 +158,9 @@ class Identity:
     def of_requested(cls, request: Identity, version: ObjectVersion, variant: str) -> Identity:
         """The training that a retrain request asks for.
 
-        :param version: what to train on.
-        :param variant: the training configuration's.
+        :param request: the identity of the request.
+        :param version: the training data.
+        :param variant: the variant of the training configuration.
         """
         digest = hashlib.sha256(request.path.encode()).hexdigest()[:12]
         return cls.of_object("training", version, variant).again(f"{RETRAIN}-{digest}")
@@ -167,4 +171,4 @@ IdentityField = Annotated[
     PlainValidator(lambda given: given if isinstance(given, Identity) else Identity.parse(str(given))),
     PlainSerializer(str),
 ]
-"""An identity in a pydantic model; in JSON its path."""
+"""An identity as a field of a pydantic model; in JSON it is its path."""

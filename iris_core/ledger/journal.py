@@ -1,7 +1,8 @@
-"""The journal: one empty object a decision, whose name says when, how and about what.
+"""The journal: one empty object for each decision; its name holds time, outcome and identity.
 
-So the newest decisions are found by listing a day, and nothing is read. The entry is written before its
-record: an attempt that died in between, or lost to another one, leaves one too, and only the record tells.
+So listing a day finds the newest decisions without reading an object. The entry is written before its record:
+an attempt that dies in between, or that loses to another one, leaves an entry, too. Only the record shows
+what was decided.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from iris_core.ledger.identity import Identity, Kind, Variant
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """A decision that was tried: when, with what outcome, about what."""
+    """A decision that an attempt was about to commit: time, outcome and identity."""
 
     at: datetime
     outcome: str
@@ -22,13 +23,13 @@ class JournalEntry:
 
     @property
     def name(self) -> str:
-        """Its key below the journal of its kind: `{day}/{time}~{outcome}~{day}~{subject}~{variant}`."""
+        """The entry's key below its kind's journal: `{day}/{time}~{outcome}~{day}~{subject}~{variant}`."""
         about = self.identity
         return "~".join((_stamp(self.at), self.outcome, str(about.day), about.subject, about.variant))
 
     @classmethod
     def parse(cls, kind: Kind, name: str) -> JournalEntry:
-        """The entry of this name."""
+        """The entry with this name, in the journal of this kind."""
         stamp, outcome, day, subject, variant = name.split("~")
         at = datetime.fromisoformat(stamp).replace(tzinfo=UTC)
         return cls(at, outcome, Identity(kind, date.fromisoformat(day), subject, Variant(variant)))

@@ -4,8 +4,8 @@ The conditional write of a record's key (`If-None-Match: *`) is the commit point
 
     ledger/{env}/{identity}.json
 
-Before it, an empty journal entry goes to `ledger/{env}/journal/{kind}/{entry}`. An entry whose decision was
-never committed, or was committed by somebody else first, is ignored by readers.
+Before the record, an empty journal entry is written to `ledger/{env}/journal/{kind}/{entry}`. Readers ignore
+an entry whose record was never committed, or was committed by another attempt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Found = TypeVar("Found", bound=Record)
 
 
 def _fitting(record: Record) -> tuple[Record, bytes]:
-    """The record as it is stored, and its bytes: at most `MOST_BYTES`."""
+    """The record as it is stored, shortened if need be, and its bytes: at most `MOST_BYTES`."""
     body = record.model_dump_json(indent=1).encode()
     if len(body) <= MOST_BYTES:
         return record, body
@@ -49,9 +49,9 @@ class Committed:
     won: bool
 
     def standing(self, what: type[Found]) -> Found:
-        """The record that stands, where nothing but records of this type have its identity.
+        """The record that stands, as this type.
 
-        :raises StoreError: it is of another type.
+        :raises StoreError: it has another type.
         """
         if isinstance(self.record, what):
             return self.record
@@ -59,7 +59,7 @@ class Committed:
 
 
 class Ledger:
-    """The decisions of one environment in one bucket."""
+    """Decisions of one environment, in one bucket."""
 
     def __init__(self, store: ObjectStore, bucket: str, env: str) -> None:
         self._store = store
@@ -69,7 +69,10 @@ class Ledger:
         self._tries = f"{LEDGER}{env}/tries"
 
     def commit(self, record: Record) -> Committed:
-        """Decide, once: whoever comes first writes the record, everybody gets the one that stands."""
+        """Commit a decision, once: the first call writes its record, every call returns the one that stands.
+
+        :raises StoreError: the store does not answer, or the record that stands cannot be read.
+        """
         record, body = _fitting(record)
         entry = JournalEntry(record.at, record.outcome, record.identity)
         self._store.create(
@@ -84,7 +87,7 @@ class Ledger:
         return Committed(standing, won=standing.commit_id == record.commit_id)
 
     def get(self, identity: Identity | str) -> Record | None:
-        """The decision about this identity, if it has been made; a path that names none has none."""
+        """The record with this identity or path; None if there is none, or the path names no identity."""
         if isinstance(identity, str):
             try:
                 identity = Identity.parse(identity)
@@ -93,18 +96,23 @@ class Ledger:
         return self._read(self._key(identity))
 
     def find(self, what: type[Found], identity: Identity | str) -> Found | None:
-        """The decision about this identity, if it has been made and is of this type."""
+        """The record with this identity, if there is one and it has this type; else None."""
         record = self.get(identity)
         return record if isinstance(record, what) else None
 
     def of_subject(self, kind: Kind, day: date, subject: str) -> list[Record]:
-        """Every decision of a kind about one subject, oldest first."""
+        """All records of one kind, day and subject, oldest first.
+
+        :param kind: the kind of decision.
+        :param day: the day in their identity.
+        :param subject: the subject in their identity.
+        """
         prefix = f"{self._records}/{kind}/{day.isoformat()}/{subject}"
         records = [self._read(key) for key in self._store.keys(self._bucket, prefix)]
         return sorted((record for record in records if record), key=lambda record: record.at)
 
     def decided_on(self, kind: Kind, day: date) -> dict[str, tuple[Variant, ...]]:
-        """Subjects with a decision of a kind, of one day, and its variants: one listing, nothing read."""
+        """Subjects with decisions of a kind and day, and their variants. One listing; reads no record."""
         prefix = f"{self._records}/{kind}/{day.isoformat()}"
         found: dict[str, tuple[Variant, ...]] = {}
         alike: dict[tuple[Variant, ...], tuple[Variant, ...]] = {}
@@ -115,9 +123,10 @@ class Ledger:
         return found
 
     def tried(self, kind: Kind, outcomes: Collection[str]) -> dict[str, set[str]]:
-        """Subjects that a decision with one of these outcomes was tried about, and with which of them.
+        """Subjects with a journal entry of one of these outcomes, and which of these outcomes they have.
 
-        All about which one was made, and few others. One listing of the kind's journal, nothing read.
+        These are all subjects with such a decision, and a few whose attempt lost or died before its commit.
+        One listing of the kind's journal; reads no record.
         """
         base = f"{self._journal}/{kind}"
         found: dict[str, set[str]] = {}
@@ -131,16 +140,17 @@ class Ledger:
     def note_try(self, identity: Identity, name: str, part: str, what: str, told: bytes) -> None:
         """Note that a try at a decision has `begun`, has `failed`, or has `ended` as it should.
 
-        :param name: of the task's try.
-        :param part: tells shards of one object apart.
-        :param what: one of the three words.
-        :param told: for people: whose try, and what went wrong.
+        :param identity: the identity of the decision.
+        :param name: a name for the task's try.
+        :param part: the shard of the object, empty for the whole.
+        :param what: `begun`, `failed` or `ended`.
+        :param told: text for people: whose try it is, and what went wrong.
         """
         key = f"{self._tries}/{identity.path}/{name}~{part}~{what}"
         self._store.create(self._bucket, key, told, "text/plain")
 
     def tries(self, identity: Identity) -> int:
-        """Tries at a decision that did not end as they should; shards within one run's try are one."""
+        """Number of tries at a decision that failed or died; the shards of one task try count once."""
         begun: set[tuple[str, str]] = set()
         ended: set[tuple[str, str]] = set()
         for key in self._store.keys(self._bucket, f"{self._tries}/{identity.path}"):
@@ -151,11 +161,11 @@ class Ledger:
     def recent(
         self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None
     ) -> Iterator[Record]:
-        """Decisions, newest first; reads only what is consumed.
+        """Records, newest first; reads only what the caller consumes.
 
-        :param kinds: all when none is given.
+        :param kinds: the kinds of decision; all if none is given.
         :param outcome: only decisions with this outcome; others are not even read.
-        :param before: leave out what was decided at this time or later.
+        :param before: only decisions before this time.
         """
         streams = (self._recent(kind, outcome, before) for kind in kinds or KINDS)
         return merge(*streams, key=lambda record: record.at, reverse=True)
@@ -170,19 +180,20 @@ class Ledger:
     def recent_of(
         self, what: type[Found], outcome: str | None = None, before: datetime | None = None
     ) -> Iterator[Found]:
-        """The decisions of a type, newest first, as `recent`."""
+        """Records of one type, newest first; `outcome` and `before` limit them as in `recent`."""
         found = self.recent(what.KIND, outcome=outcome, before=before)
         return (record for record in found if isinstance(record, what))
 
     def journal(
         self, kind: Kind, since: datetime | None = None, before: datetime | None = None
     ) -> Iterator[JournalEntry]:
-        """Journal entries of a kind, newest first. Nothing is read.
+        """Journal entries of a kind, newest first. Reads no record.
 
-        An entry may have lost its commit to another one: the record tells.
+        An entry's attempt may not have committed: only the record shows it.
 
-        :param since: from this time on.
-        :param before: leave out this time and what is later.
+        :param kind: the kind of decision.
+        :param since: only entries of this time and later ones.
+        :param before: only entries before this time.
         """
         base = f"{self._journal}/{kind}"
         last_day = before.astimezone(UTC).date().isoformat() if before else "9999"

@@ -1,4 +1,4 @@
-"""The words for what was decided. A drift verdict's outcome is its severity (`drift.thresholds`)."""
+"""The outcomes of decisions. A drift verdict's outcome is its severity (`drift.thresholds`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a decision came out; docs/ledger.md says what each means."""
+    """The outcome of a decision; docs/ledger.md explains each."""
 
     TRAINED = "trained"
     REJECTED = "rejected"

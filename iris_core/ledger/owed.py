@@ -1,7 +1,7 @@
-"""What is owed: objects in the bucket minus records in the ledger. Reads only.
+"""What is owed: objects in the bucket minus records in the ledger. Read-only.
 
-Of every key the newest version counts, unless a delete marker hides it; of a newest one that cannot be used,
-the one before. `reconcile` records what needs no work, and says what does.
+The newest version of each key counts, unless a delete marker hides it; if it cannot be used, the version
+before it counts. `reconcile` records versions that need no work.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from iris_core.store.objects import ObjectStore
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
 REMEMBERED = 200
-"""As many of the newest decisions are looked through for those about unversioned keys."""
+"""So many of the newest decisions are searched for those about keys without versions."""
 OPENING = frozenset({Outcome.SUPERSEDED, Outcome.REOPENED})
-"""What leaves a version open: it is owed when it is the one that counts."""
+"""Outcomes that leave a version open: it is owed if it is the one that counts."""
 UNSOUND = frozenset({Outcome.REJECTED, Outcome.FAILED})
-"""What nothing came of: an older version that still waits counts instead."""
+"""Outcomes that make a version useless: an older version that still waits counts instead."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where objects land: one key, or every key below a prefix ending in `/`."""
+    """Where objects land: one key, or every key below a prefix that ends in `/`."""
 
     bucket: str
     key: str
 
     def matches(self, key: str, size: int | None = None) -> bool:
-        """Whether an object of this name belongs here; below a prefix, markers and hidden files never do."""
+        """Whether an object with this key belongs here; below a prefix, markers and hidden files never do."""
         if self.key.endswith("/"):
             return key.startswith(self.key) and not is_marker(key.removeprefix(self.key), size)
         return key == self.key
 
     def by_key(self, store: ObjectStore) -> Iterator[tuple[str, list[ListedVersion]]]:
-        """Each key with its versions, newest first; one key's versions are held at a time."""
+        """Each key with its versions, newest first; holds the versions of one key at a time."""
         versions = store.versions(self.bucket, self.key)
         listed = (item for item in versions if self.matches(item.object.key, item.object.size))
         for key, versions in groupby(listed, key=lambda item: item.object.key):
             yield key, list(versions)
 
     def newest(self, store: ObjectStore) -> ObjectVersion | None:
-        """The current version that landed last, of whichever key."""
+        """The current version that landed last, among all keys; None if there is none."""
         current = (versions[0] for _, versions in self.by_key(store) if versions[0].is_current)
         return max((item.object for item in current), key=lambda it: it.landed_at, default=None)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """An object version that a decision is owed about, and the identity to commit it under."""
+    """An object version with an owed decision, and the identity under which to commit it."""
 
     object: ObjectVersion
     identity: Identity
@@ -65,10 +65,10 @@ class Pending:
 
 @dataclass
 class Decisions:
-    """The ledger's decisions of one kind, asked as objects come up.
+    """Answers questions about the ledger's decisions of one kind.
 
-    Nearly all questions are answered from listings, one a day and one of the journal: a hundred thousand
-    decided objects cost no read each. What is committed meanwhile is seen by the next look.
+    Nearly all answers come from listings, one for each day and one of the journal: so a hundred thousand
+    decided objects need no reads. Decisions committed meanwhile are not seen.
     """
 
     ledger: Ledger
@@ -77,14 +77,14 @@ class Decisions:
     _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
 
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
-        """Variants already decided for this version; empty when nothing was decided."""
+        """Variants already decided for this version; empty without a decision."""
         day = version.landed_at.date()
         if day not in self._days:
             self._days[day] = self.ledger.decided_on(self.kind, day)
         return self._days[day].get(version.digest, ())
 
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
-        """Decisions about a version, oldest first: read only where there are any."""
+        """Decisions about a version, oldest first; reads nothing if there are none."""
         if version.digest not in self._read:
             found: list[Record] = []
             if self.variants(version):
@@ -93,17 +93,18 @@ class Decisions:
         return self._read[version.digest]
 
     def standing(self, version: ObjectVersion) -> list[ObjectRecord]:
-        """The last decision with each variant, where it leaves the version not open."""
+        """The last decision of each variant, without those that leave the version open."""
         last = {record.variant.base: record for record in self.about(version)}
         return [record for record in last.values() if record.outcome not in OPENING]
 
     def pending(self, version: ObjectVersion, variant: str, older: Sequence[ListedVersion]) -> Pending | None:
-        """What is owed about a version that counts, if anything is.
+        """The decision that is owed about a version that counts; None if none is.
 
-        Owed is what was not decided with this variant; and again what was left open, or was recorded as
-        unchanged before a decision about other content came to lie between.
+        A decision is owed if there is none with this variant, if the last one left the version open, or if
+        the version was recorded as unchanged and other content was decided in between.
 
-        :param variant: the configuration's or the model's.
+        :param version: the version.
+        :param variant: the variant of the configuration or model.
         :param older: the versions before it, newest first.
         """
         identity = Identity.of_object(self.kind, version, variant)
@@ -116,8 +117,9 @@ class Decisions:
         return Pending(version, identity.again(len(mine))) if is_owed else None
 
     def is_open(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
-        """Whether no decision about a version stands, with whatever variant.
+        """Whether no decision about a version stands, of any variant.
 
+        :param version: the version.
         :param older: the versions before it, newest first.
         """
         if self.variants(version) and not self._may_be_open(version, older):
@@ -127,11 +129,11 @@ class Decisions:
     def counting(
         self, versions: Sequence[ListedVersion]
     ) -> Iterator[tuple[ObjectVersion, Sequence[ListedVersion]]]:
-        """The version of a key that counts, and before it those newer ones that nothing came of.
+        """Newer versions of a key that were rejected or failed, then the one that counts.
 
-        With each the versions before it. None counts under a delete marker.
+        Each comes with the versions before it. Below a delete marker no version counts.
 
-        :param versions: of one key, newest first.
+        :param versions: the versions of one key, newest first.
         """
         for place, item in enumerate(versions if versions[0].is_current else ()):
             older = versions[place + 1 :]
@@ -140,18 +142,18 @@ class Decisions:
                 return
 
     def is_useless(self, version: ObjectVersion) -> bool:
-        """Whether nothing came of a version, as the journal has it. Nothing is read."""
+        """Whether a version was rejected or failed and was not reopened, by the journal. Reads no record."""
         return self._tried(version, UNSOUND) and not self._tried(version, {Outcome.REOPENED})
 
     def add(self, record: ObjectRecord) -> None:
-        """Take in a decision that was made just now."""
+        """Add a decision that was made just now."""
         version = record.about
         self.about(version).append(record)
         self._days[version.landed_at.date()][version.digest] = (*self.variants(version), record.variant)
         self._unusual.setdefault(version.digest, set()).add(record.outcome)
 
     def _is_unsound(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
-        """Read only where it matters, because one before it waits."""
+        """Whether a version was rejected or failed; reads its records only if an older version waits."""
         if not any(self._is_waiting(item.object) for item in older):
             return self.is_useless(version)
         if not self._tried(version, UNSOUND | {Outcome.UNCHANGED}):
@@ -166,7 +168,7 @@ class Decisions:
         return not self.variants(version) or self._tried(version, OPENING)
 
     def _tried(self, version: ObjectVersion, outcomes: Iterable[str]) -> bool:
-        """Whether a decision with one of these outcomes may have been made about a version."""
+        """Whether there may be a decision with one of these outcomes about a version."""
         return not self._unusual.get(version.digest, frozenset()).isdisjoint(outcomes)
 
     @cached_property
@@ -174,7 +176,7 @@ class Decisions:
         return self.ledger.tried(self.kind, (*OPENING, *UNSOUND, Outcome.UNCHANGED))
 
     def _may_be_open(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
-        """Whether a decided version may be owed again; false without reading anything for nearly all."""
+        """Whether a decided version may be owed again; for nearly all versions no record is read."""
         if self._tried(version, OPENING):
             return True
         if not self._tried(version, {Outcome.UNCHANGED}):
@@ -190,7 +192,7 @@ class Decisions:
         return False
 
     def _is_outdated(self, record: ObjectRecord, older: Sequence[ListedVersion]) -> bool:
-        """Whether a version is not unchanged any more: other content was decided about in between."""
+        """Whether a version recorded as unchanged is no longer: other content was decided in between."""
         if not isinstance(record, UnchangedRecord):
             return False
         before = self.before(record.about, record.variant.base, older)
@@ -199,19 +201,21 @@ class Decisions:
     def before(
         self, version: ObjectVersion, variant: str, older: Sequence[ListedVersion]
     ) -> ObjectRecord | None:
-        """The last decision, made with the same variant, about the version before; None if it had another.
+        """The last decision about the version before this one, if it has this variant; else None.
 
-        :param variant: the configuration's or the model's.
-        :param older: the versions before it, newest first. In a bucket that keeps none only the ledger
-            remembers.
+        :param version: the version.
+        :param variant: the variant of the configuration or model.
+        :param older: the versions before it, newest first; empty in a bucket without versions, where only the
+            ledger knows of them.
         """
         mine = [record for record in self._before(version, older) if record.variant.base == variant]
         return mine[-1] if mine else None
 
     def _before(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> list[ObjectRecord]:
-        """What stands about the nearest version before that something was made of, or tried.
+        """The decisions that stand about the nearest earlier version with more than an `unchanged` decision.
 
-        One that was unchanged only repeats an earlier one: other content between the two goes first.
+        An unchanged version only repeats an earlier one; a version with other content between the two is
+        nearer.
         """
         if version.version_id is None:
             found = self._remembered.get(version.key)
@@ -230,7 +234,7 @@ class Decisions:
 
     @cached_property
     def _remembered(self) -> dict[str, ObjectRecord]:
-        """By key, what landed last of what something was made of; of the newest decisions only."""
+        """For each key the decision about the version that landed last, of the newest decisions."""
         entries = self.ledger.journal(self.kind)
         worked = (entry for entry in entries if entry.outcome not in OPENING | {Outcome.UNCHANGED})
         found: dict[str, ObjectRecord] = {}
@@ -245,7 +249,13 @@ class Decisions:
 
 
 def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) -> Iterator[ObjectVersion]:
-    """Versions that a decision is owed about, with whatever configuration."""
+    """Versions that count and have no decision that stands, of any configuration or model. Read-only.
+
+    :param store: where the objects are listed.
+    :param ledger: where the decisions are.
+    :param kind: the kind of decision.
+    :param source: where the objects land.
+    """
     decisions = Decisions(ledger, kind)
     for _, versions in source.by_key(store):
         counting = decisions.counting(versions)

@@ -1,4 +1,4 @@
-"""As much of what is owed as one run takes."""
+"""The portion of owed work that one run takes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 MOST = 500
-"""Items of a portion. Airflow maps at most `[core] max_map_length` = 1,024 of them, and fails the task that
-returned more; the same list would come back longer with the next run."""
+"""Most items of a portion. Airflow maps at most `[core] max_map_length` = 1,024 items and fails a task that
+returns more; in the next run the list would only be longer."""
 
 
 class Portion(list[Item]):
-    """What a run takes, in order; `left` of what is owed (objects, scorings) are for the next run."""
+    """The items that a run takes, in order; `left` counts owed objects or scorings left for the next run."""
 
     def __init__(self, items: Iterable[Item], left: int) -> None:
         super().__init__(items)

@@ -1,4 +1,4 @@
-"""Where refused tables are kept, with the reason beside them."""
+"""The quarantine: keeps refused tables, each with the reason beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from iris_core.store.versions import ObjectVersion
 def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected) -> ObjectVersion:
     """Copy exactly this version to the quarantine prefix; `….reason.txt` beside it says what to do.
 
-    :returns: the copy; the reason where the key is such that nothing can be copied.
+    :param version: the refused object version.
+    :param error: its message becomes the reason.
+    :returns: the copy; or the reason's object, if the version's key cannot be read.
     """
     settings, store = workspace.settings, workspace.store
     base = f"{QUARANTINE}{settings.platform_env}/{version.digest}/{version.file_name}"
@@ -27,10 +29,11 @@ def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected
 def quarantine_and_reject(
     workspace: Workspace, identity: Identity, inputs: RejectedRecord.Inputs, error: DataRejected
 ) -> None:
-    """Keep a refused table findable under the quarantine prefix, and record why it was refused.
+    """Copy a refused table to the quarantine prefix, and record its rejection.
 
-    :param inputs: the table, and what it was decided with.
-    :param error: its sentence and its evidence go into the record.
+    :param identity: the identity of the decision.
+    :param inputs: the table, and the configuration or model of the decision.
+    :param error: its message and its evidence go into the record.
     """
     kept = quarantine(workspace, inputs.object, error)
     record = RejectedRecord(

@@ -1,10 +1,10 @@
-"""Records what needs no work, and finds what does.
+"""Records object versions that need no work, and finds those that do.
 
-An event only wakes; this module decides. A newest version whose content equals that of the version decided
-just before it is recorded as unchanged; otherwise it is owed. Once it is decided, every older version that
-nobody decided about is recorded as superseded, and not before: work that is under way is never made void by
-an upload that comes after it, so a stream of uploads cannot starve itself. Where nothing came of the newest
-version (rejected, failed), the one before it counts: a bad upload takes no work away from a sound one.
+An event only wakes; this module decides. If the newest version has the same content as the version decided
+just before it, it is recorded as unchanged; otherwise it is owed. Only once it is decided, every older
+version without a decision is recorded as superseded: so a later upload never makes work void that is under
+way, and a stream of uploads cannot starve itself. If the newest version was rejected or has failed, the one
+before it counts: a bad upload does not keep a sound one from being used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Rescore = Literal["newest", "all", "none"]
 
 @dataclass(frozen=True)
 class Scope:
-    """Decisions of one kind about what lands at a source, made with one configuration or model."""
+    """Decisions of one kind about the objects of a source, made with one configuration or model."""
 
     kind: Kind
     source: Source
@@ -35,16 +35,17 @@ class Scope:
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What is owed, oldest first, and what was superseded just now."""
+    """Versions that are owed, oldest first, and versions that were recorded as superseded just now."""
 
     owed: list[Pending]
     superseded: list[Pending]
 
 
 def reconcile(workspace: Workspace, scope: Scope, again: Rescore = "newest") -> Reconciled:
-    """Record what is superseded or unchanged, and find what is owed.
+    """Record versions that are superseded or unchanged, and find those that are owed.
 
-    :param again: which objects are owed again that were decided about with another variant only.
+    :param scope: the decisions in question.
+    :param again: which of the objects are owed again that have decisions with other variants only.
     :raises StoreError: the store does not answer.
     """
     decisions = Decisions(workspace.ledger, scope.kind)
@@ -59,7 +60,7 @@ def reconcile(workspace: Workspace, scope: Scope, again: Rescore = "newest") -> 
 
 @dataclass
 class _Found:
-    """What is owed; what was decided with another variant only; when what is decided landed last."""
+    """Owed versions; versions with decisions of other variants only; when the last decided version landed."""
 
     owed: list[Pending] = field(default_factory=list)
     other: list[Pending] = field(default_factory=list)
@@ -73,7 +74,10 @@ def _look(
     versions: Sequence[ListedVersion],
     found: _Found,
 ) -> bool:
-    """Find what is owed of one key; true where what counts of it waits, and what is older with it."""
+    """Find what is owed about one key; return True if the version that counts waits for its decision.
+
+    Then older versions are not superseded yet.
+    """
     for version, older in decisions.counting(versions):
         pending = decisions.pending(version, scope.using.variant, older)
         if pending and not _record_if_unchanged(workspace, scope, decisions, pending, older):
@@ -87,7 +91,11 @@ def _look(
 
 
 def supersede_older(workspace: Workspace, scope: Scope, version: ObjectVersion) -> list[Pending]:
-    """Record the undecided versions before one that is decided now as superseded, and return them."""
+    """Record the undecided versions before a newly decided one as superseded, and return them.
+
+    :param scope: the decisions in question.
+    :param version: the version that is decided now.
+    """
     decisions = Decisions(workspace.ledger, scope.kind)
     listed = Source(scope.source.bucket, version.key).by_key(workspace.store)
     versions = next((versions for _, versions in listed), [])
@@ -138,9 +146,10 @@ def _record_if_unchanged(
 
 
 def _again(found: _Found, decisions: Decisions, which: Rescore) -> Iterator[Pending]:
-    """Of what was decided with another variant only: the newest object if none is newer, all, or none.
+    """Versions to decide again that have decisions of other variants only: the newest, all, or none.
 
-    Where nothing came of the newest, the next as well.
+    `newest` yields a version only if nothing decided or owed landed later; if it is useless, the next one,
+    too.
     """
     if which == "all":
         yield from found.other

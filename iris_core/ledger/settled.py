@@ -1,7 +1,7 @@
-"""How far back a look at the journal must go: marks below which everything is done.
+"""Marks that limit how far back a look at the journal must go: everything before a mark is done.
 
-A mark is an empty object whose name holds an hour. It is derived: without it a look goes back further, finds
-everything done, and sets it again.
+A mark is an empty object whose name holds an hour. It may be lost: then the next look goes back further,
+finds everything done, and sets the mark again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _HOUR = "%Y-%m-%d/%H"
 
 @dataclass(frozen=True)
 class Settled:
-    """The marks of one kind of work, such as the alerts on one channel."""
+    """Marks of one kind of work, such as the alerts on one channel."""
 
     store: ObjectStore
     bucket: str
@@ -26,14 +26,14 @@ class Settled:
 
     @classmethod
     def of(cls, workspace: Workspace, work: str) -> Settled:
-        """The marks of a kind of work in the workspace's ledger."""
+        """Marks of a kind of work in the workspace's ledger."""
         settings = workspace.settings
         return cls(workspace.store, settings.bucket, f"{LEDGER}{settings.platform_env}/settled/{work}")
 
     def until(self, now: datetime) -> datetime | None:
-        """What was recorded before this hour is done; None when nothing is known.
+        """The newest marked hour: everything recorded before it is done. None without a mark.
 
-        :param now: later marks do not count: a host whose clock was ahead has set them.
+        :param now: later marks are ignored: a host whose clock is ahead has set them.
         """
         for day in reversed(self.store.folders(self.bucket, self.folder)):
             keys = sorted(self.store.keys(self.bucket, f"{self.folder}/{day}"), reverse=True)
@@ -43,7 +43,7 @@ class Settled:
         return None
 
     def advance(self, moment: datetime) -> None:
-        """Mark the hour of a moment, once."""
+        """Mark the hour of a moment, if it is not marked yet."""
         key = f"{self.folder}/{moment.astimezone(UTC):{_HOUR}}"
         self.store.create(self.bucket, key, b"", "application/octet-stream")
 

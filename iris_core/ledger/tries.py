@@ -1,7 +1,8 @@
-"""What nobody foresaw holds only the object it happened to: tried in so many runs, then recorded as `failed`.
+"""An unforeseen error stops only the object it happened to; after `MAX_TRIES` it is recorded as `failed`.
 
-A try that ends so is noted below the ledger. One that ends its process (memory, SIGKILL) can note nothing: so
-a task that is tried again notes each try before it begins. A task's first try costs no request.
+A try that ends with such an error is noted below the ledger. A try whose process is killed (memory, SIGKILL)
+can note nothing: so a task that Airflow tries again notes each try before it begins. A task's first try needs
+no request.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ log = logging.getLogger(__name__)
 LONGEST_SENTENCE = 300
 _ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit, ConnectionError, TimeoutError)
 _OTHERS = frozenset({"airflow", "asyncio", "mlflow", "requests", "urllib3"})
-"""Packages whose errors are Airflow's control flow, or say that a server does not answer."""
+"""Packages whose errors are Airflow's control flow, or mean that a server does not answer."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
-"""The machine's trouble, whatever object it happens to."""
+"""Errors of the machine, whatever object they happen to."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """A decision that is worked on, and what its record would hold.
+    """A decision that is worked on, and the inputs for its record.
 
-    :param part: tells shards of one object apart.
+    :param part: the shard of the object, empty for the whole.
     """
 
     identity: Identity
@@ -51,12 +52,12 @@ class Tried:
 
 @contextmanager
 def one_try(workspace: Workspace, about: Tried) -> Iterator[None]:
-    """One try at a decision; what nobody foresaw is noted, and recorded once `MAX_TRIES` are used up.
+    """One try at a decision; an unforeseen error is noted, and recorded once `MAX_TRIES` are used up.
 
-    Errors of ours, an outage among them, go through and do not count.
+    Our own errors, an outage among them, pass through and do not count.
 
-    :raises TryFailed: it ended so, and is tried again by another run.
-    :raises GivenUp: it ended so once too often; recorded as `failed`.
+    :raises TryFailed: an unforeseen error ended the try; another run tries again.
+    :raises GivenUp: an unforeseen error ended the last try; recorded as `failed`.
     """
     is_noted = workspace.actor.try_number > 1
     if is_noted:
@@ -66,7 +67,7 @@ def one_try(workspace: Workspace, about: Tried) -> Iterator[None]:
     except BaseException as error:
         if is_unforeseen(error):
             raise _failed(workspace, about, error) from error
-        # Whatever takes too long each time ends its task as surely as what takes too much memory.
+        # A timeout counts as a try that was killed: work that is too slow each time must be given up, too.
         if is_noted and type(error).__name__ != "AirflowTaskTimeout":
             with suppress(StoreError):
                 _note(workspace, about, "ended")
@@ -76,7 +77,7 @@ def one_try(workspace: Workspace, about: Tried) -> Iterator[None]:
 
 
 def is_unforeseen(error: BaseException) -> bool:
-    """Whether an error may be an object's fault, for which we have no sentence yet."""
+    """Whether an error may be the fault of an object, of a kind that Iris has no message for."""
     if isinstance(error, (IrisError, *_ENDS)) or isinstance(error.__cause__, StoreError | RegistryError):
         return False
     if isinstance(error, OSError) and error.errno in _FULL:
@@ -85,11 +86,12 @@ def is_unforeseen(error: BaseException) -> bool:
 
 
 def reopen(workspace: Workspace, uri: str, reason: str) -> list[ReopenedRecord]:
-    """Open again what failed of an object, so that the next run owes it.
+    """Reopen the failed decisions about an object, so that they are owed again.
 
-    :param uri: the object's address; without a version, whichever of its versions failed.
-    :param reason: recorded.
-    :raises ObjectMissing: nothing of it failed, or it is open again already.
+    :param uri: the object's address; without a version it stands for all versions that failed.
+    :param reason: the reason, for the record.
+    :returns: the records of what was reopened.
+    :raises ObjectMissing: no decision about the object failed, or all are reopened already.
     """
     wanted, ledger = parse_address(uri), workspace.ledger
     opened: list[ReopenedRecord] = []
@@ -163,7 +165,7 @@ def _note(workspace: Workspace, about: Tried, what: str, why: str = "") -> None:
 
 
 def _place(error: BaseException) -> str:
-    """Module and line: ours that is nearest to where it was raised, else that itself."""
+    """Module and line of an error: the line of our code nearest to its origin, else the origin itself."""
     frames = traceback.extract_tb(error.__traceback__)
     here = Path(__file__).parents[1]
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(here)]

@@ -1,4 +1,4 @@
-"""What a step needs from outside, opened once at the edge and handed down."""
+"""The workspace of a step: everything that it needs from outside, opened once and handed down."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from iris_core.store.objects import ObjectStore, StoreAccess
 
 @dataclass(frozen=True)
 class Workspace:
-    """Settings, store, ledger and the actor in whose name decisions are made."""
+    """Settings, store, ledger, and the actor who is named in records."""
 
     settings: Settings
     store: ObjectStore
@@ -21,19 +21,23 @@ class Workspace:
     actor: Actor = field(default_factory=Actor)
 
     def acting_as(self, actor: Actor) -> Workspace:
-        """The same workspace in somebody else's name."""
+        """The same workspace with another actor."""
         return replace(self, actor=actor)
 
 
 def open_workspace(settings: Settings, access: StoreAccess, actor: Actor | None = None) -> Workspace:
-    """Open the store and the ledger of the settings' team and environment."""
+    """Open the store and the ledger of the settings' team and environment.
+
+    :param access: address and credentials of the object store.
+    :param actor: the actor who is named in records; by default `RUN_OWNER` alone.
+    """
     store = ObjectStore(access)
     ledger = Ledger(store, settings.bucket, settings.platform_env)
     return Workspace(settings, store, ledger, actor or Actor(owner=settings.run_owner))
 
 
 def access_from_settings(settings: Settings) -> StoreAccess:
-    """The store as the environment names it, for use outside Airflow.
+    """Address and credentials of the object store from the settings, for use outside Airflow.
 
     :raises ConfigError: a credential is missing.
     """

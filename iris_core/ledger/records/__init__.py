@@ -1,4 +1,4 @@
-"""The records: a type for each kind of decision and outcome, and the union of them that a ledger holds."""
+"""Records: a type for each kind of decision and outcome, and the union of these types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from iris_core.ledger.records.training import TrainedRecord
 
 
 def _tag(record: Any) -> str | None:
-    """What tells the types apart: the outcome, where it does not mean two things; of drift what is judged."""
+    """The tag of a record's type: its outcome, unless that is ambiguous; for drift, what was judged."""
     if not isinstance(record, dict) or not isinstance(record.get("inputs"), dict):
         return None
     if record.get("kind") == "drift" and record.get("outcome") not in ("failed", "reopened"):
@@ -59,8 +59,8 @@ _ANY: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)
 
 
 def parse(raw: bytes) -> Record:
-    """The record that was stored.
+    """The record in the stored bytes.
 
-    :raises ValidationError: it is none.
+    :raises ValidationError: the bytes are no record.
     """
     return _ANY.validate_json(raw)

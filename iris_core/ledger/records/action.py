@@ -1,4 +1,4 @@
-"""What was done about a drift verdict: alerts, and retraining."""
+"""Records of actions about a drift verdict: alerts and retraining."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AlertRecord(Record):
 
 
 class RetrainRecord(Record):
-    """Drift asks for a training on `object`; `stopped`: another one on the same data would not help."""
+    """Drift requested a training on `object`, or was stopped: another one on the same data would not help."""
 
     class Inputs(Payload):
         verdict: str

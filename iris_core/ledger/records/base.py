@@ -1,4 +1,4 @@
-"""What every record holds, and the two kinds of content: payloads, and objects that are decided about."""
+"""The fields of every record, and the models that records are built from."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from iris_core.ledger.model import ModelRef
 from iris_core.store.versions import ObjectVersion
 
 Digits = Annotated[int, PlainSerializer(str)]
-"""A number that records hold as text."""
+"""A number that is text in the record's JSON."""
 
 Moment = Annotated[
     datetime | None,
     BeforeValidator(lambda given: given or None),
     PlainSerializer(lambda moment: moment.isoformat() if moment else ""),
 ]
-"""A time that records hold as `isoformat` text, empty where it is not known."""
+"""A time that is `isoformat` text in the record's JSON, empty where it is not known."""
 
 
 _IDENTITY = ("kind", "day", "subject", "variant")
 
 
 class Actor(BaseModel):
-    """Who decides: owner (`RUN_OWNER`), DAG, run, task and code version; stored in every record."""
+    """The actor of a decision, stored in its record: owner (`RUN_OWNER`), DAG, run, task and code version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class Actor(BaseModel):
 
 
 class Payload(BaseModel):
-    """Content of a record. What was not given is not written; what was written is kept, known or not."""
+    """Content of a record. Writes only fields that were set; keeps unknown fields of a stored record."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -60,10 +60,10 @@ class Payload(BaseModel):
 
 
 class Record(BaseModel):
-    """One decision. `evidence` holds numbers and thresholds, `outputs` references to what was made.
+    """One decision. `evidence` holds numbers and thresholds, `outputs` refers to what was made.
 
     In JSON the identity is spread over `kind`, `day`, `subject` and `variant`. `left_out` counts, by path,
-    the items and characters that were too many for a record.
+    the items and characters for which the record had no room.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -112,22 +112,22 @@ class Record(BaseModel):
 
     @property
     def about(self) -> ObjectVersion | None:
-        """The object version that was decided about, where it was about one."""
+        """The object version that the decision is about; None if it is about something else."""
         return None
 
     @property
     def model(self) -> ModelRef | None:
-        """The model version that was decided about, or with."""
+        """The model version that the decision is about, or is made with; None without one."""
         return None
 
     @property
     def run_id(self) -> str:
-        """The MLflow run that was logged for it; empty without one."""
+        """The MLflow run of the decision; empty without one."""
         return ""
 
 
 class UnknownCount(BaseModel):
-    """Labels that are no class, which were not counted, and a few of them."""
+    """Number of labels that are no class and were left out, and a few examples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -136,7 +136,7 @@ class UnknownCount(BaseModel):
 
 
 class ClassQuality(BaseModel):
-    """Of one class: `precision` is None when it was never predicted, `recall` when no label says it."""
+    """Quality of one class: `precision` is None if it was never predicted, `recall` if no label names it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Drift verdicts: on a scored batch, and on what labels say of a model's performance."""
+"""Records of drift verdicts: on a scored batch, and on a model's performance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from iris_core.store.versions import ObjectVersion
 
 
 class Undecided(Payload):
-    """Why there was nothing to compare."""
+    """The reason why there was nothing to compare."""
 
     sentence: str = ""
     columns: tuple[str, ...] = ()
@@ -25,8 +25,8 @@ class Undecided(Payload):
 class BatchDriftRecord(Record):
     """A verdict on a scored batch (`drift.verdict.DriftVerdict`); its outcome is the severity.
 
-    `scoring` is a record's path, `reference` what the model was trained on where that is known. `debounce` is
-    what N of M said at the time. `chance`, `scores`, `spread` and `whole` are not in older records.
+    `scoring` is the path of the scoring's record, `reference` the model's training data where it is known.
+    `debounce` is the result of N of M at that time. Older records lack `chance`, `scores`, `spread` and `whole`.
     """
 
     class Inputs(Payload):
@@ -78,12 +78,12 @@ class BatchDriftRecord(Record):
 
     @property
     def report(self) -> str:
-        """Where people read it; empty where there is no report."""
+        """The address of the HTML report; empty without a report."""
         return self.outputs.report_html
 
 
 class PerformanceDriftRecord(Record):
-    """A verdict on a model's performance (`drift.performance.PerformanceVerdict`), by labels that came later.
+    """A verdict on a model's performance on late labels (`drift.performance.PerformanceVerdict`).
 
     `performance` is the path of the labels' record.
     """
@@ -121,7 +121,7 @@ class PerformanceDriftRecord(Record):
 
     @property
     def report(self) -> str:
-        """There is none."""
+        """Empty: there is no report on performance."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Records about objects that landed: what training, scoring and labels have in common."""
+"""Records about landed objects that training, scoring and labels have in common."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from iris_core.store.versions import ObjectVersion
 
 
 class TrainingSettings(Payload):
-    """What, beside the data and the table's schema, decides what is learned."""
+    """Everything besides the data and the table's schema that the trained model depends on."""
 
     variant: str
     estimator: str
@@ -23,7 +23,7 @@ class TrainingSettings(Payload):
 
 
 class LabelSettings(Payload):
-    """What decides about labels: the key they are joined by, their column, and its classes."""
+    """The settings that labels are joined by: the key's column, the label's column, and its classes."""
 
     key: str
     target: str
@@ -32,11 +32,11 @@ class LabelSettings(Payload):
 
 
 Using = TrainingSettings | LabelSettings | ModelRef
-"""What is decided with; its `variant` is part of the identity."""
+"""The configuration or model of a decision; its `variant` is part of the identity."""
 
 
 class ObjectInputs(Payload):
-    """The object version that was decided about."""
+    """The object version that a decision is about."""
 
     object: ObjectVersion
 
@@ -52,7 +52,7 @@ class ObjectRecord(Record):
 
 
 class GivenRecord(ObjectRecord):
-    """A decision about an object version that made nothing of it, and what it was decided with."""
+    """A decision that no model, predictions or measurement came of; holds the configuration or model."""
 
     class Inputs(ObjectInputs):
         config: TrainingSettings | LabelSettings | None = None
@@ -60,7 +60,7 @@ class GivenRecord(ObjectRecord):
 
         @classmethod
         def of(cls, version: ObjectVersion, using: Using) -> Self:
-            """What to record about a version that is decided with a configuration or a model."""
+            """The inputs of a decision about a version, made with a configuration or a model."""
             if isinstance(using, ModelRef):
                 return cls(object=version, model=using)
             return cls(object=version, config=using)
@@ -79,15 +79,16 @@ class SupersededRecord(GivenRecord):
 
 
 class UnchangedRecord(GivenRecord):
-    """The same content as the version decided before; `points_to` names that decision."""
+    """The version has the same content as the version decided before; `points_to` names that decision."""
 
     outcome: Literal[Outcome.UNCHANGED] = Outcome.UNCHANGED
 
 
 class FailedRecord(GivenRecord):
-    """Work on it ended for a cause that nobody foresaw, `tries` times.
+    """Unforeseen errors ended the work on it `tries` times.
 
-    `error` is its type, `place` its module and line; empty where the task was killed.
+    `error` is the last error's type, `place` its module and line; where the task was killed, `error` is
+    `killed` and `place` is empty.
     """
 
     class Evidence(Payload):
@@ -104,15 +105,15 @@ class FailedRecord(GivenRecord):
 
 
 class ReopenedRecord(GivenRecord):
-    """A human opened what had failed again; `points_to` names that decision."""
+    """A human reopened a failed decision; `points_to` names it."""
 
     outcome: Literal[Outcome.REOPENED] = Outcome.REOPENED
 
 
 class RejectedRecord(GivenRecord):
-    """The table cannot be used; `reason` is the sentence to act on, `evidence` its findings.
+    """The table cannot be used; `reason` says why and what to do, `evidence` holds the findings.
 
-    `quarantine` says where the table is kept, `rejects` are the rows of it that could not be scored.
+    `quarantine` is the address at which the table is kept, `rejects` holds its rows that could not be scored.
     """
 
     class Outputs(Payload):

@@ -1,4 +1,4 @@
-"""What labels that came later say of published predictions."""
+"""Records of the performance of published predictions, measured with labels that arrive later."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from iris_core.ledger.records.objects import LabelSettings, ObjectInputs, Object
 
 
 class ModelPerformance(BaseModel):
-    """What the labels say of one model version: `joined` keys, of which `accuracy` were predicted right.
+    """Performance of one model version on `joined` labels; `accuracy` is the share of right predictions.
 
-    `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions of a key
-    were passed over for a newer one.
+    `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions did not
+    count, because another one of the same key did.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,12 +30,12 @@ class ModelPerformance(BaseModel):
 
 
 class LabelEvidence(Payload):
-    """A file of labels against predictions.
+    """Counts of a file of labels that was joined to predictions.
 
-    Rows: `rows` in all, `unlabelled` without a label, `unknown_labels` with one that is no class,
-    `duplicate` that say the same again. Keys: `labels` usable ones, `conflicting` with several labels (left
-    out), `unmatched` that no prediction has. Tables of predictions: `tables` looked through, of which
-    `without_key` lack the key's column and `gone` are gone. `models` is by model version.
+    Rows: `rows` in all, `unlabelled` without a label, `unknown_labels` with a label that is no class,
+    `duplicate` that repeat a key with the same label. Keys: `labels` usable ones, `conflicting` with several
+    labels (left out), `unmatched` that no prediction has. Tables of predictions: `tables` that were searched,
+    of which `without_key` lack the key's column and `gone` no longer exist. `models` is by model version.
     """
 
     rows: int
@@ -52,14 +52,15 @@ class LabelEvidence(Payload):
 
     @property
     def matched(self) -> int:
-        """Labels that at least one prediction has."""
+        """Number of labels whose key at least one prediction has."""
         return self.labels - self.unmatched
 
 
 class MeasuredRecord(ObjectRecord):
-    """Labels were joined to predictions; `unmatched`: none of them has an id that was predicted.
+    """Labels were joined to predictions; the outcome is `unmatched` if no label has the key of a prediction.
 
-    `scorings` are the paths of the matched ones, `verdicts` of the drift records on the models' performance.
+    `scorings` holds the paths of the scorings that match, `verdicts` those of the drift records on
+    performance.
     """
 
     class Inputs(ObjectInputs):

@@ -1,4 +1,4 @@
-"""Verdicts of the gate with what it measured, requests for a human's answer, and rollbacks."""
+"""Records of the gate's verdicts and measurements, of requests for a human's answer, and of rollbacks."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ class Interval(_Frozen):
 
 
 class Holdout(_Frozen):
-    """The rows that were kept back, so that they can be found again: `share` of the object version,
-    stratified, drawn with `seed`; `digest` is the SHA-256 of their values."""
+    """How to draw the holdout rows again: `share` of the object version, stratified, drawn with `seed`.
+
+    `digest` is the SHA-256 of the rows' values.
+    """
 
     object: str
     digest: str
@@ -51,7 +53,7 @@ class Holdout(_Frozen):
 
 
 class Floor(_Frozen):
-    """Answers against always naming the majority class of what was learned from.
+    """The model compared with always answering the majority class of the training rows.
 
     `p_value` is one-sided and exact; it must not exceed `limit`.
     """
@@ -69,7 +71,7 @@ class Floor(_Frozen):
 
 
 class ClassSlice(_Frozen):
-    """One class on the holdout; `difference` is the recall's against the champion's, on the compared rows.
+    """One class on the holdout; `difference` is the recall minus the champion's recall, on the compared rows.
 
     `recall` is None without rows.
     """
@@ -83,9 +85,10 @@ class ClassSlice(_Frozen):
 
 
 class ColumnPlacement(_Frozen):
-    """A feature's mean in one part of the table, every class weighing the same, and where it is typical.
+    """A feature's mean in one part of the table, with equal weight for every class, and its typical range.
 
-    `according_to`: project.json, else the champion's training rows, else nobody, and nothing is typical.
+    `according_to` names the source of the range; it is empty, and there is no range, if neither source has
+    one.
     """
 
     name: str
@@ -98,7 +101,7 @@ class ColumnPlacement(_Frozen):
 
     @property
     def is_typical(self) -> bool:
-        """True also where nothing is declared."""
+        """Whether the mean is in the typical range; True without a range."""
         above = self.typical_min is None or self.mean >= self.typical_min
         return above and (self.typical_max is None or self.mean <= self.typical_max)
 
@@ -172,10 +175,10 @@ class Approval(Payload):
 
 
 class GateEvidence(Payload):
-    """Everything that the verdict rests on. Without a champion, `no_champion` says why.
+    """Everything that the verdict is based on. Without a champion, `no_champion` says why.
 
-    `surprise` is None without a champion, or with too few rows to compare. `approval` is given where a human
-    was asked.
+    `surprise` is None without a champion, or with too few rows to compare. `approval` is set if a human was
+    asked.
     """
 
     accuracy: float
@@ -194,7 +197,7 @@ class GateEvidence(Payload):
 
 
 class PromotionInputs(Payload):
-    """The model version, the path of its training, when that was and when its data landed."""
+    """The model version, the path of its training's record, and when it was trained and its data landed."""
 
     model: str
     version: Digits
@@ -205,13 +208,13 @@ class PromotionInputs(Payload):
 
 
 class JudgedInputs(PromotionInputs):
-    """With the object that the model was trained on."""
+    """The inputs of a verdict, with the object that the model was trained on."""
 
     object: ObjectVersion | None = None
 
 
 class PromotionRecord(Record):
-    """A decision about what is staged; nothing is, of a model that was refused."""
+    """A decision about staging a model; `alias` and `stage` are empty if the model was refused."""
 
     class Outputs(Payload):
         alias: str = ""
@@ -231,14 +234,14 @@ class PromotionRecord(Record):
 
     @property
     def stages(self) -> bool:
-        """Whether the model is to be staged by this decision."""
+        """Whether this decision stages the model."""
         return self.outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK)
 
     @property
     def age(self) -> tuple[datetime, datetime]:
-        """When the data of the model landed, and when it was trained: the later, the newer.
+        """When the model's data landed, and when it was trained: a model is newer if this is later.
 
-        Of records that do not say it: when it was decided about.
+        In a record without these times, the record's own time takes their place.
         """
         known = self.inputs.trained_at or self.at
         return self.inputs.landed_at or known, known
@@ -247,8 +250,8 @@ class PromotionRecord(Record):
 class VerdictRecord(PromotionRecord):
     """The gate's verdict on a trained model, a human's answer included.
 
-    Without evidence where the holdout could not be drawn again. `superseded`: a human was asked about a newer
-    model before anybody had answered for this one.
+    There is no evidence if the holdout could not be drawn again. The outcome is `superseded` if a human was
+    asked about a newer model before anybody had answered for this one.
     """
 
     class Nothing(Payload):
@@ -264,9 +267,9 @@ class VerdictRecord(PromotionRecord):
 
 
 class AskedRecord(PromotionRecord):
-    """A model passed the gate, and a human is asked; open until the model has its verdict.
+    """A model passed the gate and a human is asked; the request is open until the model has its verdict.
 
-    `answer` says how to, `may_answer` who can.
+    `answer` says how to answer, `may_answer` who may.
     """
 
     class Outputs(PromotionRecord.Outputs):
@@ -284,7 +287,7 @@ class AskedRecord(PromotionRecord):
 
 
 class RollbackRecord(PromotionRecord):
-    """A human went back to a version that was staged before; `forced` to one that was never approved."""
+    """A human went back to an earlier version; `forced` means that it had never been approved."""
 
     class Inputs(PromotionInputs):
         from_version: Digits | Literal[""] = ""

@@ -1,4 +1,4 @@
-"""What a scoring left."""
+"""The record of a scoring."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from iris_core.store.versions import ObjectVersion
 
 
 class ScoredRecord(ObjectRecord):
-    """Predictions are published; `rejects` are the rows without one, the manifest makes them again.
+    """Predictions were published; `rejects` holds the rows without one, `manifest` all that they follow from.
 
-    `faults` counts the rejected by kind of fault and column, `agreement` the labelled by label, then by
-    prediction.
+    `faults` counts rejected rows by kind of fault and column, `agreement` counts labelled rows by label, then
+    by prediction.
     """
 
     class Inputs(ObjectInputs):

@@ -1,4 +1,4 @@
-"""What a training left."""
+"""The record of a training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from iris_core.ledger.records.objects import ObjectInputs, ObjectRecord, Trainin
 
 
 class StoredProfile(BaseModel):
-    """Where a model's profile lies, and the SHA-256 and size of its bytes."""
+    """The address of a model's profile, and the SHA-256 and size in bytes of its content."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,9 +22,11 @@ class StoredProfile(BaseModel):
 
 
 class TrainedRecord(ObjectRecord):
-    """A model was trained and logged: rows in all and kept back, its scores on those, what was validated.
+    """A model was trained and logged.
 
-    `profile` is None of one that was trained before there were any.
+    `rows` counts all rows, `holdout_rows` those that were held out; the scores are on the latter.
+    `validation` is the evidence of the table's validation. `profile` is None in records from before models
+    had profiles.
     """
 
     class Inputs(ObjectInputs):
