@@ -1,7 +1,7 @@
-"""The registry's alias, polled: a model staged by hand starts inference like one staged by the training DAG.
+"""Polls the registry's alias: a model staged by hand starts inference like one staged by the training DAG.
 
-MLflow's registry webhooks can lose an event for good; a poll costs 12 ms and cannot. It speaks MLflow's REST
-API through aiohttp, because a triggerer must neither block nor import MLflow.
+MLflow's registry webhooks can lose an event for good; a poll takes 12 ms and cannot lose one. It uses
+MLflow's REST API through aiohttp, because a triggerer must neither block nor import MLflow.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ REQUEST_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Staged:
-    """The version that the alias names, and when the pipeline itself staged it (None: it did not)."""
+    """The version that the alias names, and when the pipeline staged it (None: somebody else did)."""
 
     model: ModelRef
     promoted_at: datetime | None = None
 
     def announced_by_pipeline(self, grace_s: float) -> bool:
-        """Whether the training DAG staged this just now, and so announces it itself."""
+        """Whether the training DAG staged this within the last `grace_s` seconds, and announces it itself."""
         if self.promoted_at is None:
             return False
         return datetime.now(UTC) - self.promoted_at < timedelta(seconds=grace_s)
@@ -43,7 +43,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Unscored:
-    """An object that the staged version has not scored yet, as a watch announces it."""
+    """An object that the staged version has not scored yet, in the form that a watch announces."""
 
     digest: str
     uri: str
@@ -54,8 +54,9 @@ class AliasPoll:
     """Polls one alias of one model; remembers the last answer.
 
     :param tracking_uri: MLflow's address, `http(s)://…`.
-    :param poll_s: seconds between two looks.
-    :param login: user name and password, where MLflow wants them.
+    :param model: the name of the registered model.
+    :param poll_s: seconds between two requests.
+    :param login: user name and password, if MLflow wants them.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class AliasPoll:
         self.staged: Staged | None = None
 
     async def signals(self) -> AsyncGenerator[Signal, None]:
-        """Signals for ever: `subscribed` when the alias names another version than before, `down` when MLflow
-        does not answer. Each kind of trouble is logged once, until MLflow answers again."""
+        """Yield signals for ever: `subscribed` if the alias names another version, `down` without an answer.
+
+        Each kind of trouble is logged once, until MLflow answers again.
+        """
         pace, failures, said, known = Pace(first_pause_s=self._poll_s), 0, "", object()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as session:
             while True:
@@ -124,9 +127,15 @@ def unscored(
     grace_s: float,
     rescore: str = "newest",
 ) -> Iterator[Unscored]:
-    """What a staged version scores again (`RESCORE`) and has not yet: newest object, all or none. Only reads.
+    """Objects that the staged version must score again and has not scored yet. Read-only.
 
-    A version that the training DAG staged within the last `grace_s` seconds is left to its own asset event.
+    :param poll: knows the staged version.
+    :param store: where the objects are listed.
+    :param ledger: where the scorings are recorded.
+    :param source: where inference data lands.
+    :param grace_s: seconds; if the training DAG staged the version within this time, its own asset event
+        starts inference, and nothing is yielded.
+    :param rescore: `RESCORE`: the `newest` object, `all` or `none`.
     """
     staged = poll.staged
     if staged is None or staged.announced_by_pipeline(grace_s):

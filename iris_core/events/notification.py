@@ -1,4 +1,4 @@
-"""MinIO's notification records, as they come on the listen stream."""
+"""Reads MinIO's notification records from its listen stream."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LANDED = frozenset(f"s3:ObjectCreated:{what}" for what in ("Put", "Post", "Copy"
 
 
 def landed(line: bytes) -> Iterator[ObjectVersion]:
-    """The object versions that one line of the stream says have landed; none for a ping.
+    """The object versions that have landed according to one line of the stream; none for a ping.
 
     Keys are raw on the stream (a webhook target escapes them). `size` is absent for 0 bytes.
 
-    :raises StoreError: the line is not what MinIO sends.
+    :raises StoreError: the line is nothing that MinIO sends.
     """
     try:
         records = json.loads(line)["Records"] or []

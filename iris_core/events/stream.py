@@ -1,6 +1,7 @@
-"""A bucket's notification stream as signals that never end: the stream breaks, the iteration does not.
+"""Turns a bucket's notification stream into signals that never end: it connects again after every break.
 
-The stream has no cursor and no replay, so a signal `subscribed` means: list now, whatever came before.
+The stream has no cursor and no replay, so a signal `subscribed` means: list now, since events may have been
+missed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Signal:
-    """What the stream says: subscribed, an object landed, something else happened, or it is down."""
+    """A signal of the stream: it is subscribed or down, an object landed, or something else came."""
 
     kind: Literal["subscribed", "landed", "tick", "down"]
     object: ObjectVersion | None = None
@@ -37,9 +38,9 @@ class Signal:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds: between pings, and the bounds of the pause before the next attempt.
+    """Seconds between pings, and bounds of the pause before the next attempt.
 
-    A stream without a line for three pings is deaf.
+    If no line comes for three pings, the stream is deaf and is opened again.
     """
 
     ping_s: int = 5
@@ -47,7 +48,7 @@ class Pace:
     longest_pause_s: float = 30.0
 
     def pause(self, failures: int) -> float:
-        """Full-jitter exponential backoff (AWS Architecture Blog, 2015): never in step with others."""
+        """Seconds to the next attempt: exponential backoff with jitter (AWS Architecture Blog, 2015)."""
         ceiling = min(self.longest_pause_s, self.first_pause_s * 2 ** min(failures, 16))
         return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
 
@@ -55,9 +56,11 @@ class Pace:
 async def follow(
     access: Callable[[], Awaitable[StoreAccess]], bucket: str, pace: Pace | None = None
 ) -> AsyncGenerator[Signal, None]:
-    """Signals of a bucket, for ever. Each kind of trouble is logged once, until the stream works again.
+    """Yield signals of a bucket for ever. Each kind of trouble is logged once, until the stream works again.
 
-    :param access: asked before each attempt, so that changed credentials are picked up.
+    :param access: returns address and credentials; awaited before each attempt, so that changes are seen.
+    :param bucket: the bucket.
+    :param pace: pings and pauses.
     """
     pace = pace or Pace()
     failures, said = 0, ""
@@ -110,7 +113,7 @@ def _check(response: aiohttp.ClientResponse, bucket: str) -> None:
 
 
 def _request(access: StoreAccess, bucket: str, ping_s: int) -> dict[str, Any]:
-    """A SigV4-signed GET. Repeated `events` must be signed in sorted order, or the store answers 403."""
+    """Arguments of a SigV4-signed GET. `events` must be signed in sorted order, or the store answers 403."""
     from minio.credentials.credentials import Credentials
     from minio.signer import sign_v4_s3
     from yarl import URL

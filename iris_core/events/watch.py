@@ -1,6 +1,6 @@
-"""Signals and listings become announcements: "look now". What is owed is decided by whoever looks.
+"""Turns signals and listings into announcements: "look now". The run that looks decides what is owed.
 
-An announcement may be doubled, late or needless without harm; it is only ever missing until the next sweep.
+A duplicate, late or needless announcement does no harm; a missing one is made good by the next sweep.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_DOUBLINGS = 32
 
 
 class Announceable(Protocol):
-    """What can be announced: `digest` identifies it, `uri` shows it, `landed_at` orders it."""
+    """Something that can be announced: `digest` identifies it, `uri` shows it, `landed_at` orders it."""
 
     @property
     def digest(self) -> str: ...
@@ -42,8 +42,11 @@ class Announceable(Protocol):
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Seconds: between sweeps, between sweeps while the stream is down, and how long an announced object
-    may stay unaccounted before it is announced again (doubled each time, up to `longest_grace_s`)."""
+    """Seconds between sweeps, and between sweeps while the stream is down.
+
+    An announced object that is still unaccounted after `grace_s` seconds is announced again; the time doubles
+    with each announcement, up to `longest_grace_s`.
+    """
 
     sweep_s: float = 60.0
     sweep_when_down_s: float = 5.0
@@ -53,20 +56,20 @@ class Rhythm:
 
 @dataclass
 class Cursor:
-    """What was announced, how often and when last (epoch seconds), by object digest."""
+    """The announced objects, by digest: how often and when last (epoch seconds) each was announced."""
 
     announced: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, stored: Any) -> Cursor:
-        """The cursor that `dump` made; an empty one from anything else."""
+        """Read a cursor that `dump` wrote; anything else gives an empty one."""
         try:
             return cls({digest: (int(times), float(last)) for digest, (times, last) in stored.items()})
         except (AttributeError, TypeError, ValueError):
             return cls()
 
     def dump(self) -> dict[str, Any]:
-        """JSON-able, the newest `REMEMBERED` only."""
+        """The cursor as JSON-able content, limited to the `REMEMBERED` newest announcements."""
         newest = sorted(self.announced.items(), key=lambda item: item[1][1])[-REMEMBERED:]
         return {digest: [times, last] for digest, (times, last) in newest}
 
@@ -75,7 +78,12 @@ class Cursor:
         self.announced[digest] = (times + 1, now)
 
     def is_due(self, digest: str, now: float, rhythm: Rhythm) -> bool:
-        """Whether an object that is still unaccounted is to be announced (again)."""
+        """Whether an object that is still unaccounted must be announced (again).
+
+        :param digest: the object.
+        :param now: epoch seconds.
+        :param rhythm: how long an announcement is given to take effect.
+        """
         times, last = self.announced.get(digest, (0, 0.0))
         grace = min(rhythm.longest_grace_s, rhythm.grace_s * 2 ** max(0, min(times - 1, MOST_DOUBLINGS)))
         return times == 0 or now - last >= grace
@@ -83,7 +91,7 @@ class Cursor:
 
 @dataclass
 class _Inbox:
-    """What has come since the last look: a burst becomes one announcement."""
+    """Signals received since the last announcement. A burst of signals becomes one announcement."""
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     landed: dict[str, Announceable] = field(default_factory=dict)
@@ -95,9 +103,12 @@ class _Inbox:
 class Watch:
     """Watches one source over a bucket's shared signals.
 
-    :param unaccounted: lists what nobody decided about yet; runs in a thread.
+    :param source: where the objects land.
+    :param unaccounted: lists objects without a decision; runs in a thread.
+    :param cursor: what has been announced so far.
     :param save: stores the cursor.
-    :param refresh: awaited before each listing, so that changed credentials are picked up.
+    :param rhythm: times of sweeps and repeated announcements.
+    :param refresh: awaited before each listing, to pick up changed credentials.
     """
 
     def __init__(
@@ -119,11 +130,11 @@ class Watch:
         self._unsaved = False
 
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncGenerator[dict[str, Any], None]:
-        """Announcements for ever: at once what the stream says, and what a listing finds unaccounted.
+        """Yield announcements for ever: objects on the stream at once, unaccounted ones after a listing.
 
-        Every `subscribed` is followed by a listing, so nothing falls between two connections. It also lists
-        at once, because a watcher that joins a shared stream late has missed its `subscribed`. A listing may
-        take long; what the stream says meanwhile does not wait for it.
+        A listing follows every `subscribed`, so nothing is lost between two connections. The watch also
+        begins with a listing, because a watcher that joins a shared stream late has missed its `subscribed`.
+        A listing may take long; objects from the stream do not wait for it.
         """
         inbox = _Inbox(list_now=False)
         pump = asyncio.create_task(self._pump(signals, inbox))
@@ -165,7 +176,7 @@ class Watch:
     async def _wait(inbox: _Inbox, until: float) -> None:
         if inbox.ended:
             raise inbox.ended
-        # Not wait_for: that of Python 3.11 swallows a cancellation that comes together with the wake.
+        # Not wait_for: in Python 3.11 it swallows a cancellation that comes together with the wake.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 await inbox.wake.wait()
@@ -195,7 +206,7 @@ class Watch:
         return self._source.matches(version.key, version.size)
 
     async def _due(self) -> list[Announceable]:
-        """Unaccounted objects that are to be announced; listed in a thread, a page at a time."""
+        """Unaccounted objects that must be announced; listed in a thread, a page at a time."""
         try:
             if self._refresh:
                 await self._refresh()
@@ -214,14 +225,14 @@ class Watch:
         return due
 
     def _still_due(self, objects: list[Announceable]) -> list[Announceable]:
-        """Those that are to be announced (again): a notification may have been first."""
+        """The objects that must be announced (again); a notification may have announced one already."""
         now = time.time()
         return [item for item in objects if self._cursor.is_due(item.digest, now, self._rhythm)]
 
     async def _remember(self) -> None:
-        """Store what was announced: after it was, since what a crash forgets is only announced once more."""
+        """Store the cursor, after the announcement: if a crash loses it, objects are only announced again."""
         if self._unsaved:
-            # Whoever waits for the announcement has its turn first: storing asks the same supervisor.
+            # The task that waits for the announcement runs first, since storing asks the same supervisor.
             await asyncio.sleep(0)
             await self._save(self._cursor)
             self._unsaved = False

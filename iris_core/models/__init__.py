@@ -1,4 +1,4 @@
-"""Which models are there, and what is known of each? MLflow's runs and registry; models loaded safely."""
+"""Which models are there, and what is known of each? MLflow's runs and registry; loads models safely."""
 
 from iris_core.models.loading import Loaded, loaded
 from iris_core.models.registry import (

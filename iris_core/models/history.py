@@ -1,4 +1,4 @@
-"""A model's history run in MLflow, whose charts show the course of its drift and performance."""
+"""A model's history run in MLflow, whose charts show its drift and performance over time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ HISTORY_TAG = "iris.history"
 
 
 def ensure_history_run(client: MlflowClient, workspace: Workspace, model: ModelRef) -> str:
-    """The model's history run; finished at once, since nothing waits for its end."""
+    """The id of the model's history run, which is created if there is none.
+
+    The run is finished at once, since nothing waits for its end.
+
+    :param client: MLflow's client.
+    :param workspace: names the experiment, and who creates the run.
+    :param model: the model version.
+    """
     experiment = tracking.ensure_experiment(client, workspace.settings.names.drift_experiment)
     if not _found(client, experiment, model):
         client.create_run(
@@ -25,7 +32,7 @@ def ensure_history_run(client: MlflowClient, workspace: Workspace, model: ModelR
             tags={HISTORY_TAG: model.variant, **tracking.provenance(workspace)},
         )
     found = _found(client, experiment, model)
-    # Also one that a killed task created, and did not come to finish.
+    # A killed task may have created a run without finishing it.
     for run in found:
         if run.info.status == "RUNNING":
             client.set_terminated(run.info.run_id)
@@ -33,6 +40,6 @@ def ensure_history_run(client: MlflowClient, workspace: Workspace, model: ModelR
 
 
 def _found(client: MlflowClient, experiment: str, model: ModelRef) -> list[Run]:
-    """Two that were created at once are told apart by age: everybody takes the oldest."""
+    """The model's history runs, oldest first: if two were created at once, everybody takes the oldest."""
     runs = client.search_runs([experiment], f"tags.`{HISTORY_TAG}` = '{model.variant}'")
     return sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))

@@ -1,6 +1,6 @@
-"""The seeded split of a labelled table: what is learned from, and what is kept back to judge with.
+"""The seeded split of a labelled table into training rows and a holdout, on which models are judged.
 
-It is a function of the object version and the training configuration, so a holdout is never stored: it is
+The split follows from the object version and the training configuration. So a holdout is never stored: it is
 drawn again, and its digest shows that it is the same.
 """
 
@@ -35,7 +35,7 @@ class Part:
         return len(self.labels)
 
     def kept(self, rows: NDArray[np.bool_]) -> Part:
-        """The rows that are chosen."""
+        """The rows for which the mask `rows` is true."""
         return Part(self.features[rows], self.labels[rows])
 
     def digest(self) -> str:
@@ -46,10 +46,10 @@ class Part:
         return sha.hexdigest()
 
     def row_keys(self) -> NDArray[np.integer[Any]]:
-        """A 64-bit hash of each row's features: rows that no model can tell apart have equal keys.
+        """A 64-bit hash of each row's features: rows with the same features have the same key. Shape (rows,).
 
-        The label is left out. With it, the rows of a table of few values that count as never seen would
-        be those whose label differs from the usual one: mostly the mislabelled ones.
+        The label is left out. Otherwise, in a table with few distinct values, the rows that count as never
+        seen would be those with an unusual label: mostly the mislabelled ones.
         """
         import pandas as pd
 
@@ -60,9 +60,9 @@ class Part:
 class TrainingTable:
     """A training table in memory.
 
-    :param frame: features as float64 in the schema's order, then each row's class. What is not a number is
-        NaN, what is no class is None: validate first.
-    :param side: exact statistics of the rows, and a bounded sample of them.
+    :param frame: features as float64 in the schema's order, then each row's class. A cell that is no number
+        is NaN, a label that is no class is None: validate first.
+    :param side: exact statistics of all rows, and a bounded sample of them.
     """
 
     frame: pd.DataFrame
@@ -71,16 +71,19 @@ class TrainingTable:
 
 @dataclass(frozen=True)
 class Split:
-    """Both parts of a table."""
+    """A table's training rows and its holdout."""
 
     learned: Part
     holdout: Part
 
 
 def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> Split:
-    """Keep a stratified share of the rows back.
+    """Split a table into training rows and a holdout, stratified by class.
 
-    :param frame: features as float64 and the target as text, as `training_table` gives them.
+    :param frame: features as float64 and the target as text, as `training_table` returns them.
+    :param table: names the features and the target.
+    :param share: share of the rows in the holdout, in (0, 1).
+    :param seed: seed of the random choice.
     """
     from sklearn.model_selection import train_test_split
 
@@ -94,8 +97,11 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
 def training_table(store: ObjectStore, version: ObjectVersion, table: TableSchema) -> TrainingTable:
     """Read a whole training table, once.
 
-    :raises ObjectMissing: this version is gone.
-    :raises DataRejected: it cannot be read as a table, or a column is missing.
+    :param store: where the object is read.
+    :param version: the object version.
+    :param table: names the features, the target and its classes.
+    :raises ObjectMissing: this object version is gone.
+    :raises DataRejected: the object cannot be read as a table, or a column is missing.
     """
     frames: list[pl.DataFrame] = []
     side = read_side(StoredInput(store, version), table, frames.append)
@@ -108,11 +114,13 @@ def training_table(store: ObjectStore, version: ObjectVersion, table: TableSchem
 def drawn_again(
     store: ObjectStore, training: TrainedRecord, table: TableSchema
 ) -> tuple[TrainingTable, Split]:
-    """What a model learnt from, and how it was split.
+    """Read a model's training table again, and split it as it was split then.
 
-    :param training: the record of its training.
+    :param store: where the object is read.
+    :param training: the record of the training.
+    :param table: names the features and the target.
     :raises DataRejected: the project's table has other columns now.
-    :raises ObjectMissing: this version is gone.
+    :raises ObjectMissing: this object version is gone.
     """
     learnt, config = training_table(store, training.about, table), training.inputs.config
     return learnt, split(learnt.frame, table, config.holdout_share, config.seed)

@@ -1,8 +1,8 @@
-"""A registered model becomes an object without any of its code being run.
+"""Loads a registered model without running code from its files.
 
-MLflow loads whatever a model's files say: pickles, code folders, and skops files together with the list of
-types that these files themselves ask to be trusted. So the files are fetched by MLflow and read here: only
-skops, only its safe types and those that the deployment names in TRUSTED_MODEL_TYPES.
+MLflow loads whatever a model's files ask for: pickles, code folders, and skops files with a list of types
+that the files themselves declare as trusted. So MLflow only fetches the files, and this module reads them:
+only skops files, and only types that skops deems safe or that the deployment names in TRUSTED_MODEL_TYPES.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ SKOPS = "skops"
 LOGGED = "models:/"
 PROXIED = "mlflow-artifacts"
 STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
-"""Where a registry may keep files, beside its own server: a folder, or a bucket of the deployment's."""
+"""Schemes of places besides its own server where a registry may keep files: folders and buckets."""
 REGISTRY_FILE = "registered_model_meta"
-"""Written on download: the same model has another one under another version."""
+"""MLflow writes this file on download; it differs between two versions of the same model."""
 NAMED = 5
 LOG_AGAIN = (
     "Log the model again with mlflow.sklearn.log_model(…, serialization_format='skops') and stage that."
@@ -43,7 +43,7 @@ LOG_AGAIN = (
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A model, and the SHA-256 of its files' names and contents."""
+    """A loaded model, and the SHA-256 of its files' names and contents."""
 
     estimator: ClassifierMixin
     digest: str
@@ -51,10 +51,10 @@ class Loaded:
 
 @contextmanager
 def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
-    """The scikit-learn model of a registered version, in a folder that is gone afterwards.
+    """Load the scikit-learn model of a registered version; its files are deleted when the block ends.
 
     :raises RegistryError: MLflow does not answer, or has no such version.
-    :raises ModelRefused: it cannot be loaded without running what its files say.
+    :raises ModelRefused: the model cannot be loaded without running code from its files.
     """
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
@@ -66,7 +66,7 @@ def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
 
 
 def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
-    """Download a version's files; returns the flavours that its MLmodel file lists."""
+    """Download a version's files; return the flavours that its MLmodel file lists."""
     from mlflow.models import Model
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -78,7 +78,7 @@ def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[s
 
 
 def _place(mlflow_client: MlflowClient, model: ModelRef) -> str:
-    """Where the files are, looked up once: what is checked is what is fetched."""
+    """The address of a version's files. Asked once, so that the checked address is the one fetched from."""
     place = mlflow_client.get_model_version_download_uri(model.name, str(model.version))
     logged = place.removeprefix(LOGGED)
     if place.startswith(LOGGED) and "/" not in logged:
@@ -87,9 +87,12 @@ def _place(mlflow_client: MlflowClient, model: ModelRef) -> str:
 
 
 def check_place(place: str, uri: str, tracking_uri: str) -> None:
-    """Refuse files that lie on somebody else's server.
+    """Refuse files on an unknown server.
 
-    :raises ModelRefused: neither the tracking server's artifacts nor a bucket or folder.
+    :param place: the address of the files.
+    :param uri: the model, for the message.
+    :param tracking_uri: the tracking server.
+    :raises ModelRefused: the files are neither artifacts of the tracking server nor in a bucket or folder.
     """
     url, server = urlsplit(place), urlsplit(tracking_uri)
     if url.scheme in STORES or (url.scheme == PROXIED and url.netloc in ("", server.netloc)):
@@ -104,11 +107,13 @@ def check_place(place: str, uri: str, tracking_uri: str) -> None:
 def estimator_of(
     folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = ()
 ) -> ClassifierMixin:
-    """The estimator in a model's folder.
+    """Read the estimator in a model's folder.
 
-    :param flavors: of its MLmodel file; what it says about trusted types and code is not heeded.
-    :param trusted: full names of types that may be loaded beside those that skops deems safe.
-    :raises ModelRefused: no skops file, or one with other types.
+    :param folder: the model's files.
+    :param flavors: the flavours in its MLmodel file; what they say about trusted types and code is ignored.
+    :param uri: the model, for messages.
+    :param trusted: full names of types that may be loaded besides those that skops deems safe.
+    :raises ModelRefused: the model is no skops file, or holds other types.
     """
     flavor = flavors.get("sklearn")
     if not isinstance(flavor, dict):
@@ -137,7 +142,7 @@ def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
 
 
 def _read_skops(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin:
-    """Types are looked at before any object is made."""
+    """Read a skops file; check its types before any object is created."""
     import skops.io
 
     try:
@@ -162,7 +167,7 @@ def _read_skops(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin
 
 
 def _untrusted(uri: str, strange: Sequence[str]) -> str:
-    """The names come from the file: only what can be a type's name is offered for copying."""
+    """The message about untrusted types. Their names come from the file: it suggests only sound ones."""
     shown = ", ".join(repr(name[:100]) for name in strange[:NAMED])
     more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
     known = [name for name in strange if re.fullmatch(TYPE_NAME, name)]

@@ -1,4 +1,4 @@
-"""Metrics as MLflow takes them: any column's or class's name can be part of a metric's."""
+"""Metrics for MLflow; their names may hold the name of any column or class."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _SEGMENT = re.compile(r"(?:(?<=/)|^)(?:\.{1,2})?(?=/|$)")
 
 
 def metric_name(*parts: str) -> str:
-    """Parts joined by `/`, with what MLflow refuses in a name as its code point: `<=50K` is `:3c::3d:50K`.
+    """A metric's name: the parts, joined by `/`. `<=50K` becomes `:3c::3d:50K`.
 
-    Different parts give different names. A name that is too long ends in a digest of the whole.
+    Characters that MLflow refuses are written as code points. Different parts give different names. A name
+    that is too long ends in a digest of the whole name.
     """
     name = "/".join(_SEGMENT.sub(_spelt, _REFUSED.sub(_coded, part)) for part in parts)
     if len(name) <= LONGEST_NAME:
@@ -35,16 +36,19 @@ def _coded(found: re.Match[str]) -> str:
 
 
 def _spelt(found: re.Match[str]) -> str:
-    """A path's segment that MLflow would resolve: none, `.` or `..`."""
+    """The code for a segment that MLflow would resolve: an empty one, `.` or `..`."""
     return _coded(found) or ":0:"
 
 
 def log_metrics(
     client: MlflowClient, run_id: str, named: Iterable[tuple[str, float]], landed_at: datetime
 ) -> None:
-    """Log metrics at the step that is the second in which something landed: repeating it changes nothing.
+    """Log metrics at the second in which an object landed as step, so logging them again changes nothing.
 
-    :param named: name (`metric_name`) and value.
+    :param client: MLflow's client.
+    :param run_id: the run.
+    :param named: name (see `metric_name`) and value of each metric.
+    :param landed_at: when the object landed.
     """
     from mlflow.entities import Metric
 

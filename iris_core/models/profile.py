@@ -1,8 +1,8 @@
-"""What a model learnt from, as a drift report needs it: made once, when the model is trained.
+"""A model's profile: the summary of its training data that drift reports need, made once after the training.
 
-A profile is one Parquet object: a sample of the training table with the model's predictions, and in its
-metadata the statistics of every row and the weights of the features. Its name is the SHA-256 of its bytes,
-so that a repeated attempt writes the same object, and a damaged one shows.
+A profile is one Parquet object: a sample of the training table with the model's predictions; its metadata
+holds statistics of all rows and the features' weights. Its name is the SHA-256 of its bytes: so a repeated
+attempt writes the same object, and damage is noticed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SUFFIX = ".parquet"
 class Described(BaseModel):
     """A profile without its sample.
 
-    :param statistics: of every row, by feature, in the order in which the model wants them.
+    :param statistics: statistics of all rows, by feature, in the model's order of features.
     :param weights: how much each feature moves a linear model; None for other models.
     """
 
@@ -59,10 +59,11 @@ class Described(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """What a model learnt from.
+    """A summary of a model's training data.
 
-    :param sample: at most `SAMPLE_ROWS` seeded rows: features, label, prediction, and whether a row was kept
-        back as holdout (`HOLDOUT`).
+    :param described: statistics and weights.
+    :param sample: at most `SAMPLE_ROWS` rows, chosen by a seed: features, label, prediction, and whether the
+        row is in the holdout (`HOLDOUT`).
     """
 
     described: Described
@@ -75,7 +76,7 @@ class Profile:
     def side(self, table: TableSchema) -> Side:
         """The training data as the reference side of a comparison.
 
-        :raises DataRejected: the model learnt other features than the project has now.
+        :raises DataRejected: the model was trained on other features than the project has now.
         """
         learnt = tuple(self.described.statistics)
         if learnt != table.feature_names:
@@ -93,10 +94,11 @@ class Profile:
 
     @classmethod
     def from_bytes(cls, data: bytes, digest: str) -> Profile:
-        """Read a profile back.
+        """Read a profile from its bytes.
 
-        :param digest: the SHA-256 that its bytes must have.
-        :raises ProfileUnusable: other bytes, or a profile that another version of this code wrote.
+        :param data: the bytes.
+        :param digest: the SHA-256 that they must have.
+        :raises ProfileUnusable: the digest differs, or another version of this code wrote the profile.
         """
         if hashlib.sha256(data).hexdigest() != digest:
             raise ProfileUnusable(f"its {len(data)} bytes are not those that were written")
@@ -133,9 +135,10 @@ def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin, tabl
 
 
 def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRef) -> Profile:
-    """The profile of a registered model, made from its training table where none is stored yet.
+    """The profile of a registered model; made from its training table and stored if there is none yet.
 
-    :param training: the record of its training.
+    :param training: the record of the model's training.
+    :param model: the model version.
     :raises ObjectMissing: there is no profile, and the training table is gone.
     :raises ModelRefused: there is no profile, and the model cannot be loaded.
     """
@@ -153,7 +156,7 @@ def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRe
 
 
 def predicted_classes(model: ClassifierMixin, features: pl.DataFrame) -> pl.Series:
-    """The model's answers; null where a feature is no finite number."""
+    """The model's prediction for each row; null where a feature is no finite number."""
     known = features.select(pl.all_horizontal(pl.all().is_finite().fill_null(False))).to_series()
     answers = pl.Series(PREDICTION, [None] * features.height, dtype=pl.String)
     if not known.any():
@@ -163,9 +166,9 @@ def predicted_classes(model: ClassifierMixin, features: pl.DataFrame) -> pl.Seri
 
 
 def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
-    """How much each feature moves a linear model: the mean of its coefficients' absolute values.
+    """How much each feature moves a linear model: the mean of the absolute values of its coefficients.
 
-    None for a model without coefficients. After a scaler they are comparable between features.
+    None for a model without coefficients. After a scaler the weights of features can be compared.
     """
     last = model[-1] if hasattr(model, "steps") else model
     coefficients = getattr(last, "coef_", None)
@@ -176,7 +179,7 @@ def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, f
 
 @dataclass(frozen=True)
 class ProfileStore:
-    """The profiles of one environment's models."""
+    """Stored profiles of one environment's models."""
 
     store: ObjectStore
     bucket: str
@@ -184,12 +187,14 @@ class ProfileStore:
 
     @classmethod
     def of(cls, workspace: Workspace) -> ProfileStore:
-        """Those of a workspace."""
+        """Stored profiles of a workspace's environment."""
         return cls(workspace.store, workspace.settings.bucket, workspace.settings.platform_env)
 
     def keep(self, training: Identity, profile: Profile) -> StoredProfile:
-        """Store the profile of the model that a training made. The same profile again changes nothing.
+        """Store a model's profile. Storing the same profile again changes nothing.
 
+        :param training: the identity of the model's training.
+        :param profile: the profile.
         :raises StoreError: the store does not answer, or does not allow it.
         """
         data = profile.to_bytes()
@@ -201,7 +206,7 @@ class ProfileStore:
         return StoredProfile(uri=f"s3://{self.bucket}/{key}", digest=digest, size=len(data))
 
     def find(self, training: TrainedRecord) -> Profile | None:
-        """The profile of the model that a training record stands for, if a sound one is there."""
+        """The profile of the model of a training record; None if there is none that can be read."""
         for digest in self._digests(training):
             key = self._key(training.identity, digest)
             try:
@@ -211,7 +216,7 @@ class ProfileStore:
         return None
 
     def _digests(self, training: TrainedRecord) -> Iterator[str]:
-        """The one that the record names; then what a report found missing, and stored."""
+        """Digests of profiles: the one that the record names, then those that reports stored later."""
         stored = training.outputs.profile
         named = stored.digest if stored else ""
         if named:

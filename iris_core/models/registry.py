@@ -1,4 +1,4 @@
-"""The registry of models: which versions there are, and which one the alias `staging` names."""
+"""The model registry: its versions, and the version that the alias `staging` names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ APPLIED_TAG = "iris.verdict.applied"
 
 
 def staged(settings: Settings) -> ModelRef | None:
-    """The version that the alias `staging` names now, or None.
+    """The version that the alias `staging` names now; None if it names none.
 
     :raises RegistryError: MLflow does not answer.
     """
@@ -35,9 +35,12 @@ def staged(settings: Settings) -> ModelRef | None:
 
 
 def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVersion | None:
-    """The version of a model that a number or an alias names.
+    """The version of a model with this number or alias.
 
-    :returns: None when there is none, or it was deleted.
+    :param mlflow_client: MLflow's client.
+    :param name: the registered model.
+    :param version: a version's number, or an alias.
+    :returns: None if there is no such version, or it was deleted.
     """
     number = str(version)
     if number.isdecimal():
@@ -46,15 +49,16 @@ def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVer
 
 
 def reference(version: ModelVersion) -> ModelRef:
-    """A registry's version as the ledger's records hold it."""
+    """The reference by which the ledger's records name a version of the registry."""
     return reference_of(version.name, version.version, version.run_id, version.tags)
 
 
 def reference_of(name: str, version: int | str, run_id: str | None, tags: Mapping[str, str]) -> ModelRef:
-    """A version as the ledger's records hold it, from what the registry's API answers.
+    """The reference by which the ledger's records name a version, from an answer of the registry's API.
 
-    :param version: its number.
-    :param run_id: of the run that logged it; None for a model that no run logged.
-    :param tags: of the version; they name the training record that it came from.
+    :param name: the registered model.
+    :param version: the version's number.
+    :param run_id: the id of the run that logged it; None if no run did.
+    :param tags: the version's tags; they name the record of its training.
     """
     return ModelRef(name=name, version=int(version), run_id=run_id or "", training=tags.get(TRAINING_TAG, ""))

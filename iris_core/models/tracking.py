@@ -1,4 +1,4 @@
-"""MLflow runs and the registry's client, with bounded waits. The one seam to MLflow's tracking side."""
+"""MLflow's client and runs, with bounded waits. Other modules reach MLflow's server through this one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
-"""MLflow's codes for what does not exist: an alias without a version is an invalid parameter, a deleted run
-an invalid state."""
+"""MLflow's codes for something that does not exist: an alias without a version is an invalid parameter, a
+deleted run an invalid state."""
 IDENTITY_TAG = "iris.identity"
 COMMIT_TAG = "iris.commit"
 BOUNDS = {
@@ -36,7 +36,7 @@ BOUNDS = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
-"""MLflow's own defaults block for four minutes when its server is down."""
+"""Limits for MLflow's client, whose defaults block for four minutes when the server is down."""
 
 
 def client(settings: Settings) -> MlflowClient:
@@ -44,7 +44,7 @@ def client(settings: Settings) -> MlflowClient:
     for name, value in BOUNDS.items():
         os.environ.setdefault(name, value)
     if settings.tracking_login:
-        # MLflow reads them itself, and takes blanks and quotes around them for a part of them.
+        # MLflow reads these variables itself, and takes blanks and quotes around a value for a part of it.
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = (
             settings.tracking_login
         )
@@ -56,7 +56,7 @@ def client(settings: Settings) -> MlflowClient:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the deprecation warnings that skops provokes by looking through every loaded module."""
+    """Silence the deprecation warnings that skops provokes by looking through every loaded module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -64,8 +64,9 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def asking(what: str, settings: Settings) -> Iterator[None]:
-    """Turn MLflow's errors into ours: what was asked, of which server, what came back.
+    """Turn MLflow's errors into ours, which name the request, the server and the answer.
 
+    :param what: the request, for the message.
     :raises RegistryError: MLflow refused or did not answer.
     """
     import requests
@@ -84,7 +85,7 @@ def is_refused(error: MlflowException) -> bool:
 
 
 def unless_gone(ask: Callable[[], T]) -> T | None:
-    """What MLflow answers; None where it has no such thing, or not any more."""
+    """MLflow's answer; None if what was asked for does not exist, or no longer."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -97,7 +98,7 @@ def unless_gone(ask: Callable[[], T]) -> T | None:
 
 
 def ensure_experiment(mlflow_client: MlflowClient, name: str) -> str:
-    """The experiment of this name; created when it is new, also when two processes do so at once."""
+    """The id of the experiment with this name. Creates it if it is new; two processes may do so at once."""
     from mlflow.exceptions import MlflowException
 
     found = mlflow_client.get_experiment_by_name(name)
@@ -112,7 +113,12 @@ def ensure_experiment(mlflow_client: MlflowClient, name: str) -> str:
 
 
 def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> int:
-    """End the runs that killed attempts at the same decision left RUNNING; returns how many."""
+    """End the runs that killed attempts at the same decision left RUNNING; return their number.
+
+    :param mlflow_client: MLflow's client.
+    :param experiment: the id of the experiment.
+    :param identity: the identity of the decision.
+    """
     left = mlflow_client.search_runs(
         [experiment],
         f"attributes.status = 'RUNNING' and tags.`{IDENTITY_TAG}` = '{identity}'",
@@ -125,11 +131,11 @@ def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identi
 
 
 def settle_left_runs(workspace: Workspace, experiment: str) -> None:
-    """Settle the runs of an experiment whose attempt died although their decision has been made.
+    """Settle pending runs of an experiment whose decision has been made: their attempt died, or lost.
 
-    A run whose own decision stands was killed after the commit: it is finished. The others lost. Called
-    before work is looked for, and again once it is done: a task that was killed comes back to find its
-    decision made by another run, and may be the last to look for a long time.
+    If the decision's record names the run, its attempt was killed after the commit, and the run is finished;
+    any other run lost. This is called before a search for work, and again after the work: a killed task that
+    comes back may find its decision made by another run, and may be the last to look for a long time.
 
     :raises RegistryError: MLflow refused or did not answer.
     """
@@ -158,10 +164,14 @@ def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
 def attempt(
     workspace: Workspace, experiment: str, name: str, identity: Identity, tags: Mapping[str, str]
 ) -> Iterator[str]:
-    """One attempt at a decision as an MLflow run; yields the run id.
+    """One attempt at a decision as an MLflow run; yields the run's id.
 
-    The run is tagged with the decision's identity, so that what a killed attempt left is found and ended.
+    The run is tagged with the decision's identity: so a run that a killed attempt left is found and ended.
 
+    :param experiment: the name of the experiment.
+    :param name: the name of the run.
+    :param identity: the identity of the decision.
+    :param tags: further tags of the run.
     :raises RegistryError: MLflow refused or did not answer.
     """
     import mlflow
@@ -179,7 +189,11 @@ def attempt(
 
 
 def settle(workspace: Workspace, run_id: str, won: bool) -> None:
-    """Mark a run by whether its decision was committed, or somebody else's stands."""
+    """Mark a run as committed or lost.
+
+    :param run_id: the run.
+    :param won: whether the run's own attempt committed the decision.
+    """
     mlflow_client = client(workspace.settings)
     mlflow_client.set_tag(run_id, COMMIT_TAG, "committed" if won else "lost")
     if not won:
@@ -187,7 +201,7 @@ def settle(workspace: Workspace, run_id: str, won: bool) -> None:
 
 
 def provenance(workspace: Workspace) -> dict[str, str]:
-    """Tags that lead from a run back to who ran what."""
+    """Tags that say who made a run: owner, DAG, run, task and code version."""
     actor = workspace.actor
     return {
         "iris.owner": actor.owner,
@@ -199,7 +213,7 @@ def provenance(workspace: Workspace) -> dict[str, str]:
 
 
 def object_tags(version: ObjectVersion) -> dict[str, str]:
-    """Tags that lead from a run or model back to the object version it was made from."""
+    """Tags that name the object version from which a run or model was made."""
     return {
         "iris.object.uri": version.uri,
         "iris.object.digest": version.digest,
@@ -208,12 +222,22 @@ def object_tags(version: ObjectVersion) -> dict[str, str]:
 
 
 def log_dataset(version: ObjectVersion, name: str, context: str) -> None:
-    """Log an object version as the active run's dataset; searchable by `dataset.digest`."""
+    """Log an object version as the active run's dataset, which can be searched by `dataset.digest`.
+
+    :param version: the object version.
+    :param name: the dataset's name.
+    :param context: how the run uses it, such as `training`.
+    """
     log_datasets([version], name, context)
 
 
 def log_datasets(versions: Sequence[ObjectVersion], name: str, context: str) -> None:
-    """Log several object versions as the active run's datasets, in one request."""
+    """Log several object versions as the active run's datasets, in one request; see `log_dataset`.
+
+    :param versions: the object versions.
+    :param name: the name of all these datasets.
+    :param context: how the run uses them.
+    """
     import mlflow
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
