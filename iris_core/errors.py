@@ -1,4 +1,4 @@
-"""Every error Iris raises, under one base class.
+"""Every error that Iris raises, under one base class.
 
 A message says what was found, where, what was expected, and what to do.
 """
@@ -22,13 +22,14 @@ class StoreError(IrisError):
 
 
 class ObjectMissing(StoreError):
-    """An object, or one version of it, is not in the store (any more)."""
+    """An object, or one version of it, is not in the store, or no longer."""
 
 
 class DataRejected(IrisError):
-    """A table cannot be used; the message is the sentence a data scientist acts on.
+    """A table cannot be used; the message tells a data scientist why, and what to do.
 
-    `evidence` is JSON-able: counts, and per finding the column, the rows, found and expected.
+    `evidence` is JSON-able: counts, and for each finding the column, the rows, and what was found and
+    expected.
     """
 
     def __init__(self, message: str, evidence: Mapping[str, Any] | None = None) -> None:
@@ -37,19 +38,19 @@ class DataRejected(IrisError):
 
 
 class KeyUnreadable(DataRejected):
-    """An object's key is such that its bytes cannot be asked for; the message says what to do."""
+    """An object cannot be read because of its key; the message says what to do."""
 
 
 class TryFailed(IrisError):
-    """Work on one object ended for a cause that nobody foresaw. Another run tries again."""
+    """An unforeseen error ended the work on one object. Another run tries again."""
 
 
 class GivenUp(TryFailed):
-    """It ended so once too often: recorded as `failed`, until `iris retry` opens it again."""
+    """Unforeseen errors used up all tries at one object: it is `failed` until `iris retry` reopens it."""
 
 
 class NothingOwed(IrisError):
-    """State says that nothing is left to do; the message says why. Not a failure."""
+    """Nothing is left to do; the message says why. Not a failure."""
 
 
 class DecidedElsewhere(NothingOwed):
@@ -69,11 +70,11 @@ class RegistryError(IrisError):
 
 
 class ModelRefused(IrisError):
-    """A registered model is not loaded, for that could run what its files say. Retrying does not help."""
+    """A registered model is not loaded: that could run code from its files. Retrying does not help."""
 
 
 class ProfileUnusable(IrisError):
-    """A stored profile is damaged, or of another schema; it is made again."""
+    """A stored profile is damaged or has another schema; it is made again."""
 
 
 class AlertUndelivered(IrisError):

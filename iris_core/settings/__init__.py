@@ -1,4 +1,4 @@
-"""What does this deployment say? Variables, project.json, and secrets that must not be seen."""
+"""How is this deployment configured? Variables, project.json, and the masking of secrets."""
 
 from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.names import Names

@@ -1,4 +1,4 @@
-"""Variables declared as fields of a model: name, type, default, purpose and examples, each said once."""
+"""Variables, declared as fields of a model: name, type, default, purpose and examples stand in one place."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from iris_core.settings.masking import MASK
 from iris_core.settings.values import bare, on_one_line, unusable
 
 _SHARED = ("AWS_", "MLFLOW_", "MINIO_")
-"""Other programs read variables that begin like these, so a name that resembles one of ours may be theirs."""
+"""Prefixes of variables that other programs read, too: a name that resembles one of ours may be theirs."""
 
 _ALIKE = 0.9
-"""The least `difflib` ratio of two names that are taken for one misspelt: DRIFT_WINDOWS and DRIFT_WINDOW."""
+"""Least `difflib` ratio at which a name counts as a misspelt other one: DRIFT_WINDOWS and DRIFT_WINDOW."""
 
 
 class Declared(BaseSettings):
     """A model whose fields are variables: `validation_alias` is the name, `description` the purpose.
 
-    A secret is a field of type SecretStr. `environ` (default: this process's) is the mapping that is read;
-    nothing else is: no file, no directory of secrets.
+    A field of type SecretStr is a secret. Values are read from the mapping `environ` alone (default: this
+    process's environment), not from files or directories of secrets.
     """
 
     model_config = SettingsConfigDict(
@@ -49,13 +49,13 @@ class Declared(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **sources: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Called by pydantic-settings, whose documentation says what each source is."""
+        """The sources of values. pydantic-settings calls this; its documentation explains the arguments."""
         known = cast(InitSettingsSource, sources["init_settings"])
         return known, _Mapping(settings_cls, known.init_kwargs.pop("environ", os.environ))
 
 
 class _Mapping(EnvSettingsSource):
-    """Reads the variables of a mapping as pydantic-settings reads those of the process."""
+    """Reads variables from a mapping, as pydantic-settings reads those of the process."""
 
     def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
         super().__init__(settings_cls)
@@ -66,12 +66,14 @@ Model = TypeVar("Model", bound=Declared)
 
 
 def variable(name: str, default: Any, purpose: str, *examples: str, computed: str = "", **limits: Any) -> Any:
-    """Declare a variable; a field's type says the rest.
+    """Declare a variable as a field; the field's type is that of the value.
 
+    :param name: the variable's name.
     :param default: a value, or a function of the fields declared before.
-    :param examples: right values, for an error's end; the default without one.
-    :param computed: the default in words, where it follows from something else.
-    :param limits: pydantic's, such as `le`.
+    :param purpose: what the variable is for, in the table of variables.
+    :param examples: right values, shown in errors; by default the default.
+    :param computed: the default in words, if it is computed.
+    :param limits: pydantic's limits, such as `le`.
     """
     value = {"default_factory": default} if callable(default) else {"default": default}
     right = list(examples) or [as_text(default)]
@@ -88,12 +90,12 @@ def variables(model: type[BaseSettings]) -> dict[str, FieldInfo]:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether the value must not be seen."""
+    """Whether the variable's value is a secret."""
     return _names_a_secret(field.annotation)
 
 
 def examples(field: FieldInfo) -> str:
-    """What an error shows as right, such as `auto or manual`."""
+    """The right values that an error shows, such as `auto or manual`."""
     *others, last = field.examples or [""]
     return f"{', '.join(others)} or {last}" if others else last
 
@@ -101,22 +103,23 @@ def examples(field: FieldInfo) -> str:
 def read_variables(model: type[Model], environ: Mapping[str, str] | None = None, **known: Any) -> Model:
     """Read a model's variables; an empty one counts as unset.
 
-    :param environ: default: this process's environment.
-    :param known: fields whose values are known, variables or not.
-    :raises ConfigError: a value is malformed (the message names variable, problem and an example), or a
-        variable has nearly the name of one that is declared.
+    :param model: declares the variables.
+    :param environ: the mapping to read; default: this process's environment.
+    :param known: values of fields that are known already, of variables or others.
+    :raises ConfigError: a value is malformed (the message names variable, problem and an example), or the
+        name of a variable seems to be misspelt.
     """
     environ = os.environ if environ is None else environ
     _refuse_misspelt(model, environ)
     try:
         return model(**known, **{"environ": environ})
     except ValidationError as error:
-        # Not `from error`: its text quotes what was given, secrets too.
+        # Not `from error`: the text of that error quotes the values, secrets too.
         raise ConfigError(_explain(model, error, environ)) from None
 
 
 def as_text(value: Any) -> str:
-    """A value as a person writes it into a variable; "" for none."""
+    """A value as it is written into a variable; "" for None."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
@@ -125,7 +128,7 @@ def as_text(value: Any) -> str:
 
 
 def given(model: type[BaseSettings], environ: Mapping[str, str]) -> dict[str, str]:
-    """The declared variables that are set, each without what surrounds its value.
+    """The declared variables that are set, with their bare values: without outer blanks and quotes.
 
     :raises ConfigError: a value holds a control character, or half a pair of quotes.
     """
@@ -158,7 +161,10 @@ def _sentence(name: str, field: FieldInfo, value: str, problem: str) -> str:
 
 
 def _refuse_misspelt(model: type[Declared], environ: Mapping[str, str]) -> None:
-    """A setting that nobody reads is a decision that nobody carries out."""
+    """Refuse variables whose names seem to be misspelt: their settings would have no effect.
+
+    :raises ConfigError: the message names the variable that was probably meant.
+    """
     declared = variables(model)
     ours = tuple({name.partition("_")[0] + "_" for name in declared} - {*_SHARED})
     unknown = [name for name in environ if _plain(name).startswith(ours) and name not in declared]

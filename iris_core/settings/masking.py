@@ -1,4 +1,4 @@
-"""Secrets that must not be seen, and text without them."""
+"""Finds the secrets in settings, and masks them in text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pydantic import BaseModel, SecretStr
 
 MASK = "***"
 LEAST = 8
-"""A shorter part of an address is no secret, and masking it would spoil every message."""
+"""Characters; a shorter part of an address is no secret, and masking it would make messages unreadable."""
 
 
 def secrets_of(settings: BaseModel) -> tuple[str, ...]:
-    """Every secret that settings hold, longest first; of an address also what follows the host, for HTTP
-    clients log the two apart."""
+    """Every secret in the settings, longest first.
+
+    For an address this includes the part after the host alone, because HTTP clients log the two separately.
+    """
     held = [value for value in vars(settings).values() if isinstance(value, SecretStr)]
     known = [secret.get_secret_value() for secret in held]
     known += [part for secret in known for part in _after_the_host(secret)]
@@ -29,7 +31,7 @@ def _after_the_host(secret: str) -> Iterator[str]:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text with each of the secrets replaced."""
+    """The text with each secret replaced by `MASK`."""
     for secret in secrets:
         text = text.replace(secret, MASK)
     return text

@@ -1,4 +1,4 @@
-"""Names of everything that Airflow and MLflow show."""
+"""The names that Airflow and MLflow show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Names:
-    """Ids of DAGs, experiments, the model and assets, from team, environment and project."""
+    """Ids of DAGs, experiments, the model and assets, made from team, environment and project."""
 
     team: str
     platform_env: str
@@ -45,7 +45,7 @@ class Names:
 
     @property
     def model(self) -> str:
-        """The registered model."""
+        """The registered model's name."""
         return self._airflow(f"{self.project}_model")
 
     def asset(self, name: str) -> str:

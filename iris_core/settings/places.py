@@ -1,4 +1,4 @@
-"""Where uploads land and where the pipelines write. Policies allow these places only, and no two overlap."""
+"""Places where uploads land and the pipelines write. Policies allow only these; they must not overlap."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ REJECTS = "rejects/"
 MANIFESTS = "manifests/"
 
 ARTIFACT_BUCKET = "mlflow"
-"""MLflow's server keeps its artifacts in a bucket of its own."""
+"""The bucket of MLflow's server, for its artifacts alone."""
 
 
 @dataclass(frozen=True)
 class Place:
     """One key of a bucket, or every key below a prefix that ends in `/`.
 
-    :param name: what an error calls it, a variable where one sets the key.
-    :param cleared: the pipelines also delete there what is unfinished or withdrawn.
+    :param name: its name in errors; the variable's name if a variable sets the key.
+    :param bucket: the bucket.
+    :param key: the key or prefix.
+    :param cleared: whether the pipelines also delete unfinished or withdrawn objects there.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Place:
     cleared: bool = False
 
     def overlaps(self, other: Place) -> bool:
-        """Whether a key can belong to both."""
+        """Whether a key can belong to both places."""
         return self.bucket == other.bucket and (self._holds(other.key) or other._holds(self.key))
 
     def _holds(self, key: str) -> bool:
@@ -42,12 +44,12 @@ class Place:
 
 
 def buckets(settings: Settings) -> list[str]:
-    """The buckets that the pipelines read and write; all keep versions."""
+    """The buckets that the pipelines read and write; all of them are versioned."""
     return sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
 
 
 def kept(settings: Settings) -> tuple[Place, ...]:
-    """The places whose names no variable changes."""
+    """The places whose keys no variable sets."""
     data, predictions = settings.bucket, settings.predictions_bucket
     return (
         Place("the ledger", data, LEDGER),
@@ -90,9 +92,11 @@ def written(settings: Settings) -> tuple[Place, ...]:
 
 
 def check_apart(settings: Settings) -> None:
-    """What the pipelines write must not be what they watch, or they would feed themselves.
+    """Check that no two places overlap: pipelines that write where they watch would start themselves.
 
-    :raises ValueError: two places overlap; names both. Predictions and drift reports may share one.
+    Only predictions and drift reports may share a place.
+
+    :raises ValueError: two places overlap; the message names both.
     """
     for place in published_places(settings):
         _check(place, kept(settings))

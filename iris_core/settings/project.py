@@ -1,6 +1,6 @@
-"""`project.json`: the project's name, and the table that its models learn from.
+"""`project.json`: the project's name, and the schema of its table.
 
-Another dataset is a change of that file, not of code.
+Another dataset needs a change of that file, not of code.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
 
 
 class Feature(BaseModel):
-    """A numeric column that the model sees; `min` and `max` bound what is plausible, in `unit`.
+    """A numeric column that the model sees; `min` and `max` bound plausible values, in `unit`.
 
-    `typical_min` and `typical_max` bound the mean of a training table's column, every class weighing the
-    same: a swapped column or another unit can be plausible row by row and still be told by its mean.
+    `typical_min` and `typical_max` bound the column's mean in a training table, with equal weight for every
+    class. The mean shows a swapped column or another unit even if each row is plausible.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -50,10 +50,10 @@ class Feature(BaseModel):
 
 
 class TableSchema(BaseModel):
-    """Columns of a training table; an inference table needs the features only.
+    """Columns of a training table; an inference table needs only the features.
 
-    `min_rows` is the least a training table must hold. `key` is the column by which labels that come later
-    find the predictions they belong to: inference tables that have it carry it through.
+    `min_rows` is the least number of rows of a training table. `key` is the column that joins late labels to
+    their predictions: if an inference table has it, the predictions have it, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -92,13 +92,13 @@ class Project(BaseModel):
 
 
 def project_file() -> Path:
-    """`$IRIS_PROJECT_FILE`, else the shipped file."""
+    """The path in `$IRIS_PROJECT_FILE`, else the shipped file."""
     named = bare(os.environ.get(PROJECT_FILE_VARIABLE, ""))
     return Path(named) if named else shipped_file()
 
 
 def shipped_file() -> Path:
-    """The file in the package, else the checkout's."""
+    """The `project.json` in the package, else that of the checkout."""
     packaged = Path(__file__).parents[1] / "project.json"
     return packaged if packaged.exists() else Path(__file__).parents[2] / "project.json"
 
@@ -106,7 +106,7 @@ def shipped_file() -> Path:
 def load_project(path: Path | None = None) -> Project:
     """Read `project.json`.
 
-    :raises ConfigError: the file is missing, not JSON, or a field is wrong; names file and field.
+    :raises ConfigError: the file is missing or not JSON, or a field is wrong; the message names both.
     """
     path = path or project_file()
     try:

@@ -1,4 +1,4 @@
-"""What the value of a variable may look like, and what is taken off around it."""
+"""Types of variables' values, and their checks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 from iris_core.settings.places import ARTIFACT_BUCKET
 
 MAX_KEY_BYTES = 900
-"""S3 allows 1,024; names made from a key need the rest."""
+"""S3 allows 1,024 bytes; names that are made from a key need the rest."""
 
 MAX_SEGMENT_BYTES = 255
-"""MinIO keeps each part of a key as a file name."""
+"""MinIO stores each part of a key as a file name."""
 
 TYPE_NAME = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+"
-"""A type's full name, module first."""
+"""Pattern of a type's full name, with its module."""
 
 _QUOTES = ("''", '""', "‘’", "“”")
 _INVISIBLE = "\ufeff\u200b"
@@ -34,7 +34,7 @@ def bare(text: str) -> str:
 
 
 def unusable(text: str, *, is_secret: bool) -> str:
-    """Why a bare text cannot be the value of any variable, or "". A secret may begin or end with a quote."""
+    """Why a bare text cannot be the value of a variable, or "". A secret may begin or end with a quote."""
     if found := _CONTROL.search(text):
         return f"A value should not hold the control character {found[0]!a}"
     if not is_secret and {text[:1], text[-1:]} & {*"".join(_QUOTES)}:
@@ -43,12 +43,12 @@ def unusable(text: str, *, is_secret: bool) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """The text with each control character as Python writes it."""
+    """The text with each control character escaped as in Python."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _number(value: Any) -> Any:
-    """Refuses what is more often a mistake than meant: `nan`, `1_000`, digits of other scripts, `-0`."""
+    """Refuse numbers that are usually mistakes: `nan`, `1_000`, digits of other scripts, `-0`."""
     if isinstance(value, str) and (not _NUMBER.fullmatch(value) or (value[0] == "-" and not float(value))):
         raise ValueError("This should be a valid number in the digits 0 to 9, such as 12 or 0.5")
     return value
@@ -115,7 +115,7 @@ Key = Annotated[str, AfterValidator(_key)]
 
 ObjectKey = Annotated[Key, AfterValidator(_object_key)]
 Folder = Annotated[Key, BeforeValidator(lambda value: value.rstrip("/"))]
-"""A prefix; the closing `/` is left out."""
+"""A prefix without its closing `/`."""
 
 Prefix = Annotated[Key, BeforeValidator(lambda value: f"{value.rstrip('/')}/")]
 """A prefix that ends in `/`."""
@@ -126,13 +126,13 @@ TrackingUri = Annotated[
     StringConstraints(pattern=r"^(https?://[^/@\s]+(/[^@\s]*)?|sqlite:///\S+)$"),
     AfterValidator(_address),
 ]
-"""Neither holds a password: it would show in logs. MLflow reads MLFLOW_TRACKING_USERNAME and …_PASSWORD."""
+"""No URL holds a password, which logs would show: see MLFLOW_TRACKING_USERNAME and …_PASSWORD."""
 
 Login = Annotated[str, StringConstraints(pattern=r"^[^:]*$")]
-"""A user name as HTTP's basic authentication takes it."""
+"""A user name for HTTP's basic authentication, which allows no colon."""
 
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_address)]
-"""A URL that lets whoever knows it post, as Slack's do."""
+"""A URL to which anybody who knows it can post, such as Slack's."""
 
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Number = Annotated[float, BeforeValidator(_number), Field(ge=0)]

@@ -1,4 +1,4 @@
-"""Settings: every environment variable that the pipelines read, once, into one frozen object."""
+"""Settings: every environment variable that the pipelines read, in one frozen object."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -283,7 +283,7 @@ class Settings(Declared):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        """N of M cannot be met when N is above M."""
+        """Refuse N of M with N above M: it could never be met."""
         if self.drift_violations > self.drift_window:
             raise ValueError(
                 f"DRIFT_VIOLATIONS={self.drift_violations} is above DRIFT_WINDOW={self.drift_window}: "
@@ -298,13 +298,13 @@ class Settings(Declared):
 
     @property
     def tracking_login(self) -> tuple[str, str] | None:
-        """MLflow's user name and password, where it wants a login."""
+        """MLflow's user name and password; None if it wants no login."""
         password = self.tracking_password.get_secret_value() if self.tracking_password else ""
         return (self.tracking_username, password) if self.tracking_username else None
 
     @property
     def may_ask_a_human(self) -> bool:
-        """Whether a model may wait for somebody's answer before it is staged."""
+        """Whether a model may have to wait for a human's answer before it is staged."""
         return self.promotion_approval == "manual" or self.promotion_on_suspect == "ask"
 
     @property
@@ -322,8 +322,9 @@ def _in_project(known: Mapping[str, Any], name: str) -> str:
 def load_settings(environ: Mapping[str, str] | None = None, project: Project | None = None) -> Settings:
     """Read the settings from the environment; an empty variable counts as unset.
 
-    :param environ: default: this process's environment.
-    :param project: default: the content of the file that the environment names, or of the shipped one.
+    :param environ: the mapping to read; default: this process's environment.
+    :param project: the project; default: the content of the file that the environment names, else of the
+        shipped file.
     :raises ConfigError: a value is malformed; the message names variable, problem and an example.
     """
     return (

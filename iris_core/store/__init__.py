@@ -1,1 +1,1 @@
-"""Which objects are there, and in which exact version? The one seam to S3."""
+"""Which objects are there, and in which exact version? All access to S3 goes through here."""

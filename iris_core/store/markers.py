@@ -1,7 +1,7 @@
-"""Objects that are no data: what Spark, Hadoop, tools and consoles leave beside it.
+"""Recognizes objects that are no data, which Spark, Hadoop, tools and consoles leave beside data.
 
-After Hadoop's rule that names beginning with `_` or `.` are hidden (`FileInputFormat`), and the names that
-its committers and S3 clients use.
+The rule follows Hadoop, where names that begin with `_` or `.` are hidden (`FileInputFormat`), and the names
+that Hadoop's committers and S3 clients use.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ _DATA = (".csv", ".csv.gz", ".gz", ".gzip", ".parquet", ".pq", ".parq", ".tsv", 
 
 
 def is_marker(below: str, size: int | None = None) -> bool:
-    """Whether a name below a watched prefix is that of a marker, of a hidden or of an unfinished file.
+    """Whether an object below a watched prefix is a marker, a hidden or an unfinished file.
 
-    The segments `.` and `..` hide nothing: such a key is refused with a sentence. A name without a table's
-    ending that holds nothing is a marker, too; an empty table is not: it is refused.
+    The segments `.` and `..` do not hide a key: it is refused with a message. An empty object without a
+    table's ending is a marker, too; an empty table is none: it is refused.
 
     :param below: the key without the prefix.
-    :param size: bytes; None where it is not known.
+    :param size: the object's bytes; None if unknown.
     """
     name = below.lower()
     segments = name.split("/")

@@ -1,7 +1,7 @@
-"""The object store: exact versions, conditional writes, listings. The one seam to S3.
+"""The object store: exact versions, conditional writes, listings.
 
-Data and ledger go through obstore, versions and buckets through minio-py. obstore must not be used
-before a fork (it may be imported): open an `ObjectStore` in the process that uses it.
+obstore reads and writes objects, minio-py lists versions and creates buckets. obstore may be imported before
+a fork, but must not be used before it: open an `ObjectStore` in the process that uses it.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 4
 READ_TIMEOUT_S = 8
 RETRIES = 2
-"""Together they keep one call under 30 s when the store hangs; the task's own retries outlast an outage."""
+"""Together they limit one call to 30 s when the store hangs; a task's own retries outlast an outage."""
 
 WRITE_BUFFER_BYTES = 8 << 20
 WRITES_UNDER_WAY = 4
-"""Together they bound what a writer holds: 40 MB."""
+"""Together they limit the memory of a writer to 40 MB."""
 LEAST_PART_BYTES = 5 << 20
-"""S3 wants every part but the last of an object to be as large."""
+"""Least size of every part of a multipart object but the last, in S3."""
 COPY_BYTES = 128 << 20
-"""The store copies as much within one call, well inside its timeout."""
+"""The store copies so much in one call, well within the timeout."""
 
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
 CLOCK_SLACK_S = 60
-"""As far may the store's clock be behind ours."""
+"""The store's clock may be behind ours by so many seconds."""
 
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "PreconditionFailed"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")
-"""obstore has no error of its own for a refused listing, nor for a refused writer."""
+"""Matches errors about a refused listing or a refused writer, for which obstore has no type."""
 
 _CLIENT: ClientConfig = {
     "allow_http": True,
@@ -73,7 +73,7 @@ _RETRY: RetryConfig = {
 
 @dataclass(frozen=True)
 class StoreAccess:
-    """Where the store is and who asks; the secret stays out of `repr`."""
+    """Address and credentials of the store; `repr` does not show the secret."""
 
     endpoint_url: str
     access_key_id: str
@@ -104,7 +104,7 @@ class ObjectStore:
 
     @cached_property
     def admin(self) -> Minio:
-        """minio-py's client, for what is MinIO's own: buckets, versioning, notifications, policies."""
+        """minio-py's client, for buckets, versioning, notifications and policies."""
         url = urlsplit(self.access.endpoint_url)
         return Minio(
             url.netloc,
@@ -120,10 +120,13 @@ class ObjectStore:
         )
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
-        """A version of an object: the current one where none is named.
+        """A version of an object.
 
-        :raises ObjectMissing: there is none.
-        :raises KeyUnreadable: no client can ask for this key.
+        :param bucket: the bucket.
+        :param key: the key.
+        :param version_id: the version; None for the current one.
+        :raises ObjectMissing: there is no such object or version.
+        :raises KeyUnreadable: no client can request this key.
         """
         with _told(bucket, key):
             if not _is_plain(key):
@@ -135,10 +138,13 @@ class ObjectStore:
             return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def read(self, version: ObjectVersion, start: int | None = None, end: int | None = None) -> bytes:
-        """The bytes of exactly this version, or its half-open range [start, end).
+        """The bytes of exactly this version, or the half-open range [start, end) of them.
 
+        :param version: the object version.
+        :param start: the first byte of the range; None for the whole version.
+        :param end: the byte after the range; None for the whole version.
         :raises ObjectMissing: this version is gone, or overwritten in an unversioned bucket.
-        :raises KeyUnreadable: no client can ask for this key.
+        :raises KeyUnreadable: no client can request this key.
         """
         if start is not None and start == end:
             return b""
@@ -149,13 +155,13 @@ class ObjectStore:
             except (FileNotFoundError, PreconditionError, S3Error):
                 if version.version_id is not None:
                     raise
-                # It may be from before versioning was switched on: then it is kept as the version `null`.
+                # An object from before versioning was switched on is kept as the version `null`.
                 return read(version, "null", start, end)
 
     def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
-        """The bytes of exactly this version in pieces of `size`, read as they are consumed.
+        """The bytes of exactly this version, in pieces of `size` bytes, read as they are consumed.
 
-        Each is a request of its own: the timeout of one holds for its whole answer.
+        Each piece is its own request, because a request's timeout holds for its whole answer.
         """
         if not version.size:
             yield self.read(version)
@@ -175,7 +181,7 @@ class ObjectStore:
     def _read_odd(
         self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
     ) -> bytes:
-        """The same through minio-py, for keys that obstore refuses to send."""
+        """Read through minio-py, for keys that obstore refuses to send."""
         _check_readable(version.bucket, version.key)
         response = self.admin.get_object(
             version.bucket,
@@ -192,7 +198,13 @@ class ObjectStore:
             response.release_conn()
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> ObjectVersion:
-        """Write an object and describe the version it became."""
+        """Write an object; return its new version.
+
+        :param bucket: the bucket.
+        :param key: the key.
+        :param data: the content.
+        :param content_type: its MIME type.
+        """
         with _told(bucket, key):
             put = obstore.put(self._bucket(bucket), key, data, attributes={"Content-Type": content_type})
             options: GetOptions = {"head": True, "if_match": put["e_tag"]}
@@ -201,9 +213,14 @@ class ObjectStore:
             return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def put_stream(self, bucket: str, key: str, pieces: Iterator[bytes], content_type: str) -> ObjectVersion:
-        """Write an object piece by piece (multipart when it is large); all of it appears, or nothing.
+        """Write an object piece by piece; it appears as a whole, or not at all. Returns its new version.
 
-        `obstore.put` takes an iterator too, but panics when that reads from obstore itself.
+        `obstore.put` takes an iterator, too, but panics if that iterator reads from obstore.
+
+        :param bucket: the bucket.
+        :param key: the key.
+        :param pieces: the content.
+        :param content_type: its MIME type.
         """
         with self.writing(bucket, key, content_type) as writer:
             for piece in pieces:
@@ -212,7 +229,12 @@ class ObjectStore:
 
     @contextmanager
     def writing(self, bucket: str, key: str, content_type: str) -> Iterator[ObjectWriter]:
-        """Write an object piece by piece; it appears when the block ends, and not when it raises."""
+        """Write an object piece by piece; it appears when the block ends, and not at all if the block raises.
+
+        :param bucket: the bucket.
+        :param key: the key.
+        :param content_type: the content's MIME type.
+        """
         attributes = {"Content-Type": content_type}
         with _told(bucket, key):
             writer = obstore.open_writer(
@@ -230,9 +252,14 @@ class ObjectStore:
     def compose(
         self, parts: Sequence[ObjectVersion], bucket: str, key: str, content_type: str
     ) -> ObjectVersion:
-        """One object from exactly these versions, one after the other; all of it appears, or nothing.
+        """Join exactly these versions into one object; it appears as a whole, or not at all.
 
-        The store copies where it can; parts too small for that pass through this process.
+        The store copies the parts itself unless one is too small: then all pass through this process.
+
+        :param parts: the versions, in order.
+        :param bucket: the bucket of the new object.
+        :param key: its key.
+        :param content_type: its MIME type.
         """
         pieces = [piece for part in parts for piece in _pieces(part)]
         if len(pieces) == 1 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
@@ -248,14 +275,20 @@ class ObjectStore:
         return self.head(bucket, key)
 
     def download(self, version: ObjectVersion, folder: str) -> str:
-        """Write exactly this version to a file named like it in a folder; returns the path."""
+        """Write exactly this version to a file of its name in a folder; return the path."""
         path = Path(folder) / version.file_name
         with path.open("wb") as file:
             file.writelines(self.chunks(version))
         return str(path)
 
     def create(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
-        """Write an object only if there is none (`If-None-Match: *`); false when there is one."""
+        """Write an object only if there is none (`If-None-Match: *`); return whether it was written.
+
+        :param bucket: the bucket.
+        :param key: the key.
+        :param data: the content.
+        :param content_type: its MIME type.
+        """
         with _told(bucket, key):
             try:
                 obstore.put(
@@ -270,26 +303,31 @@ class ObjectStore:
             return True
 
     def get(self, bucket: str, key: str) -> bytes:
-        """The current bytes of an object.
+        """The bytes of an object's current version.
 
-        :raises ObjectMissing: there is none.
+        :raises ObjectMissing: there is no such object.
         """
         with _told(bucket, key):
             return bytes(obstore.get(self._bucket(bucket), key).bytes())
 
     def copy(self, version: ObjectVersion, bucket: str, key: str) -> ObjectVersion:
-        """Copy exactly this version to another place, streamed."""
+        """Copy exactly this version to another key, streamed; return the copy.
+
+        :param version: the object version.
+        :param bucket: the bucket of the copy.
+        :param key: the key of the copy.
+        """
         return self.put_stream(bucket, key, self.chunks(version), "text/csv")
 
     def delete(self, bucket: str, key: str) -> None:
-        """Delete an object (in a versioned bucket: put a delete marker on it)."""
+        """Delete an object; in a versioned bucket this only puts a delete marker on it."""
         with _told(bucket, key):
             obstore.delete(self._bucket(bucket), key)
 
     def erase(self, bucket: str, key: str) -> None:
-        """Delete an object with all its versions and delete markers, so that nothing of it takes space.
+        """Delete an object with all its versions and delete markers, so that it takes no space.
 
-        Where the policy does not permit that, a delete marker is put on it.
+        If the policy does not allow this, the object gets a delete marker.
         """
         with _told(bucket, key):
             listed = self.admin.list_objects(bucket, key, recursive=True, include_version=True)
@@ -304,9 +342,9 @@ class ObjectStore:
 
     @contextmanager
     def _given_up(self, bucket: str, key: str) -> Iterator[None]:
-        """Abort the upload of an object when the block raises: parts that nobody completes take space unseen.
+        """Abort the upload of an object if the block raises: parts of an unfinished upload take space unseen.
 
-        Whoever uploads the same key at the same moment is aborted too, and tries again.
+        This also aborts another upload of the same key at the same time, which is then tried again.
         """
         began = datetime.now(UTC) - timedelta(seconds=CLOCK_SLACK_S)
         try:
@@ -320,7 +358,12 @@ class ObjectStore:
             raise
 
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
-        """Keys below a folder (whole path segments), in lexical order, page by page."""
+        """Keys below a folder (whole path segments), in lexical order, listed page by page.
+
+        :param bucket: the bucket.
+        :param prefix: the folder.
+        :param after: only keys after this one.
+        """
         with _told(bucket, prefix):
             for page in obstore.list(self._bucket(bucket), prefix, offset=after):
                 yield from (meta["path"] for meta in page)
@@ -332,8 +375,11 @@ class ObjectStore:
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
 
     def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
-        """Every version of every object whose key starts with `prefix`: keys in lexical order,
-        newest version first, page by page. Delete markers and folder markers are left out."""
+        """Every version of every object whose key starts with `prefix`, listed page by page.
+
+        Keys are in lexical order, each key's versions newest first. Delete markers and folder markers are
+        left out.
+        """
         with _told(bucket, prefix):
             listing = self.admin.list_objects(bucket, prefix, recursive=True, include_version=True)
             for item in listing:
@@ -342,7 +388,7 @@ class ObjectStore:
                 yield ListedVersion(_listed(bucket, item), str(item.is_latest).lower() != "false")
 
     def ensure_bucket(self, name: str, versioned: bool = True) -> None:
-        """Create a bucket unless it exists; versioned, so that no upload can be lost by overwriting."""
+        """Create a bucket unless it exists; by default versioned, so that overwriting loses no upload."""
         with _told(name, ""):
             if not self.admin.bucket_exists(name):
                 self.admin.make_bucket(name)
@@ -359,7 +405,7 @@ class ObjectWriter:
         self._key = key
 
     def write(self, data: bytes | memoryview, /) -> None:
-        """Take the next piece.
+        """Write the next piece.
 
         :raises StoreError: the store refused a part, or did not answer.
         """
@@ -385,30 +431,30 @@ class _Piece:
 
 
 def _pieces(version: ObjectVersion) -> list[_Piece]:
-    """A version in pieces of about `COPY_BYTES`, none of them small."""
+    """Cut a version into pieces of about `COPY_BYTES`, none of them small."""
     count = max(1, version.size // COPY_BYTES)
     cuts = [version.size * place // count for place in range(count + 1)]
     return [_Piece(version, start, end - start) for start, end in pairwise(cuts)]
 
 
 def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
-    """The object version that an address names; the current one where it names no version.
+    """The object version that an address names; the current one if it names no version.
 
-    :raises ObjectMissing: there is none, or the address is none.
+    :raises ObjectMissing: there is no such object or version, or it is not the address of an object.
     """
     address = parse_address(uri)
     return store.head(address.bucket, address.key, address.version_id)
 
 
 def _is_plain(key: str) -> bool:
-    """Whether obstore sends this key as it is: no control characters, no empty segment, no `.` or `..`."""
+    """Whether obstore sends this key unchanged: without control characters, empty segments, `.` and `..`."""
     return _ODD_KEY.search(key) is None
 
 
 def _check_readable(bucket: str, key: str) -> None:
-    """Refuse a key that HTTP clients rewrite before they send it.
+    """Refuse a key that HTTP clients would change before they send it.
 
-    :raises KeyUnreadable: it has a segment `.` or `..`.
+    :raises KeyUnreadable: the key has a segment `.` or `..`.
     """
     if dots := [segment for segment in key.split("/") if segment in (".", "..")]:
         raise KeyUnreadable(
@@ -445,7 +491,7 @@ def _listed(bucket: str, item: Any) -> ObjectVersion:
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """A writer raises plain OSErrors where obstore's functions raise its own."""
+    """Turn the plain OSErrors of obstore's writer into errors of obstore's own type."""
     try:
         yield
     except FileNotFoundError:
@@ -456,7 +502,7 @@ def _writing() -> Iterator[None]:
 
 @contextmanager
 def _told(bucket: str, key: str) -> Iterator[None]:
-    """Turn the clients' errors into ours: what was asked, of which object, what came back."""
+    """Turn the clients' errors into ours, which name the object and the store's answer."""
     where = f"s3://{bucket}/{key}"
     try:
         yield

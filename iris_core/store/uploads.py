@@ -1,4 +1,4 @@
-"""Put a file where the pipelines look for it."""
+"""Uploads a file to the key where the pipelines look for it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Purpose = Literal["train", "test", "labels"]
 def upload(
     store: ObjectStore, settings: Settings, data: bytes, purpose: Purpose, name: str = ""
 ) -> ObjectVersion:
-    """Upload training data, inference data or labels; returns the object version it became.
+    """Upload training data, inference data or labels; return the new object version.
 
-    :param store: where to.
+    :param store: the object store.
     :param settings: name the bucket and the keys.
     :param data: the file's bytes.
     :param purpose: what the file is for.
@@ -27,9 +27,9 @@ def upload(
 def landing_key(settings: Settings, purpose: Purpose, name: str = "") -> str:
     """The key that the pipelines watch for this purpose.
 
-    :param settings: name the key, or a prefix ending in `/`.
+    :param settings: name the key, or a prefix that ends in `/`.
     :param purpose: what the file is for.
-    :param name: the file's name; used below a prefix, so always for labels.
+    :param name: the file's name; only used below a prefix, so always for labels.
     """
     keys = {"train": settings.train_key, "test": settings.test_key, "labels": settings.labels_prefix}
     key = keys[purpose]

@@ -1,4 +1,4 @@
-"""What an object version is, and how it is written as an address."""
+"""Object versions and their addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from iris_core.errors import ObjectMissing
 
 LONGEST_NAME = 200
 LONGEST_ENDING = 20
-"""Bytes of a copy's name: a key has room for 1,024 in all, a file name on most disks for 255."""
+"""Most bytes of a copy's name, and of its ending. A key may have 1,024 bytes, a file name often 255."""
 
 _NOT_TYPED = re.compile(
     r"[%?#]|^\s|\s$|[^\S ]|[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]"
@@ -24,10 +24,10 @@ _NOT_TYPED = re.compile(
 
 
 class ObjectVersion(BaseModel):
-    """One landed version of an object: what every decision is about.
+    """One landed version of an object; decisions are about object versions.
 
-    `version_id` is None in an unversioned bucket; `landed_at` is in whole seconds (a HEAD has no more);
-    `etag` is unquoted; `size` in bytes.
+    `version_id` is None in an unversioned bucket, `landed_at` is in whole seconds (as in a HEAD's answer),
+    `etag` is unquoted, `size` is in bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class ObjectVersion(BaseModel):
 
     @property
     def digest(self) -> str:
-        """32 hex characters that identify this version everywhere (MLflow allows a digest 36)."""
+        """32 hex characters that identify this version everywhere (MLflow allows 36 for a digest)."""
         identity = [self.bucket, self.key]
         if self.version_id:
             identity.append(self.version_id)
@@ -51,15 +51,15 @@ class ObjectVersion(BaseModel):
 
     @property
     def file_name(self) -> str:
-        """A name for a copy: the last segment and its ending, at most 200 bytes, no control characters."""
+        """A name for a copy: the key's last segment, at most 200 bytes, without control characters."""
         return _as_file_name(self.key.rsplit("/", 1)[-1])
 
     @property
     def uri(self) -> str:
-        """`s3://bucket/key`, with `?versionId=` where there is one; `parse_uri` reads it back.
+        """The address `s3://bucket/key`, with `?versionId=` if there is a version id; `parse_uri` reads it.
 
-        What would not survive printing and typing is escaped: control characters, `%`, `?`, `#`, blanks at an
-        end, and characters that look like blanks.
+        Characters that cannot be printed and typed again are escaped: control characters, `%`, `?`, `#`,
+        blanks at an end, and characters that look like blanks.
         """
         suffix = f"?versionId={self.version_id}" if self.version_id else ""
         return f"s3://{self.bucket}/{_escaped(self.key)}{suffix}"
@@ -67,14 +67,14 @@ class ObjectVersion(BaseModel):
 
 @dataclass(frozen=True)
 class ListedVersion:
-    """A version in a listing; `is_current` is false under a newer version or a delete marker."""
+    """A version in a listing; `is_current` is false below a newer version or a delete marker."""
 
     object: ObjectVersion
     is_current: bool
 
 
 class Address(NamedTuple):
-    """What `s3://bucket/key?versionId=…` names; `version_id` is None where it names no version."""
+    """The parts of `s3://bucket/key?versionId=…`; `version_id` is None if the address names no version."""
 
     bucket: str
     key: str
@@ -82,9 +82,9 @@ class Address(NamedTuple):
 
 
 def parse_address(uri: str) -> Address:
-    """Read an address as `ObjectVersion.uri` writes it, or as a person types it.
+    """Parse an address that `ObjectVersion.uri` made or a person typed.
 
-    :raises ObjectMissing: it is no address of an object.
+    :raises ObjectMissing: it is not the address of an object.
     """
     found = re.fullmatch(
         r"s3://(?P<bucket>[^/?#]+)/(?P<key>[^?]+)(\?versionId=(?P<version>[^&]+))?", uri, re.DOTALL
