@@ -1,8 +1,8 @@
 """How do bytes become rows? The only reader of tables, with one meaning of missing, of a number, of a label.
 
-`read` takes CSV, gzip and Parquet and gives typed batches. Row numbers are a spreadsheet's: the header is
+`read` reads CSV, gzip and Parquet into typed batches. Row numbers are those of a spreadsheet: the header is
 row 1, a row without any value is skipped but counted, and a line break inside quotes starts no new row.
-What is no such table is refused with the row and what to do about it.
+Anything else is refused; the message names the row and what to do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a reader of tables asks for, and what it is given."""
+"""The columns that a reader of tables asks for, and the batches that it gets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Carried = Literal["nothing", "lines", "frame"]
 class Wanted:
     """The columns that are read, as far as a table has them.
 
-    `features` are read as numbers, `labels` as `classes`, `text` as it is; `has_rest`: every other column is
-    read as text, too. `key` is the column of ids: an id is written alike in every type of Parquet. `carried`
-    says how each row is kept whole: as a line of CSV, or in a frame of all columns. `sets_apart`: rows with
-    more or fewer fields than the header are set apart and not refused.
+    `features` are read as numbers, `labels` as `classes`, `text` as it is; with `has_rest` every other column
+    is read as text, too. `key` is the column of ids; ids from Parquet are written the same whatever their
+    type. `carried` says how each row is kept whole: as a line of CSV, or in a frame of all columns. With
+    `sets_apart`, rows with more or fewer fields than the header are set apart instead of refused.
     """
 
     features: tuple[str, ...] = ()
@@ -38,13 +38,13 @@ class Wanted:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that are asked for by name."""
+        """All columns that are asked for by name."""
         return (*self.features, *self.labels, *self.text)
 
 
 @dataclass(frozen=True, eq=False)
 class Uneven:
-    """Rows with more or fewer fields than the header, which has `width`."""
+    """Rows with more or fewer fields than the header, which has `width`: their numbers and field counts."""
 
     numbers: Numbers
     fields: Positions
@@ -56,8 +56,9 @@ class Batch:
     """Some rows of a table, in its order; rows without any value are left out.
 
     `numbers` are the rows' numbers as a spreadsheet shows them. `features` are Float64: null where a cell is
-    missing or no number, infinite where it says so; `is_plain`: none of them is. `lines` or `frame` are the
-    whole rows, where asked for. `place` is where in the input the batch ends, in bytes, about.
+    missing or no number, infinite where it says so; `is_plain` means that all are finite numbers. `lines` or
+    `frame` hold the whole rows, if they are wanted. `place` is the approximate byte of the input at which the
+    batch ends.
     """
 
     numbers: Numbers
@@ -65,7 +66,7 @@ class Batch:
     labels: Mapping[str, Labels]
     text: pl.DataFrame
     cells: Callable[[], pl.DataFrame]
-    """Features and labels as text, read only where a message needs them."""
+    """Returns features and labels as text; called only if a message needs them."""
     is_plain: bool
     uneven: Uneven | None = None
     lines: Lines | None = None
@@ -76,7 +77,7 @@ class Batch:
         return len(self.numbers)
 
     def as_text(self, name: str) -> pl.Series:
-        """The cells of a column that was read."""
+        """The cells of a column that was read, as text."""
         return self.text[name] if name in self.text.columns else self.cells()[name]
 
     def rows(self, mask: pl.Series, limit: int) -> list[int]:
@@ -99,5 +100,5 @@ class Batch:
 
 
 def _filtered(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
-    """polars gives a frame without columns no rows either."""
+    """The rows under a mask; a frame without columns has no rows to filter."""
     return frame.filter(mask) if frame.width else frame

@@ -1,4 +1,4 @@
-"""Bytes in any pieces become blocks that end where a row ends."""
+"""Cuts a stream of bytes into blocks of whole rows."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import numpy as np
 from iris_core.tables.records import NEWLINE, QUOTE
 
 BLOCK_BYTES = 2 << 20
-"""Enough for each pass over a block to be worth its start, small enough for a core's cache."""
+"""Large enough for each pass over a block to be worth its start, small enough for a core's cache."""
 LONGEST_ROW_BYTES = 8 << 20
-"""Every comma and quote of a row may take several times its byte while it is looked at."""
+"""While a row is parsed, each comma and quote may take several bytes of memory."""
 DOS_END = b"\x1a"
-"""DOS ended text files with it."""
+"""The character that ends text files of DOS."""
 
 
 def blocks(
     pieces: Iterable[bytes], size: int = BLOCK_BYTES, longest_row: int = LONGEST_ROW_BYTES
 ) -> Iterator[bytes]:
-    """Blocks of about `size` bytes, cut at line ends outside quotes; the last gets a final newline.
+    """Cut bytes into blocks of about `size`, at line ends outside quotes; the last one gets a final newline.
 
-    Two kinds of block are broken, and nothing follows that is worth reading: an odd number of quotes
-    leaves one open, and no newline at the end means a row longer than `longest_row` bytes.
+    A block is broken if it has an odd number of quotes (one is never closed), or no newline at its end (a row
+    is longer than `longest_row`). The caller must stop at a broken block.
+
+    :param pieces: the bytes, in pieces of any size.
+    :param size: bytes of a block.
+    :param longest_row: most bytes of a row.
     """
     held, cut, is_open = bytearray(), 0, False
     for piece in _small(pieces, size):
@@ -51,9 +55,9 @@ def _small(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
 
 
 def _last_row_end(piece: bytes, is_open: bool) -> tuple[int, bool]:
-    """The position behind the last newline outside quotes, or 0; and whether a quote is open at the end.
+    """The position after the last newline outside quotes, or 0; and whether a quote is open at the end.
 
-    :param is_open: whether one is at the beginning.
+    :param is_open: whether a quote is open at the beginning.
     """
     newline = piece.rfind(b"\n")
     before = piece.count(b'"', 0, max(newline, 0))

@@ -1,6 +1,6 @@
-"""What the text of a cell means: a number, a class, or nothing.
+"""The meaning of a cell's text: a number, a class, or nothing.
 
-One meaning each, in training, scoring, late labels and drift, whatever the format.
+It is the same in training, scoring, late labels and drift, and in every format.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TypeVar
 import polars as pl
 
 MISSING = ("", "na", "nan", "null", "none")
-"""Cells that count as missing, whatever their case and the blanks around them."""
+"""Texts of cells that count as missing, in any case and with any outer blanks."""
 OTHER = "(another class)"
-"""What stands for an unknown label where a row needs a name."""
+"""Stands for an unknown label where each row needs a class."""
 
 Key = TypeVar("Key", str, float)
 
 
 def numbers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Columns of text as Float64: null where a cell is missing or not a number, infinite where it says so.
+    """Read columns of text as Float64: null where a cell is missing or no number, infinite where it says so.
 
     Blanks around a number are ignored; '1,5', '1_000' and '5 cm' are not numbers.
     """
@@ -31,7 +31,7 @@ def numbers(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def is_missing(cells: pl.Series) -> pl.Series:
-    """A mask: which cells of text hold no value."""
+    """A mask of the cells of text that hold no value."""
     return cells.to_frame("cell").select(_is_missing(pl.col("cell"))).to_series()
 
 
@@ -58,7 +58,7 @@ class Labels:
         return Labels(self.known.filter(mask), self.unknown.filter(mask))
 
     def text(self) -> pl.Series:
-        """The class; `OTHER` where the label names none, null where there is no label."""
+        """The labels as text: the class, `OTHER` for an unknown label, null where there is no label."""
         is_other = self.unknown.is_not_null()
         return (
             self.known.cast(pl.String).set(is_other, OTHER) if is_other.any() else self.known.cast(pl.String)
@@ -66,11 +66,11 @@ class Labels:
 
 
 class Classes:
-    """The declared classes, and what else names each of them.
+    """The declared classes, and the other texts that name them.
 
-    A label that is written as a class is that class, be it `NA` or `None`. Otherwise blanks around it are
-    ignored, and what counts as missing is no label; `TRUE` is the class `True`, and `1.0` the class `1`. The
-    words true and false name the classes 1 and 0 where these are all, and the other way round.
+    A label that is written exactly as a class is that class, even `NA` or `None`. Otherwise outer blanks are
+    ignored, and a text that counts as missing is no label; `TRUE` names the class `True`, and `1.0` the class
+    `1`. If the only classes are 1 and 0, the words true and false name them, and the other way round.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -85,7 +85,7 @@ class Classes:
             self._values = {0.0: self._words["false"], 1.0: self._words["true"]}
 
     def read(self, cells: pl.Series) -> Labels:
-        """The labels in cells of text; null is no label."""
+        """Read the labels in cells of text; null means no label."""
         known = self._exact(pl.col("cell"))
         frame = cells.to_frame("cell").select("cell", known=known)
         if not frame["known"].null_count():
@@ -102,7 +102,7 @@ class Classes:
         return pl.when(cell != "").then(cell).cast(self.type, strict=False)
 
     def _other(self, cell: pl.Expr) -> Iterable[pl.Expr]:
-        """Classes that a cell names in another way than by their text."""
+        """Classes that a cell names by a word or a number instead of their text."""
         ways: tuple[tuple[pl.Expr, dict[str, str] | dict[float, str]], ...] = (
             (cell.str.to_lowercase(), self._words),
             (_number(cell), self._values),
@@ -113,6 +113,6 @@ class Classes:
 
 
 def _named(keys: dict[str, Key]) -> dict[Key, str]:
-    """Classes by key, without the keys that several classes have."""
+    """Classes by key, without keys that several classes share."""
     count = Counter(keys.values())
     return {key: name for name, key in keys.items() if count[key] == 1}

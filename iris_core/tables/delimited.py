@@ -1,7 +1,7 @@
-"""A CSV in blocks of whole rows becomes typed batches.
+"""Turns blocks of a CSV's whole rows into typed batches.
 
-A plain block (no quotes, every row as wide as the header, every feature a finite number) is parsed at once,
-straight to numbers. Any other is looked at row by row: the result is the same, only slower.
+A plain block (no quotes, every row as wide as the header, every feature a finite number) is parsed directly
+to numbers. Any other block is examined row by row: the result is the same, only slower.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from iris_core.tables.records import (
 
 @dataclass(frozen=True)
 class Block:
-    """`rows` whole rows of a CSV; the first one's number, and where in the input the last one ends."""
+    """A block of `rows` whole rows; the first has number `first_row`, the last ends at byte `place`."""
 
     data: bytes
     first_row: int
@@ -43,7 +43,12 @@ class Block:
 
 
 def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Block]:
-    """Blocks with the numbers of their rows; the first begins at `place` of the input."""
+    """Number the rows of blocks.
+
+    :param blocks: whole rows, in order.
+    :param first_row: the number of the first row.
+    :param place: the byte of the input where the first block begins.
+    """
     for data in blocks:
         if data:
             rows, place = count_rows(data), place + len(data)
@@ -52,7 +57,7 @@ def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Bl
 
 
 class Delimited:
-    """How the blocks below a CSV's header are read; nameless columns but the first must hold no value."""
+    """Reads the blocks below a CSV's header; nameless columns except the first must hold no value."""
 
     def __init__(self, header: Header, wanted: Wanted, where: str) -> None:
         self.line, self.fields = header.line, header.columns
@@ -71,8 +76,9 @@ class Delimited:
     def batch(self, block: Block) -> Batch:
         """The rows of a block.
 
-        :raises DataRejected: not UTF-8, quotes that are not closed or in the midst of a value, a value in a
-            nameless column, a row with more or fewer fields than the header unless they are set apart.
+        :raises DataRejected: the block is not UTF-8, a quote is not closed or stands inside a value, a
+            nameless column holds a value, or a row has more or fewer fields than the header and is not set
+            apart.
         """
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
@@ -93,7 +99,7 @@ class Delimited:
             frame = self._parsed(data, self._features)
         except pl.exceptions.PolarsError:
             return None
-        # polars refuses a row with more fields than columns, and fills one with fewer: commas are missing.
+        # polars refuses a row with too many fields, but fills one with too few: then commas are missing.
         text = np.frombuffer(data, np.uint8)
         commas = np.count_nonzero(text == COMMA)
         if (
@@ -145,9 +151,10 @@ class Delimited:
         is_plain: bool,
         uneven: Uneven | None = None,
     ) -> Batch:
-        """
-        :param rows: the rows of the block that are kept, counted from 0.
-        :param frame: what was parsed: labels and text as text.
+        """The batch of a block.
+
+        :param rows: the block's rows that are kept, counted from 0.
+        :param frame: the parsed columns: labels and text as text.
         """
         names, carried = (*self._features, *self._labels), self._wanted.carried
         return Batch(
@@ -164,7 +171,7 @@ class Delimited:
         )
 
     def _whole(self, data: bytes, features: pl.DataFrame) -> pl.DataFrame:
-        """Every column: features as numbers, the others as text."""
+        """All columns: features as numbers, the others as text."""
         text = self._read(data, dict.fromkeys(range(self._width), pl.String))
         return text.fill_null("").select(self._columns(self.columns)).with_columns(features)
 
@@ -178,9 +185,9 @@ class Delimited:
             raise self._no_csv(row, str(error).splitlines()[0][:120]) from error
 
     def _parsed(self, data: bytes, numeric: Iterable[str]) -> pl.DataFrame:
-        """What is wanted of whole rows, as text but for the `numeric` columns; columns are named by place.
+        """Parse the wanted columns: `numeric` ones as numbers, others as text; columns are named by place.
 
-        :raises PolarsError: a cell is no number, a row has too many fields.
+        :raises PolarsError: a cell is no number, or a row has too many fields.
         """
         wanted = [self._places[name] for name in (*self._features, *self._labels, *self._text)]
         kinds: dict[int, type[pl.DataType]] = dict.fromkeys((*wanted, *self._nameless), pl.String)
@@ -190,7 +197,7 @@ class Delimited:
         schema = {f"c{place}": kinds.get(place, pl.String) for place in range(self._width)}
         if not data:
             return pl.DataFrame(schema=schema)
-        # polars takes a byte order mark off the first row, though it is a part of its first cell here.
+        # polars strips a byte order mark from the first row, but here it is a part of the first cell.
         above = b"," * (self._width - 1) + b"\n" if data.startswith(UTF8_BOM) else b""
         frame = pl.read_csv(
             above + data if above else data,

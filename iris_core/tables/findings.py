@@ -77,13 +77,13 @@ _ADVICE: dict[Check, tuple[str, str]] = {
     "conflict": ("Give each id one label", ""),
     "duplicates": ("Remove the repeated rows", ""),
 }
-"""What to do about each, and hints how."""
+"""For each check: what to do, and a hint how."""
 
 
 class Finding(BaseModel):
-    """What one check found: `count` rows, the numbers of the first five, and found against expected.
+    """The result of one check: `count` rows, the numbers of the first five, what was found and expected.
 
-    `column` is None and `rows` empty where a finding is about the whole file.
+    For a finding about the whole file, `column` is None and `rows` is empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,7 +113,7 @@ class Finding(BaseModel):
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """By severity of the check, then by how many rows are concerned."""
+    """Findings sorted by the severity of their check, then by their number of rows."""
     return tuple(sorted(findings, key=lambda finding: (CHECKS.index(finding.check), -finding.count)))
 
 
@@ -122,9 +122,9 @@ def rejection(
 ) -> DataRejected:
     """The refusal of a table: the worst findings, and what to do about them.
 
-    :param where: the object's URI.
-    :param findings: worst first, at least one; the first three are told.
-    :param evidence: JSON-able; the findings alone when it is not given.
+    :param where: the object's URI, or a file's path.
+    :param findings: at least one, worst first; the message names the first three.
+    :param evidence: JSON-able evidence; by default the findings.
     """
     told = findings[:FINDINGS_TOLD]
     clauses = [finding.clause for finding in told]
@@ -144,9 +144,9 @@ def _advice(findings: Iterable[Finding]) -> str:
 
 
 def missing_columns(columns: Sequence[str], wanted: Sequence[str]) -> list[Finding]:
-    """A finding for each wanted column that is not there, with the name that was probably meant.
+    """A finding for each wanted column that is missing, with the name that was probably meant.
 
-    One finding for all where the first row is no header but data.
+    If the first row holds data instead of a header, one finding stands for all columns.
     """
     if not set(columns) & set(wanted) and any(map(_is_number, columns)):
         found = f"{_listed(columns)}, which are values"
@@ -172,25 +172,25 @@ def _is_number(name: str) -> bool:
 
 
 def shown(value: str) -> str:
-    """A value as a message quotes it: on one line, cut where it is long."""
+    """A value quoted for a message: on one line, and cut if it is long."""
     if not value.strip():
         return "an empty cell" if not value else f"blanks ({value[:LONGEST_QUOTE]!r})"
     return repr(value if len(value) <= LONGEST_QUOTE else f"{value[: LONGEST_QUOTE - 1]}…")
 
 
 def one_of(names: Sequence[str]) -> str:
-    """What is expected of a label."""
+    """Names joined with commas and "or", quoted for a message."""
     return f"{', '.join(shown(name) for name in names[:-1])} or {shown(names[-1])}"
 
 
 def with_hint(value: str, known: Sequence[str]) -> str:
-    """A value as a message quotes it, with the known one that was probably meant."""
+    """A value quoted for a message, with the known value that was probably meant."""
     meant = near_match(value, known)
     return f"{shown(value)} (is it {shown(meant)}?)" if meant else shown(value)
 
 
 def near_match(value: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, whatever its case."""
+    """The known name that was probably meant, in any case; None if none is near."""
     folded = {name.lower().strip(): name for name in known}
     matches = get_close_matches(value.lower().strip(), folded, n=1)
     return folded[matches[0]] if matches else None

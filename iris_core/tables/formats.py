@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes; and the content of a gzip file."""
+"""Recognizes a file's format by its first bytes, and unpacks gzip files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARQUET = b"PAR1"
 UTF8_BOM = b"\xef\xbb\xbf"
 PACKED_BYTES = 256 << 10
 FREE_BYTES = 64 << 20
-"""What unpacks to no more is read, however small it is packed."""
+"""Content of up to so many bytes is always read, however small it is packed."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
@@ -33,14 +33,16 @@ _FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "compressed", "a 7z archive"),
     (257, b"ustar", "compressed", "a tar archive"),
 )
-"""Bytes at a place, and what they show."""
+"""A place, the bytes there, the check that they fail, and the format that they show."""
 
 
 def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
-    """Refuse what the first bytes of a CSV give away: UTF-16, and formats that are no text at all.
+    """Refuse bytes that cannot begin a CSV: UTF-16, and formats that are not text.
 
-    :param is_unpacked: the bytes came out of a gzip file.
-    :raises DataRejected: names the format.
+    :param first: the first bytes of the file.
+    :param where: the file, for the message.
+    :param is_unpacked: whether the bytes come from a gzip file.
+    :raises DataRejected: the message names the format.
     """
     if first.startswith(_UTF16):
         raise rejection(where, [Finding(check="encoding", count=1, found="UTF-16", expected="UTF-8")])
@@ -50,7 +52,7 @@ def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
 
 
 class Unpacked:
-    """Counts the bytes that a table unpacks to, against the bound that its input has."""
+    """Counts the bytes that a table unpacks to, and refuses the table beyond its input's limit."""
 
     def __init__(self, given: Input) -> None:
         self._given, self._bytes = given, 0
@@ -58,9 +60,9 @@ class Unpacked:
         self._most = None if ratio is None else max(FREE_BYTES, ratio * given.size)
 
     def add(self, size: int) -> None:
-        """Count some more bytes.
+        """Count `size` more bytes.
 
-        :raises DataRejected: they are more than the input may unpack to.
+        :raises DataRejected: the input unpacks to more bytes than it may.
         """
         self._bytes += size
         if self._most is not None and self._bytes > self._most:
@@ -72,12 +74,14 @@ class Unpacked:
 
 
 def unzipped(pieces: Iterable[bytes], given: Input, size: int) -> Iterator[bytes]:
-    """The content of a gzip file in pieces of at most `size` bytes.
+    """Unpack a gzip file into pieces of at most `size` bytes.
 
-    As gunzip reads it: members follow each other, and what comes after the last is ignored, be it padding.
+    Works like gunzip: a file may have several members, and bytes after the last one (padding) are ignored.
 
-    :param pieces: the bytes of `given`, in any pieces.
-    :raises DataRejected: damaged or cut off, or more than `given` may unpack to.
+    :param pieces: the bytes of `given`, in pieces of any size.
+    :param given: the file, for messages and its limit.
+    :param size: most bytes of a piece of the content.
+    :raises DataRejected: the file is damaged or cut off, or unpacks to more than `given` may.
     """
     where, unpacked = given.where, Unpacked(given)
     member, data = zlib.decompressobj(wbits=31), b""
@@ -102,7 +106,7 @@ def unzipped(pieces: Iterable[bytes], given: Input, size: int) -> Iterator[bytes
 
 
 def _small(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What is left of a piece is copied each time some of it was unpacked."""
+    """Cut pieces smaller: the rest of a piece is copied each time a part of it has been unpacked."""
     for piece in pieces:
         for start in range(0, len(piece), PACKED_BYTES):
             yield piece[start : start + PACKED_BYTES]

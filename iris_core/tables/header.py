@@ -1,4 +1,4 @@
-"""A CSV's header: the first row that holds a value."""
+"""Reads a CSV's header: the first row that holds a value."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from iris_core.tables.records import check_closed, check_quotes, scan
 BLANK = b" \t\v\f\r\n,\x1a"
 NO_VALUE = BLANK + b'"'
 SEARCHED_ROWS = 20
-"""As many rows below a title may be the header."""
+"""The header is searched in so many rows below a title."""
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """A CSV's header as it stands there, its names, where the rows begin, and the first one's number."""
+    """A CSV's header: its bytes, its names, the byte where the rows begin, and the first row's number."""
 
     line: bytes
     columns: tuple[str, ...]
@@ -34,10 +34,13 @@ def read_header(
 ) -> Header:
     """Find the header in a file's first block; rows without a value before it are skipped.
 
-    :param wanted: columns that are looked for: they tell a header from a title above it.
+    :param data: the block.
+    :param where: the file, for messages.
+    :param wanted: names of wanted columns, by which a header is distinguished from a title above it.
     :param first_row: the number of the block's first row.
-    :param is_unpacked: the bytes came out of a gzip file.
-    :raises DataRejected: empty, not UTF-8, not comma-separated, a name twice, a title above the header.
+    :param is_unpacked: whether the bytes come from a gzip file.
+    :raises DataRejected: the file is empty, not UTF-8 or not comma-separated, a name occurs twice, or a title
+        stands above the header.
     """
     if not data:
         _refuse(where, "empty", "no bytes", "a header and rows")
@@ -58,7 +61,13 @@ def read_header(
 
 
 def check_encoding(data: bytes, row: int, where: str) -> None:
-    """Refuse bytes that are not UTF-8, with the row of the first; `row` numbers the block's first."""
+    """Refuse bytes that are not UTF-8.
+
+    :param data: a block.
+    :param row: the number of its first row.
+    :param where: the file, for the message.
+    :raises DataRejected: the message names the row of the first such byte.
+    """
     if b"\0" in data:
         at = row + scan(data[: data.index(b"\0")]).ends.size
         _refuse(where, "encoding", "NUL bytes, as in UTF-16", "UTF-8", at)
@@ -70,7 +79,7 @@ def check_encoding(data: bytes, row: int, where: str) -> None:
 
 
 def _rows(data: bytes, start: int, row: int) -> Iterator[tuple[int, bytes, int]]:
-    """Each row's number, its bytes, and where it ends."""
+    """Each row's number, its bytes, and the place where it ends."""
     while start < len(data):
         end, quotes = start, 0
         while True:
@@ -90,7 +99,7 @@ def _check_title(
     wanted: Collection[str],
     where: str,
 ) -> None:
-    """Refuse a line that stands above the header: a title, a comment, Excel's `sep=`."""
+    """Refuse a line above the header: a title, a comment, Excel's `sep=`."""
     text, known = line.decode(), set(wanted)
     if known.intersection(_names(line)):
         return
@@ -111,7 +120,8 @@ def _check_title(
 def _columns(text: str, row: int, where: str) -> tuple[str, ...]:
     """The names in the header's line.
 
-    :raises DataRejected: other separators than ',', old line ends, or one name twice.
+    :raises DataRejected: the separator is not ',', lines end in a carriage return alone, or a name occurs
+        twice.
     """
     if "\r" in text:
         _refuse(where, "format", "carriage returns alone at line ends", "newlines", row)
@@ -128,9 +138,12 @@ def _columns(text: str, row: int, where: str) -> tuple[str, ...]:
 
 
 def check_distinct(names: Iterable[str], where: str, row: int | None = None) -> None:
-    """Refuse two columns of one name; nameless ones may be several.
+    """Refuse two columns with the same name; several nameless columns are allowed.
 
-    :param row: the header's number, where there is one.
+    :param names: the columns' names.
+    :param where: the file, for the message.
+    :param row: the number of the header's row; None if the file has no such row.
+    :raises DataRejected: the message names both columns.
     """
     places: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
@@ -142,7 +155,7 @@ def check_distinct(names: Iterable[str], where: str, row: int | None = None) -> 
 
 
 def _names(line: bytes) -> tuple[str, ...]:
-    """The fields of a row without the blanks around them; none where they cannot be told apart."""
+    """The fields of a row, without outer blanks; none if the row cannot be parsed."""
     try:
         return tuple(
             name.strip() for name in next(csv.reader([line.decode(errors="replace").rstrip("\r\n")]))

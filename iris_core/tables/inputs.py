@@ -1,4 +1,4 @@
-"""Where a table's bytes come from: an exact object version, a local file, or memory."""
+"""Sources of a table's bytes: an exact object version, a local file, or memory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from iris_core.store.objects import ObjectStore, ObjectVersion
 
 READ_AHEAD = 2
 READ_BYTES = 4 << 20
-"""Ranges of 4 MB, two of them under way while one is worked on."""
+"""Bytes of a range; `READ_AHEAD` ranges are read while the caller works on one."""
 
 
 class Input(Protocol):
     """Bytes that can be read by range; `where` names them in messages.
 
-    `unpack_ratio`: how many times their size they may unpack to; None is without a bound.
+    They may unpack to at most `unpack_ratio` times their size; None means no limit.
     """
 
     @property
@@ -31,14 +31,14 @@ class Input(Protocol):
     @property
     def unpack_ratio(self) -> int | None: ...
     def read(self, start: int, end: int) -> bytes:
-        """The half-open range [start, end)."""
+        """The bytes of the half-open range [start, end)."""
 
 
 @dataclass(frozen=True)
 class StoredInput:
-    """Exactly this version of an object.
+    """The bytes of exactly this object version.
 
-    :raises ObjectMissing: on reading, when it is gone.
+    :raises ObjectMissing: on reading, if the version is gone.
     """
 
     store: ObjectStore
@@ -54,15 +54,15 @@ class StoredInput:
         return self.version.size
 
     def read(self, start: int, end: int) -> bytes:
-        """One ranged GET."""
+        """Read a range with one GET."""
         return self.store.read(self.version, start, end) if end > start else b""
 
 
 @dataclass(frozen=True)
 class LocalInput:
-    """A file on this machine.
+    """The bytes of a file on this machine.
 
-    :raises DataRejected: on reading, when it cannot be read.
+    :raises DataRejected: on reading, if the file cannot be read.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class LocalInput:
             raise self._unreadable(error) from error
 
     def read(self, start: int, end: int) -> bytes:
-        """One read."""
+        """Read a range of the file."""
         try:
             with self.path.open("rb") as file:
                 file.seek(start)
@@ -94,7 +94,7 @@ class LocalInput:
 
 @dataclass(frozen=True)
 class MemoryInput:
-    """Bytes that were read before."""
+    """Bytes in memory."""
 
     data: bytes
     where: str
@@ -105,12 +105,18 @@ class MemoryInput:
         return len(self.data)
 
     def read(self, start: int, end: int) -> bytes:
-        """A part of them."""
+        """The bytes of a range."""
         return self.data[start:end]
 
 
 def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterator[bytes]:
-    """The bytes of [start, end) in pieces of `step`, a few of them read ahead."""
+    """Read the bytes of [start, end) in pieces, some of them ahead.
+
+    :param given: the input.
+    :param start: the first byte.
+    :param end: the byte after the last one.
+    :param step: bytes of a piece.
+    """
     under_way: deque[Future[bytes]] = deque()
     pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="iris-read")
     try:
@@ -121,13 +127,13 @@ def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterat
         while under_way:
             yield under_way.popleft().result()
     finally:
-        # Nobody waits here: one that is not read to its end is closed by the garbage collector, which may run
-        # in the middle of a thread's start, with the lock held that waiting for a thread takes.
+        # Do not wait: the garbage collector closes a generator that is not read to its end. It may run while
+        # a thread is being started, which holds the lock that waiting for a thread needs: a deadlock.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 class RangeFile(io.RawIOBase):
-    """An input as a seekable file, for readers that jump about in it."""
+    """Presents an input as a seekable file."""
 
     def __init__(self, given: Input) -> None:
         self._given = given

@@ -1,4 +1,4 @@
-"""Work on a few items at once, and take the results in order."""
+"""Works on several items at once, and returns the results in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ Result = TypeVar("Result")
 def ordered(
     items: Iterable[Item], work: Callable[[Item], Result], workers: int
 ) -> Iterator[tuple[Item, Result]]:
-    """Each item with what `work` makes of it, in order; at most `workers` + 1 are under way."""
+    """Each item with the result of `work`, in the items' order.
+
+    :param items: the items.
+    :param work: called with each item, in a thread.
+    :param workers: the number of threads; at most `workers` + 1 items are under way or wait to be consumed.
+    """
     under_way: deque[tuple[Item, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="iris-score")
     try:

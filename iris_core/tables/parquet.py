@@ -1,7 +1,7 @@
-"""A Parquet file in slices of rows becomes the same typed batches as a CSV.
+"""Turns slices of a Parquet file into the same typed batches as a CSV.
 
-A slice is bounded by what its rows take when they are decoded, which their size on disk does not tell: a
-dictionary holds a long value once, however many rows have it.
+The memory of a slice's decoded rows is bounded. Their size on disk does not show it: a dictionary stores a
+long value once, however many rows have it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from iris_core.tables.inputs import Input, RangeFile
 from iris_core.tables.records import Lines, scan
 
 FIRST_ROW = 2
-"""The number of the first row, as if a header stood above it."""
+"""The number of the first row, as if the header were row 1."""
 MOST_ROWS = 32_768
 MOST_BYTES = 4 << 20
-"""Of a slice's rows when they are decoded; a few slices are under way at once."""
+"""Most bytes of a slice's decoded rows; several slices are processed at once."""
 BUFFER_BYTES = 1 << 20
 GROUP_BYTES = 64 << 20
-"""A larger row group is read piece by piece, which is slower."""
+"""Bytes; a larger row group is read piece by piece, which is slower."""
 
 _NUMBERS = (
     pa.types.is_string,
@@ -52,12 +52,12 @@ _NUMBERS = (
 _CARRIED = (*_NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
 _BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _BYTES["FIXED_LEN_BYTE_ARRAY"] = 32
-"""What a value takes; of those of a fixed length, only decimals are read."""
+"""Bytes of a decoded value; of the types with a fixed length only decimals are read."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some rows; the first one's number, and where in the input they end, about."""
+    """Some rows; the number of the first one, and the approximate byte of the input where they end."""
 
     rows: pa.RecordBatch
     first_row: int
@@ -65,9 +65,11 @@ class Slice:
 
 
 class Parquet:
-    """A Parquet file that is read by range.
+    """A Parquet file, read by range.
 
-    :raises DataRejected: it is damaged, has a name twice, or a column that is read has a type that is not.
+    :param given: the file's bytes.
+    :param wanted: the columns to read.
+    :raises DataRejected: the file is damaged, has a name twice, or a wanted column has an unreadable type.
     """
 
     def __init__(self, given: Input, wanted: Wanted) -> None:
@@ -100,7 +102,7 @@ class Parquet:
 
     @property
     def line(self) -> bytes:
-        """The header, as a CSV has it."""
+        """The header as a line of CSV."""
         out = io.StringIO()
         csv.writer(out, lineterminator="").writerow(self.columns)
         return out.getvalue().encode()
@@ -119,7 +121,7 @@ class Parquet:
                 raise rejection(self._given.where, [finding])
 
     def _is_filled(self) -> bool:
-        """Whether the statistics say that no row is blank: some column of a row group has a value in each."""
+        """Whether by the statistics no row is blank: in each row group a column has a value in every row."""
         metadata = self._file.metadata
         groups = map(metadata.row_group, range(metadata.num_row_groups))
         return all(any(_is_full(group.column(n)) for n in range(metadata.num_columns)) for group in groups)
@@ -127,7 +129,7 @@ class Parquet:
     def slices(self) -> Iterator[Slice]:
         """All rows, in bounded slices.
 
-        :raises DataRejected: a page is damaged, or the rows take more bytes than they may.
+        :raises DataRejected: a page is damaged, a row is too long, or the rows unpack to too many bytes.
         """
         total, row, unpacked = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
         names = [self._stored[name] for name in self._read]
@@ -158,7 +160,7 @@ class Parquet:
         return rejection(self._given.where, [finding])
 
     def batch(self, part: Slice) -> Batch:
-        """The rows of a slice; those without any value are left out."""
+        """The batch of a slice's rows, without rows that hold no value."""
         with self._told():
             frame = self._frame(part.rows)
         rows = np.arange(part.first_row, part.first_row + frame.height)
@@ -188,11 +190,11 @@ class Parquet:
         rows.validate(full=True)
         columns = [_unpacked(rows.column(self._stored[name])) for name in self._read]
         frame = pl.DataFrame(pl.from_arrow(pa.table(columns, [f"c{place}" for place in range(len(columns))])))
-        frame.columns = list(self._read)  # Arrow may have no name, and polars gives it one.
+        frame.columns = list(self._read)  # A column without a name gets one from polars.
         return frame
 
     def _blank(self, frame: pl.DataFrame) -> pl.Series:
-        """Which rows hold no value."""
+        """A mask of the rows without any value."""
         few = [frame[name] for name in self._features or self._read[:1]]
         blank = frame.select(pl.all_horizontal(map(_holds_nothing, few))).to_series()
         return (
@@ -200,7 +202,7 @@ class Parquet:
         )
 
     def _lines(self, frame: pl.DataFrame) -> Lines:
-        """Rows as lines of CSV, with ids as they are joined."""
+        """Rows as lines of CSV, with ids in the form in which they are joined."""
         out = io.BytesIO()
         ids = self._found([self._wanted.key])
         frame.with_columns(_text(frame[name]) for name in ids).write_csv(out, include_header=False)
@@ -208,14 +210,14 @@ class Parquet:
         return Lines(data, scan(data).ends)
 
     def _stored_bytes(self) -> int:
-        """What is read, as the file says that it is without compression."""
+        """Uncompressed bytes of the columns that are read, by the file's metadata."""
         names, metadata = {self._stored[name] for name in self._read}, self._file.metadata
         groups = map(metadata.row_group, range(metadata.num_row_groups))
         chunks = (group.column(place) for group in groups for place in range(metadata.num_columns))
         return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
 
     def _rows_at_once(self, group: int) -> int:
-        """How many rows of a row group take no more than `MOST_BYTES` when they are decoded."""
+        """The number of rows of a row group that take at most `MOST_BYTES` when decoded, a power of two."""
         names = {self._stored[name] for name in self._read}
         chunks = map(self._file.metadata.row_group(group).column, range(self._file.metadata.num_columns))
         taken = sum(self._row_bytes(group, chunk) for chunk in chunks if chunk.path_in_schema in names)
@@ -223,7 +225,7 @@ class Parquet:
         return int(2 ** (rows.bit_length() - 1))
 
     def _row_bytes(self, group: int, chunk: pq.ColumnChunkMetaData) -> float:
-        """What a row of one column takes: at most for values that are stored once, else on average."""
+        """Decoded bytes per row of one column: the most if values may be stored once, else the average."""
         if chunk.physical_type in _BYTES or not chunk.num_values:
             return float(_BYTES.get(chunk.physical_type, 0))
         stored, rows = int(chunk.total_uncompressed_size), int(chunk.num_values)
@@ -237,7 +239,7 @@ class Parquet:
         return average
 
     def _longest(self, group: int, name: str) -> float:
-        """The bytes of the longest value in a row group's dictionary."""
+        """Bytes of the longest value in a row group's dictionary; 0 without a dictionary."""
         with self._told():
             known = self._file.metadata
             file = self._open(
@@ -259,7 +261,7 @@ class Parquet:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """What the libraries raise of a damaged file, as a refusal."""
+        """Turn the libraries' errors about a damaged file into a refusal."""
         try:
             yield
         except (pa.ArrowException, OSError, PolarsError, PanicException) as error:
@@ -275,7 +277,7 @@ def _largest_group(metadata: pq.FileMetaData) -> int:
 
 
 def _unpacked(column: pa.Array) -> pa.Array:
-    """A column as polars takes it: no dictionary, decimals of 256 bits as text, moments in a known zone."""
+    """A column that polars can read: without dictionary, 256-bit decimals as text, times in a named zone."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
@@ -291,7 +293,7 @@ def _is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...])
 
 
 def _is_full(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether every row has a value here; blanks come first in the order of text."""
+    """Whether every row has a value in this column; for text its minimum shows it, as blanks sort first."""
     known = chunk.statistics if chunk.is_stats_set else None
     if known is None or not known.has_null_count or known.null_count:
         return False
@@ -304,14 +306,14 @@ def _holds_nothing(column: pl.Series) -> pl.Expr:
 
 
 def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Columns as Float64, as `numbers` reads them from text."""
+    """Columns as Float64; text is read by `numbers`."""
     text = [column.name for column in frame if column.dtype == pl.String]
     values = frame.with_columns(pl.exclude(pl.String).cast(pl.Float64).fill_nan(None))
     return values.with_columns(numbers(frame.select(text))) if text else values
 
 
 def _text(column: pl.Series) -> pl.Series:
-    """A column as text; a number without a fraction that is 0, so that an id is the same in every type."""
+    """A column as text; a fraction of 0 is dropped, so that an id is the same in every type."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
     text = column.cast(pl.String)

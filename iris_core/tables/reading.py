@@ -1,4 +1,4 @@
-"""The one reader of tables: CSV, gzip and Parquet, in one pass of bounded memory, into typed batches."""
+"""Reads tables (CSV, gzip and Parquet) into typed batches, in one pass and in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from iris_core.tables.parquet import Parquet
 from iris_core.tables.records import count_rows
 
 WORKERS = 3
-"""Blocks worked on at once: the heavy parts of polars, Arrow and BLAS leave Python's lock. One more than a
-small machine has cores, for the thread that writes and the waits on that lock."""
+"""How many batches are processed at once. The heavy parts of polars, Arrow and BLAS release Python's lock.
+The number is one more than the cores of a small machine, since threads also write and wait for that lock."""
 BELOW_HEADER = 64 << 10
-"""Bytes below a header that are looked at as well: it may be a title."""
+"""Bytes below a supposed header that are searched, too: it may be a title above the header."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Range:
-    """Whole rows of a plain CSV: bytes [start, end), the first row's number, and where the header ends."""
+    """Whole rows of a plain CSV: bytes [start, end), the first row's number; the header ends at `head`."""
 
     head: int
     start: int
@@ -38,7 +38,7 @@ class Range:
 
 
 class Layout(Protocol):
-    """How the pieces of a table become batches; `line` is its header as a line of CSV, of these `fields`."""
+    """Turns the pieces of a table into batches; `line` is its header as a line of CSV with these `fields`."""
 
     @property
     def columns(self) -> tuple[str, ...]: ...
@@ -47,7 +47,7 @@ class Layout(Protocol):
     @property
     def line(self) -> bytes: ...
     def batch(self, piece: Any) -> Batch:
-        """The rows of a piece."""
+        """The batch of a piece's rows."""
 
     def empty(self) -> Batch:
         """A batch without rows."""
@@ -55,7 +55,7 @@ class Layout(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table that is being read, once: its columns, and its rows in typed batches."""
+    """An open table: its columns, and its rows in typed batches, which can be read once."""
 
     where: str
     layout: Layout
@@ -63,36 +63,40 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns' names; several nameless ones are named once."""
+        """The columns' names; several nameless columns count as one."""
         return self.layout.columns
 
     @property
     def line(self) -> bytes:
-        """The header as a line of CSV, byte for byte where it is one."""
+        """The header as a line of CSV; for a CSV, its own bytes."""
         return self.layout.line
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names in that line, every nameless one among them."""
+        """The names in that line, including each nameless one."""
         return self.layout.fields
 
     def require(self, names: Sequence[str]) -> None:
         """Refuse a table without one of these columns.
 
-        :raises DataRejected: names the missing ones, and what was probably meant.
+        :raises DataRejected: the message names the missing columns, and the ones that were probably meant.
         """
         if absent := missing_columns(self.columns, names):
             raise rejection(self.where, absent)
 
     def batches(self) -> Iterator[Batch]:
-        """The rows, in their order; a table without rows gives one batch without rows.
+        """The rows, in their order; a table without rows yields one batch without rows.
 
-        :raises DataRejected: what could not be told from the header: damage, broken quotes, uneven rows.
+        :raises DataRejected: a fault below the header: damage, broken quotes, uneven rows.
         """
         return self.each(lambda batch: batch)
 
     def each(self, work: Callable[[Batch], Result], workers: int = WORKERS) -> Iterator[Result]:
-        """What `work` makes of each batch, in the rows' order; it runs in threads, beside the reading."""
+        """The result of `work` for each batch, in the rows' order. `work` runs in threads during the reading.
+
+        :param work: called with each batch.
+        :param workers: the number of threads.
+        """
         is_empty = True
         for _, result in ordered(self.pieces, lambda piece: work(self.layout.batch(piece)), workers):
             is_empty = False
@@ -102,11 +106,13 @@ class Table:
 
 
 def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: int = BLOCK_BYTES) -> Table:
-    """Begin to read a table.
+    """Open a table.
 
-    :param part: read these rows of a plain CSV only.
-    :param block_bytes: of a CSV, about as many are worked on at once.
-    :raises DataRejected: the format cannot be read, or the header.
+    :param given: the table's bytes.
+    :param wanted: the columns to read.
+    :param part: read only these rows of a plain CSV; None reads all rows.
+    :param block_bytes: approximate bytes of a CSV in a batch.
+    :raises DataRejected: the format or the header cannot be read.
     """
     first = given.read(0, min(len(PARQUET), given.size))
     if first == PARQUET:
@@ -127,7 +133,7 @@ def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: i
 def _delimited(
     pieces: Iterable[bytes], wanted: Wanted, where: str, is_packed: bool, block_bytes: int
 ) -> Table:
-    """A CSV from its bytes in sequence, as a pipe gives them, too."""
+    """Open a CSV whose bytes are read in sequence."""
     whole = blocks(pieces, block_bytes)
     first, row, place = next(whole, b""), 1, 0
     while not first.removeprefix(UTF8_BOM).strip(NO_VALUE) and (more := next(whole, b"")):

@@ -1,7 +1,7 @@
-"""The structure of a block of CSV: where rows and fields end, and what breaks that structure.
+"""The structure of a block of CSV: finds where rows and fields end, and refuses a broken structure.
 
-Positions are counted in bytes with numpy, because polars fills a short row with nulls in silence and
-says of other faults neither the row nor what was found.
+Positions in bytes are found with numpy, because polars silently fills a short row with nulls, and its errors
+name neither the row nor what was found.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from numpy.typing import NDArray
 from iris_core.tables.findings import Check, Finding, rejection
 
 Positions = NDArray[np.int32]
-"""Places in a block, which is never so large that they need more."""
+"""Places in a block; no block is so large that they need 64 bits."""
 
 NEWLINE, RETURN, COMMA, QUOTE = b"\n"[0], b"\r"[0], b","[0], b'"'[0]
 _NO_VALUE = np.zeros(256, np.bool_)
 _NO_VALUE[[*b' \t\v\f\r\n"\x1a']] = True
 _BLANKS = [chr(code).encode() for code in (0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029)]
 _BLANKS += [chr(code).encode() for code in (0x202F, 0x205F, 0x3000)]
-"""Unicode's blanks beyond ASCII: polars takes all of them off the ends of a cell."""
+"""Unicode's blanks beyond ASCII, all of which polars strips from cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Rows as their bytes, each ended by a newline at `ends`."""
+    """Rows as bytes, each ended by a newline; `ends` are the newlines' places."""
 
     data: bytes
     ends: Positions
 
     def kept(self, keep: NDArray[np.bool_]) -> Lines:
-        """Some of the rows, without the carriage return before their newline."""
+        """The rows under a mask, without a carriage return before their newline."""
         ends, text = self.ends, np.frombuffer(self.data, np.uint8)
         lengths = np.diff(ends, prepend=-1)
         returns = (lengths > 1) & (text[np.maximum(ends - 1, 0)] == RETURN)
@@ -48,35 +48,35 @@ class Lines:
 
 @dataclass(frozen=True, eq=False)
 class Records(Lines):
-    """Rows, the places of the commas outside quotes, and those of all quotes."""
+    """Rows, with the places of the commas outside quotes and of all quotes."""
 
     commas: Positions
     quotes: Positions
 
     @property
     def starts(self) -> Positions:
-        """Where each row begins."""
+        """The place where each row begins."""
         starts = np.empty_like(self.ends)
         starts[:1], starts[1:] = 0, self.ends[:-1] + 1
         return starts
 
     def row_of(self, position: int) -> int:
-        """The row, counted from 0, that a byte belongs to."""
+        """The row, counted from 0, of the byte at a place."""
         return int(np.searchsorted(self.ends, position))
 
     def fields(self) -> Positions:
-        """How many fields each row has."""
+        """The number of fields of each row."""
         return np.diff(np.searchsorted(self.commas, self.ends), prepend=0) + 1
 
     def blank(self) -> NDArray[np.bool_]:
-        """Which rows hold no value: nothing but blanks and quotes between their commas."""
+        """A mask of the rows without any value: with only blanks and quotes between their commas."""
         text = np.frombuffer(_with_plain_blanks(self.data), np.uint8)
         printed = np.cumsum(~_NO_VALUE[text], dtype=np.int32)[self.ends]
         return np.equal(np.diff(printed, prepend=0), self.fields() - 1)
 
 
 def _with_plain_blanks(data: bytes) -> bytes:
-    """The same bytes with spaces in the place of other blanks."""
+    """The same bytes, with spaces in place of other blanks."""
     if not data.isascii():
         for blank in _BLANKS:
             data = data.replace(blank, b" " * len(blank))
@@ -84,7 +84,7 @@ def _with_plain_blanks(data: bytes) -> bytes:
 
 
 def scan(data: bytes) -> Records:
-    """Find rows and fields; `data` begins outside quotes."""
+    """Find rows and fields in bytes that begin outside quotes."""
     text = np.frombuffer(data, np.uint8)
     ends, commas = places(text, NEWLINE), places(text, COMMA)
     if b'"' not in data:
@@ -94,7 +94,7 @@ def scan(data: bytes) -> Records:
 
 
 def places(text: NDArray[np.uint8], sign: int) -> Positions:
-    """Where a byte stands."""
+    """The places of one byte in a text."""
     return np.flatnonzero(text == sign).astype(np.int32)
 
 
@@ -104,14 +104,21 @@ def _outside(positions: Positions, quotes: Positions) -> Positions:
 
 
 def count_rows(data: bytes) -> int:
-    """How many rows end in bytes that begin outside quotes."""
+    """The number of rows that end in bytes that begin outside quotes."""
     if b'"' in data:
         return int(scan(data).ends.size)
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == NEWLINE))
 
 
 def check_closed(data: bytes, records: Records, row: int, where: str) -> None:
-    """Refuse a quote that is never closed, and a row that never ends; `row` numbers the first."""
+    """Refuse a quote that is never closed, and a row that never ends.
+
+    :param data: a block.
+    :param records: its structure.
+    :param row: the number of its first row.
+    :param where: the file, for the message.
+    :raises DataRejected: the message names the row.
+    """
     if records.quotes.size % 2:
         opened = row + records.row_of(int(records.quotes[-1]))
         _refuse(where, "unclosed_quote", opened, "a quote that is never closed", "a second one")
@@ -121,7 +128,13 @@ def check_closed(data: bytes, records: Records, row: int, where: str) -> None:
 
 
 def check_quotes(records: Records, row: int, where: str) -> None:
-    """Refuse a quote in the midst of a value: readers disagree on what it means."""
+    """Refuse a quote inside a value, whose meaning differs between readers.
+
+    :param records: a block's structure.
+    :param row: the number of its first row.
+    :param where: the file, for the message.
+    :raises DataRejected: the message names the row.
+    """
     text = np.frombuffer(records.data, np.uint8)
     opening, closing = records.quotes[::2], records.quotes[1::2]
     before = text[opening - 1]
@@ -134,7 +147,7 @@ def check_quotes(records: Records, row: int, where: str) -> None:
 
 
 def width_of(fields: int) -> str:
-    """A row's width, in words."""
+    """A number of fields, in words."""
     return f"{fields} field{'' if fields == 1 else 's'}"
 
 

@@ -1,4 +1,4 @@
-"""How many rows repeat an earlier one, in bounded memory."""
+"""Counts rows that repeat an earlier one, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ HASH_BITS = 64
 class Repeats:
     """Counts rows that equal an earlier row, by 64-bit hashes of their text.
 
-    Exact up to `most` distinct rows. Beyond, only rows whose hash ends in `k` zero bits are counted, with
-    `k` as small as `most` allows, and the count is scaled by 2^k: adaptive sampling (Flajolet, "On adaptive
-    sampling", Computing 43, 1990). All copies of a row share a hash, so they are sampled together.
-    Memory: `most` distinct and as many new hashes, 8 bytes each, whatever the number of rows.
+    The count is exact up to `most` distinct rows. Beyond, only rows whose hash ends in `k` zero bits are
+    counted, with `k` as small as `most` allows, and the count is scaled by 2^k: adaptive sampling (Flajolet,
+    "On adaptive sampling", Computing 43, 1990). All copies of a row share a hash, so they are sampled
+    together. Memory holds `most` distinct and as many new hashes, 8 bytes each, whatever the number of rows.
     """
 
     def __init__(self, most: int = MOST_HASHES) -> None:
@@ -23,10 +23,10 @@ class Repeats:
         self._distinct = pl.Series(dtype=pl.UInt64)
         self._new: list[pl.Series] = []
         self._rows = [0] * (HASH_BITS + 1)
-        """By k: rows whose hash ends in at least k zero bits."""
+        """At place k: the number of rows whose hash ends in at least k zero bits."""
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Take in the rows of one batch."""
+        """Count the rows of one batch."""
         hashes = frame.hash_rows()
         for bits in range(HASH_BITS + 1):
             hashes = _ending_in_zeros(hashes, bits)
@@ -40,19 +40,19 @@ class Repeats:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every row was counted so far."""
+        """Whether every row has been counted so far."""
         self._settle()
         return self._bits == 0
 
     @property
     def total(self) -> int:
-        """Rows that repeat an earlier one; an estimate unless `is_exact`."""
+        """Number of rows that repeat an earlier one; an estimate unless `is_exact`."""
         self._settle()
         return (self._rows[self._bits] - self._distinct.len()) << self._bits
 
     @property
     def distinct(self) -> int:
-        """Rows that are unlike each other; an estimate unless `is_exact`."""
+        """Number of distinct rows; an estimate unless `is_exact`."""
         self._settle()
         return self._distinct.len() << self._bits
 

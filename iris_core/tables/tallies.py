@@ -1,4 +1,4 @@
-"""What one check finds in one column while a table passes."""
+"""Collects what one check finds in one column, batch by batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VALUES_NAMED = 5
 
 @dataclass
 class Tally:
-    """The rows that one check has found in one column so far."""
+    """The rows that one check has found in one column so far: their number, and the first rows and values."""
 
     check: Check
     column: str
@@ -35,7 +35,7 @@ class Tally:
             self.values = list(dict.fromkeys([*self.values, *news]))[:VALUES_NAMED]
 
     def finding(self, classes: Sequence[str]) -> Finding:
-        """This tally as a finding; unknown classes with the one that was probably meant."""
+        """The finding of this tally; an unknown class comes with the class that was probably meant."""
         known = classes if self.check == "unknown_class" else ()
         return Finding(
             check=self.check,
