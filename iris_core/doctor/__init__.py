@@ -1,4 +1,4 @@
-"""Is this deployment fit to work: store, credentials, MLflow, Airflow, and is anything owed for too long?"""
+"""Does this deployment work? Checks store, credentials, MLflow, Airflow, and what is owed for too long."""
 
 from iris_core.doctor.examination import Diagnosis, Level, examine, is_fit
 

@@ -1,4 +1,4 @@
-"""Airflow: do its parts run, are the three DAGs there, parsed and unpaused, do their watchers live?"""
+"""Checks of Airflow: its parts run, the three DAGs are parsed and not paused, their watchers are alive."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ PARTS = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 def check_airflow(api: AirflowApi, names: Names) -> Iterator[Diagnosis]:
-    """Ask Airflow's REST API; only reads.
+    """Check Airflow through its REST API. Read-only.
 
-    A watcher lives when Airflow has a trigger for it and the triggerer's heart beats: no more can be asked.
+    A watcher counts as alive if Airflow has a trigger for it and the triggerer has a heartbeat: the API shows
+    no more.
+
+    :param api: the client of the API.
+    :param names: names of the DAGs and assets.
     """
     try:
         yield _parts(api)

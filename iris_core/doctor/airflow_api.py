@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as `iris doctor`, the demo and the end-to-end tests need it."""
+"""A client of Airflow's REST API, for `iris doctor`, the demo and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class TaskInstance(BaseModel):
 class AirflowApi:
     """A client of the API server at `address`.
 
+    :param address: the server's URL.
     :param login: an account's name and password; without it all users must be admins (loopback stacks only).
     """
 
@@ -71,14 +72,14 @@ class AirflowApi:
         return self._ask("GET", f"/api/v2{path}", headers=self._authorization, params=parameters)
 
     def post(self, path: str, body: Any) -> Any:
-        """Send JSON to a path below `/api/v2`, and get its answer.
+        """POST JSON to a path below `/api/v2`; return the JSON of the answer.
 
         :raises StackError: Airflow does not answer, or refuses.
         """
         return self._ask("POST", f"/api/v2{path}", headers=self._authorization, json=body)
 
     def patch(self, path: str, body: Any) -> Any:
-        """Change what is at a path below `/api/v2`, and get its answer.
+        """PATCH the resource at a path below `/api/v2`; return the JSON of the answer.
 
         :raises StackError: Airflow does not answer, or refuses.
         """
@@ -95,12 +96,12 @@ class AirflowApi:
         return response.json()
 
     def dag_ids(self) -> set[str]:
-        """DAGs that are parsed and not paused."""
+        """Ids of the DAGs that are parsed and not paused."""
         dags = self.get("/dags", limit=100, paused=False, exclude_stale=True)["dags"]
         return {dag["dag_id"] for dag in dags}
 
     def import_errors(self) -> dict[str, str]:
-        """DAG files that cannot be imported, each with the end of its traceback."""
+        """DAG files that cannot be imported, each with its traceback."""
         errors = self.get("/importErrors", limit=20)["import_errors"]
         return {error["filename"]: error["stack_trace"] for error in errors}
 
@@ -112,7 +113,12 @@ class AirflowApi:
         return [DagRun.model_validate(run) for run in found["dag_runs"]]
 
     def tasks(self, dag_id: str, since: datetime, states: Iterable[str] = ()) -> list[TaskInstance]:
-        """Tasks of all runs of a DAG that started at this time or later, oldest first."""
+        """Task instances of a DAG that started at this time or later, oldest first.
+
+        :param dag_id: the DAG.
+        :param since: the time.
+        :param states: only tasks in one of these states; all if empty.
+        """
         found = self.get(
             f"/dags/{dag_id}/dagRuns/~/taskInstances",
             start_date_gte=since.isoformat(),
@@ -123,23 +129,23 @@ class AirflowApi:
         return [TaskInstance.model_validate(task) for task in found["task_instances"]]
 
     def trigger(self, dag_id: str) -> DagRun:
-        """Start a run by hand."""
+        """Trigger a manual run of a DAG."""
         return DagRun.model_validate(self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None}))
 
     def log_of(self, task: TaskInstance) -> list[str]:
-        """The lines of a task's latest try, as far as they are written."""
+        """The log lines of a task's latest try, as far as they are written."""
         where = f"/dags/{task.dag_id}/dagRuns/{task.dag_run_id}/taskInstances/{task.task_id}"
         answer = self.get(f"{where}/logs/{task.try_number}", map_index=task.map_index, full_content=True)
         return [line for entry in answer["content"] for line in _lines(entry)]
 
     def asset_id(self, name: str) -> int | None:
-        """Airflow's number of the asset of this name."""
+        """Airflow's number of the asset with this name; None if there is none."""
         found = self.get("/assets", name_pattern=name, limit=50)["assets"]
         return next((asset["id"] for asset in found if asset["name"] == name), None)
 
 
 def _lines(entry: Any) -> Iterable[str]:
-    """One log entry's message, and the exceptions that came with it."""
+    """A log entry's message, and its exceptions."""
     if isinstance(entry, str):
         yield entry
         return

@@ -1,4 +1,4 @@
-"""Do the clocks agree? By the `Date` of each server's answer, which is in whole seconds."""
+"""Checks that the clocks agree, by the `Date` of each server's answer, which is in whole seconds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import httpx
 from iris_core.doctor.finding import Diagnosis, ill, well
 
 AGREE_WITHIN_S = 5.0
-"""A store refuses requests that are 15 minutes off; long before, what landed first is told by its clock."""
+"""A store refuses requests that are 15 minutes off. Smaller errors matter, too: the store's clock decides
+what landed first."""
 
 PATIENCE_S = 5.0
 
 
 def check_clocks(servers: Mapping[str, str]) -> Iterator[Diagnosis]:
-    """Compare each server's clock with this machine's; one that tells no time is left out.
+    """Compare each server's clock with this machine's; servers that send no time are left out.
 
-    :param servers: an address by the name of who answers there.
+    :param servers: the address of each server, by its name.
     """
     told = {name: found for name, address in servers.items() if (found := offset_s(address)) is not None}
     for name, seconds in told.items():
@@ -31,7 +32,7 @@ def check_clocks(servers: Mapping[str, str]) -> Iterator[Diagnosis]:
 
 
 def offset_s(address: str) -> float | None:
-    """How many seconds a server is ahead; None when it does not say."""
+    """Seconds by which a server's clock is ahead of this machine's; None if the server sends no time."""
     before = datetime.now(UTC)
     try:
         answer = httpx.get(address, trust_env=False, timeout=PATIENCE_S)
@@ -39,7 +40,7 @@ def offset_s(address: str) -> float | None:
     except (httpx.HTTPError, KeyError, ValueError):
         return None
     after = datetime.now(UTC)
-    # The server's time lies somewhere within its second, and the answer somewhere between both looks.
+    # The server's time lies anywhere within its second, and its answer anywhere between `before` and `after`.
     if there.timestamp() + 1 < before.timestamp():
         return there.timestamp() + 1 - before.timestamp()
     return max(0.0, there.timestamp() - after.timestamp())

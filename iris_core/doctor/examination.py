@@ -1,4 +1,4 @@
-"""All checks, one after the other."""
+"""Runs all checks, one after the other."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ __all__ = ["Diagnosis", "Level", "examine", "is_fit"]
 def examine(
     workspace: Workspace, airflow: AirflowApi | None = None, is_uploader: bool = False
 ) -> Iterator[Diagnosis]:
-    """Look at everything that the pipelines need; what is written to try it is removed again.
+    """Check everything that the pipelines need. Objects that are written for a check are removed again.
 
-    :param airflow: None where nobody said where it is.
-    :param is_uploader: the credentials are those of who uploads, not the pipelines'.
+    :param workspace: settings, store and ledger.
+    :param airflow: the client of Airflow; None if its address is unknown.
+    :param is_uploader: whether the credentials are an uploader's instead of the pipelines'.
     """
     settings, store = workspace.settings, workspace.store
     servers = {"the store": settings.s3_endpoint_url, "MLflow": f"{settings.tracking_uri.rstrip('/')}/health"}
@@ -49,5 +50,5 @@ def _owed(workspace: Workspace) -> Iterator[Diagnosis]:
 
 
 def is_fit(findings: Iterable[Diagnosis]) -> bool:
-    """Whether nothing is ill."""
+    """Whether no check found that something does not work."""
     return all(finding.level != "ill" for finding in findings)

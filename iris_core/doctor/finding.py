@@ -1,4 +1,4 @@
-"""What one check found, and what to do about it."""
+"""The result of one check, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Level = Literal["well", "note", "ill"]
-"""`note`: it works, and could be better, or could not be looked at; `ill`: something does not work."""
+"""`note`: it works but could be better, or it could not be checked; `ill`: something does not work."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One line: what was looked at, how it is, and what to do, empty when nothing is."""
+    """One line of the report: what was checked, the result, and what to do (empty: nothing)."""
 
     check: str
     level: Level
@@ -19,20 +19,30 @@ class Diagnosis:
     todo: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """The same for a machine."""
+        """The diagnosis as JSON-able content."""
         return asdict(self)
 
 
 def well(check: str, said: str) -> Diagnosis:
-    """Nothing to do."""
+    """A diagnosis that something works."""
     return Diagnosis(check, "well", said)
 
 
 def note(check: str, said: str, todo: str = "") -> Diagnosis:
-    """It works, but."""
+    """A diagnosis that something could be better, or could not be checked.
+
+    :param check: what was checked.
+    :param said: the result.
+    :param todo: what to do.
+    """
     return Diagnosis(check, "note", said, todo)
 
 
 def ill(check: str, said: str, todo: str) -> Diagnosis:
-    """It does not work."""
+    """A diagnosis that something does not work.
+
+    :param check: what was checked.
+    :param said: the result.
+    :param todo: what to do.
+    """
     return Diagnosis(check, "ill", said, todo)

@@ -1,4 +1,4 @@
-"""Is a decision owed for too long? Objects in the bucket minus records in the ledger."""
+"""Checks whether a decision is owed for too long: objects in the bucket minus records in the ledger."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 
 OWED_WITHIN = timedelta(hours=1)
-"""Tries are repeated over minutes, watchers announce again after at most an hour."""
+"""Tasks are retried within minutes, and watchers announce an object again within an hour."""
 
 
 def check_owed(workspace: Workspace, within: timedelta = OWED_WITHIN) -> Iterator[Diagnosis]:
-    """Uploads about which nothing was decided for longer than `within`. Only reads."""
+    """Report uploads that have had no decision for longer than `within`. Read-only."""
     settings = workspace.settings
     places: tuple[tuple[Kind, str], ...] = (
         ("training", settings.train_key),

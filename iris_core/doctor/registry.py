@@ -1,4 +1,4 @@
-"""MLflow: does it answer, let these credentials in, and nobody without?"""
+"""Checks of MLflow: it answers, accepts these credentials, and refuses requests without any."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from iris_core.settings.variables import Settings
 CHECK = "mlflow"
 PATIENCE_S = 7.0
 WITHOUT_LOGIN = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
-"""Asked without a login. The pipelines never ask it, so a refusal in MLflow's log is known to be ours."""
+"""Requested without a login. Only this check requests it, so a refusal in MLflow's log is no alarm."""
 
 
 def check_mlflow(settings: Settings) -> Iterator[Diagnosis]:
-    """Ask for the alias of our model, with the login and without one."""
+    """Request the alias of the team's model with the login, and something else without one."""
     uri = settings.tracking_uri.rstrip("/")
     if not uri.startswith("http"):
         yield note(CHECK, f"{uri} is no server: nothing to ask")

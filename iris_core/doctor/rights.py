@@ -1,7 +1,7 @@
-"""May these credentials do what they must, and nothing more? Asked without writing an object.
+"""Checks that the credentials may do what they must, and nothing more, without writing an object.
 
-An upload in parts is begun and given up: no object appears, nobody is notified. A version that never was is
-deleted: the store refuses, or has nothing to do.
+To test writing, a multipart upload is begun and aborted: no object appears and nobody is notified. To test
+deleting, a version that does not exist is deleted: the store refuses, or has nothing to do.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ CHECK = "credentials"
 
 
 def check_rights(store: ObjectStore, settings: Settings, are_pipelines: bool) -> Iterator[Diagnosis]:
-    """What must be allowed, and what should not be.
+    """Check what the store allows: everything that must be allowed, and nothing that should not be.
 
-    :param are_pipelines: the credentials are the pipelines', else those of who uploads.
+    :param store: the store, with the credentials in question.
+    :param settings: name buckets and keys.
+    :param are_pipelines: whether the credentials are the pipelines'; otherwise they are an uploader's.
     """
     written, landing = places.written(settings), places.watched(settings)
     own, others = (written, landing) if are_pipelines else (landing, written)
@@ -45,7 +47,7 @@ def check_rights(store: ObjectStore, settings: Settings, are_pipelines: bool) ->
 
 
 def may_write(store: ObjectStore, place: Place) -> bool:
-    """Whether an object could be written there; none is."""
+    """Whether these credentials may write an object there. Writes none."""
 
     def begin() -> None:
         upload = store.admin._create_multipart_upload(place.bucket, _key_in(place), {})
@@ -55,7 +57,7 @@ def may_write(store: ObjectStore, place: Place) -> bool:
 
 
 def may_delete(store: ObjectStore, place: Place) -> bool:
-    """Whether a version there could be deleted for good; none is."""
+    """Whether these credentials may delete a version there for good. Deletes none."""
     nothing = str(uuid.uuid4())
     return _allowed(lambda: store.admin.remove_object(place.bucket, _key_in(place), version_id=nothing))
 

@@ -1,4 +1,4 @@
-"""The object store: does it keep versions, refuse a second writer, tell what lands, and forget in time?"""
+"""Checks of the object store: versions, conditional writes, notifications, and rules that clear leftovers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ PROBE_FOLDER = "doctor"
 
 
 def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iterator[Diagnosis]:
-    """What the pipelines need of the store; what is written for it is removed again.
+    """Check what the pipelines need from the store. Objects that are written for a check are removed again.
 
-    :param may_write: these credentials are the pipelines', who may write below `work/`.
+    :param store: the store, with the credentials in question.
+    :param settings: name buckets and keys.
+    :param may_write: whether the credentials are the pipelines', which may write below `work/`.
     """
     buckets = sorted({place.bucket for place in (*places.watched(settings), *places.written(settings))})
     for bucket in buckets:
@@ -59,7 +61,7 @@ def _versioning(store: ObjectStore, bucket: str) -> Diagnosis:
 
 
 def _conditional_write(store: ObjectStore, settings: Settings) -> Diagnosis:
-    """A second `PUT … If-None-Match: *` must be refused: every commit of the ledger rests on that."""
+    """Check that a second `PUT … If-None-Match: *` is refused: every commit of the ledger depends on this."""
     check, bucket = "conditional writes", settings.predictions_bucket
     key = f"{places.WORK}{PROBE_FOLDER}/{uuid.uuid4()}"
     try:

@@ -1,4 +1,4 @@
-"""Questions to the ledger: which decisions, what was staged when, what became of a version. Only reads."""
+"""Questions to the ledger: which decisions, what was staged when, the story of a version. Read-only."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 
 LOOKED_BACK = 500
-"""So many promotion records are read at most to tell what was staged."""
+"""Most promotion records that are read to find what was staged."""
 SCORINGS_READ = 200
 
 
 @dataclass(frozen=True)
 class Question:
-    """Which decisions are asked for; what is None or empty does not restrict.
+    """Which decisions are asked for; a field that is None or empty sets no limit.
 
-    :param since: from this time on.
-    :param until: before this time.
-    :param version: a model version: its training, promotions, scorings and drift verdicts.
+    :param kinds: only decisions of these kinds.
+    :param outcome: only decisions with this outcome.
+    :param since: only decisions of this time and later ones.
+    :param until: only decisions before this time.
+    :param version: only decisions about this model version: its training, promotions, scorings and drift
+        verdicts.
     """
 
     kinds: tuple[Kind, ...] = ()
@@ -39,7 +42,7 @@ class Question:
 
 
 def matching(ledger: Ledger, question: Question) -> Iterator[Record]:
-    """The decisions asked for, newest first; reads no further than is consumed."""
+    """The decisions asked for, newest first; reads only what the caller consumes."""
     found = ledger.recent(*question.kinds, outcome=question.outcome, before=question.until)
     since = question.since
     if since is not None:
@@ -60,15 +63,16 @@ def _promotions(ledger: Ledger, version: int) -> list[PromotionRecord]:
 
 
 def staged_at(ledger: Ledger, moment: datetime) -> PromotionRecord | None:
-    """The decision by which a version was staged at a time, as decided; None when none was.
+    """The decision by which a version was staged at a time; None if none was.
 
-    What somebody moved by hand in MLflow is not in the ledger; a scoring names the version that it used.
+    The ledger does not know of an alias that was moved by hand in MLflow; but a scoring names the version
+    that it used.
     """
     return _standing(islice(ledger.recent_of(PromotionRecord, before=moment), LOOKED_BACK))
 
 
 def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None:
-    """Of the approved, the one of the newest data (`age`); what came before a rollback no longer counts."""
+    """The decision that stages the model of the newest data (`age`), of those since the last rollback."""
     best: PromotionRecord | None = None
     for record in newest_first:
         if not record.stages:
@@ -94,9 +98,9 @@ def stagings(ledger: Ledger) -> list[PromotionRecord]:
 
 
 def staged_before(ledger: Ledger, version: int) -> int:
-    """The version that was staged before this one: where a rollback goes by default.
+    """The version that was staged before this one, to which a rollback goes by default.
 
-    :raises PromotionRefused: there was none.
+    :raises PromotionRefused: there was no such version.
     """
     versions = [record.model.version for record in stagings(ledger)]
     last = len(versions) - 1 - versions[::-1].index(version) if version in versions else len(versions)
@@ -120,7 +124,7 @@ class Story:
     stagings: Sequence[PromotionRecord] = field(default_factory=tuple)
 
     def as_json(self) -> dict[str, Any]:
-        """The records."""
+        """The story's records as JSON-able content."""
         return {
             "version": self.model.version,
             "model": self.model.name,
@@ -133,11 +137,11 @@ class Story:
 
 
 def story(ledger: Ledger, version: int) -> Story:
-    """What is known about a version: from the data that it was trained on to the drift of what it scored.
+    """The story of a version, from its training data to the drift of the data that it scored.
 
-    The newest 200 scorings, drift verdicts and performance records are read.
+    Reads the newest 200 scorings, drift verdicts and performance records.
 
-    :raises PromotionRefused: nothing was ever decided about this version.
+    :raises PromotionRefused: the ledger has no decision about this version.
     """
     promotions = _promotions(ledger, version)
     if not promotions:
@@ -157,7 +161,7 @@ def story(ledger: Ledger, version: int) -> Story:
 
 
 def _of_model(ledger: Ledger, kind: Kind, model: ModelRef, since: datetime) -> Iterator[Record]:
-    """Records of a version's scorings, or of their drift, newest first; the journal's names tell which."""
+    """Records of a version's scorings, or of their drift, newest first; the journal's names identify them."""
     unused = (Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.REJECTED, Outcome.FAILED)
     mine = (
         entry.identity
@@ -169,12 +173,12 @@ def _of_model(ledger: Ledger, kind: Kind, model: ModelRef, since: datetime) -> I
 
 
 def _on_labels(ledger: Ledger, model: ModelRef, since: datetime) -> list[MeasuredRecord]:
-    """Performance records that speak of a version, newest first."""
+    """Performance records that measure a version, newest first."""
     recent = ledger.recent_of(MeasuredRecord, outcome=Outcome.MEASURED)
     found = islice(takewhile(lambda record: record.at >= since, recent), SCORINGS_READ)
     return [record for record in found if model.variant in record.evidence.models]
 
 
 def tally(records: Iterable[Record]) -> Counter[str]:
-    """How often each outcome came about."""
+    """The number of records with each outcome."""
     return Counter(record.outcome for record in records)

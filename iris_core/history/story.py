@@ -1,4 +1,4 @@
-"""A model version's story as a person would tell it."""
+"""Tells a model version's story in sentences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from iris_core.ledger.records.promotion import (
 
 
 def paragraph(story: Story) -> str:
-    """From the data to the drift, in sentences."""
+    """The story in sentences, from the training data to the drift."""
     return " ".join(_sentences(story))
 
 
@@ -39,7 +39,7 @@ def _sentences(story: Story) -> Iterator[str]:
 
 
 def when(moment: datetime) -> str:
-    """A time in the reader's own zone."""
+    """A time in this machine's time zone."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
