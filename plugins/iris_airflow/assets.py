@@ -1,4 +1,4 @@
-"""Every asset and every watcher: the nodes of the lineage graph."""
+"""The assets and their watchers: the nodes of the lineage graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALIAS = "staging"
 
 @dataclass(frozen=True)
 class Assets:
-    """The pipeline's assets, in the order in which they come about."""
+    """The pipelines' assets, in the order in which they are made."""
 
     training_data: Asset
     staged_model: Asset
@@ -31,8 +31,8 @@ class Assets:
 def assets(settings: Settings) -> Assets:
     """The assets of one team and environment.
 
-    The URIs' schemes start with `x-`: for any other, `s3` included, Airflow imports every provider's
-    asset handlers, and with them boto3, each time a DAG file is parsed.
+    The URIs' schemes start with `x-`: for any other scheme, even `s3`, Airflow imports every provider's asset
+    handlers, and with them boto3, each time a DAG file is parsed.
     """
     names = settings.names
     return Assets(
@@ -85,10 +85,10 @@ def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
 
 
 def rest_of(asset: Asset) -> AssetAlias:
-    """An outlet by which a run of the DAG that the asset starts sends it again, for what it had to leave."""
+    """An outlet by which a run can send the asset again that started its DAG, if it had to leave work."""
     return AssetAlias(f"{asset.name}_rest", group=asset.group)
 
 
 def daily_or(trigger: BaseAsset) -> AssetOrTimeSchedule:
-    """Runs when an asset changes, and once a day to find what no event told of."""
+    """A schedule that starts a run when an asset changes, and once a day to find work without an event."""
     return AssetOrTimeSchedule(timetable=CronTriggerTimetable("@daily", timezone="UTC"), assets=trigger)

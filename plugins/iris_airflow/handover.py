@@ -1,8 +1,8 @@
-"""A triggerer that hands over what its watchers announce as it comes, not once a second.
+"""Makes a triggerer hand over its watchers' events at once, instead of once a second.
 
-Airflow's triggerer runs its triggers in a process of their own, which passes their events on once a second: a
-constant. What a watcher announces waits for that, half a second on average, longer than for everything else
-between a PUT and the run that it starts. `airflow_local_settings.py` of a triggerer calls `install`.
+Airflow's triggerer runs its triggers in a process that passes their events on once a second: a constant. So a
+watcher's event waits half a second on average, longer than everything else between a PUT and the run that it
+starts takes. `airflow_local_settings.py` of a triggerer calls `install`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ OVERRIDDEN = {
     "process_trigger_events": (False, ["self", "finished_ids"]),
     "sync_state_to_supervisor": (True, ["self", "finished_ids"]),
 }
-"""The runner's methods: whether one is a coroutine, and its parameters."""
+"""The runner's methods that are overridden: whether each is a coroutine, and its parameters."""
 
 
 def install() -> None:
-    """Let this process's triggerer run `PromptTriggerRunner`; Airflow takes the class from its module.
+    """Replace the runner's class in Airflow's module by `PromptTriggerRunner`, for this process.
 
-    Where Airflow's runner is not as this module knows it, the log says so and Airflow's own runs.
+    If Airflow's runner differs from the one that this module knows, Airflow's own is used, and the log says
+    so.
     """
     try:
         from airflow.jobs import triggerer_job_runner
@@ -41,11 +42,11 @@ def install() -> None:
 
 
 def _check(module: Any) -> None:
-    """Raise how Airflow's module differs from the one that `prompt_runner` builds upon.
+    """Check that Airflow's module is as `prompt_runner` needs it.
 
-    :raises AttributeError: something is not there.
-    :raises TypeError: something is called in another way.
-    :raises ValueError: something is there and is another.
+    :raises AttributeError: something does not exist.
+    :raises TypeError: something has other arguments.
+    :raises ValueError: something has another signature or type.
     """
     for name, expected in OVERRIDDEN.items():
         method = getattr(module.TriggerRunner, name)

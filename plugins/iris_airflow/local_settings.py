@@ -1,4 +1,4 @@
-"""What Airflow's processes do first; `airflow_local_settings.py` in `$AIRFLOW_HOME/config` calls:
+"""Prepares Airflow's processes when they start; `airflow_local_settings.py` in `$AIRFLOW_HOME/config` calls:
 
 import iris_airflow.local_settings
 
@@ -15,9 +15,9 @@ from airflow.configuration import conf
 
 
 def apply() -> None:
-    """Import the heavy libraries where workers are forked; let a triggerer hand events over as they come.
+    """Import the heavy libraries in processes that fork workers; make a triggerer hand events over at once.
 
-    Imported, never used: polars and obstore break in a child whose parent has used them.
+    The libraries are only imported, not used: polars and obstore break in a child whose parent has used them.
     """
     if forks_workers(sys.argv, conf.get("core", "executor")):
         import_module("iris_airflow.preload")

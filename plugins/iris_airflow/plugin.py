@@ -1,4 +1,4 @@
-"""Registration with Airflow, by the entry point `airflow.plugins`; nothing else."""
+"""Registers the plugin with Airflow, through the entry point `airflow.plugins`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from iris_airflow.listeners.audit import AuditListener
 
 
 class IrisPlugin(AirflowPlugin):
-    """The audit listener; operators and triggers are imported by their names."""
+    """Registers the audit listener; operators and triggers are imported by their names."""
 
     name = "iris"
     listeners = [AuditListener()]  # noqa: RUF012 - Airflow's own form

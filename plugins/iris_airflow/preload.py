@@ -1,7 +1,8 @@
-"""What tasks import, imported once in the process that forks them: tens of seconds become one.
+"""Imports what tasks need, once, in the process that forks them: this saves each task tens of seconds.
 
-Only ever imported here, never used: a process that has used polars hangs in its forks, one that has used
-obstore aborts. `airflow_local_settings.py` of a scheduler, and a Celery worker, import this module.
+The libraries are only imported here, never used: forks of a process that has used polars hang, and forks of
+one that has used obstore abort. `airflow_local_settings.py` of a scheduler or of a Celery worker imports this
+module.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Airflow's runner of triggers, with a task beside its round that hands over at once what watchers announce.
+"""Airflow's runner of triggers, with an additional task that hands over watchers' events at once.
 
-A watcher (`BaseEventTrigger`) belongs to no task. A task's trigger waits for Airflow's round, as ever: once
-its event is handed over Airflow cancels it, and would take one that is still ending itself for one that a
-user ended, `on_kill` and all.
+A watcher (`BaseEventTrigger`) belongs to no task. The event of a task's trigger still waits for Airflow's
+round: after the hand-over Airflow cancels the trigger, and would treat one that is still ending as ended by a
+user, which calls `on_kill`.
 
-Airflow's supervisor repeats in every answer what is to be cancelled, until it is told that it has ended. More
-answers would cancel a trigger again in the midst of its `on_kill`, so a trigger is cancelled once.
+In every answer Airflow's supervisor repeats which triggers to cancel, until it learns that they have ended.
+More hand-overs mean more answers, which would cancel a trigger again during its `on_kill`. So a trigger is
+cancelled once.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from airflow.jobs.triggerer_job_runner import TriggerEventEntry, messages
 
 PAUSE_S = 0.1
 CANCELLED_AGAIN_AFTER_S = 2.0 * conf.getint("triggerer", "on_kill_timeout", fallback=30)
-"""A trigger that still runs so long after it was cancelled swallowed that: Airflow cancels it again."""
+"""A trigger that still runs after so many seconds swallowed its cancellation: Airflow cancels it again."""
 
 
 class Outbox(deque[TriggerEventEntry]):
-    """The runner's queue of events; `filled` is set with each of them."""
+    """The runner's queue of events; each appended event sets `filled`."""
 
     def __init__(self, events: deque[TriggerEventEntry]) -> None:
         super().__init__(events)
@@ -40,10 +41,10 @@ class Outbox(deque[TriggerEventEntry]):
 
 
 class PromptTriggerRunner(triggerer_job_runner.TriggerRunner):
-    """Hands events over at most ten times a second; everything else is Airflow's."""
+    """Hands watchers' events over at most ten times a second; otherwise works as Airflow's runner."""
 
     async def init_comms(self) -> None:
-        """Airflow's, the first that its event loop does, and what handing over needs."""
+        """Do what Airflow's does, first in its event loop, and start the task that hands events over."""
         await super().init_comms()  # type: ignore[no-untyped-call]
         outbox = Outbox(self.events)
         self.events = outbox
@@ -52,7 +53,7 @@ class PromptTriggerRunner(triggerer_job_runner.TriggerRunner):
         self._handing_over = asyncio.create_task(self._hand_over(outbox), name="iris-hand-over")
 
     async def _hand_over(self, outbox: Outbox) -> None:
-        """Hand over for ever; a hand-over that fails puts its events back for Airflow's round, and ends."""
+        """Hand events over for ever; after a failure put them back for Airflow's round, and end."""
         while not self.stop:
             await outbox.filled.wait()
             outbox.filled.clear()
@@ -69,7 +70,7 @@ class PromptTriggerRunner(triggerer_job_runner.TriggerRunner):
         return running is not None and running["is_watcher"]
 
     def process_trigger_events(self, finished_ids: list[int]) -> messages.TriggerStateChanges:
-        """Airflow's message; at a hand-over the watchers' events, and nothing else."""
+        """Return Airflow's message; in a hand-over only the watchers' events."""
         if asyncio.current_task() is not self._handing_over:
             return super().process_trigger_events(finished_ids)
         queued = list(self.events)
@@ -79,7 +80,7 @@ class PromptTriggerRunner(triggerer_job_runner.TriggerRunner):
         return messages.TriggerStateChanges(events=self._under_way)
 
     async def sync_state_to_supervisor(self, finished_ids: list[int]) -> None:
-        """Airflow's; the round after a hand-over that failed ends as a round that fails itself."""
+        """Do what Airflow's does; raise the error of a failed hand-over, as if this round had failed."""
         await super().sync_state_to_supervisor(finished_ids)
         self._forget_repeats()
         if self._handing_over.done():

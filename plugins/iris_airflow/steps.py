@@ -1,4 +1,4 @@
-"""The seam between a task and the core: opens the workspace, runs one function, translates the outcome."""
+"""Connects a task with the core: opens the workspace, calls one function, translates its outcome."""
 
 from __future__ import annotations
 
@@ -48,16 +48,19 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=1),
     "retry_policy": RETRY_POLICY,
 }
-"""Six tries with growing pauses outlast an outage of two minutes of the store or of MLflow."""
+"""Six retries with growing pauses outlast an outage of two minutes of the store or of MLflow."""
 
 
 def run_step(
     function: Callable[Concatenate[Workspace, Rest], Any], *args: Rest.args, **kwargs: Rest.kwargs
 ) -> Any:
-    """Run one core function in the running task's name; returns something an XCom can hold, at most 64 KB.
+    """Call a core function in the running task's name; return its result, shortened to 64 KB for an XCom.
 
-    Nothing owed skips the task; bad data, bad configuration and a refused model fail it for good; everything
-    else (a store or a registry that does not answer) fails this try and is retried.
+    If nothing is owed, the task is skipped. Bad data, bad configuration and a refused model fail it without
+    retry. Any other error (such as a store or a registry that does not answer) fails this try, and the task
+    is retried.
+
+    :param function: takes the workspace, then `args` and `kwargs`.
     """
     from airflow.sdk import get_current_context
 
@@ -66,9 +69,9 @@ def run_step(
 
 
 def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
-    """Run a core function that takes a portion of what is owed, for as many mapped tasks as Airflow allows.
+    """Call a core function that plans a portion of the owed work, of as many items as Airflow maps.
 
-    What is left is noted for `rest_is_next`.
+    The number of items that are left goes into an XCom for `rest_is_next`.
     """
     from airflow.sdk import get_current_context
     from airflow.sdk.configuration import conf
@@ -85,13 +88,15 @@ def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]
 
 
 def rest_is_next(result: Any, planned_by: str, rest: AssetAlias, asset: Asset) -> Any:
-    """Wake the DAG again by its own asset when a run that got something done left some of what is owed.
+    """Start the DAG again by its own asset, if this run did some of the owed work and left some.
 
-    A run that got nothing done does not come here, so nothing runs hot.
+    A run that did nothing does not reach this task, so the DAG cannot start itself for ever.
 
-    :param planned_by: the task that took the portion.
+    :param result: the result of the running task.
+    :param planned_by: the task that planned the portion.
     :param rest: an outlet of the running task, for an event that only some runs send.
-    :returns: the result of the running task.
+    :param asset: the asset that starts the DAG.
+    :returns: `result`.
     """
     from airflow.sdk import get_current_context
 
@@ -103,7 +108,7 @@ def rest_is_next(result: Any, planned_by: str, rest: AssetAlias, asset: Asset) -
 
 @contextmanager
 def outcomes() -> Iterator[None]:
-    """Translate the core's outcomes into Airflow's."""
+    """Translate the core's errors into Airflow's: skip the task, or fail it without retry."""
     from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
     from iris_core.errors import ConfigError, DataRejected, GivenUp, ModelRefused, NothingOwed
@@ -118,7 +123,7 @@ def outcomes() -> Iterator[None]:
 
 @contextmanager
 def noted(context: Context) -> Iterator[None]:
-    """Keep the reason of a skip where the UI shows it: as the task's XCom `note`."""
+    """Keep the reason of a skip as the task's XCom `note`, which the UI shows."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     try:
@@ -131,7 +136,7 @@ def noted(context: Context) -> Iterator[None]:
 def workspace(context: Context) -> Workspace:
     """The workspace of the running task: settings from the environment, the store from the connection.
 
-    Airflow masks the settings' secrets in the task's log from here on, as it does the connection's.
+    From here on Airflow masks the settings' secrets in the task's log, as it masks the connection's.
     """
     from airflow.sdk.log import mask_secret
 
@@ -158,7 +163,7 @@ def workspace(context: Context) -> Workspace:
 
 
 def register_model(opened: Workspace, training: str) -> dict[str, Any]:
-    """Promote the model of a training; where a human must answer, the channels are told, and nobody waits."""
+    """Judge the model of a training and stage it; if a human must answer, send the request, do not wait."""
     from iris_airflow.notifiers.channels import channels
     from iris_core import promotion
     from iris_core.errors import ApprovalAwaited
@@ -172,7 +177,7 @@ def register_model(opened: Workspace, training: str) -> dict[str, Any]:
 
 
 def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
-    """Deliver the messages that are owed to the channels that are configured."""
+    """Deliver the owed messages on the configured channels."""
     from iris_airflow.notifiers.channels import channels
     from iris_core.monitoring import alerts
 
@@ -180,7 +185,7 @@ def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
 
 
 def _fitting(result: Any) -> Any:
-    """What fits of a result; of a list its beginning, and a last item that counts the others."""
+    """A result shortened to what an XCom can hold; `LEFT_OUT` counts what is left out."""
     from iris_core.ledger.bounded import fitted
 
     content, left_out = fitted({"result": result})

@@ -1,1 +1,1 @@
-"""Hooks: from an Airflow connection to a client."""
+"""Hooks: turn Airflow connections into clients."""

@@ -1,4 +1,4 @@
-"""The object store, as Airflow's connection describes it."""
+"""The object store of an Airflow connection."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ class MinioHook(BaseHook):
         self.conn_id = conn_id
 
     def access(self) -> StoreAccess:
-        """Endpoint and credentials.
+        """Endpoint and credentials of the connection.
 
-        :raises iris_core.errors.ConfigError: there is no such connection, or it lacks one of them.
+        :raises iris_core.errors.ConfigError: there is no such connection, or it lacks endpoint or
+            credentials.
         """
         with _named(self.conn_id):
             return _access(self.get_connection(self.conn_id))
 
     async def aaccess(self) -> StoreAccess:
-        """The same, without blocking the triggerer's loop."""
+        """Endpoint and credentials of the connection, without blocking the triggerer's loop."""
         with _named(self.conn_id):
             return _access(await self.aget_connection(self.conn_id))
 

@@ -1,1 +1,1 @@
-"""Listeners: what every task leaves behind."""
+"""Listeners: record every task's end."""

@@ -1,4 +1,4 @@
-"""Writes an audit record when a task of ours ends, in the task's own process."""
+"""Writes an audit record when a task of the pipelines ends, in the task's own process."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from airflow.listeners import hookimpl
 
 
 class AuditListener:
-    """One record per task try: succeeded, failed or skipped.
+    """Writes one record per task try: succeeded, failed or skipped.
 
-    A listener's error is logged by Airflow and never fails the task.
+    Airflow logs an error of a listener; it never fails the task.
     """
 
     @hookimpl
     def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
-        """The try succeeded."""
+        """Record that the try succeeded."""
         _record(task_instance, "success")
 
     @hookimpl
     def on_task_instance_skipped(self, previous_state: Any, task_instance: Any) -> None:
-        """The task found nothing to do, or was refused."""
+        """Record that the task found nothing to do, or that a model was refused."""
         _record(task_instance, "skipped")
 
     @hookimpl
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-        """The try failed."""
+        """Record that the try failed."""
         _record(task_instance, "failed", str(error or ""))
 
 

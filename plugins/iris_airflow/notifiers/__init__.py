@@ -1,1 +1,1 @@
-"""Where drift alerts go: an HTTP webhook, a Slack incoming webhook, e-mail."""
+"""Notifiers for alerts: an HTTP webhook, a Slack incoming webhook, e-mail."""

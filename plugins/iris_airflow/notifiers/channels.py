@@ -1,4 +1,4 @@
-"""The configured channels, each a notifier given a message."""
+"""The configured channels, each of which delivers messages through a notifier."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMTP_CONN_ID = "smtp_default"
 
 
 def channels(settings: Settings) -> dict[str, Deliver]:
-    """By name, those that `DRIFT_ALERT_WEBHOOK`, `…_SLACK` and `…_EMAIL` switch on; none by default."""
+    """The channels that `DRIFT_ALERT_WEBHOOK`, `…_SLACK` and `…_EMAIL` switch on, by name."""
     found: dict[str, Deliver] = {}
     if hook := settings.drift_alert_webhook:
         found["webhook"] = lambda message: _post(hook.get_secret_value(), message)
@@ -40,7 +40,7 @@ def _slack(url: str, message: Message) -> None:
 
 
 def _mail(addresses: list[str], message: Message) -> None:
-    """By Airflow's own notifier, over the connection `smtp_default`."""
+    """Send a message with Airflow's own notifier, over the connection `smtp_default`."""
     from airflow.providers.smtp.notifications.smtp import SmtpNotifier
     from airflow.sdk.exceptions import AirflowException
 

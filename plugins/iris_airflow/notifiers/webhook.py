@@ -1,4 +1,4 @@
-"""Posts JSON to an HTTP webhook; with `{"text": …}` that is a Slack incoming webhook."""
+"""Posts JSON to an HTTP webhook; with the payload `{"text": …}` also to a Slack incoming webhook."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 TIMEOUT_S = (4, 10)
-"""To connect, and to answer."""
+"""Seconds to connect, and to answer."""
 
 
 class WebhookNotifier(BaseNotifier):
-    """Posts a payload once; whoever gets another answer than 2xx, or none, is told so by an error.
+    """Posts a payload once, and raises an error unless the answer is 2xx.
 
-    As a callback (`on_failure_callback=WebhookNotifier(…)`) the payload is a template. The address may be a
-    secret: messages name its host only, and redirects are not followed.
+    As a callback (`on_failure_callback=WebhookNotifier(…)`) the payload is a template. The URL may be a
+    secret: errors name only its host, and redirects are not followed.
 
-    :param url: where to post to.
+    :param url: the URL to post to.
     :param payload: the JSON body.
     :param idempotency_key: sent as the header `Idempotency-Key`; the same for repeated deliveries.
     """
@@ -39,7 +39,7 @@ class WebhookNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Post the payload.
 
-        :raises AlertUndelivered: no answer, or not 2xx.
+        :raises AlertUndelivered: there is no answer, or it is not 2xx.
         """
         import requests
 

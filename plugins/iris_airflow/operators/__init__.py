@@ -1,1 +1,1 @@
-"""Operators: verb and noun, one core call each."""
+"""Operators, named by verb and noun; each calls one function of the core."""

@@ -1,4 +1,4 @@
-"""Report on one scoring: simple statistics, Evidently's tests and page, one verdict."""
+"""Reports on one scoring: simple statistics, Evidently's tests and page, one verdict."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class EvidentlyDriftReportOperator(BaseOperator):
-    """Compares what was scored with what the model was trained on; stores report and verdict once.
+    """Compares a scored batch with the model's training data; stores report and verdict once.
 
-    Statistics (mean, std, min, max per feature, and the basic severity), Evidently's JSON and its HTML go
-    to the drift prefix and to MLflow, the verdict to the ledger.
+    Statistics (mean, std, min, max per feature, and the basic severity), Evidently's JSON and its HTML go to
+    the drift prefix and to MLflow, the verdict goes to the ledger.
 
-    :param scoring: the path of a scoring's ledger record, as the task `unreported` returns them.
+    :param scoring: the path of a scoring's ledger record, as returned by the task `unreported`.
     """
 
     template_fields: Sequence[str] = ("scoring",)
@@ -30,7 +30,7 @@ class EvidentlyDriftReportOperator(BaseOperator):
         self.scoring = scoring
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns severity, sentence and where the report lies."""
+        """Return severity, sentence and the report's address."""
         from iris_core import monitoring
 
         reported: dict[str, Any] = run_step(monitoring.report, self.scoring)

@@ -1,4 +1,4 @@
-"""Register a trained model with MLflow and stage it when the gate says yes."""
+"""Registers a trained model with MLflow, and stages it if it passes the gate."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 class MlflowRegisterModelOperator(BaseOperator):
     """Registers the model of a committed training, judges it once, and moves stage and alias.
 
-    A refused model skips the task, so that its outlet sends no event; the reason is in the task's XCom `note`
-    (a task cannot write the note that the UI shows beside it: the task SDK has no call for that) and in its
-    log, the evidence in the ledger and on the training run. So does one that a human is asked about
-    (PROMOTION_APPROVAL=manual): `iris approve` stages it, whenever that is. Repeating it changes nothing.
+    If the model is refused, the task is skipped, so that its outlet sends no event. The reason is in the
+    task's XCom `note` (the task SDK has no call to write the note that the UI shows) and in its log; the
+    evidence is in the ledger and on the training run. The task is also skipped if a human is asked: `iris
+    approve` stages the model later. Repeating the task changes nothing.
 
-    :param trained: what the training task returned: `identity` names the ledger record.
+    :param trained: the result of the training task; its `identity` is the path of the ledger record.
     """
 
     template_fields: Sequence[str] = ("trained",)
@@ -32,7 +32,7 @@ class MlflowRegisterModelOperator(BaseOperator):
         self.trained = trained
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns model, version and reason, and attaches them to the outlet's event."""
+        """Return model, version and reason, and attach them to the outlet's event."""
         with noted(context):
             staged: dict[str, Any] = run_step(register_model, self.trained["identity"])
         for outlet in self.outlets:

@@ -1,1 +1,1 @@
-"""Sensors that cost nothing while a DAG file is parsed."""
+"""Sensors without heavy imports when a DAG file is parsed."""

@@ -1,4 +1,4 @@
-"""The amazon provider's S3KeySensor, imported when it runs instead of when a DAG file is parsed."""
+"""The amazon provider's S3KeySensor, imported when it runs and not when a DAG file is parsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from iris_airflow.hooks.minio import CONN_ID
 
 BOUNDS: dict[str, Any] = {"connect_timeout": 4, "read_timeout": 8, "retries": {"max_attempts": 2}}
-"""boto3's own defaults block for five minutes when the store hangs."""
+"""Limits for boto3, whose defaults block for five minutes when the store hangs."""
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor as ProviderS3KeySensor
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 class S3KeySensor(BaseOperator):
-    """Waits for a key in S3, deferred; a key that is there passes at once and costs no trigger.
+    """Waits for a key in S3, deferred. If the key exists, the task succeeds at once and needs no trigger.
 
-    A run that an asset event started passes at once, too: the event says "look now", and what is owed may
-    be about a key that has been deleted meanwhile.
+    In a run that an asset event started, the task also succeeds at once: the event says "look now", and the
+    owed decision may be about a key that has been deleted meanwhile.
 
-    The provider's module imports boto3 (2 s of each parse), so it is built inside the task.
+    The provider's module imports boto3 (2 s of each parse), so the provider's sensor is created inside the
+    task.
 
     :param bucket_name: the bucket.
-    :param bucket_key: the key, or with `wildcard_match` a pattern.
+    :param bucket_key: the key; with `wildcard_match` a pattern.
     :param wildcard_match: whether `bucket_key` is a Unix wildcard pattern.
     :param aws_conn_id: the Airflow connection.
     :param poke_interval: seconds between two looks while it waits.
@@ -56,7 +57,7 @@ class S3KeySensor(BaseOperator):
         self.timeout = timeout
 
     def execute(self, context: Context) -> None:
-        """Look once; defer to the provider's trigger when the key is not there."""
+        """Look once; defer to the provider's trigger if the key does not exist."""
         if context["dag_run"].run_type == "asset_triggered":
             return
         sensor = self._sensor()
@@ -64,7 +65,7 @@ class S3KeySensor(BaseOperator):
             sensor._defer()
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Resumed by the trigger: the key is there, or the trigger says what is wrong."""
+        """Continue after the trigger: the key exists, or the event says what is wrong."""
         self._sensor().execute_complete(context, event)
 
     def _sensor(self) -> ProviderS3KeySensor:

@@ -1,1 +1,1 @@
-"""Triggers, named after what they watch."""
+"""Triggers, named by what they watch."""

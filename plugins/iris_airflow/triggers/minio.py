@@ -1,4 +1,4 @@
-"""Watch a MinIO bucket for objects that landed and that the ledger does not account for."""
+"""Watches a MinIO bucket for landed objects without a record in the ledger."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class MinioObjectTrigger(WatchTrigger):
-    """Fires when an object lands, and when a listing finds one that nobody accounted for.
+    """Fires when an object lands, and when a listing finds one without a record.
 
-    Delivery is at least once: the notification stream has no replay, so each (re)connection is followed by
-    a listing, and a sweep announces again what stays unaccounted. An event only says "look now": doubled,
-    late or needless events change nothing, also when this trigger runs in two triggerers at once.
-    Watchers on one bucket share one stream.
+    Delivery is at least once: the notification stream has no replay, so a listing follows each
+    (re)connection, and a sweep announces objects again that still have no record. An event only says "look
+    now": duplicate, late or needless events change nothing, even if this trigger runs in two triggerers at
+    once. Watchers on one bucket share one stream.
 
     :param bucket: the bucket to watch.
-    :param key: one object's key, or a prefix ending in `/`.
-    :param kind: the ledger's kind of decision that accounts for an object, such as `training`.
+    :param key: one object's key, or a prefix that ends in `/`.
+    :param kind: the kind of decision that an object must have in the ledger, such as `training`.
     :param env: the ledger's environment.
     :param conn_id: the Airflow connection of the store.
-    :param ping_s: seconds between the stream's pings; without a line for three of them it counts as deaf.
+    :param ping_s: seconds between the stream's pings; without a line for three pings it is opened again.
     :param sweep_s: seconds between two listings while the stream works.
-    :param grace_s: seconds after which an announced, still unaccounted object is announced again.
+    :param grace_s: seconds after which an announced object that still has no record is announced again.
     """
 
     arguments = ("bucket", "key", "kind", "env", "conn_id", "ping_s", "sweep_s", "grace_s")
@@ -61,12 +61,12 @@ class MinioObjectTrigger(WatchTrigger):
         self.grace_s = grace_s
 
     def shared_stream_key(self) -> Hashable:
-        """Watchers on one bucket of one store share a stream."""
+        """The key of the stream, which watchers on one bucket of one store share."""
         return (type(self).__qualname__, self.conn_id, self.bucket, self.ping_s)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Signal]:
-        """Signals of the bucket, for ever."""
+        """Yield signals of the bucket for ever."""
         from iris_core.events.stream import Pace, follow
 
         hook = MinioHook(conn_id=kwargs["conn_id"])
@@ -74,7 +74,7 @@ class MinioObjectTrigger(WatchTrigger):
             yield signal
 
     async def run(self) -> AsyncGenerator[TriggerEvent, None]:
-        """The same on a stream of its own, where streams cannot be shared."""
+        """Yield events from the trigger's own stream, where Airflow cannot share streams."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 

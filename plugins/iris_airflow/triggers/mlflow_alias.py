@@ -1,4 +1,4 @@
-"""Watch the registry's alias for a model that was staged by hand."""
+"""Watches the registry's alias for a model that is staged by hand."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 class MlflowAliasTrigger(WatchTrigger):
     """Fires when the alias `staging` names a version that has not scored the newest inference data.
 
-    What the training DAG stages it announces itself; this trigger leaves it alone for `grace_s` seconds, and
-    announces it only if nothing came of that. Delivery is at least once: an event says "look now", so one too
-    many changes nothing, also when this trigger runs in two triggerers at once. MLflow's address and
-    credentials come from the triggerer's environment.
+    The training DAG announces the versions that it stages. This trigger ignores them for `grace_s` seconds,
+    and announces one only if the newest inference data is still unscored then. Delivery is at least once: an
+    event only says "look now", so a needless event changes nothing, even if this trigger runs in two
+    triggerers at once. MLflow's address and credentials come from the triggerer's environment.
 
     :param model: the registered model.
     :param bucket: the data bucket.
-    :param key: the inference data's key, or prefix ending in `/`.
+    :param key: the inference data's key, or a prefix that ends in `/`.
     :param env: the ledger's environment.
     :param conn_id: the Airflow connection of the store.
-    :param poll_s: seconds between two looks at the alias.
-    :param sweep_s: seconds between two looks at what is owed while the alias rests.
+    :param poll_s: seconds between two requests for the alias.
+    :param sweep_s: seconds between two searches for owed scorings while the alias does not change.
     :param grace_s: seconds for which a version staged by the training DAG is left to its own event.
     :param rescore: what a newly staged version scores again: `newest`, `all` or `none`.
     """
@@ -65,7 +65,7 @@ class MlflowAliasTrigger(WatchTrigger):
         self._poll: AliasPoll | None = None
 
     async def run(self) -> AsyncGenerator[TriggerEvent, None]:
-        """Announcements, for ever."""
+        """Yield events for ever."""
         async for event in self.filter_shared_stream(self._polled().signals()):
             yield event
 

@@ -1,4 +1,4 @@
-"""What the watchers have in common: announcements become events, the cursor survives a restart."""
+"""The base of the watchers: turns announcements into events, and keeps the cursor over a restart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CURSOR_KEY = "iris.announced"
 
 
 class _Opened:
-    """The store and ledger of a watcher's connection, opened anew when its credentials change."""
+    """The store and ledger of a watcher's connection, opened again when its credentials change."""
 
     store: ObjectStore
     ledger: Ledger
@@ -55,19 +55,19 @@ class WatchTrigger(BaseEventTrigger):
     grace_s: float
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and every argument."""
+        """The class path and every argument."""
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {name: getattr(self, name) for name in self.arguments}
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Signal]) -> AsyncIterator[TriggerEvent]:
-        """Announcements of this watcher's source."""
+        """Yield an event for each announcement of this watcher's source."""
         watch = await self._watch()
         async for announcement in watch.announcements(shared_stream):
             yield TriggerEvent(announcement)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def _owed(self, store: ObjectStore, ledger: Ledger, source: Source) -> Iterator[Announceable]:
-        """What is to be announced now; runs in a thread."""
+        """Objects that must be announced now; runs in a thread."""
 
     async def _watch(self) -> Watch:
         from iris_core.events.watch import Rhythm, Watch
