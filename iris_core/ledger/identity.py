@@ -150,7 +150,7 @@ class Identity:
 
     @classmethod
     def _of_action(cls, about: Identity, what: str) -> Identity:
-        """An action about a record. Labels that are joined again have their own verdict and their own actions."""
+        """An action about a record. Labels joined again have their own verdict and their own actions."""
         _, plus, again = about.variant.partition("+")
         return cls("action", about.day, about.subject, Variant(f"{what}{plus}{again}"))
 
