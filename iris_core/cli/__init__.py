@@ -1,4 +1,4 @@
-"""`iris`: uploads, the ledger, scores and verdicts on the command line, and what other packages add to it.
+"""The command `iris`: uploads, ledger, scores and verdicts, and commands that other packages add.
 
 Heavy imports stay inside the commands, so that `iris --help` answers at once.
 """
@@ -22,10 +22,10 @@ _EPILOG = "Start with: iris demo, then open the links it prints; iris down ends 
 
 
 class Commands(TyperGroup):
-    """Our own errors become one message and exit code 1; all others keep their traceback."""
+    """Shows our own errors as one message with exit code 1; other errors keep their traceback."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
+        """Run the chosen command."""
         try:
             return super().invoke(ctx)
         except IrisError as error:

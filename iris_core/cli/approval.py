@@ -1,4 +1,4 @@
-"""`iris approve`, `iris refuse`: answer for a model that waits for a human."""
+"""`iris approve`, `iris refuse`: approve or refuse a model that waits for a human's answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Reason = Annotated[str, typer.Option(help="Why: recorded, and shown to whoever a
 
 
 def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:
-    """Approve a model that passed the gate: it is staged, and inference follows by itself.
+    """Approve a model that passed the gate: it is staged, and inference starts by itself.
 
-    When the champion or a limit has changed since, the gate judges again first. Needs MLflow and the store.
-    RUN_OWNER, else your login, is recorded as the one who answered.
+    If the champion or a limit has changed since, the gate judges the model again first. Needs MLflow and the
+    store. The record names RUN_OWNER, else your login, as the one who answered.
 
     Examples:
 
@@ -44,7 +44,7 @@ def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:
 
 
 def refuse(version: Version, reason: Reason, as_json: AsJson = False) -> None:
-    """Refuse a model that passed the gate: what is staged stays.
+    """Refuse a model that passed the gate: the staged model stays.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""The stack of docker-compose.yml as this machine sees it: published ports, and in whose name it is asked."""
+"""The stack of docker-compose.yml, seen from this machine: its published ports, and the logins for it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project
 from iris_core.settings.variables import Settings, load_settings
 
 PORTS = {"AIRFLOW_PORT": "8080", "MLFLOW_PORT": "5000", "MINIO_PORT": "9000"}
-"""docker-compose.yml's defaults."""
+"""Variables with the published ports, and docker-compose.yml's defaults."""
 
 ADMIN = "admin"
 
 
 @dataclass(frozen=True)
 class Login:
-    """In whose name the stack is asked: MLflow's account, and the variables of the secrets in `.env`.
+    """A login for the stack: MLflow's account, and the variables of its secrets in `.env`.
 
-    :param may: what it may, for whoever lacks a secret.
+    :param account: MLflow's account.
+    :param password: the variable with that account's password.
+    :param store_key: the variable with the access key of the object store.
+    :param store_secret: the variable with its secret.
+    :param may: what this login may do, for the message about a missing secret.
     """
 
     account: str
@@ -51,7 +55,7 @@ DECIDER = Login(
 
 @dataclass(frozen=True)
 class Composed:
-    """Where the stack is, and who asks it: the login's accounts, and the password of Airflow's first one."""
+    """The stack's addresses, the settings with a login, and the password of Airflow's first account."""
 
     settings: Settings
     airflow: str
@@ -60,12 +64,12 @@ class Composed:
 
 
 def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Login = UPLOADER) -> Composed:
-    """The stack that was started with this `.env`; a variable that is set in the shell wins, as in compose.
+    """The stack that was started with this `.env`. As in compose, a variable of the shell wins.
 
-    :param env_file: where the ports and the secrets are.
-    :param environ: the shell's variables; default: this process's.
-    :param login: in whose name it is asked.
-    :raises ConfigError: the file is not there, or lacks a secret.
+    :param env_file: the `.env` file, with ports and secrets.
+    :param environ: the shell's variables; default: this process's environment.
+    :param login: the login to use.
+    :raises ConfigError: the file does not exist, or lacks a secret.
     """
     if not env_file.is_file():
         raise ConfigError(
@@ -84,7 +88,7 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Lo
         "AWS_SECRET_ACCESS_KEY": _secret(given, login.store_secret, env_file, login.may),
     }
     password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file, "ask Airflow")
-    # The file that the variable names is one in the containers.
+    # The variable with the project's file is left out: it names a path in the containers.
     return Composed(load_settings(values, load_project()), airflow, mlflow, password)
 
 

@@ -14,7 +14,7 @@ from iris_core.cli.screen import AsJson, Screen, print_json
 
 
 class Purpose(StrEnum):
-    """What an uploaded table is for."""
+    """The purpose of an uploaded table."""
 
     train = "train"
     test = "test"
@@ -35,10 +35,10 @@ def upload(
     ] = Purpose.test,
     as_json: AsJson = False,
 ) -> None:
-    """Put a table where the pipelines look; everything after that happens by itself.
+    """Upload a table to the key that the pipelines watch; everything after that happens by itself.
 
-    Goes to the running local stack, else to the store that MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY and the TEAM_… variables name.
+    The table goes to the running local stack, else to the store that MLFLOW_S3_ENDPOINT_URL,
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the TEAM_… variables name.
 
     Examples:
 

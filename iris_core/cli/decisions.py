@@ -1,4 +1,4 @@
-"""`iris ledger`, `iris explain`, `iris rollback`, `iris retry`: ask the ledger, and undo."""
+"""`iris ledger`, `iris explain`, `iris rollback`, `iris retry`: show decisions, and undo them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ledger_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 
 def _time(text: str | None) -> datetime | None:
-    """A time as a person types it; without a zone it is local."""
+    """Parse a time that a person typed; without a zone it is local time."""
     if text is None:
         return None
     try:
@@ -62,7 +62,7 @@ def ledger(
     limit: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Print the newest decisions: what was trained, promoted, scored, judged, on what evidence.
+    """Print the newest decisions, with their evidence: trainings, promotions, scorings, verdicts.
 
     Examples:
 
@@ -96,7 +96,7 @@ def at(
     moment: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-11-01T12:00; local time.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell what was staged at a time, and why, by the ledger's decisions.
+    """Show which version was staged at a time, and why, according to the ledger.
 
     Examples:
 
@@ -187,7 +187,7 @@ def retry(
     reason: Annotated[str, typer.Option(help="Why it may go well now: recorded.")],
     as_json: AsJson = False,
 ) -> None:
-    """Open again what was given up as failed; the next run works on it, and a watcher starts one.
+    """Reopen decisions that were given up as failed; a watcher starts a run that works on them again.
 
     Examples:
 
@@ -228,7 +228,7 @@ def _row(record: Record) -> tuple[str, str, str, str, str]:
 
 
 def _tell(record: Record) -> str:
-    """The reason's first part; `iris explain` tells all of it."""
+    """The first part of the reason, or some of the evidence; `iris explain` tells everything."""
     if record.reason:
         return record.reason.split("; ")[0]
     shown: dict[str, Any] = {

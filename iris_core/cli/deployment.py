@@ -1,4 +1,4 @@
-"""Which deployment a command asks: `--compose`, else the running local stack, else the environment's."""
+"""The deployment that a command uses: `--compose`, else the running local stack, else the environment's."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
 
 
 def deployed_workspace(login: Login | None = None) -> Workspace:
-    """The store and the ledger of the deployment that is asked.
+    """The workspace of the chosen deployment.
 
-    :param login: under `--compose`, in whose name; by default that of who uploads.
+    :param login: the login for a stack chosen with `--compose`; by default that of uploaders.
     """
     from iris_core.ledger import workspace
 
@@ -28,7 +28,7 @@ def deployed_workspace(login: Login | None = None) -> Workspace:
 
 
 def open_in_person() -> Workspace:
-    """The same, to decide in the name of RUN_OWNER, else of who is logged in; it may stage and record."""
+    """The workspace of the chosen deployment, to stage and record in the name of RUN_OWNER, else of the user."""
     from getpass import getuser
 
     from iris_core.cli.composed import DECIDER
@@ -41,7 +41,7 @@ def open_in_person() -> Workspace:
 
 
 def airflow_of(address: str) -> AirflowApi | None:
-    """Airflow's API at an address, or that of the stack which is asked; None where neither is known."""
+    """Airflow's API at this address, or that of the chosen stack; None if neither is known."""
     from iris_core.cli.composed import ADMIN, composed
     from iris_core.cli.extensions import running_environment
     from iris_core.doctor.airflow_api import AirflowApi

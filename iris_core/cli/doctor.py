@@ -1,4 +1,4 @@
-"""`iris doctor`: is the deployment fit to work?"""
+"""`iris doctor`: checks that the deployment works."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def doctor(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Look at store, credentials, MLflow, Airflow and what is owed: one line each, and what to do.
+    """Check store, credentials, MLflow, Airflow and owed work: prints a line for each, and what to do.
 
-    Exit code 0 when nothing is ill, 1 when something is. What it writes to try the store it removes again.
-    Login of an Airflow that is not a stack's: IRIS_AIRFLOW_USER, IRIS_AIRFLOW_PASSWORD.
+    Exit code 0 if everything works, else 1. Objects that it writes for a check are removed again.
+    The login for an Airflow that is not a stack's: IRIS_AIRFLOW_USER, IRIS_AIRFLOW_PASSWORD.
 
     Examples:
 

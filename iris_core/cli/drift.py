@@ -35,10 +35,10 @@ def report(
     html: Annotated[Path | None, typer.Option(help="Write Evidently's page here.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a batch against a reference, as the drift pipeline does, without Airflow, MLflow or a model.
+    """Judge a batch against a reference as the drift pipeline does, without Airflow, MLflow or a model.
 
-    Predictions are compared where both tables have a column `prediction`, accuracy where both have labels,
-    too. Nothing is recorded.
+    Compares predictions if both tables have a column `prediction`, and accuracy if both also have labels.
+    Records nothing.
 
     Examples:
 
@@ -172,7 +172,12 @@ def _print_verdict(verdict: DriftVerdict) -> None:
 
 
 def print_cells(cells: Sequence[Cell], name: str, debounce: str) -> None:
-    """The backtest's table, for people."""
+    """Print the backtest's table for people.
+
+    :param cells: the results.
+    :param name: the name of the reference.
+    :param debounce: N of M in words.
+    """
     table = Table(title=f"{name}: % of batches flagged; in brackets, batches until an alert ({debounce})")
     for heading in ("injected", "reference", "batch", "rounds"):
         table.add_column(heading, justify="right" if heading != "injected" else "left")

@@ -1,4 +1,7 @@
-"""What other packages add to `iris`, by entry points; the local stack does. The core imports none of them."""
+"""Commands that other packages, such as the local stack, add to `iris` through entry points.
+
+The core imports none of these packages.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from rich.markup import escape
 from iris_core.errors import StackError
 
 COMMANDS = "iris.commands"
-"""Each entry's name is a command, its object the function."""
+"""Each entry's name is a command, and its object is the command's function."""
 
 ENVIRONMENTS = "iris.environments"
 """Each entry's object returns the variables of a deployment that runs on this machine, or None."""
@@ -23,7 +26,7 @@ _ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add the commands; one whose packages are not installed says what to install."""
+    """Add the commands; a command whose packages are not installed says what to install."""
     for entry in entry_points(group=COMMANDS):
         try:
             app.command(entry.name)(entry.load())
@@ -32,7 +35,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def running_environment() -> Mapping[str, str] | None:
-    """The variables of what runs on this machine; None when nothing does."""
+    """The variables of the deployment that runs on this machine; None if none runs."""
     for entry in entry_points(group=ENVIRONMENTS):
         try:
             environ: Mapping[str, str] | None = entry.load()()

@@ -26,10 +26,10 @@ def labels(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Tell how right past predictions were: join a file of labels to what was published, without Airflow.
+    """Join a file of labels to past predictions, and show how right they were, without Airflow.
 
-    Nothing is recorded. To record it, upload the file: iris upload FILE --as labels.
-    The id is the column that table.key in project.json names; predictions have it where the scored table had.
+    Records nothing. To record the result, upload the file: iris upload FILE --as labels.
+    The id is the column that table.key in project.json names; predictions have it if the scored table had it.
 
     Examples:
 
@@ -53,7 +53,7 @@ def labels(
 
 
 def _print(found: ModelPerformance) -> None:
-    """A model version's confusion matrix with precision and recall, as MLflow shows it."""
+    """Print a model version's confusion matrix with precision and recall."""
     console = Screen().console
     console.print(
         f"[bold]version {found.model.version}[/]: accuracy {found.accuracy:.3f} on {found.joined:,} rows"

@@ -46,11 +46,11 @@ def score(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score a file on this machine with a registered model: the code of the pipeline, without Airflow.
+    """Score a file on this machine with a registered model: the pipeline's code, without Airflow.
 
     The output has the columns of FILE, then prediction, model_version and source_row. Rows that cannot be
     scored go to OUT.rejects.csv, with their numbers and reasons; from a pipe to a pipe they are only counted.
-    MLflow is asked for the model; nothing is recorded.
+    The model comes from MLflow. Records nothing.
 
     Examples:
 
@@ -94,7 +94,7 @@ def score(
 
 @contextmanager
 def _on_disk(file: Path) -> Iterator[Path]:
-    """The file, or what standard input holds, as long as the block lasts: a table is not read in order."""
+    """The file, or a copy of standard input until the block ends: a table is not always read in order."""
     if file != PIPE:
         yield file
         return
@@ -110,7 +110,7 @@ Watch = Callable[[int, int], None]
 
 @contextmanager
 def _watching(file: Path) -> Iterator[Watch]:
-    """A bar with rows/s and the time left on a terminal; elsewhere a line every ten seconds."""
+    """Show a bar with rows/s and the time left on a terminal; elsewhere print a line every ten seconds."""
     console = Screen().console
     if not console.is_terminal:
         yield _lines(console, file)
@@ -155,9 +155,9 @@ def replay(
     scoring: Annotated[str, typer.Argument(help="A scoring record's path, scoring/DAY/OBJECT/MODEL.")],
     as_json: AsJson = False,
 ) -> None:
-    """Score again from a scoring's manifest, and compare with what was published, byte for byte.
+    """Repeat a scoring from its manifest and compare the result with the published predictions byte by byte.
 
-    Exit code 1 when it differs, with what explains it: input gone, model or library changed.
+    Exit code 1 if they differ; then it prints what may explain it: input gone, model or library changed.
 
     Examples:
 

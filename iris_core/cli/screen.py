@@ -1,4 +1,4 @@
-"""What a person sees: words and colours on standard error, JSON for machines on standard output."""
+"""Output of the commands: text for people on standard error, JSON for machines on standard output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEVERITY_COLOURS = {"none": "green", "low": "yellow", "medium": "dark_orange", 
 
 
 class Screen:
-    """Progress on standard error, so that `--json` on standard output stays clean."""
+    """Shows progress on standard error, so that standard output holds only the JSON of `--json`."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -25,7 +25,7 @@ class Screen:
 
     @contextmanager
     def awaiting(self, what: str) -> Iterator[None]:
-        """Show a spinner while something goes on."""
+        """Show a spinner with this text until the block ends."""
         with self.console.status(what) as self._status:
             try:
                 yield
@@ -33,13 +33,13 @@ class Screen:
                 self._status = None
 
     def say(self, text: str) -> None:
-        """Change what stands beside the spinner."""
+        """Change the text beside the spinner."""
         if self._status:
             self._status.update(text)
 
 
 def print_json(content: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     print(json.dumps(content, indent=1, default=str))
 
 
