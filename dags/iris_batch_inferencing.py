@@ -1,21 +1,21 @@
 """
 ### Score
 
-A newly staged model (`staged_model`) or new inference data (`inference_data`) starts this DAG; once a day it
-looks for what no event told of. What is owed is computed from bucket, registry and ledger: one scoring for
-each landed object version with the model that is staged.
+A newly staged model (`staged_model`) or new inference data (`inference_data`) starts this DAG. It also runs once a
+day, in case an event was lost. What is owed is computed from bucket, registry and ledger: one scoring for each
+landed object version, with the model that is staged.
 
 `wait → plan → score (one task per shard) → publish`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_inference_data | waits for the inference data, deferred | |
-| plan | resolves the alias `staging` once to a version, lists what that version has not scored, cuts it into shards: small objects together, a big CSV at line ends | nothing is owed, or no model is staged: skipped |
-| score | streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails when nothing of its shard can be scored |
-| publish | of each object all or nothing, in row order: predictions at a timestamped key, rejected rows, manifest, MLflow run, ledger record | more rows than `MAX_REJECT_SHARE` cannot be scored: recorded as rejected |
+| plan | resolves the alias `staging` once to a version, lists the objects that this version has not scored, cuts them into shards: small objects together, a big CSV at line ends | nothing is owed, or no model is staged: skipped |
+| score | streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails if nothing in its shard can be scored |
+| publish | publishes each object as a whole or not at all, in row order: predictions at a timestamped key, rejected rows, manifest, MLflow run, ledger record | a larger share of rows than `MAX_REJECT_SHARE` cannot be scored: recorded as rejected |
 
-A shard that fails is retried alone. A run takes as many shards as Airflow maps; what is over stays owed, and
-`publish` starts the next run for it at once (`inference_data_rest`).
+A shard that fails is retried alone. A run takes as many shards as Airflow maps; the rest stays owed, and `publish`
+starts the next run for it at once (`inference_data_rest`).
 
 Its outlet `predictions` starts drift monitoring.
 """

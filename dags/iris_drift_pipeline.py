@@ -1,9 +1,9 @@
 """
 ### Monitor drift
 
-New predictions (`predictions`) or labels that come later (`labels`) start this DAG; once a day it looks for what
-no event told of. What is owed is computed from bucket and ledger: one drift record for each scoring, and one
-performance record for each file of labels.
+New predictions (`predictions`) or late labels (`labels`) start this DAG. It also runs once a day, in case an event
+was lost. What is owed is computed from bucket and ledger: one drift record for each scoring, and one performance
+record for each file of labels.
 
 `wait → unreported → report (one task per scoring) → verdict → alert, request_retraining → outcome`
 `wait → join_labels → alert, request_retraining → outcome`
@@ -12,20 +12,20 @@ performance record for each file of labels.
 |---|---|---|
 | wait_for_predictions | waits for predictions, deferred | |
 | unreported | lists the scorings without a drift record | nothing is owed: skipped |
-| report | compares what was scored with what the model was trained on: simple statistics (mean, std, min, max), Evidently's tests and page, one verdict | |
-| join_labels | joins labels to past predictions by their key: accuracy, precision, recall of each model version; judges the loss of accuracy against the holdout | no labels are owed: skipped; bad labels are quarantined; the task fails when no file could be used |
-| verdict | the worst severity of this run, in a sentence; whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
-| alert | delivers the alerts that are owed to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
-| request_retraining | with `RETRAIN_ON_DRIFT`, asks for a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
-| outcome | nothing: the run has failed when any task has | |
+| report | compares the scored batch with the model's training data: simple statistics (mean, std, min, max), Evidently's tests and page, one verdict | |
+| join_labels | joins labels to past predictions by their key: accuracy, precision, recall of each model version; judges the loss of accuracy against the holdout | no labels are owed: skipped; bad labels are quarantined; the task fails if no file could be used |
+| verdict | returns the worst severity of this run, in a sentence, and whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
+| alert | delivers the owed alerts to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
+| request_retraining | with `RETRAIN_ON_DRIFT`, requests a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
+| outcome | does nothing, but fails the run if any task failed | |
 
-`alert` and `request_retraining` look at the ledger whatever became of the tasks before them.
+`alert` and `request_retraining` look at the ledger, even if the tasks before them failed.
 
-A run reports on as many scorings as Airflow maps; what is over stays owed, and `verdict` starts the next run for
-it at once (`predictions_rest`).
+A run reports on as many scorings as Airflow maps; the rest stays owed, and `verdict` starts the next run for it at
+once (`predictions_rest`).
 
 Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record. The
-outlet `retrain_request` starts training; its model must win at the gate like any other.
+outlet `retrain_request` starts training; its model must pass the gate like any other.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def iris_drift_pipeline() -> None:
     ).expand(scoring=owed)
     concluded, joined = verdict(report.output), join_labels()
     actions = [alert(), request_retraining()]
-    # The leaves decide a run's state. Those above look away from failures, so this one looks at every task.
+    # The leaves decide a run's state. The tasks above ignore failures, so this leaf looks at every task.
     outcome = EmptyOperator(task_id="outcome", trigger_rule=TriggerRule.NONE_FAILED)
 
     wait >> [owed, joined]

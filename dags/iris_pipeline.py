@@ -1,27 +1,28 @@
 """
 ### Train and stage
 
-New training data starts this DAG (`training_data`, announced by the MinIO watcher), or drift that asks for a
-retraining (`retrain_request`, with `RETRAIN_ON_DRIFT`); once a day it looks for what no event told of. They only
-wake it: **what is owed is computed from the bucket and the ledger**, so a second run with nothing owed skips,
-and an event that was lost costs time, not data.
+New training data (`training_data`, announced by the MinIO watcher) starts this DAG, or drift that requests a
+retraining (`retrain_request`, with `RETRAIN_ON_DRIFT`). It also runs once a day, in case an event was lost. Events
+only wake it: **what is owed is computed from the bucket and the ledger**. So a run with nothing owed is skipped, and
+a lost event costs time, not data.
 
 `wait → reconcile → validate → train → register`
 
 | task | does | ends early when |
 |---|---|---|
 | wait_for_training_data | waits for the training CSV, deferred | |
-| reconcile | picks the newest version without a record; records older ones as superseded, the same bytes again as unchanged; without one, the newest again when drift asked for it | nothing is owed: skipped |
-| validate | checks header, types, missing, ranges, classes | the table is bad: quarantined, the run fails with the sentence to act on |
-| train | scikit-learn pipeline, seeded, stratified holdout; everything to MLflow | |
-| register | the gate: threshold, majority class, champion on the same holdout; stage `Staging` and alias `staging` for the winner | refused, or a human is asked: skipped with the reason in its XCom `note`, no event |
+| reconcile | picks the newest version without a record; records older ones as superseded, and the same bytes again as unchanged; without such a version, picks the newest again if drift requested it | nothing is owed: skipped |
+| validate | checks header, types, missing values, ranges, classes | the table is bad: quarantined; the run fails with a message that says what to do |
+| train | trains a scikit-learn pipeline, seeded, with a stratified holdout; logs everything to MLflow | |
+| register | applies the gate: threshold, majority class, champion on the same holdout; moves stage `Staging` and alias `staging` to the winner | refused, or a human is asked: skipped with the reason in its XCom `note`, no event |
 
-With `PROMOTION_APPROVAL=manual` `register` asks a human about a model that passes the gate, and is skipped; no run
-waits. The request is in the ledger, the channels and the XCom `note`, with how to answer: `iris approve VERSION --reason
-…` stages the model, `iris refuse VERSION --reason …` does not. A newer model's request takes the place of an older one's.
+With `PROMOTION_APPROVAL=manual`, `register` asks a human about a model that passes the gate, and is skipped; no run
+waits. The request is in the ledger, on the channels and in the XCom `note`, and says how to answer: `iris approve
+VERSION --reason …` stages the model, `iris refuse VERSION --reason …` does not. A newer model's request replaces an
+older one's.
 
-Its outlet `staged_model` starts batch inference. The ledger under `ledger/` in the team's bucket says who
-decided what, when and why: `iris ledger`.
+Its outlet `staged_model` starts batch inference. The ledger under `ledger/` in the team's bucket holds who decided
+what, when and why: `iris ledger`.
 """
 
 from __future__ import annotations

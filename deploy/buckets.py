@@ -1,4 +1,4 @@
-"""The buckets that a deployment needs."""
+"""Creates the buckets that a deployment needs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from iris_core.store.objects import ObjectStore
 
 
 def ensure_buckets(store: ObjectStore, settings: Settings) -> list[str]:
-    """Make sure of the settings' buckets, versioned, and of MLflow's, which never overwrites; returns names.
+    """Create the settings' buckets, versioned, and MLflow's, unversioned since it never overwrites.
 
-    What scoring leaves behind in them ends by itself.
+    Also sets lifecycle rules that delete what scoring leaves behind.
 
+    :returns: the buckets' names.
     :raises StoreError: the store does not answer, or refuses.
     """
     names = buckets(settings)

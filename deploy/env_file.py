@@ -1,4 +1,4 @@
-"""Write `.env` for docker-compose.yml, with random secrets: `python -m deploy.env_file [PATH]`."""
+"""Writes `.env` for docker-compose.yml, with random secrets: `python -m deploy.env_file [PATH]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODE = 0o600
 
 
 def _password() -> str:
-    """URL-safe, so that it fits into a database URL, JSON, SQL and a shell without quoting."""
+    """A random password that needs no quoting in a database URL, JSON, SQL or a shell."""
     return secrets.token_urlsafe(30)
 
 
@@ -22,7 +22,7 @@ def _fernet_key() -> str:
 
 
 def _user(part: str) -> Callable[[], str]:
-    """MinIO allows 20 characters."""
+    """A maker of random user names with this beginning; MinIO allows 20 characters."""
     return lambda: f"{part}-{secrets.token_hex(4)}"
 
 
@@ -49,13 +49,13 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "AIRFLOW__API_AUTH__JWT_SECRET": lambda: secrets.token_urlsafe(64),
     "AIRFLOW__CORE__FERNET_KEY": _fernet_key,
 }
-"""Every variable without a default in docker-compose.yml, and how its value is made."""
+"""Every variable without a default in docker-compose.yml, and the function that makes its value."""
 
 HEADING = "# Written by `make env`; every other variable is explained in .env.example."
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The variables that a file sets, without its comments; none when there is no file."""
+    """The variables that a file sets; none if there is no such file."""
     if not path.exists():
         return {}
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -64,11 +64,11 @@ def read_env(path: Path) -> dict[str, str]:
 
 
 def write_env(path: Path) -> list[str]:
-    """Write random values for the secrets that the file lacks, so that only its owner may read it.
+    """Add random values for the secrets that the file lacks; only its owner may read it.
 
-    What it sets already stays as it is, for the volumes know it.
+    Values that are set already are kept, since the volumes hold data that depends on them.
 
-    :returns: the names that were written.
+    :returns: the names of the added secrets.
     """
     known = {name for name, value in read_env(path).items() if value}
     lacking = [name for name in SECRETS if name not in known]
@@ -87,7 +87,7 @@ def write_env(path: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Complete the file that the first argument names, `.env` without one."""
+    """Complete the file that the first argument names, by default `.env`."""
     path = Path(arguments[0]) if arguments else Path(".env")
     is_new = not path.exists()
     written = write_env(path)

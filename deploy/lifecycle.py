@@ -1,4 +1,4 @@
-"""What ends by itself in the buckets: what scoring leaves behind, after a day. Nothing of the ledger."""
+"""Lifecycle rules: the store deletes what scoring leaves behind after a day. No rule touches the ledger."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectStore
 
 OURS = "iris-"
-"""Our rules' ids begin like this; rules of others stay as they are."""
+"""The ids of our rules begin with this; other rules are kept."""
 
 _NO_RULES = "NoSuchLifecycleConfiguration"
 _NO_LIFECYCLE = ("NotImplemented", "MethodNotAllowed")
 
 
 def ensure_lifecycle(store: ObjectStore, settings: Settings) -> list[str]:
-    """Make our rules those that the settings ask for; returns the buckets that have them.
+    """Set our rules as the settings ask for; return the buckets that have them.
 
-    MinIO gives up unfinished uploads by itself after a day. A store without lifecycle rules is left as it is.
+    MinIO itself drops unfinished uploads after a day. A store without lifecycle rules is left unchanged.
     """
     places = [place for place in written(settings) if place.cleared]
     buckets = sorted({place.bucket for place in places})
@@ -52,7 +52,7 @@ def _present(store: ObjectStore, bucket: str) -> list[Rule]:
 
 
 def rules_of(place: Place) -> Iterator[Rule]:
-    """Below `work/` everything goes after a day; elsewhere what was withdrawn, and lone delete markers."""
+    """The rules of a place: below `work/` everything goes after a day, elsewhere only what was deleted."""
     name = f"{OURS}{place.key.strip('/').replace('/', '-')}"
     below = Filter(prefix=place.key)
     older = NoncurrentVersionExpiration(noncurrent_days=1)

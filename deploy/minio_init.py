@@ -1,7 +1,7 @@
-"""Make a fresh MinIO ready: `python -m deploy.minio_init`, repeatable.
+"""Sets up a fresh MinIO: `python -m deploy.minio_init`. It may be run again at any time.
 
-Creates the buckets, and a user with least privilege for each of the pipelines, MLflow and data scientists.
-Only this and MinIO itself know the root credentials, `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`.
+Creates the buckets, and three users with least privilege: for the pipelines, MLflow and data scientists. Only
+this program and MinIO itself know the root credentials, `MINIO_ROOT_USER` and `MINIO_ROOT_PASSWORD`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _NO_ADMIN_API = {"404", "405", "501"}
 
 
 class NoAdminApi(StoreError):
-    """The store is not a MinIO: its users are made with its own tools."""
+    """The store is no MinIO; create its users with its own tools."""
 
 
 @dataclass(frozen=True)
 class User:
-    """A user of the object store; `policy_name` is what MinIO's console shows."""
+    """A user of the object store; MinIO's console shows `policy_name`."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -48,7 +48,7 @@ class User:
 
 
 def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
-    """The three users that the variables name, each with the policy that the settings ask for.
+    """The three users that the variables name, each with its policy for these settings.
 
     :raises ConfigError: a variable is missing, or two users share a name.
     """
@@ -70,10 +70,12 @@ def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
 
 
 def ensure_users(root: StoreAccess, users: Iterable[User]) -> None:
-    """Create or correct each user: its secret, its policy, and nothing but its policy.
+    """Create or correct each user, with its secret and exactly its policy.
 
-    :raises NoAdminApi: the store has no users that can be made here.
-    :raises StoreError: it does not answer, or refuses.
+    :param root: the store's address and root credentials.
+    :param users: the users.
+    :raises NoAdminApi: the store has no admin API to create users.
+    :raises StoreError: the store does not answer, or refuses.
     """
     url = urlsplit(root.endpoint_url)
     admin = MinioAdmin(
@@ -94,7 +96,7 @@ def ensure_users(root: StoreAccess, users: Iterable[User]) -> None:
 
 
 def provision(environ: Mapping[str, str]) -> str:
-    """Buckets and users of the environment's settings; returns what there is now.
+    """Create the buckets and users of the environment's settings; return a summary.
 
     :raises IrisError: a variable is missing, or the store does not answer or refuses.
     """
@@ -133,7 +135,7 @@ def _told(endpoint: str) -> Iterator[None]:
 
 
 def main() -> int:
-    """Provision the environment's store; the exit code says whether it is ready."""
+    """Provision the environment's store; return the exit code."""
     try:
         told = provision(os.environ)
     except IrisError as error:

@@ -1,7 +1,8 @@
-"""Make MLflow's login ready: `python -m deploy.mlflow_init`, repeatable.
+"""Sets up MLflow's accounts: `python -m deploy.mlflow_init`. It may be run again at any time.
 
-Roles and an account for each of the pipelines, people who may stage, and readers, and the names that the
-pipelines use. Only this and MLflow itself know the administrator's password, `MLFLOW_ADMIN_PASSWORD`.
+Creates a role and an account for the pipelines, for people who may stage and for readers, and creates the
+model and the experiments. Only this program and MLflow itself know the administrator's password,
+`MLFLOW_ADMIN_PASSWORD`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ _GRANT = itemgetter(*_GRANT_FIELDS)
 
 @dataclass(frozen=True)
 class Role:
-    """Who may do what: `grants` are MLflow's permissions on every resource of a type.
+    """A role: `grants` maps a type of resource to MLflow's permission on all resources of this type.
 
-    `account` is the first user who has it, with the password that the variable `secret` holds.
+    `account` is the first user with this role; the variable `secret` holds its password.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Role:
 
 
 ROLES = (
-    # A killed attempt's second model version is deleted, so versions are theirs; models and grants are not.
+    # The pipelines delete the second version that a killed attempt made, so they manage versions, not models.
     Role(
         "iris-pipelines",
         "pipelines",
@@ -61,7 +62,7 @@ ROLES = (
 
 
 class Accounts:
-    """MLflow's REST API for users and roles, asked as its administrator."""
+    """A client of MLflow's REST API for users and roles, logged in as the administrator."""
 
     def __init__(self, tracking_uri: str, password: str) -> None:
         self._api = f"{tracking_uri.rstrip('/')}/api"
@@ -70,9 +71,11 @@ class Accounts:
         self._session.auth = (ADMIN, password)
 
     def ask(self, method: str, path: str, **content: Any) -> Any:
-        """The JSON at a path below `/api`; None where MLflow has no such thing.
+        """Send a request; return the JSON of the answer, None if MLflow answers 404.
 
-        :param content: what is asked for, in the address of a GET, else as JSON.
+        :param method: the HTTP method.
+        :param path: the path below `/api`.
+        :param content: parameters, sent in the query of a GET, otherwise as JSON.
         :raises RegistryError: MLflow does not answer, or refuses.
         """
         sent: dict[str, Any] = {"params" if method == "GET" else "json": content}
@@ -94,13 +97,13 @@ class Accounts:
         return answer.json()
 
     def ensure_account(self, name: str, password: str) -> None:
-        """Create an account, or give it this password."""
+        """Create an account with this password, or set the password of an existing one."""
         known = self.ask("GET", "/2.0/mlflow/users/get", username=name)
         path, method = ("update-password", "PATCH") if known else ("create", "POST")
         self.ask(method, f"/2.0/mlflow/users/{path}", username=name, password=password)
 
     def ensure_role(self, role: Role) -> int:
-        """Create or correct a role: these grants and no others; returns its number."""
+        """Create or correct a role, with exactly its grants; return its number."""
         listed = self.ask("GET", "/3.0/mlflow/roles/list", workspace=WORKSPACE)["roles"]
         known = {one["name"]: one["id"] for one in listed}
         number: int = known.get(role.name) or self._create_role(role)
@@ -119,13 +122,13 @@ class Accounts:
         return int(answer["role"]["id"])
 
     def ensure_assigned(self, account: str, number: int) -> None:
-        """Give an account a role, unless it has it."""
+        """Give an account a role, unless it has the role already."""
         held = self.ask("GET", "/3.0/mlflow/users/roles/list", username=account)["roles"]
         if number not in {role["id"] for role in held}:
             self.ask("POST", "/3.0/mlflow/roles/assign", username=account, role_id=number)
 
     def ensure_names(self, settings: Settings) -> None:
-        """Create the model and the experiments of the settings: whoever creates one may do all with it."""
+        """Create the settings' model and experiments as administrator, since a creator has all rights."""
         names = settings.names
         if self.ask("GET", "/2.0/mlflow/registered-models/get", name=names.model) is None:
             self.ask("POST", "/2.0/mlflow/registered-models/create", name=names.model)
@@ -135,7 +138,7 @@ class Accounts:
 
 
 def provision(environ: Mapping[str, str]) -> str:
-    """Roles, accounts and names of the environment's settings; returns what there is now.
+    """Create roles, accounts, model and experiments of the environment's settings; return a summary.
 
     :raises IrisError: a variable is missing, or MLflow does not answer or refuses.
     """
@@ -153,7 +156,7 @@ def provision(environ: Mapping[str, str]) -> str:
 
 
 def main() -> int:
-    """Provision the environment's MLflow; the exit code says whether it is ready."""
+    """Provision the environment's MLflow; return the exit code."""
     try:
         told = provision(os.environ)
     except IrisError as error:

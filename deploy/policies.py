@@ -1,4 +1,4 @@
-"""Who may do what in the object store: the policies of the pipelines, of MLflow and of data scientists."""
+"""Policies for the object store: of the pipelines, of MLflow and of data scientists."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObjec
 
 
 def pipeline_policy(settings: Settings) -> Policy:
-    """The pipelines read their buckets, hear of what lands, and write where they keep what they made.
+    """The pipelines may read their buckets, listen for uploads, and write to their own places.
 
-    They may neither write the landing keys nor delete anything but unfinished or withdrawn predictions. Only
-    what is unfinished they may delete for good.
+    They may not write where uploads land. They may delete only unfinished or withdrawn predictions, and only
+    unfinished ones for good.
     """
     names, places = buckets(settings), written(settings)
     return _policy(
@@ -34,13 +34,13 @@ def pipeline_policy(settings: Settings) -> Policy:
         _allow(_WRITE, map(_below, places)),
         _allow(["s3:DeleteObject"], (_below(place) for place in places if place.cleared)),
         _allow(["s3:DeleteObjectVersion"], (_below(place) for place in places if place.key == WORK)),
-        # Where MinIO allows s3:DeleteObject, it allows versions, too, unless that is denied.
+        # Where MinIO allows s3:DeleteObject, it also allows to delete versions, unless that is denied.
         _deny(["s3:DeleteObjectVersion"], (_below(place) for place in places if place.key != WORK)),
     )
 
 
 def upload_policy(settings: Settings) -> Policy:
-    """Data scientists write the landing keys and read what became of it, the ledger included."""
+    """Data scientists may write where uploads land, and read everything, the ledger included."""
     names = buckets(settings)
     return _policy(
         _allow(_LOOK, names),
@@ -50,7 +50,7 @@ def upload_policy(settings: Settings) -> Policy:
 
 
 def artifact_policy(bucket: str) -> Policy:
-    """MLflow's server keeps its artifacts in a bucket of its own, and may delete them there."""
+    """MLflow's server may read, write and delete its artifacts in its own bucket."""
     return _policy(
         _allow(_LOOK, [bucket]),
         _allow([*_READ, *_WRITE, "s3:DeleteObject", "s3:DeleteObjectVersion"], [f"{bucket}/*"]),
