@@ -1,4 +1,4 @@
-"""The demo's two acts: a new model from a new upload, then a shifted upload that raises the severity."""
+"""The demo's two acts: an upload that leads to a new model, and a shifted upload that raises the severity."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ActName = Literal["clean", "shifted"]
 
 @dataclass
 class Act:
-    """One upload's way, hop by hop, as far as it came; `told` hears of each hop as it is seen."""
+    """The hops of one upload that have been seen so far; `told` is called with each of them."""
 
     name: ActName
     told: Callable[[Hop], None] = lambda _: None
@@ -33,7 +33,12 @@ class Act:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def saw(self, name: HopName, at: datetime, **facts: Any) -> None:
-        """Note a hop that happened at this time."""
+        """Note a hop.
+
+        :param name: the hop.
+        :param at: when it happened.
+        :param facts: JSON-able details.
+        """
         hop = Hop(name, seconds_between(self.began, at), facts)
         self.hops.append(hop)
         self.told(hop)
@@ -41,14 +46,17 @@ class Act:
 
 @dataclass(frozen=True)
 class Director:
-    """Plays acts in one workspace, and looks for their hops."""
+    """Plays acts in one workspace, and waits for their hops."""
 
     workspace: Workspace
     sight: Sight
 
     def clean(self, act: Act, training: bytes, inference: bytes) -> None:
-        """Upload both tables: a model is trained and staged, and the inference table scored with it.
+        """Upload both tables; wait until a model is trained and staged and has scored the inference table.
 
+        :param act: notes the hops.
+        :param training: the training table.
+        :param inference: the inference table.
         :raises HopMissing: a hop did not arrive, or was refused.
         """
         names = self.workspace.settings.names
@@ -64,7 +72,7 @@ class Director:
         self._scored_and_judged(act, scored_version, run_id)
 
     def shifted(self, act: Act, inference: bytes) -> None:
-        """Upload a shifted inference table: it is scored with the staged model, and the drift is seen.
+        """Upload a shifted inference table; wait until it is scored with the staged model and judged.
 
         :raises HopMissing: a hop did not arrive, or was refused.
         """
@@ -96,7 +104,7 @@ class Director:
         act.saw("validated", task.end_date or datetime.now(UTC), run=task.dag_run_id)
 
     def _staged(self, act: Act, training: ObjectVersion) -> str | None:
-        """The run of the model that is staged now; none when the gate kept the one that was."""
+        """Wait for the gate's verdict; return the run of the new model, None if the gate refused it."""
         dag_id = self.workspace.settings.names.training_dag
         verdict = self._decided(act, "staged", dag_id, VerdictRecord, training)
         facts = {"model": verdict.model.name, "version": str(verdict.model.version)}
@@ -142,7 +150,7 @@ class Director:
         version: ObjectVersion,
         model_run: str | None = None,
     ) -> Wanted:
-        """Wait for the decision about an object version, made with the model of a run when one is given."""
+        """Wait for the decision about an object version, with the model of `model_run` if that is given."""
 
         def matches(record: Record) -> Record | None:
             same_model = model_run is None or (record.model and record.model.run_id == model_run)

@@ -1,4 +1,4 @@
-"""The parts of the local stack: how each is started, and when it counts as healthy."""
+"""The components of the local stack: how each is started, and when it counts as healthy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRIGGERER = "triggerer"
 DAG_PROCESSOR = "dag-processor"
 
 RUNNERS = (SCHEDULER, TRIGGERER, DAG_PROCESSOR, MIGRATION)
-"""What runs tasks, triggers and DAG files; ended before the servers that these report to."""
+"""The components that run tasks, triggers and DAG files; they end before the servers that they report to."""
 
 SERVERS = (STORE, MLFLOW, API_SERVER)
 
@@ -43,10 +43,10 @@ Probe = Callable[[datetime], bool]
 
 @dataclass(frozen=True)
 class Component:
-    """One process. `healthy` is asked with the process's start until it is true, at most `bound_s` seconds.
+    """One process. `healthy` is called with the process's start until it is true, at most `bound_s` seconds.
 
-    A `once` component is healthy when it has exited with 0. `after` names what must be healthy before it
-    starts; `needed` false leaves it out this time.
+    A `once` component is healthy when it has exited with 0. `after` names components that must be healthy
+    before this one starts. A component that is not `needed` is left out.
     """
 
     name: str
@@ -63,10 +63,13 @@ class Component:
 def describe_stack(
     home: Home, ports: Mapping[str, int], environ: Mapping[str, str], prepare_store: Callable[[], None]
 ) -> list[Component]:
-    """Every component, in the order of starting.
+    """Every component, in the order in which they are started.
 
+    :param home: the stack's folder.
+    :param ports: the port of each server.
+    :param environ: the environment, with credentials and `MINIO_BIN`.
     :param prepare_store: called once the object store answers.
-    :raises StackError: a tool is missing; names it and how to get it.
+    :raises StackError: a tool is missing; the message says how to get it.
     """
     _require("airflow", "mlflow")
     airflow = url_of(ports["airflow"])
@@ -82,9 +85,9 @@ def describe_stack(
 
 
 def minio_binary(environ: Mapping[str, str]) -> str | None:
-    """A real MinIO: `$MINIO_BIN`, else `minio` on the PATH.
+    """The binary of a real MinIO: `$MINIO_BIN`, else `minio` on the PATH; None if there is none.
 
-    :raises StackError: `MINIO_BIN` names nothing that can be run.
+    :raises StackError: the file that `MINIO_BIN` names cannot be run.
     """
     named = given(StackVariables, environ).get("MINIO_BIN")
     if not named:
@@ -166,13 +169,13 @@ def _migration(home: Home) -> Component:
 
 
 def _airflow(name: str, healthy: Probe, *options: str) -> Component:
-    """Logs are read from the shared disk: Airflow's log servers would listen on every interface."""
+    """An Airflow component. Log servers stay off (they listen on every interface); logs are on the disk."""
     command = _python("airflow", name, *options)
     return Component(name=name, command=command, bound_s=180, healthy=healthy, after=(MIGRATION,))
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
-    # -P: what lies in the working directory is not importable.
+    # -P: modules in the working directory cannot be imported.
     return (sys.executable, "-P", "-m", module, *arguments)
 
 
@@ -186,5 +189,5 @@ def _require(*modules: str) -> None:
 
 
 def tool_path() -> str:
-    """The PATH with this environment's own commands first."""
+    """The PATH, beginning with the commands of this Python environment."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -1,4 +1,4 @@
-"""`make demo`: Iris travels through all three pipelines, then its petals grow and the verdict changes."""
+"""`make demo`: Iris goes through all three pipelines; then its petals grow, and the verdict changes."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from iris_core.ledger.workspace import Workspace
 
 HOP_BOUND_S = 120.0
 FITNESS_BOUND_S = 90.0
-"""A stack that has just been started is given as long: Airflow parses the DAGs and makes their watchers."""
+"""Seconds for a stack that has just been started: Airflow must parse the DAGs and create their watchers."""
 GOAL_S = 180.0
 
 
 class Show(Protocol):
-    """Whoever watches the demo."""
+    """Shows the demo's progress."""
 
     def act(self, name: ActName, what: str) -> None:
-        """An act begins."""
+        """Show that an act begins."""
 
     def hop(self, hop: Hop) -> None:
-        """A hop was seen."""
+        """Show a hop that was seen."""
 
     def waiting(self, what: str, seconds: float) -> None:
-        """Something is awaited, for so long already."""
+        """Show what is awaited, and for how many seconds already."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the demo plays: a workspace, its Airflow and MLflow, and the home for what it writes.
+    """The stack on which the demo plays: a workspace, Airflow and MLflow, and the home for the demo's files.
 
-    `is_uploader`: the credentials are those of who uploads, not the pipelines'. `check` is called while
-    something is awaited, and raises StackError when the stack is gone.
+    `is_uploader` says that the credentials are an uploader's, not the pipelines'. `check` is called while the
+    demo waits, and raises StackError if the stack is gone.
     """
 
     home: Home
@@ -58,7 +58,7 @@ class Scene:
 
 @dataclass
 class Result:
-    """What was seen. `error` is empty when everything arrived and the severity rose."""
+    """The demo's result. `error` is empty if all hops arrived and the severity rose."""
 
     acts: list[Act] = field(default_factory=list)
     seconds: float = 0.0
@@ -80,11 +80,13 @@ class Result:
 
 
 def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
-    """Play both acts and write what was seen, also when something did not arrive.
+    """Play both acts and write the result to the home, also after a failure.
 
-    :param seed: which flowers are trained on and which are scored; another one each time by default.
-    :raises HopMissing: a hop did not arrive within its bound, or the severity did not rise.
-    :raises StackError: the stack is not fit, or is taken down while the demo plays.
+    :param scene: the stack.
+    :param show: shows the progress.
+    :param seed: chooses the flowers for training and for scoring; by default another one each time.
+    :raises HopMissing: a hop did not arrive in time, or the severity did not rise.
+    :raises StackError: the stack does not work, or is taken down while the demo plays.
     """
     result = Result()
     began = time.monotonic()
@@ -104,9 +106,12 @@ def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
 
 
 def await_fitness(scene: Scene, show: Show, bound_s: float = FITNESS_BOUND_S) -> None:
-    """Wait until nothing is ill. What is owed is left out: a stack that was down has yet to do it.
+    """Wait until `iris doctor` finds nothing ill. Ignores owed work: a stack that was down has yet to do it.
 
-    :raises StackError: something stays ill; says what, and what to do.
+    :param scene: the stack.
+    :param show: shows what is awaited.
+    :param bound_s: most seconds to wait.
+    :raises StackError: something stays ill; the message says what to do.
     """
     began = time.monotonic()
     while found := _ill(scene):
@@ -151,9 +156,9 @@ def _idle(scene: Scene, show: Show) -> Callable[[HopName, float], None]:
 
 
 def check_rise(before: str | None, after: str | None) -> None:
-    """Raise unless the second act is the worse one.
+    """Check that the severity of the second act is worse than that of the first.
 
-    :raises HopMissing: it is not.
+    :raises HopMissing: it is not worse.
     """
     levels: Sequence[str | None] = SEVERITIES
     if levels.index(after) <= levels.index(before):
@@ -162,7 +167,7 @@ def check_rise(before: str | None, after: str | None) -> None:
 
 
 def links(scene: Scene, acts: Sequence[Act]) -> dict[str, str]:
-    """Where to look: pages of Airflow and MLflow; drift reports, fetched so that a browser opens them."""
+    """Links to Airflow and MLflow, and to the drift reports, which are downloaded for the browser."""
     names = scene.workspace.settings.names
     found = {
         "airflow": scene.airflow.address,
@@ -196,7 +201,7 @@ def _fetch_report(scene: Scene, act: Act) -> str:
 
 
 def figures(result: Result) -> list[Figure]:
-    """The demo's figures: how long it took, and each act from its upload to its verdict."""
+    """The demo's figures: its duration, and the time of each act from the upload to the verdict."""
     total = Figure(name="demo_s", value=round(result.seconds, 2), unit="s", goal=GOAL_S, reason=result.error)
     return [total, *(_to_verdict(name, result) for name in ("clean", "shifted"))]
 

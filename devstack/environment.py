@@ -1,4 +1,4 @@
-"""The environment that the stack's components run in, and the credentials it generates once."""
+"""The environment of the stack's components, and the credentials that are generated once."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from iris_core.settings.variables import Settings, load_settings
 
 PARALLELISM = 4
 
-# Settings of another Airflow, MLflow or cloud account in the user's shell would bend this stack, and a
-# PYTHONDONTWRITEBYTECODE makes every one of its processes compile what it imports again (8 s instead of 3).
+# Settings of another Airflow, MLflow or cloud account in the user's shell would change this stack. With
+# PYTHONDONTWRITEBYTECODE every process would compile its imports again (8 s instead of 3).
 _FOREIGN = ("AIRFLOW", "MLFLOW_", "_MLFLOW_", "AWS_", "MINIO_", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 
 _LOCAL_SETTINGS = """# Written by the local stack.
@@ -33,12 +33,17 @@ iris_airflow.local_settings.apply()
 
 
 def url_of(port: int) -> str:
-    """A loopback server's address."""
+    """The address of a loopback server."""
     return f"http://{LOOPBACK}:{port}"
 
 
 def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
-    """What `stack.env` holds: the settings, endpoints and credentials of this stack, nothing inherited."""
+    """The content of `stack.env`: settings, endpoints and credentials of this stack, nothing inherited.
+
+    :param home: the stack's folder, which keeps the credentials.
+    :param ports: the port of each server.
+    :param environ: the user's environment, with settings.
+    """
     known = given(Settings, environ)
     values = {name: value for name, value in known.items() if not name.startswith(_FOREIGN)}
     values.setdefault("RUN_OWNER", getpass.getuser())
@@ -49,25 +54,25 @@ def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str
 
 
 def component_environment(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """A component's whole environment: the user's without what belongs to other stacks, and this one's."""
+    """A component's whole environment: the user's, without variables of other stacks, and this stack's."""
     inherited = {name: value for name, value in environ.items() if not name.startswith(_FOREIGN)}
     local = {
         "PYTHONUNBUFFERED": "1",
         "NO_PROXY": ",".join(filter(None, [LOOPBACK, "localhost", environ.get("NO_PROXY", "")])),
-        # A process title must not overwrite the environment, by which our processes are found again.
+        # A process title must not overwrite the environment, which marks the stack's processes.
         "SPT_NOENV": "1",
     }
     return inherited | local | dict(values)
 
 
 def write_environment(home: Home, values: Mapping[str, str]) -> None:
-    """Store the environment for the user's shell and for the next start, readable by its owner only."""
+    """Store the environment for the user's shell and the next start; only its owner may read it."""
     lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(values.items())]
     write_file(home.environment, "\n".join(lines) + "\n", mode=0o600)
 
 
 def read_environment(home: Home) -> dict[str, str]:
-    """What `write_environment` stored; empty when there is none."""
+    """The environment that `write_environment` stored; empty if there is none."""
     if not home.environment.exists():
         return {}
     words = shlex.split(home.environment.read_text(encoding="utf-8"))
@@ -75,12 +80,12 @@ def read_environment(home: Home) -> dict[str, str]:
 
 
 def write_local_settings(home: Home) -> None:
-    """Put Airflow's local settings where Airflow looks for them."""
+    """Write Airflow's local settings to the file where Airflow looks for them."""
     write_file(home.airflow / "config" / "airflow_local_settings.py", _LOCAL_SETTINGS)
 
 
 def _credentials(home: Home) -> dict[str, str]:
-    """This home's own, generated at its first start."""
+    """The credentials of this home, generated at its first start."""
     known = read_environment(home)
     fresh = {
         "AWS_ACCESS_KEY_ID": f"iris-{secrets.token_hex(4)}",
@@ -109,7 +114,7 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
     address = url_of(ports["airflow"])
     return {
         "AIRFLOW_HOME": str(home.airflow),
-        # sqlite gives up on a locked database after 5 s; the triggerer dies of that on a busy machine.
+        # By default sqlite waits 5 s for a locked database, too short for the triggerer on a busy machine.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
         PROJECT_FILE_VARIABLE: str(project_file().resolve()),
         "AIRFLOW_CONN_MINIO_DEFAULT": _connection(values),
@@ -126,7 +131,7 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
         "AIRFLOW__API__PORT": str(ports["airflow"]),
         "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-        # A task whose process vanished is noticed after a minute, not after five to ten.
+        # Airflow notices a task whose process is gone after one minute, not after five to ten.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
@@ -150,9 +155,9 @@ def _connection(values: Mapping[str, str]) -> str:
 
 
 def dag_folder() -> Path:
-    """The folder that `project.json` names, in the project's folder.
+    """The folder with the DAGs, which `project.json` names relative to the project's folder.
 
-    :raises ConfigError: it holds no DAG, and Airflow would be empty.
+    :raises ConfigError: the folder holds no DAG.
     """
     folder = project_folder() / load_project().dag_directory
     if not any(map(_may_hold_a_dag, folder.rglob("*.py"))):
@@ -166,6 +171,6 @@ def dag_folder() -> Path:
 
 
 def _may_hold_a_dag(file: Path) -> bool:
-    """As Airflow tells by default: it reads only files that hold both words."""
+    """Whether Airflow would read this file: by default it reads only files that hold both words."""
     text = file.read_bytes().lower()
     return b"dag" in text and b"airflow" in text

@@ -14,7 +14,7 @@ from devstack.home import Home, write_json
 
 
 class Figure(BaseModel):
-    """One measured number; `value` is None when it could not be measured, and `reason` says why."""
+    """One measured number; `value` is None if it could not be measured, and then `reason` says why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Figure(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; none without a goal or a value."""
+        """Whether the goal is met; None without a goal or a value."""
         if self.value is None or self.goal is None:
             return None
         return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
@@ -38,7 +38,13 @@ class Figure(BaseModel):
 def write_figures(
     home: Home, target: str, figures: Sequence[Figure], parameters: Mapping[str, Any] | None = None
 ) -> None:
-    """Store a target's figures, replacing those of its last run."""
+    """Store a target's figures; they replace those of its last run.
+
+    :param home: the folder for the file.
+    :param target: the name of the target, such as `demo`.
+    :param figures: the figures.
+    :param parameters: JSON-able parameters of the run.
+    """
     memory_gb = round(psutil.virtual_memory().total / 2**30, 1)
     content = {
         "target": target,

@@ -1,4 +1,4 @@
-"""Whether a component of the stack answers."""
+"""Checks whether the stack's components answer."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ PATIENCE_S = 2.0
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of this address gives 200 within two seconds."""
+    """Whether a GET of this address returns 200 within two seconds."""
     return _get(url) is not None
 
 
 def airflow_job_beats(address: str, job: str, since: datetime) -> bool:
-    """Whether an Airflow job is healthy by a heartbeat of its present process.
+    """Whether an Airflow job is healthy, with a heartbeat of its current process.
 
+    :param address: Airflow's address.
     :param job: scheduler, triggerer or dag_processor.
-    :param since: when that process was started; an older heartbeat was its predecessor's.
+    :param since: when the process was started; an older heartbeat is from an earlier process.
     """
     response = _get(f"{address}/api/v2/monitor/health")
     if response is None:
@@ -32,7 +33,7 @@ def airflow_job_beats(address: str, job: str, since: datetime) -> bool:
 
 @cache
 def _client() -> httpx.Client:
-    """One for all probes: making one costs more than a probe."""
+    """One client for all probes: creating a client takes longer than a probe."""
     return httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
 

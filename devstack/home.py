@@ -1,4 +1,4 @@
-"""Where the local stack lives: one ignored folder, `.iris/`, or the one that `IRIS_HOME` names."""
+"""The folder of the local stack: `.iris/`, which git ignores, or the folder that `IRIS_HOME` names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from iris_core.settings.project import project_file
 
 @dataclass(frozen=True)
 class Home:
-    """The paths below the stack's folder; nothing is created by naming them."""
+    """The paths below the stack's folder. Only `identity` writes."""
 
     root: Path
 
@@ -48,7 +48,7 @@ class Home:
 
     @property
     def state(self) -> Path:
-        """Endpoints and processes of the stack that runs, or ran last."""
+        """Endpoints and processes of the running stack, or of the last one."""
         return self.root / "stack.json"
 
     @property
@@ -68,7 +68,7 @@ class Home:
         return self.logs / f"{component}.log"
 
     def identity(self) -> str:
-        """The marker that every process of this home's stack carries; made once, kept over down and up."""
+        """The mark of every process of this home's stack. Created once; down and up do not change it."""
         path = self.root / "stack.id"
         if path.exists():
             return path.read_text(encoding="utf-8").strip()
@@ -78,7 +78,7 @@ class Home:
 
 
 def find_home(environ: Mapping[str, str] | None = None) -> Home:
-    """`$IRIS_HOME`, else `.iris` in the project's folder."""
+    """The home in `$IRIS_HOME`, else in `.iris` in the project's folder."""
     environ = os.environ if environ is None else environ
     if named := given(StackVariables, environ).get("IRIS_HOME"):
         return Home(Path(named).expanduser().resolve())
@@ -86,14 +86,19 @@ def find_home(environ: Mapping[str, str] | None = None) -> Home:
 
 
 def project_folder() -> Path:
-    """The checkout that `project.json` lies in; the current folder when it came with an installed package."""
+    """The folder of `project.json`; the current folder if the file belongs to an installed package."""
     folder = project_file().resolve().parent
     installed = folder == Path(iris_core.__file__).resolve().parent
     return Path.cwd() if installed else folder
 
 
 def write_file(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replace a file at once, so that a reader or a crash never meets half of it."""
+    """Replace a file atomically, so that neither a reader nor a crash leaves half of it.
+
+    :param path: the file.
+    :param text: the new content.
+    :param mode: the file's permissions.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -104,5 +109,5 @@ def write_file(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file at once; dates become ISO 8601."""
+    """Replace a JSON file atomically; dates are written as ISO 8601."""
     write_file(path, json.dumps(content, indent=1, default=str) + "\n")

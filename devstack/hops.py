@@ -1,4 +1,4 @@
-"""A hop is one step of an upload's way to its verdict; each is read from the ledger or from Airflow."""
+"""Hops: the steps of an upload on its way to the verdict. Each is read from the ledger or from Airflow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HopMissing(StackError):
 
 @dataclass(frozen=True)
 class Hop:
-    """One step that was seen; `facts` is JSON-able."""
+    """A hop that was seen; `facts` is JSON-able."""
 
     name: HopName
     seconds_since_upload: float
@@ -44,7 +44,10 @@ class Hop:
 
 @dataclass(frozen=True)
 class Sight:
-    """Where hops are looked for. `idle` is called while one is awaited, with its name and the seconds."""
+    """Looks for hops in the ledger and in Airflow.
+
+    `idle` is called while a hop is awaited, with its name and the seconds so far.
+    """
 
     ledger: Ledger
     airflow: AirflowApi
@@ -52,10 +55,13 @@ class Sight:
     idle: Callable[[HopName, float], None] = lambda _name, _seconds: None
 
     def wait_for(self, hop: HopName, dag_id: str, since: datetime, look: Callable[[], Found | None]) -> Found:
-        """Look until there is something to see; an Airflow or a store that does not answer is asked again.
+        """Look for a hop until it is seen, also if Airflow or the store does not answer for a while.
 
-        :param dag_id: whose failed tasks, started since `since`, explain a hop that does not come.
-        :raises HopMissing: nothing came within the bound, or a task failed for good.
+        :param hop: the hop.
+        :param dag_id: the DAG whose failed tasks explain a missing hop.
+        :param since: only tasks that started since this time count.
+        :param look: returns the hop's evidence, or None.
+        :raises HopMissing: the hop did not arrive in time, or a task failed for good.
         """
         began = time.monotonic()
         next_check = LOOK_FOR_FAILURES_S
@@ -72,21 +78,28 @@ class Sight:
         return found
 
     def run_started(self, dag_id: str, since: datetime) -> dict[str, Any] | None:
-        """The first run of a DAG that an event started since; for humans and machines."""
+        """Run id, DAG and start of the first run that an event started since this time; None without one."""
         for run in self.airflow.runs(dag_id, since):
             if run.run_type == "asset_triggered" and run.start_date:
                 return {"run": run.dag_run_id, "dag": dag_id, "at": run.start_date}
         return None
 
     def task_done(self, dag_id: str, task_id: str, since: datetime) -> TaskInstance | None:
-        """The first success of a task, in whichever run, since."""
+        """The first successful instance of a task, in any run since this time; None without one.
+
+        :param dag_id: the DAG.
+        :param task_id: the task.
+        :param since: the time.
+        """
         done = self.airflow.tasks(dag_id, since, ["success"])
         return next((task for task in done if task.task_id == task_id and task.end_date), None)
 
     def decided(self, kind: Kind, since: datetime, choose: Callable[[Record], Found | None]) -> Found | None:
-        """The newest decision of a kind since this time that is chosen.
+        """The newest wanted decision of a kind since this time; None without one.
 
-        :param choose: gives the record back when it is wanted.
+        :param kind: the kind of decision.
+        :param since: the time.
+        :param choose: returns a wanted record, and None for any other.
         """
         newest = takewhile(lambda record: record.at >= since, self.ledger.recent(kind))
         return next((chosen for record in newest if (chosen := choose(record))), None)
@@ -125,10 +138,10 @@ def _patiently(look: Callable[[], Found | None]) -> Found | None:
 
 
 def is_about(record: Record, version: ObjectVersion) -> bool:
-    """Whether a record decides about this very object version."""
+    """Whether a record is about exactly this object version."""
     return record.about is not None and record.about.digest == version.digest
 
 
 def seconds_between(since: datetime, until: datetime) -> float:
-    """Seconds, never negative: clocks of store and Airflow may differ by a little."""
+    """Seconds between two times, never negative: the clocks of store and Airflow may differ a little."""
     return round(max(0.0, (until.astimezone(UTC) - since.astimezone(UTC)).total_seconds()), 3)

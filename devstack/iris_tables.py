@@ -1,4 +1,4 @@
-"""The demo's tables, from scikit-learn's own Iris: nothing is downloaded, every seed gives other bytes."""
+"""The demo's tables, from scikit-learn's Iris: nothing is downloaded, and each seed gives other bytes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from iris_core.settings.project import TableSchema
 INFERENCE_ROWS = 30
 SHIFTED = "petal_length"
 SHIFT_CM = 3.0
-"""Severity high, whatever the split: with 2 cm it was medium for 8 of 60."""
+"""Gives severity high for every split; with 2 cm it was medium for 8 of 60 splits."""
 
 Row = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of measurements with their species, in the columns' order."""
+    """Rows of measurements, and the species of each row."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     labels: tuple[str, ...]
 
     def csv(self) -> bytes:
-        """As a file a person would upload: header, comma, newline, UTF-8."""
+        """The table as a CSV file in UTF-8."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -36,8 +36,10 @@ class Table:
 
 
 def split_iris(schema: TableSchema, seed: int) -> tuple[Table, Table]:
-    """120 rows to train on and 30 to score, each with all species in equal parts, shuffled by `seed`.
+    """A training table of 120 rows and an inference table of 30, both stratified by species.
 
+    :param schema: names the columns and classes.
+    :param seed: seed of the random split.
     :raises ConfigError: the project's table is not Iris.
     """
     from sklearn.datasets import load_iris
@@ -56,7 +58,7 @@ def split_iris(schema: TableSchema, seed: int) -> tuple[Table, Table]:
 
 
 def shifted(table: Table, schema: TableSchema) -> Table:
-    """The same flowers with petals 3 cm longer, kept within the plausible range: drift, not bad data."""
+    """The same flowers with petals 3 cm longer, within the plausible range: this is drift, not bad data."""
     column = table.columns.index(SHIFTED)
     longest = schema.features[column].max
 

@@ -1,4 +1,4 @@
-"""The line of a component's log that says why it died."""
+"""Finds the line of a component's log that says why it died."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TAIL_BYTES = 64 << 10
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
-# Most telling first. A port that is taken ends in generic errors further down, so it comes before them.
+# The most telling patterns come first. A taken port also leads to generic errors, so it comes before them.
 _TELLING = (
     re.compile(r"address already in use|port .* (is )?(already )?(in use|taken)", re.IGNORECASE),
     re.compile(r"^\s*([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Denied|Refused|NotFound)\b\s*(:|$)"),
@@ -21,17 +21,17 @@ _TELLING = (
 
 
 def tail(path: Path, lines: int = 20) -> list[str]:
-    """The last lines of a log without colours; none when there is no log."""
+    """The last lines of a log, without colours; none if there is no log."""
     return _read(path)[-lines:]
 
 
 def telling_line(path: Path) -> str:
-    """The last line of a log that explains a failure; the last one at all when none does."""
+    """The last line of a log that explains a failure; without one, the last line."""
     return most_telling(_read(path)) or "(its log is empty)"
 
 
 def most_telling(lines: Iterable[str]) -> str:
-    """The last of the most telling lines, or nothing when all are blank."""
+    """The last of the most telling lines; empty if all are blank."""
     backwards = list(lines)[::-1]
     for pattern in _TELLING:
         for line in backwards:

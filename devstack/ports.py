@@ -1,4 +1,4 @@
-"""Ports of the local stack: the configured one, else last time's, else a free one; loopback only."""
+"""Ports of the local stack: configured, else the last used, else free ones; on loopback only."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LOOPBACK = "127.0.0.1"
 PATIENCE_S = 5.0
 DEFAULT = {"http": 80, "https": 443}
 
-# Below the range from which systems take the ports of outgoing connections (32768 on Linux, 49152 elsewhere),
-# so that a chosen port cannot be taken by a passing client before its server binds it.
+# These ports are below the range of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that
+# no client takes a chosen port before its server binds it.
 CHOSEN_FROM = range(20_000, 30_000)
 
 VARIABLES = {
@@ -27,14 +27,16 @@ VARIABLES = {
     "mlflow": "IRIS_PORT_MLFLOW",
     "airflow": "IRIS_PORT_AIRFLOW",
 }
-"""What listens, and the variable that fixes its port."""
+"""The servers, and the variable that sets the port of each."""
 
 
 def choose_ports(environ: Mapping[str, str], last: Mapping[str, int] | None = None) -> dict[str, int]:
-    """A port for everything that listens.
+    """Choose a port for each server.
 
-    :raises ConfigError: a variable is not a port.
-    :raises StackError: a configured port is taken; names it, its holder and what to change.
+    :param environ: the environment, with configured ports.
+    :param last: the ports of the last start, used again where they are free.
+    :raises ConfigError: a variable is not a port, or two are the same.
+    :raises StackError: a configured port is taken; the message names its holder and what to change.
     """
     declared = read_variables(StackVariables, environ)
     configured = {name: getattr(declared, f"port_{name.replace('-', '_')}") for name in VARIABLES}
@@ -49,9 +51,9 @@ def choose_ports(environ: Mapping[str, str], last: Mapping[str, int] | None = No
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could bind this port of the loopback interface now."""
+    """Whether a server can bind this port of the loopback interface now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a port whose last connections are still in TIME_WAIT is free.
+        # As servers do, so that a port with connections in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -61,9 +63,9 @@ def is_free(port: int) -> bool:
 
 
 def check_listening(*addresses: str) -> None:
-    """Raise unless something listens at each address.
+    """Check that a server listens at each address.
 
-    :raises StackError: nothing does.
+    :raises StackError: no server listens at an address.
     """
     for address in addresses:
         parts = urlsplit(address)
@@ -76,7 +78,7 @@ def check_listening(*addresses: str) -> None:
 
 
 def holder_of(port: int) -> str:
-    """Who listens on a port, as far as this user may know."""
+    """The process that listens on a port, as far as this user may see it."""
     try:
         for connection in psutil.net_connections("inet"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,)

@@ -1,8 +1,8 @@
-"""Child processes of the local stack: started in a session of their own, found again, ended for certain.
+"""Processes of the local stack: starts each in its own session, finds all of them again, and ends them.
 
 Airflow's supervised tasks leave their parent's process group, and a crash leaves orphans. So every process
-carries two marks in its environment, the stack's and the component's, which its descendants inherit, and
-all that carry them are found by a look at the process table.
+has two marks in its environment, the stack's and the component's. Its descendants inherit them, and all
+marked processes are found in the process table.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pydantic import BaseModel, ConfigDict
 STACK_MARK = "IRIS_STACK_ID"
 COMPONENT_MARK = "IRIS_STACK_COMPONENT"
 
-# Our own children by pid. Kept, because Python warns about, and then reaps, a child whose handle is dropped.
+# This process's children by pid. Handles are kept: Python warns about a dropped one and reaps the child.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
-# Two processes that got the same pid one after the other differ in their start by more than this.
+# The starts of two processes with the same pid are further apart than this.
 CLOCK_SLACK_S = 2.0
 
 
 class ProcessRef(BaseModel):
-    """One process for certain: a pid alone may be somebody else's by now. `created` in epoch seconds."""
+    """Identifies one process: its pid alone may have been given to another. `created` is in epoch seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +36,7 @@ class ProcessRef(BaseModel):
     created: float
 
     def process(self) -> psutil.Process | None:
-        """The process, while it is alive."""
+        """The process; None if it is no longer alive."""
         try:
             process = psutil.Process(self.pid)
             if abs(process.create_time() - self.created) > CLOCK_SLACK_S or is_dead(process):
@@ -47,7 +47,13 @@ class ProcessRef(BaseModel):
 
 
 def start(command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: Path) -> ProcessRef:
-    """Start a process as leader of its own session and group; its output is appended to `log`."""
+    """Start a process as leader of its own session and group.
+
+    :param command: the command and its arguments.
+    :param environ: the whole environment.
+    :param log: the file to which output is appended.
+    :param cwd: the working directory.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -64,13 +70,13 @@ def start(command: Sequence[str], environ: Mapping[str, str], log: Path, cwd: Pa
 
 
 def exit_code(ref: ProcessRef) -> int | None:
-    """How a child of this very process ended; none while it runs, or when it is not our child."""
+    """The exit code of a child of this process; None while it runs, or if it is no child of this process."""
     child = _children.get(ref.pid)
     return child.poll() if child else None
 
 
 def is_dead(process: psutil.Process) -> bool:
-    """Whether a process is gone, or only waits for its parent to notice that it is."""
+    """Whether a process has ended, even if its parent has not noticed it yet."""
     try:
         return not process.is_running() or process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except psutil.NoSuchProcess:
@@ -80,9 +86,12 @@ def is_dead(process: psutil.Process) -> bool:
 def members(
     stack_id: str, component: str | None = None, leader: ProcessRef | None = None
 ) -> list[psutil.Process]:
-    """Every living process of a stack, or of one component of it.
+    """Every living process of a stack, or of one of its components, except this process and its ancestors.
 
-    :param leader: adds its descendants and its session, marked or not (a child may clear its environment).
+    :param stack_id: the stack's mark.
+    :param component: the component; None for all.
+    :param leader: its descendants and its session are added, even unmarked: a child may clear its
+        environment.
     """
     found = {process.pid: process for process in _marked(stack_id, component)}
     if leader and (process := leader.process()):
@@ -93,9 +102,9 @@ def members(
 
 
 def end(processes: Iterable[psutil.Process], patience_s: float) -> list[int]:
-    """Ask to end (SIGTERM), wait at most `patience_s`, then insist (SIGKILL).
+    """End processes: send SIGTERM, wait at most `patience_s` seconds, then send SIGKILL.
 
-    Returns the pids of those that had to be killed.
+    :returns: the pids of the processes that had to be killed.
     """
     asked = list(processes)
     _signal(asked, signal.SIGTERM)
@@ -106,7 +115,7 @@ def end(processes: Iterable[psutil.Process], patience_s: float) -> list[int]:
 
 
 def wait_for_death(processes: Iterable[psutil.Process], bound_s: float) -> list[psutil.Process]:
-    """Wait until all are dead, at most `bound_s` seconds; returns the living ones."""
+    """Wait until all processes are dead, at most `bound_s` seconds; return those that still live."""
     deadline = time.monotonic() + bound_s
     alive = [process for process in processes if not _reaped(process)]
     while alive and time.monotonic() < deadline:

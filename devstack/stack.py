@@ -5,7 +5,8 @@
     stack.restart("scheduler")
     stack.down()
 
-It runs in the background and outlives the process that started it; `Stack` finds it again by `.iris/`.
+The stack runs in the background and outlives the process that started it; `Stack` finds it again through
+`.iris/`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ from iris_core.settings.variables import Settings, load_settings
 from iris_core.store.objects import ObjectStore
 
 PATIENCE_S = 3.0
-"""How long components may take to end before they are killed: nothing they do then is worth a wait.
+"""Seconds that components have to end before they are killed.
 
-Airflow's idle for five seconds after their work is done; decisions are safe whenever a process ends.
+Longer waits gain nothing: Airflow's components idle for five seconds after their work is done, and decisions
+are safe whenever a process ends.
 """
 
 LOCK_PATIENCE_S = 15.0
@@ -55,7 +57,7 @@ LOCK_PATIENCE_S = 15.0
 
 @dataclass(frozen=True)
 class ComponentStatus:
-    """One component as it is now; `pid` is None when it does not run."""
+    """The current state of one component; `pid` is None if it does not run."""
 
     name: str
     up: bool
@@ -66,7 +68,7 @@ class ComponentStatus:
 
 
 class Stack:
-    """The stack of one home. `environ` (default: this process's) gives settings, ports and `MINIO_BIN`."""
+    """The stack of one home. `environ` (default: this process's) holds settings, ports, `MINIO_BIN`."""
 
     def __init__(self, home: Home, environ: Mapping[str, str] | None = None) -> None:
         self.home = home
@@ -74,7 +76,7 @@ class Stack:
 
     @property
     def state(self) -> StackState | None:
-        """The running stack; none when nothing of it lives."""
+        """The state of the running stack; None if none of its processes lives."""
         state = load_state(self.home)
         return state if state and state.alive() else None
 
@@ -82,7 +84,7 @@ class Stack:
     def settings(self) -> Settings:
         """The settings that the running stack was started with.
 
-        :raises StackError: it was never started.
+        :raises StackError: the stack was never started.
         """
         values = read_environment(self.home)
         if not values:
@@ -90,7 +92,7 @@ class Stack:
         return load_settings(values)
 
     def workspace(self) -> Workspace:
-        """The running stack's store and ledger."""
+        """The workspace of the running stack."""
         return open_workspace(self.settings, access_from_settings(self.settings))
 
     def is_complete(self) -> bool:
@@ -99,9 +101,9 @@ class Stack:
         return state is not None and set(state.alive()) >= set(parts.NAMES)
 
     def running(self) -> StackState:
-        """The running stack, every component of it.
+        """The state of the running stack, if all its components live.
 
-        :raises StackError: it was taken down, or a component has died; quotes the end of its log.
+        :raises StackError: the stack was taken down, or a component has died; the message quotes its log.
         """
         state = self.state
         if not state:
@@ -114,7 +116,7 @@ class Stack:
         return state
 
     def status(self) -> list[ComponentStatus]:
-        """Every component, whether it runs or not."""
+        """The status of every component, whether it runs or not."""
         state = self.state
         return [self._status_of(name, state) for name in parts.NAMES]
 
@@ -131,7 +133,9 @@ class Stack:
         )
 
     def up(self, report: Report = tell_nobody) -> StackState:
-        """Start what does not run and wait until all is healthy; whatever goes wrong, what was started ends.
+        """Start the components that do not run, and wait until all are healthy.
+
+        If starting a stopped stack fails, everything that was started is ended again.
 
         :raises StackError: a port is taken, a tool is missing, a component died or is not healthy in time.
         """
@@ -148,19 +152,25 @@ class Stack:
             return state
 
     def down(self, report: Report = tell_nobody) -> list[str]:
-        """End every process of the stack, also after a crash; data stays. Names what had to be killed."""
+        """End every process of the stack, also after a crash. Data stays.
+
+        :returns: names of the components that had to be killed.
+        """
         with self._locked("down"):
             return self._end_all(report)
 
     def kill(self, component: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to a component's main process only, as a crash would; its children are on their own.
+        """Send a signal to a component's main process alone, to imitate a crash; its children are not ended.
 
-        :raises StackError: it does not run.
+        :raises StackError: the component does not run.
         """
         self._leader(component).send_signal(number)
 
     def restart(self, component: str, report: Report = tell_nobody) -> None:
-        """End a component with all its descendants, start it again and wait until it is healthy."""
+        """End a component with all its descendants, start it again, and wait until it is healthy.
+
+        :raises StackError: the stack does not run, or the component does not become healthy.
+        """
         with self._locked("restart"):
             state = self.state
             if not state:
@@ -172,9 +182,9 @@ class Stack:
             )
 
     def reset(self) -> None:
-        """Delete everything the stack ever stored.
+        """Delete everything that the stack has stored.
 
-        :raises StackError: it runs.
+        :raises StackError: the stack runs.
         """
         if self.state:
             raise StackError(f"The stack in {self.home.root} runs. End it with `make down` first.")
@@ -184,7 +194,7 @@ class Stack:
             shutil.rmtree(self.home.root)
 
     def _fresh(self) -> StackState:
-        """A stack that has nothing running yet: leftovers ended, ports chosen, files written."""
+        """Prepare a start: end leftover processes, choose ports, and write files; return the new state."""
         self._sweep()
         last = load_state(self.home)
         ports = choose_ports(self._environ, last.ports if last else None)
@@ -222,7 +232,7 @@ class Stack:
         return process
 
     def _end_all(self, report: Report) -> list[str]:
-        """First what runs tasks, then the servers they report to, then whatever is left with our mark."""
+        """End first the components that run tasks, then the servers, then all other marked processes."""
         state = load_state(self.home)
         killed: list[str] = []
         for wave in (parts.RUNNERS, parts.SERVERS):
@@ -234,7 +244,7 @@ class Stack:
         return killed
 
     def _end(self, names: Iterable[str], state: StackState | None, report: Report = tell_nobody) -> list[str]:
-        """End some components side by side."""
+        """End several components at once; return the names of those that had to be killed."""
         began = time.monotonic()
         owners: dict[int, str] = {}
         found: dict[int, psutil.Process] = {}
@@ -252,13 +262,13 @@ class Stack:
         return sorted({owners[pid] for pid in stubborn})
 
     def _sweep(self) -> None:
-        """End everything that carries this stack's mark, whatever it calls itself."""
+        """End every process with this stack's mark."""
         if self.home.root.exists():
             processes.end(processes.members(self.home.identity()), 1.0)
 
     @contextmanager
     def _locked(self, purpose: str) -> Iterator[None]:
-        """One change of the stack at a time."""
+        """Hold the stack's lock, so that only one command changes the stack at a time."""
         self.home.root.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.home.lock, timeout=LOCK_PATIENCE_S):

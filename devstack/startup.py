@@ -1,4 +1,4 @@
-"""Bring components up side by side, each as soon as what it waits for is healthy."""
+"""Starts components at the same time, each as soon as those that it waits for are healthy."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ POLL_S = 0.2
 
 Phase = Literal["starting", "healthy", "stopping", "stopped"]
 Report = Callable[[str, Phase, float], None]
-"""Told of a component's progress: its name, where it is, and seconds since it began."""
+"""Called with a component's progress: its name, its phase, and the seconds since it began."""
 
 
 def tell_nobody(_component: str, _phase: Phase, _seconds: float) -> None:
-    """A report for callers that do not watch."""
+    """A report that shows nothing."""
 
 
 @dataclass
 class Startup:
-    """One start of a stack; `state` is saved after every process, so that a crash here orphans nothing.
+    """One start of a stack. `state` is saved after each started process, so that none is lost in a crash.
 
-    `environ` is each component's whole environment, less its marks.
+    `environ` is each component's whole environment, without its marks.
     """
 
     home: Home
@@ -41,9 +41,9 @@ class Startup:
     report: Report = tell_nobody
 
     def bring_up(self, components: Sequence[Component]) -> None:
-        """Start what is not alive and wait until everything is healthy.
+        """Start the components that are not alive, and wait until all are healthy.
 
-        :raises StackError: a component died or did not become healthy in time; quotes its log.
+        :raises StackError: a component died or did not become healthy in time; the message quotes its log.
         """
         waiting = {component.name: component for component in components if component.needed}
         self._adopt(waiting)
@@ -54,7 +54,7 @@ class Startup:
             time.sleep(POLL_S if waiting else 0)
 
     def _adopt(self, waiting: Mapping[str, Component]) -> None:
-        """Forget the components whose process is gone."""
+        """Forget components whose process is gone, and report those that live as starting."""
         alive = set(self.state.alive())
         for name in set(self.state.components) - alive:
             del self.state.components[name]
@@ -64,7 +64,7 @@ class Startup:
                 self.report(name, "starting", 0.0)
 
     def _advance(self, component: Component, blocked: bool) -> bool:
-        """Take one step; true when the component is healthy."""
+        """Take one step with a component; return whether it is healthy."""
         running = self.state.components.get(component.name)
         if not running:
             if not blocked:
@@ -119,7 +119,10 @@ class Startup:
 
 
 def use_write_ahead_log(database: Path) -> None:
-    """Let readers of a sqlite database not wait for its writer: Airflow's components share one."""
+    """Switch a sqlite database to a write-ahead log, so that its readers do not wait for a writer.
+
+    Airflow's components share one database.
+    """
     database.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(database)
     try:

@@ -1,4 +1,4 @@
-"""What is known about the stack that runs, or ran last: `.iris/stack.json`."""
+"""The state of the running stack, or of the last one: `.iris/stack.json`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devstack.processes import ProcessRef
 
 
 class ComponentState(BaseModel):
-    """One component's process, which leads its own session."""
+    """One component's process, which is the leader of its own session."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +21,7 @@ class ComponentState(BaseModel):
 
 
 class StackState(BaseModel):
-    """The stack's ports, addresses and processes; `id` marks everything that belongs to it."""
+    """The stack's ports, addresses and processes; `id` is the mark of its processes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,9 +37,9 @@ class StackState(BaseModel):
 
 
 def load_state(home: Home) -> StackState | None:
-    """The state as last written; none when there is none that can be read.
+    """The stored state; None if there is none, or it cannot be read.
 
-    Unreadable counts as none: processes are found by their mark, so nothing is lost with the file.
+    Nothing is lost with an unreadable file, because processes are found by their mark.
     """
     try:
         return StackState.model_validate_json(home.state.read_bytes())
@@ -48,5 +48,5 @@ def load_state(home: Home) -> StackState | None:
 
 
 def save_state(home: Home, state: StackState) -> None:
-    """Write the state, at once."""
+    """Write the state atomically."""
     write_file(home.state, state.model_dump_json(indent=1) + "\n")

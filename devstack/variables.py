@@ -1,4 +1,4 @@
-"""What the local stack reads beside the pipelines' settings."""
+"""Variables that the local stack reads besides the pipelines' settings."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ Port = Annotated[int, BeforeValidator(_port)]
 
 
 class StackVariables(Declared):
-    """Where the stack lives, and what it listens on."""
+    """The stack's folder, ports, and object store."""
 
     home: str = variable(
         "IRIS_HOME", "", "where the local stack keeps its state", ".iris", computed="`.iris`"

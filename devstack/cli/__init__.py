@@ -1,6 +1,6 @@
-"""What the local stack adds to `iris`: `up`, `down`, `status`, `reset`, `demo`, and its environment.
+"""Commands that the local stack adds to `iris` (`up`, `down`, `status`, `reset`, `demo`), and its variables.
 
-Importing this fails when a package of the extra `local` is not installed; `iris` then says so.
+Importing this module fails if a package of the extra `local` is not installed; `iris` then says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ for module in EXTRA:
 
 
 def running_environment() -> Mapping[str, str] | None:
-    """The variables of this checkout's stack, or of the one in `$IRIS_HOME`; None when it does not run."""
+    """The variables of this checkout's stack, or of the one in `$IRIS_HOME`; None if it does not run."""
     from devstack.environment import read_environment
     from devstack.home import find_home
     from devstack.stack import Stack

@@ -25,8 +25,9 @@ def demo(
 ) -> None:
     """Upload Iris and watch it become a model, scores and a drift verdict; then shift it and see the verdict.
 
-    Starts the stack unless it runs, and leaves it running to look at; with --compose, plays on that one. What
-    was seen is also in [bold].iris/demo.json[/]. Exit code 1, and which hop, when something does not arrive.
+    Starts the stack unless it runs, and leaves it running for you to look at; with --compose, uses that
+    stack. The result is also in [bold].iris/demo.json[/]. Exit code 1 if a hop does not arrive; the message
+    names it.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""What a person sees while the stack starts and the demo plays."""
+"""Shows the progress of the stack's start and of the demo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from devstack.hops import Hop
     from devstack.startup import Phase
 
-# The Airflow asset graph is what to open first: it is the picture of the whole system.
+# Readers should open Airflow's asset graph first: it shows the whole system.
 _LINK_NAMES = {
     "airflow": "Airflow",
     "airflow_asset_graph": "Airflow asset graph",
@@ -33,7 +33,12 @@ class Stage(Screen):
         self._awaited: set[str] = set()
 
     def component(self, name: str, phase: Phase, seconds: float) -> None:
-        """A component's progress."""
+        """Show a component's progress.
+
+        :param name: the component.
+        :param phase: what it does now.
+        :param seconds: seconds since it began.
+        """
         if phase in ("starting", "stopping"):
             self._awaited.add(name)
         else:
@@ -43,20 +48,20 @@ class Stage(Screen):
             self.say(f"waiting for {', '.join(sorted(self._awaited))}")
 
     def act(self, name: str, what: str) -> None:
-        """An act begins."""
+        """Show that an act begins."""
         self.console.print(f"\n[bold]{name}[/] {what}")
 
     def hop(self, hop: Hop) -> None:
-        """A hop was seen."""
+        """Show a hop that was seen."""
         told = _TELLING[hop.name](hop.facts)
         self.console.print(f"  [green]✓[/] {hop.seconds_since_upload:6.2f} s  [bold]{hop.name:<12}[/] {told}")
 
     def waiting(self, what: str, seconds: float) -> None:
-        """Something is awaited, for so long already."""
+        """Show what is awaited, and for how many seconds already."""
         self.say(f"waiting for {what}, {seconds:.0f} s")
 
     def links(self, links: Mapping[str, str]) -> None:
-        """Addresses to open, one a line."""
+        """Print links to open, one per line."""
         for name, address in links.items():
             if label := _LINK_NAMES.get(name):
                 self.console.print(f"  {label:<22} [link={address}]{escape(address)}[/]")

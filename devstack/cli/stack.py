@@ -24,10 +24,10 @@ NEWEST = 8
 def up() -> None:
     """Start the local stack and leave it running: object store, MLflow, Airflow.
 
-    Everything it writes lies in [bold].iris/[/] (or $IRIS_HOME). Data and credentials survive down and up.
-    Ports are chosen free; fix them with IRIS_PORT_AIRFLOW, IRIS_PORT_MLFLOW, IRIS_PORT_STORE,
+    All its files are in [bold].iris/[/] (or $IRIS_HOME). Data and credentials survive down and up.
+    It chooses free ports; set them with IRIS_PORT_AIRFLOW, IRIS_PORT_MLFLOW, IRIS_PORT_STORE,
     IRIS_PORT_STORE_CONSOLE.
-    A real MinIO is used when MINIO_BIN names its binary, or when `minio` is on the PATH.
+    It uses a real MinIO if MINIO_BIN names its binary, or if `minio` is on the PATH.
 
     Examples:
 
@@ -50,7 +50,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """End every process of the local stack, also after a crash; data stays for the next up.
+    """End every process of the local stack, also after a crash. Data stays for the next up.
 
     Examples:
 
@@ -65,7 +65,7 @@ def down() -> None:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what runs, where, and the newest decisions. Exit code 3 when not everything runs.
+    """Show the components, their addresses and the newest decisions. Exit code 3 unless all components run.
 
     Examples:
 
@@ -89,7 +89,7 @@ def reset(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="End a running stack first.")] = False,
 ) -> None:
-    """Delete everything the local stack stored: objects, models, runs, reports, logs, credentials.
+    """Delete everything that the local stack has stored: objects, models, runs, reports, logs, credentials.
 
     Examples:
 
@@ -111,7 +111,7 @@ def reset(
 def local_stack() -> Stack:
     """The stack of this checkout, or of `$IRIS_HOME`.
 
-    :raises StackError: another one was chosen with --compose.
+    :raises StackError: another stack was chosen with --compose.
     """
     from devstack.home import find_home
     from devstack.stack import Stack
@@ -126,7 +126,7 @@ def local_stack() -> Stack:
 
 
 def start(stack: Stack, screen: Stage) -> None:
-    """Start the stack and show how; Ctrl-C or a TERM ends what was started."""
+    """Start the stack and show the progress; Ctrl-C or SIGTERM ends what was started."""
     with interruptible(), screen.awaiting("starting the stack"):
         state = stack.up(screen.component)
     longest = max((c.healthy_after_s or 0.0 for c in state.components.values()), default=0.0)
@@ -135,12 +135,12 @@ def start(stack: Stack, screen: Stage) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let a TERM or a closed terminal clean up like Ctrl-C does."""
+    """Make SIGTERM and a closed terminal clean up as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    # A signal that is ignored stays so: nohup means it.
+    # An ignored signal stays ignored, as nohup wants it.
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, interrupt) for number in numbers}
     try:

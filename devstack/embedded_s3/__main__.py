@@ -24,9 +24,9 @@ def main(
 ) -> None:
     """Serve S3 with MinIO's bucket notifications (listen API) until SIGTERM or SIGINT.
 
-    Prints one line, `listening on http://127.0.0.1:9000`, when it is ready. Exit code 2: it could not start;
-    the reason is on stderr. Clients use path-style addressing, any region and any secret key: only the access
-    key is compared.
+    Prints one line, `listening on http://127.0.0.1:9000`, when it is ready. Exit code 2 if it cannot start;
+    then the reason is on stderr. Clients must use path-style addressing, with any region and any secret key:
+    only the access key is checked.
     """
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     try:

@@ -1,4 +1,4 @@
-"""What a request means in S3 terms, and which requests this store answers. Pure."""
+"""Parses requests into S3 calls, and decides which calls this store answers. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARAMETER = re.compile(
     r"|suffix|versionId|x-id|max-(keys|parts|uploads)|((key|part-number|upload-id|version-id)-)?marker"
     r"|X-Amz-.+|response-.+"
 )
-"""Query names that say how; any other names another operation."""
+"""Query names that only modify an operation; any other name means another operation."""
 
 _BUCKET = frozenset(
     [(method, "") for method in ("GET", "HEAD", "PUT", "DELETE")]
@@ -42,10 +42,10 @@ _OBJECT = {
     ("POST", "uploadId"): "s3:ObjectCreated:CompleteMultipartUpload",
     ("DELETE", "uploadId"): None,
 }
-"""What may be asked of an object, and the event that it causes; for removals see `events.removal`."""
+"""Supported calls about an object, and the event that each causes; for removals see `events.removal`."""
 
 _REFUSED_HEADERS = ("x-amz-object-lock-", "x-amz-bucket-object-lock-", "x-amz-server-side-encryption")
-"""Beginnings of headers that ask for what is not there; ignoring them would be a lie."""
+"""Beginnings of headers that ask for features this store lacks; such calls are refused, not ignored."""
 
 _ERRORS = {
     "AccessDenied": (403, "Access Denied."),
@@ -75,7 +75,7 @@ class Call:
 
     @property
     def subresource(self) -> str:
-        """What of a bucket or an object is meant: "" for itself, `tagging`, …; several are joined."""
+        """The part of the bucket or object: "" for itself, `tagging`, …; several are joined."""
         return "&".join(sorted(name for name in self.query if not _PARAMETER.fullmatch(name)))
 
     @property
@@ -92,7 +92,7 @@ class Call:
 
     @property
     def is_part_upload(self) -> bool:
-        """Of bytes that come with the request, not of a part of another object."""
+        """Whether the call uploads a part whose bytes come with the request, not from another object."""
         copies = "x-amz-copy-source" in self.headers
         return self.method == "PUT" and self.subresource == "uploadId" and not copies
 
@@ -102,24 +102,24 @@ class Call:
 
     @property
     def event(self) -> str | None:
-        """The event that it causes when it is accepted; None for a removal and for what is silent."""
+        """The event that the accepted call causes; None for removals, and for calls without an event."""
         name = _OBJECT.get((self.method, self.subresource)) if self.key else None
         copies = name == "s3:ObjectCreated:Put" and "x-amz-copy-source" in self.headers
         return "s3:ObjectCreated:Copy" if copies else name
 
     def access_key(self) -> str | None:
-        """The access key that signed, in a header or a presigned query; the signature is not looked at."""
+        """The access key in the header or the presigned query; the signature is not verified."""
         found = _CREDENTIAL.match(self.headers.get("authorization", ""))
         credential = found[1] if found else self.first("X-Amz-Credential")
         return credential.partition("/")[0] if credential else None
 
 
 def parse_call(method: str, raw_uri: str, headers: Mapping[str, str] | None = None) -> Call:
-    """The call that a request means.
+    """Parse a request into a call.
 
     :param method: GET, PUT, …
-    :param raw_uri: path and query as they came over the wire, still escaped.
-    :param headers: by lower-case names.
+    :param raw_uri: path and query as received, still escaped.
+    :param headers: the headers, by lower-case names.
     """
     path, _, query = raw_uri.partition("?")
     bucket, _, key = unquote(path).removeprefix("/").partition("/")
@@ -127,7 +127,7 @@ def parse_call(method: str, raw_uri: str, headers: Mapping[str, str] | None = No
 
 
 def refusal(call: Call, access_keys: frozenset[str]) -> str | None:
-    """The error code for a call that nobody may make, or that this store does not know; else None."""
+    """The error code for a call that is not allowed or not supported; None for others."""
     signed_v2 = _SIGNATURE_V2.match(call.headers.get("authorization", "")) or "AWSAccessKeyId" in call.query
     if not signed_v2 and call.access_key() not in access_keys:
         return "InvalidAccessKeyId" if call.access_key() else "AccessDenied"
@@ -138,7 +138,7 @@ def refusal(call: Call, access_keys: frozenset[str]) -> str | None:
 
 
 def error_answer(code: str, call: Call) -> Answer:
-    """S3's XML for an error that the store gives by itself."""
+    """S3's XML answer for an error of the store itself."""
     status, message = _ERRORS[code]
     resource = escape(f"/{call.bucket}/{call.key}".rstrip("/"))
     body = (
@@ -149,7 +149,7 @@ def error_answer(code: str, call: Call) -> Answer:
 
 
 def bulk_delete_targets(body: bytes) -> list[tuple[str, str | None]]:
-    """Key and version id of each object in a DeleteObjects body; empty when it is not such XML."""
+    """Key and version id of each object in a DeleteObjects body; empty if it is no such XML."""
     try:
         root = ElementTree.fromstring(body)  # noqa: S314 - expat bounds entities; moto parses it anyway
     except ElementTree.ParseError:

@@ -1,9 +1,9 @@
-"""Between moto's memory and the disk: writes what changed, and rebuilds the memory on start.
+"""Saves changes of moto's memory to the disk, and rebuilds the memory on start.
 
-The memory is the truth while the process lives; what a call changed is saved before its answer goes out.
-Survives a restart: bytes, version ids, etags, LastModified, delete markers, order of versions, metadata,
-content type, tags, storage class, checksums; of buckets: creation date, versioning and lifecycle. Does not:
-multipart uploads in progress.
+While the process lives, the memory is authoritative; the changes of a call are saved before it is answered.
+These survive a restart: bytes, version ids, etags, LastModified, delete markers, the order of versions,
+metadata, content type, tags, storage class, checksums; of buckets creation date, versioning and lifecycle.
+Multipart uploads in progress do not.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _FIELDS = (
     *("checksum_algorithm", "checksum_type", "checksum_value", "checksum_parts"),
 )
 _CONFIGURATIONS = ("versioning", "lifecycle")
-"""Of a bucket: kept as their requests' bodies, and asked of moto again on start."""
+"""Configurations of a bucket; stored as bodies of requests, which are sent to moto again on start."""
 
 
 class Catalog:
-    """moto's buckets with their disk. One per process: moto's backends are global."""
+    """moto's buckets and their disk. There is one per process, because moto's backends are global."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
@@ -46,16 +46,16 @@ class Catalog:
             self._restore_version(uid, bucket, key, record)
 
     def next_sequencer(self) -> int:
-        """A number in nanoseconds, higher than every one before it."""
+        """A number (nanoseconds) that is higher than all returned before."""
         self._last = max(self._last + 1, time.time_ns())
         return self._last
 
     def bucket(self, name: str) -> models.FakeBucket | None:
-        """moto's bucket of this name."""
+        """moto's bucket with this name; None if there is none."""
         return self._backend.buckets.get(name)
 
     def versioning(self, bucket: str) -> str | None:
-        """The bucket's status; None when it never had one."""
+        """The bucket's versioning status; None if it never had one."""
         found = self.bucket(bucket)
         return found.versioning_status if found else None
 
@@ -65,7 +65,7 @@ class Catalog:
         return list(found.keys.getlist(key, [])) if found else []
 
     def save_bucket(self, call: Call, body: bytes) -> None:
-        """Keep what a call changed of its bucket."""
+        """Save the changes that a call made to its bucket."""
         found, config = self.bucket(call.bucket), self._configs.pop(call.bucket, None)
         if found:
             config = config or {"created": found.creation_date.isoformat()}
@@ -75,11 +75,11 @@ class Catalog:
         self._disk.save_bucket(call.bucket, config if found else None)
 
     def save_key(self, bucket: str, key: str, before: Sequence[Any]) -> None:
-        """Keep what changed among the key's versions.
+        """Save the changes among a key's versions.
 
         :param bucket: the bucket's name.
         :param key: the key.
-        :param before: its versions before the call.
+        :param before: the key's versions before the call.
         """
         changed, versions = [], self.versions(bucket, key)
         for one in versions:

@@ -1,12 +1,12 @@
-"""What the store keeps: a file per object version, and a sqlite database that names them. Knows no S3.
+"""The store's files: one for each object version, and a sqlite database that names them. Knows nothing of S3.
 
     DATA/lock            held while a store runs on DATA
     DATA/catalog.db      buckets, and versions with their records
     DATA/payloads/ab/…   the bytes of one object version, named by its uid
 
-A payload is complete before the row that names it is committed, and is removed only after the row is gone:
-whatever the process is doing when it is killed, a restart finds every acknowledged version and nothing
-half-written. There is no fsync: safe against a killed process, not against a power failure.
+A payload is complete before the row that names it is committed, and is removed only after the row is deleted.
+So after a kill at any moment a restart finds every acknowledged version, and none that is half-written. There
+is no fsync: the data survives a killed process, but not a power failure.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from iris_core.errors import StackError
 log = logging.getLogger(__name__)
 
 Row = tuple[str, str, str, dict[str, Any]]
-"""Uid, bucket, key and record of a version; `size` of the record is its payload's."""
+"""Uid, bucket, key and record of a version; the record's `size` is that of the payload."""
 
 _SCHEMA = """
 PRAGMA journal_mode=WAL;
@@ -37,9 +37,9 @@ CREATE TABLE IF NOT EXISTS versions (uid TEXT PRIMARY KEY, bucket TEXT, key TEXT
 
 
 class Disk:
-    """One data directory, opened and tidied: payloads without a row go, and so do rows without their payload.
+    """One data directory. Opening it removes payloads without a row, and rows without their payload.
 
-    :raises StackError: the directory was written by an earlier version, or is damaged.
+    :raises StackError: an earlier version wrote the directory, or it is damaged.
     """
 
     def __init__(self, root: Path) -> None:
@@ -63,12 +63,12 @@ class Disk:
         return {name: json.loads(config) for name, config in rows}
 
     def versions(self) -> Iterator[Row]:
-        """All versions; those of a key in the order in which they came."""
+        """All versions; those of a key in the order in which they were written."""
         for *names, record in self._db.execute("SELECT * FROM versions ORDER BY rowid"):
             yield *names, json.loads(record)
 
     def save_bucket(self, name: str, config: Mapping[str, Any] | None) -> None:
-        """Keep a bucket's configuration; None forgets the bucket."""
+        """Save a bucket's configuration; None deletes the bucket."""
         with self._db as db:
             if config is None:
                 db.execute("DELETE FROM buckets WHERE name = ?", [name])
@@ -76,10 +76,10 @@ class Disk:
                 db.execute("REPLACE INTO buckets VALUES (?, ?)", [name, json.dumps(config)])
 
     def save_versions(self, changed: Sequence[Row], gone: Sequence[str]) -> None:
-        """Keep what changed and forget what is gone, at once; then remove the payloads that are free.
+        """Save and delete versions in one transaction; then remove the payloads that are no longer used.
 
         :param changed: new and changed versions.
-        :param gone: uids.
+        :param gone: uids of deleted versions.
         """
         with self._db as db:
             db.executemany(
@@ -92,7 +92,7 @@ class Disk:
             self.path(self._condemned.popleft()).unlink(missing_ok=True)
 
     def path(self, uid: str) -> Path:
-        """Where a version's payload lies."""
+        """The file of a version's payload."""
         return self._payloads / uid[:2] / uid
 
     def write(self, uid: str, data: bytes) -> None:
@@ -102,7 +102,7 @@ class Disk:
         path.write_bytes(data)
 
     def join(self, uid: str, parts: Sequence[str]) -> int:
-        """Write a payload that is other payloads, one after the other; returns its size."""
+        """Write a payload that joins other payloads; return its size in bytes."""
         path = self.path(uid)
         path.parent.mkdir(exist_ok=True)
         with path.open("wb") as target:
@@ -112,7 +112,7 @@ class Disk:
             return target.tell()
 
     def condemn(self, uid: str) -> None:
-        """Remove a payload with the next `save_versions`, when no row names it any more."""
+        """Let the next `save_versions` remove a payload, once no row names it."""
         self._condemned.append(uid)
 
     def _tidy(self) -> None:

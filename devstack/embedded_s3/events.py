@@ -1,7 +1,7 @@
-"""Events in the shape MinIO's listen API sends them. Pure.
+"""Events in the form in which MinIO's listen API sends them. Pure functions.
 
 The reference is tests/fixtures/minio-records: MinIO RELEASE.2025-10-15T17-29-55Z. Keys are raw, `size` is
-absent for 0 bytes, removals carry neither etag nor metadata. `responseElements` lacks the answer's length.
+absent for 0 bytes, and removals have neither etag nor metadata. `responseElements` lacks the answer's length.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _SENT = {
     "ObjectRemoved": ("Delete", "DeleteMarkerCreated", "NoOP"),
 }
 EVENT_NAMES = frozenset(f"s3:{kind}:{name}" for kind, names in _SENT.items() for name in (*names, "*"))
-"""What a listener may ask for: the events that are sent here, and all of a kind."""
+"""Event names that a listener may ask for: those that this store sends, and a wildcard for each kind."""
 
-# Headers that MinIO reports beside the X-Amz-Meta- ones.
+# Headers that MinIO reports besides those with X-Amz-Meta-.
 _REPORTED = re.compile(r"content-(type|encoding|disposition|language)|cache-control|expires")
 
 
 class Version(Protocol):
-    """A version of a key, or a delete marker; `version_id` is "null" outside versioning."""
+    """A version of a key, or a delete marker; `version_id` is "null" without versioning."""
 
     version_id: str
     sequencer: int
@@ -46,7 +46,7 @@ class Version(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to a key. `facts` are the fields of MinIO's `s3.object` beside key and sequencer."""
+    """An event about a key. `facts` are the fields of MinIO's `s3.object` besides key and sequencer."""
 
     name: str
     bucket: str
@@ -58,12 +58,12 @@ class Event:
 def removal(
     key: str, target: str | None, before: Sequence[Version], after: Sequence[Version]
 ) -> tuple[str, str | None, int | None]:
-    """The event of an accepted removal: its name, version id, and sequencer when it made a delete marker.
+    """The event of an accepted removal: name, version id, and the sequencer if it made a delete marker.
 
-    :param key: of the object.
-    :param target: the version id that the request names.
-    :param before: the key's versions before it, oldest first.
-    :param after: and after it.
+    :param key: the object's key.
+    :param target: the version id in the request.
+    :param before: the key's versions before the removal, oldest first.
+    :param after: the key's versions after it, oldest first.
     """
     known, left = {one.version_id for one in before}, {one.version_id for one in after}
     for one in after:
@@ -71,17 +71,17 @@ def removal(
             return MARKER_MADE, one.version_id, one.sequencer
     for one in reversed(before):
         if one.version_id not in left:
-            # MinIO tells the removal of a marker, which brings the object back, like its making.
+            # MinIO reports the removal of a marker, which brings the object back, like its creation.
             name = MARKER_MADE if one.is_marker else DELETED
             return name, reported_version(key, one.version_id, versioned=False), None
     return NOTHING_REMOVED, target, None
 
 
 def reported_version(key: str, version_id: str, versioned: bool) -> str | None:
-    """The version id that an event names: of buckets without versioning only that of a folder marker.
+    """The version id in an event. Without versioning only an event about a folder marker has one.
 
-    :param key: of the object.
-    :param version_id: its version's.
+    :param key: the object's key.
+    :param version_id: the version's id.
     :param versioned: whether the bucket has, or had, versioning.
     """
     is_named = versioned or version_id != NULL_VERSION or key.endswith("/")
@@ -89,7 +89,7 @@ def reported_version(key: str, version_id: str, versioned: bool) -> str | None:
 
 
 def reported_metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Stored headers as MinIO reports them: `X-Amz-Meta-Owner` capitalised, the known others lower case."""
+    """Stored headers as MinIO reports them: `X-Amz-Meta-Owner` capitalised, others in lower case."""
     reported = {}
     for name, value in headers.items():
         lower = name.lower()
@@ -103,9 +103,9 @@ def reported_metadata(headers: Mapping[str, str]) -> dict[str, str]:
 def event_line(event: Event, call: Call, source_ip: str, endpoint: str) -> bytes:
     """The event as one line of the stream.
 
-    :param event: what happened.
-    :param call: what caused it.
-    :param source_ip: where that came from.
+    :param event: the event.
+    :param call: the call that caused it.
+    :param source_ip: the address of the call's client.
     :param endpoint: this server's address.
     """
     now, owner = datetime.now(UTC), {"principalId": call.access_key() or ""}

@@ -1,8 +1,8 @@
-"""Who listens to what. Lives in the server's event loop; not for other threads.
+"""Listeners and their queues. Used only in the server's event loop, never in other threads.
 
-Publishing never waits: a listener that lets its queue (`QUEUE_LIMIT` lines) fill up is disconnected, so that
-it knows it lost events and lists the bucket when it returns. (MinIO drops events silently there; an open
-stream that lacks events would be the worse lie.)
+Publishing never waits: a listener whose queue (`QUEUE_LIMIT` lines) is full is disconnected. So it knows that
+it has lost events, and lists the bucket when it returns. (MinIO silently drops events instead; an open stream
+that lacks events is worse.)
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from devstack.embedded_s3.events import EVENT_NAMES, Event
 QUEUE_LIMIT = 20_000
 
 PING_LINE = b'{"Records":null}\n'
-# MinIO's: a client without `ping` gets a space every half second, which JSON readers skip.
+# As in MinIO, a client without `ping` gets a space every half second, which JSON readers skip.
 KEEP_ALIVE = b" "
 KEEP_ALIVE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a listener asked for; no wildcards in prefix and suffix. An idle stream says `idle`."""
+    """A listener's request, without wildcards. An idle stream sends `idle` every `idle_s` seconds."""
 
     bucket: str
     events: tuple[str, ...]
@@ -35,7 +35,7 @@ class Wanted:
     idle_s: float = KEEP_ALIVE_S
 
     def matches(self, event: Event) -> bool:
-        """Prefix and suffix must not share characters: MinIO matches the pattern `prefix*suffix`."""
+        """Whether the listener wants an event. MinIO matches `prefix*suffix`, so the two must not overlap."""
         kind = event.name.rpartition(":")[0]
         return (
             event.bucket == self.bucket
@@ -47,7 +47,7 @@ class Wanted:
 
 
 def wanted(call: Call) -> Wanted | str:
-    """What a listen request asks for, or the error code that answers it."""
+    """Parse a listen request; return the error code if it is invalid."""
     ping, names = call.first("ping"), call.query["events"]
     if not set(names) <= EVENT_NAMES:
         return "InvalidArgument"
@@ -59,7 +59,7 @@ def wanted(call: Call) -> Wanted | str:
 
 
 class Listener:
-    """One listener's queue; `hang_up` is called when it overflows, and must end a send that is blocked."""
+    """One listener's queue. If it overflows, `hang_up` is called, which must end a blocked send."""
 
     def __init__(self, asked: Wanted, hang_up: Callable[[], None], limit: int = QUEUE_LIMIT) -> None:
         self.asked = asked
@@ -70,7 +70,7 @@ class Listener:
         self._changed = asyncio.Event()
 
     def offer(self, line: bytes) -> None:
-        """Queue a line; ends the listener when the queue is full."""
+        """Queue a line; if the queue is full, end the listener."""
         if len(self._lines) < self._limit:
             self._lines.append(line)
             self._changed.set()
@@ -79,12 +79,12 @@ class Listener:
             self._hang_up()
 
     def close(self) -> None:
-        """Let `lines` end."""
+        """Make `lines` end."""
         self.closed = True
         self._changed.set()
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """An idle line at once, then what was queued, joined; an idle line after each idle while."""
+        """Yield an idle line at once, then queued lines, joined, and an idle line after each idle time."""
         yield self.asked.idle
         while self._lines or not self.closed:
             try:
@@ -101,13 +101,13 @@ class Listener:
 
 
 class Broker:
-    """Hands each event to the listeners that want it."""
+    """Passes each event to the listeners that want it."""
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
 
     def publish(self, event: Event, line: Callable[[], bytes]) -> None:
-        """Queue an event's line; it is made when somebody wants it."""
+        """Queue an event's line for the listeners that want it; `line` is called only if there are any."""
         wanting = [listener for listener in self.listeners if listener.asked.matches(event)]
         made = line() if wanting else b""
         for listener in wanting:

@@ -1,10 +1,10 @@
-"""moto's S3, called without its server, and made fit for a store that keeps its objects on disk.
+"""Calls moto's S3 without its server, and adapts it to a store with objects on disk.
 
-Calls come one at a time but for part uploads. What moto is shown differently:
-- credentials and host, from which it takes account, partition, region and even the bucket;
-- `If-Match` without quotes, which its HEAD refuses; a region for a new bucket, which it may refuse;
-- `versionId=null` on a bucket that never was versioned, which it answers with 400;
-- the removal of a folder marker (`dir/`), which MinIO does not version: it names the null version.
+Calls come one at a time, except part uploads. These are changed before moto sees them:
+- credentials and host, from which moto takes account, partition, region and even the bucket;
+- `If-Match` without quotes, which moto's HEAD refuses, and the region of a new bucket, which moto may refuse;
+- `versionId=null` on a bucket that was never versioned, which moto answers with 400;
+- the removal of a folder marker (`dir/`), which MinIO does not version: it gets the null version.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ _AUTHORIZATION = (
 )
 _KEYS = {"Key", "Prefix", "KeyMarker", "NextKeyMarker"}
 _NOT_METADATA = frozenset({"x-amz-content-sha256", "content-md5"})
-"""Request headers that moto would send back on every GET."""
+"""Request headers that moto would store and send back with every GET."""
 
 
 class _Request(Request):
-    """An object's bytes stay bytes, whatever its content type is."""
+    """A request whose body stays bytes, whatever its content type."""
 
     want_form_data_parsed = False
 
 
 class _Response(S3Response):
-    """Keys in a listing of versions are escaped where that is asked for: not every key can stand in XML."""
+    """Escapes the keys in a listing of versions if the client asks for it: XML cannot hold every key."""
 
     def serialized(self, action_result: ActionResult) -> Any:
         found: Any = action_result.result
@@ -57,14 +57,14 @@ class _Response(S3Response):
 
 
 class Parts(tuple[str, ...]):
-    """The uids of what a multipart upload is made of, in place of its bytes."""
+    """The uids of a multipart upload's parts, which stand for its bytes."""
 
 
 class StoredKey(models.FakeKey):
-    """An object version whose payload is on disk from the start; `record` is what the catalog saved of it.
+    """An object version whose payload is on disk from the start; `record` is what the catalog saved.
 
-    moto keeps every key ever made alive, computes etags on first use, and copies payloads for a listing; this
-    does not.
+    Unlike moto's class, it does not keep every key alive, compute etags on first use, or copy payloads for a
+    listing.
     """
 
     disk: ClassVar[Disk]
@@ -83,7 +83,7 @@ class StoredKey(models.FakeKey):
 
     @property
     def value(self) -> Any:
-        """The payload, mapped: a range of it is all that is read."""
+        """The payload, mapped into memory, so that only the requested range is read."""
         if not self.contentsize:
             return b""
         with self.disk.path(self.uid).open("rb") as file:
@@ -100,7 +100,7 @@ class StoredKey(models.FakeKey):
 
     @property
     def last_modified_ISO8601(self) -> str:  # noqa: N802 - moto's name
-        """With milliseconds, as in MinIO's listings."""
+        """The time with milliseconds, as in MinIO's listings."""
         return self.last_modified.isoformat(timespec="milliseconds") + "Z"
 
     def set_metadata(self, metadata: Any, replace: bool = False) -> None:
@@ -108,7 +108,7 @@ class StoredKey(models.FakeKey):
         super().set_metadata(kept, replace)
 
     def dispose(self, garbage: bool = False) -> None:  # noqa: ARG002 - moto's
-        """moto lets go of it, or nothing refers to it any more."""
+        """Give up the payload; called when moto drops the version, or when nothing refers to it any more."""
         if self.uid:
             self.disk.condemn(self.uid)
 
@@ -132,10 +132,10 @@ class Marker(models.FakeDeleteMarker):
 
 
 class Multipart(models.FakeMultipart):
-    """An upload in parts; moto joins, and hashes, them in memory."""
+    """A multipart upload that is joined on disk; moto's class joins and hashes the parts in memory."""
 
     def complete(self, body: Iterable[tuple[int, str]]) -> tuple[Any, str, None]:
-        """The parts in place of a value, the etag, and no checksum."""
+        """The parts instead of a value, the etag, and no checksum."""
         parts: list[StoredKey] = []
         for number, etag in body:
             part: Any = self.parts.get(number)
@@ -155,7 +155,7 @@ class KeyStore(_VersionedKeyStore):
     """A bucket's keys, each with its versions, oldest first."""
 
     def setlist(self, key: Any, list_: Any) -> Any:
-        """A folder marker replaces the one before it, also where versions are kept."""
+        """Set a key's versions; a folder marker replaces the earlier one, even in a versioned bucket."""
         newest = list_[-1] if list_ else None
         if newest is not None and newest.version_id == NULL_VERSION:
             list_ = [one for one in list_[:-1] if one.version_id != NULL_VERSION] + [newest]
@@ -163,7 +163,7 @@ class KeyStore(_VersionedKeyStore):
 
 
 def install(disk: Disk) -> None:
-    """Make moto build these classes, for the life of the process."""
+    """Make moto use the classes of this module, for the life of the process."""
     StoredKey.disk = disk
     vars(models)["FakeKey"] = StoredKey
     vars(models)["FakeDeleteMarker"] = Marker
@@ -177,10 +177,10 @@ def install(disk: Disk) -> None:
 def ask(call: Call, raw_uri: str, body: bytes, versioning: str | None) -> Answer:
     """moto's answer to a call.
 
-    :param call: what `raw_uri` means.
-    :param raw_uri: path and query, escaped.
-    :param body: of the request.
-    :param versioning: the bucket's status before the call; None when it never had one.
+    :param call: the parsed request.
+    :param raw_uri: its path and query, escaped.
+    :param body: its body.
+    :param versioning: the bucket's versioning status before the call; None if it never had one.
     """
     uri, data = _shown_uri(call, raw_uri, versioning), b"" if call.creates_bucket else body
     shown = {"authorization": _AUTHORIZATION, "host": "localhost", "content-length": str(len(data))}
@@ -194,7 +194,7 @@ def ask(call: Call, raw_uri: str, body: bytes, versioning: str | None) -> Answer
     except HTTPException as error:
         status, answered, content = error.code or 500, dict(error.get_headers()), error.get_body()
     if answered.get("x-amz-version-id") == NULL_VERSION:
-        # MinIO names no version where there is none; moto does for multipart uploads.
+        # MinIO names no version without versioning; for multipart uploads moto does.
         del answered["x-amz-version-id"]
     return status, answered, content.encode() if isinstance(content, str) else content
 

@@ -1,4 +1,4 @@
-"""The HTTP server: an aiohttp loop reads requests and writes answers; a thread beside it asks the store."""
+"""The HTTP server: an aiohttp loop reads requests and writes answers; a separate thread calls the store."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ _PIECE = 1 << 20
 
 
 class Server:
-    """Serves the store of a data directory on a socket that listens.
+    """Serves the store of a data directory on a listening socket.
 
-    :param access_key: the key that is let in; several, separated by commas.
+    :param data: the directory; created if missing.
+    :param listener: the socket.
+    :param access_key: the accepted access key, or several, separated by commas.
     :raises ConfigError: there is no access key.
     :raises StackError: the directory is in use, or cannot be read.
     """
@@ -64,8 +66,8 @@ class Server:
         runner = web.AppRunner(
             app,
             access_log=None,
-            auto_decompress=False,  # an object's bytes are stored as they come
-            handler_cancellation=True,  # of a listener's, when it goes
+            auto_decompress=False,  # an object's bytes are stored as they arrive
+            handler_cancellation=True,  # ends a listener's handler when its client leaves
             shutdown_timeout=0.1,
         )
         await runner.setup()
@@ -82,21 +84,21 @@ class Server:
             return await _send(request, error_answer(code, call))
         if call.is_listen:
             return await self._listen(request, call)
-        # A client that goes does not take its events along.
+        # If the client leaves, the call is finished nevertheless, so that its events are published.
         answering = self._asked(call, request.raw_path, await request.read(), request.remote or "")
         return await _send(request, await asyncio.shield(answering))
 
     async def _asked(self, call: Call, raw_uri: str, body: bytes, source_ip: str) -> Answer:
-        """The store's answer; by then its events are in every listener's queue.
+        """The store's answer; before it returns, the call's events are in every listener's queue.
 
-        Part uploads need no turn: they are stored beside the key until the upload is completed.
+        Part uploads may run in parallel: parts are stored beside the key until the upload is completed.
         """
         turn = None if call.is_part_upload else self._in_turn
         asked = asyncio.get_running_loop().run_in_executor(turn, self._store.answer, call, raw_uri, body)
         try:
             answer, events = await asked
         except Exception:
-            # The edge of the server: a call that fails is told so, and logged.
+            # At the edge of the server every failure is logged and answered.
             log.exception("%s %s failed", call.method, raw_uri)
             return error_answer("InternalError", call)
         for event in events:
@@ -104,7 +106,7 @@ class Server:
         return answer
 
     async def _listen(self, request: web.Request, call: Call) -> web.StreamResponse:
-        """The stream of `GET /{bucket}?events=…`, subscribed before its headers leave."""
+        """Stream the events of `GET /{bucket}?events=…`; subscribes before the headers are sent."""
         asked = wanted(call) if self._store.has(call.bucket) else "NoSuchBucket"
         if isinstance(asked, str):
             return await _send(request, error_answer(asked, call))

@@ -1,6 +1,6 @@
-"""One call after the other: what it changes is on disk and its events are known before it is answered.
+"""Answers one call after the other: a call's changes are on disk and its events known before it is answered.
 
-So of concurrent conditional writes exactly one wins, and a listing sees a bucket at one moment.
+So exactly one of several concurrent conditional writes wins, and a listing shows a bucket at one moment.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from devstack.embedded_s3.events import Event
 from devstack.embedded_s3.moto_s3 import StoredKey
 
 Before = dict[str, list[Any]]
-"""The versions of the keys that a call is about, before it."""
+"""Versions of a call's keys before the call."""
 
 
 class Store:
-    """Answers the calls that are let in."""
+    """Answers calls."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     def has(self, bucket: str) -> bool:
-        """Whether there is a bucket of this name."""
+        """Whether there is a bucket with this name."""
         return self._catalog.bucket(bucket) is not None
 
     def answer(self, call: Call, raw_uri: str, body: bytes) -> tuple[Answer, list[Event]]:
-        """The answer to a call, and what happened.
+        """The answer to a call, and its events.
 
-        :param call: what `raw_uri` means.
-        :param raw_uri: path and query, escaped.
-        :param body: of the request.
+        :param call: the parsed request.
+        :param raw_uri: its path and query, escaped.
+        :param body: its body.
         """
         if code := self._refusal(call, body):
             return error_answer(code, call), []
@@ -41,7 +41,7 @@ class Store:
         answer = moto_s3.ask(call, raw_uri, body, self._catalog.versioning(call.bucket))
         writes = call.method not in ("GET", "HEAD") and not call.is_part_upload
         if writes:
-            # Whatever moto answered: it keeps an object whose tags it then refuses.
+            # Also after an error: moto keeps an object even if it then refuses its tags.
             for key, versions in before.items():
                 self._catalog.save_key(call.bucket, key, versions)
         if not 200 <= answer[0] < 300:
@@ -69,7 +69,7 @@ class Store:
         return Event(name, call.bucket, key, number, {"versionId": version_id})
 
     def _happened(self, name: str, bucket: str, key: str, version_id: str | None) -> Event | None:
-        """About the version that the call names, else the newest; none when that is a delete marker."""
+        """The event about the version that the call names, else the newest; None for a delete marker."""
         for one in reversed(self._catalog.versions(bucket, key)):
             if version_id in (None, one.version_id):
                 return None if one.is_marker else self._described(name, bucket, one)
