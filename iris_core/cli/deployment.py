@@ -28,7 +28,7 @@ def deployed_workspace(login: Login | None = None) -> Workspace:
 
 
 def open_in_person() -> Workspace:
-    """The workspace of the chosen deployment, to stage and record in the name of RUN_OWNER, else of the user."""
+    """The workspace of the chosen deployment, to act in the name of RUN_OWNER, else of the user."""
     from getpass import getuser
 
     from iris_core.cli.composed import DECIDER
