@@ -26,7 +26,8 @@ class BatchDriftRecord(Record):
     """A verdict on a scored batch (`drift.verdict.DriftVerdict`); its outcome is the severity.
 
     `scoring` is the path of the scoring's record, `reference` the model's training data where it is known.
-    `debounce` is the result of N of M at that time. Older records lack `chance`, `scores`, `spread` and `whole`.
+    `debounce` is the result of N of M at that time. Older records lack `chance`, `scores`, `spread` and
+    `whole`.
     """
 
     class Inputs(Payload):
