@@ -23,8 +23,8 @@ class MlflowAliasTrigger(WatchTrigger):
 
     The training DAG announces the versions that it stages. This trigger ignores them for `grace_s` seconds,
     and announces one only if the newest inference data is still unscored then. Delivery is at least once: an
-    event only says "look now", so a needless event changes nothing, even if this trigger runs in two
-    triggerers at once. MLflow's address and credentials come from the triggerer's environment.
+    event only says "look now", so a needless one changes nothing, even if this trigger runs in two triggerers
+    at once. MLflow's address and credentials come from the triggerer's environment.
 
     :param model: the registered model.
     :param bucket: the data bucket.
