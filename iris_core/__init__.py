@@ -1,1 +1,1 @@
-"""The decisions of Iris MLOps Pipelines, free of Airflow: what is owed, and how it is done once."""
+"""The core of Iris MLOps Pipelines, without Airflow: finds owed work, and does it exactly once."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def demo(
-    seed: Annotated[int | None, typer.Option(help="Which flowers to train on; another each time.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Chooses the flowers to train on; by default others each time.")
+    ] = None,
     hop_bound: Annotated[float, typer.Option(min=1, help="Seconds to wait for each hop.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:

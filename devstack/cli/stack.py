@@ -85,7 +85,7 @@ def status(as_json: AsJson = False) -> None:
 
 def reset(
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do it; without it, only say what would go.")
+        bool, typer.Option("--yes", "-y", help="Delete; without it, only say what would be deleted.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="End a running stack first.")] = False,
 ) -> None:

@@ -50,7 +50,7 @@ app = typer.Typer(
 def choose(
     compose: Annotated[
         Path | None,
-        typer.Option(help="Ask the stack of docker-compose.yml that runs with this .env, not the local one."),
+        typer.Option(help="Use the stack of docker-compose.yml that runs with this .env, not the local one."),
     ] = None,
 ) -> None:
     """Iris MLOps Pipelines: a CSV in the bucket becomes a model, scores and a drift verdict."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from iris_core.ledger.records.promotion import VerdictRecord
     from iris_core.ledger.workspace import Workspace
 
-Version = Annotated[int, typer.Argument(min=1, help="The version that you are asked about.")]
-Reason = Annotated[str, typer.Option(help="Why: recorded, and shown to whoever asks later.")]
+Version = Annotated[int, typer.Argument(min=1, help="The version that waits for an answer.")]
+Reason = Annotated[str, typer.Option(help="The reason, for the record.")]
 
 
 def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:

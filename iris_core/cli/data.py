@@ -30,7 +30,7 @@ def upload(
         Purpose,
         typer.Option(
             "--as",
-            help="train: a model learns from it; test: it is scored; labels: it tells what was right.",
+            help="train: to train a model; test: to be scored; labels: true labels of past predictions.",
         ),
     ] = Purpose.test,
     as_json: AsJson = False,

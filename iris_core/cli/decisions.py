@@ -59,7 +59,7 @@ def ledger(
         str | None, typer.Option(help="Only from this time on, such as 2026-11-01T12:00.")
     ] = None,
     until: Annotated[str | None, typer.Option(help="Only before this time.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest to print.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Print the newest decisions, with their evidence: trainings, promotions, scorings, verdicts.
@@ -142,11 +142,11 @@ def explain(
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why: recorded, and shown to whoever asks later.")],
+    reason: Annotated[str, typer.Option(help="The reason, for the record.")],
     version: Annotated[
         int | None, typer.Argument(min=1, help="The version to stage again; by default the one before.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also a version that was never approved.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Allow a version that was never approved.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Stage an earlier model version again; inference follows by itself.
@@ -184,7 +184,7 @@ def retry(
     uploaded: Annotated[
         str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or s3://bucket/key?versionId=…")
     ],
-    reason: Annotated[str, typer.Option(help="Why it may go well now: recorded.")],
+    reason: Annotated[str, typer.Option(help="Why it may succeed now, for the record.")],
     as_json: AsJson = False,
 ) -> None:
     """Reopen decisions that were given up as failed; a watcher starts a run that works on them again.

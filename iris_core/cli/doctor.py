@@ -18,7 +18,7 @@ _MARKS = {"well": "[green]✓[/]", "note": "[yellow]•[/]", "ill": "[bold red]�
 
 def doctor(
     airflow: Annotated[
-        str, typer.Option(help="Airflow's address; without, that of the stack which is asked.")
+        str, typer.Option(help="Airflow's address; by default that of the chosen stack.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

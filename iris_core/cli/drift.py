@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 WIDTH = 124
 
-drift = typer.Typer(help="Drift verdicts: how right they are, and one without Airflow.", no_args_is_help=True)
+drift = typer.Typer(
+    help="Drift verdicts: judge a batch without Airflow, and measure how right verdicts are.",
+    no_args_is_help=True,
+)
 
 
 @drift.command()
@@ -31,7 +34,7 @@ def report(
     current: Annotated[
         str, typer.Argument(help="The batch: CSV (gzip, too) or Parquet, a file or s3://bucket/key.")
     ],
-    reference: Annotated[str, typer.Option(help="What the model learnt from: a file, or s3://bucket/key.")],
+    reference: Annotated[str, typer.Option(help="The training data: a file, or s3://bucket/key.")],
     html: Annotated[Path | None, typer.Option(help="Write Evidently's page here.")] = None,
     as_json: AsJson = False,
 ) -> None:

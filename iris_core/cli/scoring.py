@@ -42,7 +42,7 @@ def score(
     model: Annotated[str, typer.Option(help="A version's number, or an alias.")] = "staging",
     out: Annotated[
         Path | None,
-        typer.Option(help="Where to; else beside FILE as FILE.predictions.csv, of - to standard output."),
+        typer.Option(help="The output; by default FILE.predictions.csv, and for - standard output."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -180,7 +180,12 @@ class Ledger:
     def recent_of(
         self, what: type[Found], outcome: str | None = None, before: datetime | None = None
     ) -> Iterator[Found]:
-        """Records of one type, newest first; `outcome` and `before` limit them as in `recent`."""
+        """Records of one type, newest first; reads only what the caller consumes.
+
+        :param what: the type of the records.
+        :param outcome: only decisions with this outcome.
+        :param before: only decisions before this time.
+        """
         found = self.recent(what.KIND, outcome=outcome, before=before)
         return (record for record in found if isinstance(record, what))
 

@@ -28,6 +28,7 @@ class Workspace:
 def open_workspace(settings: Settings, access: StoreAccess, actor: Actor | None = None) -> Workspace:
     """Open the store and the ledger of the settings' team and environment.
 
+    :param settings: name bucket and environment.
     :param access: address and credentials of the object store.
     :param actor: the actor who is named in records; by default `RUN_OWNER` alone.
     """

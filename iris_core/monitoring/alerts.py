@@ -170,7 +170,12 @@ class _Sent:
     failed: list[str] = field(default_factory=list)
 
     def deliver(self, channel: str, deliver: Deliver, owed: Iterable[OwedAlert]) -> None:
-        """Deliver and record each message; a failure does not stop the others."""
+        """Deliver and record each message; a failure does not stop the others.
+
+        :param channel: the channel's name.
+        :param deliver: delivers a message on it.
+        :param owed: the messages.
+        """
         for message, about in owed:
             if failure := _failure(channel, deliver, message):
                 log.warning("Message %s is not delivered: %s", message.id, failure)

@@ -46,7 +46,7 @@ class Settings(Declared):
     tracking_username: Login = variable(
         "MLFLOW_TRACKING_USERNAME",
         "",
-        "MLflow's own, where it wants a login; never part of the URI",
+        "user name, if MLflow wants a login; never part of the URI",
         "iris-pipeline",
     )
     tracking_password: SecretStr | None = variable(
@@ -59,8 +59,8 @@ class Settings(Declared):
     access_key_id: str | None = variable(
         "AWS_ACCESS_KEY_ID",
         None,
-        "credentials, made by the local stack and by `make env`; not read where Airflow's connection "
-        "`minio_default` has them",
+        "credentials of the store, made by the local stack and by `make env`; tasks in Airflow read its "
+        "connection `minio_default` instead",
         "iris-pipeline",
     )
     secret_access_key: SecretStr | None = variable(
@@ -136,13 +136,13 @@ class Settings(Declared):
     labels_prefix: Prefix = variable(
         "TEAM_S3_LABELS_PREFIX",
         lambda known: _in_project(known, "labels/"),
-        "labels that come later: each CSV or Parquet file below it is joined to past predictions",
+        "prefix of late labels: each CSV or Parquet file below it is joined to past predictions",
         "iris/labels/",
     )
     labels_horizon_days: Count = variable(
         "LABELS_HORIZON_DAYS",
         90,
-        "days before the labels landed whose predictions are searched",
+        "predictions of so many days before the labels landed are searched",
         le=36_500,
     )
     accuracy_threshold: Share = variable(
@@ -222,29 +222,33 @@ class Settings(Declared):
     max_tries: Count = variable(
         "MAX_TRIES",
         3,
-        "tries of an object that end for a cause nobody foresaw; then it is recorded as `failed`",
+        "after so many tries that end with an unforeseen error an object is recorded as `failed`",
         le=100,
     )
     run_owner: str = variable(
         "RUN_OWNER",
         "",
-        "who decides: in ledger and audit records, and on MLflow runs",
+        "who is named in ledger and audit records, and on MLflow runs",
         "jane.doe",
         computed="none; the local stack: your user name",
     )
     code_version: str = variable(
         "IRIS_CODE_VERSION",
         "",
-        "what the ledger calls the code: an image or a commit",
+        "the name of the code in the ledger: an image or a commit",
         "1f0c2ab",
         computed="the installed package's version",
     )
-    drift_window: Count = variable("DRIFT_WINDOW", 3, "of so many of a model's last batches …", le=100)
-    drift_violations: Count = variable("DRIFT_VIOLATIONS", 2, "… so many must drift before it alerts", le=100)
+    drift_window: Count = variable(
+        "DRIFT_WINDOW", 3, "N of M: how many of a model's last batches are looked at", le=100
+    )
+    drift_violations: Count = variable(
+        "DRIFT_VIOLATIONS", 2, "N of M: how many of them must drift for an alert", le=100
+    )
     drift_alert_severity: Literal["low", "medium", "high"] = variable(
         "DRIFT_ALERT_SEVERITY",
         "medium",
-        "the least severity that counts: low, medium or high",
+        "the least severity that counts as drift for alerts: low, medium or high",
         "low",
         "medium",
         "high",
@@ -274,12 +278,12 @@ class Settings(Declared):
         "ml-team@example.org",
     )
     retrain_on_drift: bool = variable(
-        "RETRAIN_ON_DRIFT", False, "an alert asks for a training on the newest data", "true"
+        "RETRAIN_ON_DRIFT", False, "an alert requests a training on the newest data", "true"
     )
     retrain_cooldown_hours: Number = variable(
-        "RETRAIN_COOLDOWN_HOURS", 6, "least time between two of them", le=87_600
+        "RETRAIN_COOLDOWN_HOURS", 6, "least time between two retrainings", le=87_600
     )
-    retrain_budget: Count = variable("RETRAIN_BUDGET", 2, "most of them within 24 hours")
+    retrain_budget: Count = variable("RETRAIN_BUDGET", 2, "most retrainings within 24 hours")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
