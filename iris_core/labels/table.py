@@ -15,8 +15,8 @@ from iris_core.tables.findings import Finding, one_of, shown
 from iris_core.tables.tallies import Tally
 
 KEY, LABEL = "key", "label"
-ROWS_AT_ONCE = 1_000_000
-KEY_BYTES_AT_ONCE = 64 << 20
+ROWS_AT_ONCE = 500_000
+KEY_BYTES_AT_ONCE = 32 << 20
 """Most rows, and bytes of keys, that are joined in one pass; a longer file takes several passes."""
 CONFLICTS_SHOWN = 3
 

@@ -180,6 +180,12 @@ class Settings(Declared):
         "are always read",
         le=1_000_000,
     )
+    max_train_mb: Count = variable(
+        "MAX_TRAIN_MB",
+        1024,
+        "a training table that would take about so much memory (MiB) is refused before it is loaded",
+        le=1_000_000,
+    )
     max_repeat_share: Share = variable(
         "MAX_REPEAT_SHARE",
         0.5,

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from iris_core.tables.records import NEWLINE, QUOTE
+from iris_core.tables.records import LONGEST_ROW_BYTES, NEWLINE, QUOTE
 
 BLOCK_BYTES = 2 << 20
 """Large enough for each pass over a block to be worth its start, small enough for a core's cache."""
-LONGEST_ROW_BYTES = 8 << 20
-"""While a row is parsed, each comma and quote may take several bytes of memory."""
 DOS_END = b"\x1a"
 """The character that ends text files of DOS."""
 
@@ -22,7 +20,7 @@ def blocks(
     """Cut bytes into blocks of about `size`, at line ends outside quotes; the last one gets a final newline.
 
     A block is broken if it has an odd number of quotes (one is never closed), or no newline at its end (a row
-    is longer than `longest_row`). The caller must stop at a broken block.
+    is longer than `longest_row`). No block follows a broken one.
 
     :param pieces: the bytes, in pieces of any size.
     :param size: bytes of a block.
@@ -36,7 +34,8 @@ def blocks(
         if len(held) < size:
             continue
         if not cut and len(held) >= longest_row:
-            cut = len(held)
+            yield bytes(held)
+            return
         if cut:
             with memoryview(held) as view:
                 block = bytes(view[:cut])

@@ -7,7 +7,9 @@ to numbers. Any other block is examined row by row: the result is the same, only
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import NoReturn
 
 import numpy as np
@@ -21,15 +23,22 @@ from iris_core.tables.formats import UTF8_BOM
 from iris_core.tables.header import BLANK, Header, check_encoding
 from iris_core.tables.records import (
     COMMA,
+    LONGEST_ROW_BYTES,
     NEWLINE,
     Lines,
     check_closed,
+    check_lengths,
     check_quotes,
     count_rows,
     places,
     scan,
     width_of,
 )
+
+MOST_ROWS = 100_000
+"""Of a block: each takes memory of its own, however few bytes it has."""
+MOST_QUOTES, MANY_COLUMNS = 1 << 20, 1_000
+"""A block of more takes many times its bytes while it is worked on: one at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,23 @@ def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Bl
     :param place: the byte of the input where the first block begins.
     """
     for data in blocks:
-        if data:
-            rows, place = count_rows(data), place + len(data)
-            yield Block(data, first_row, rows, place)
-            first_row += rows
+        start = 0
+        for end, rows in _parts(data):
+            yield Block(data[start:end], first_row, rows, place + end)
+            start, first_row = end, first_row + rows
+        place += len(data)
+
+
+def _parts(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where parts of at most `MOST_ROWS` rows end, and how many each has."""
+    rows = count_rows(data)
+    if rows <= MOST_ROWS:
+        yield from [(len(data), rows)] if data else []
+        return
+    ends = scan(data).ends + 1
+    for start in range(0, rows, MOST_ROWS):
+        end = min(start + MOST_ROWS, rows)
+        yield (int(ends[end - 1]) if end < rows else len(data)), end - start
 
 
 class Delimited:
@@ -69,6 +91,7 @@ class Delimited:
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
         rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []
         self._text = (*self._found(wanted.text), *rest)
+        self._turn = Lock()
 
     def _found(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self._places)
@@ -77,9 +100,19 @@ class Delimited:
         """The rows of a block.
 
         :raises DataRejected: the block is not UTF-8, a quote is not closed or stands inside a value, a
-            nameless column holds a value, or a row has more or fewer fields than the header and is not set
-            apart.
+            nameless column holds a value, a row is too long, or a row has more or fewer fields than the header
+            and is not set apart.
         """
+        with self._turn if self._is_heavy(block) else nullcontext():
+            return self._read_block(block)
+
+    def _is_heavy(self, block: Block) -> bool:
+        is_dense = self._width > MANY_COLUMNS or block.data.count(b'"') > MOST_QUOTES
+        return is_dense or len(block.data) > LONGEST_ROW_BYTES
+
+    def _read_block(self, block: Block) -> Batch:
+        if len(block.data) > LONGEST_ROW_BYTES:
+            check_lengths(scan(block.data), block.first_row, self._where)
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
         if not block.data.strip(BLANK):
@@ -95,18 +128,15 @@ class Delimited:
         data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
         if b'"' in data or b"\r" in data or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
             return None
+        # polars refuses a row with more fields than columns, and fills one with fewer: commas are missing.
+        text = np.frombuffer(data, np.uint8)
+        if np.count_nonzero(text == COMMA) != block.rows * (self._width - 1):
+            return None
         try:
             frame = self._parsed(data, self._features)
         except pl.exceptions.PolarsError:
             return None
-        # polars refuses a row with too many fields, but fills one with too few: then commas are missing.
-        text = np.frombuffer(data, np.uint8)
-        commas = np.count_nonzero(text == COMMA)
-        if (
-            frame.height != block.rows
-            or commas != block.rows * (self._width - 1)
-            or not self._is_plain(frame)
-        ):
+        if frame.height != block.rows or not self._is_plain(frame):
             return None
         has_lines = self._wanted.carried == "lines"
         lines = Lines(data, places(text, NEWLINE) if has_lines else np.empty(0, np.int32))

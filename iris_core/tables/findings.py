@@ -23,6 +23,7 @@ Check = Literal[
     "compressed",
     "damaged",
     "unpacks",
+    "too_large",
     "header",
     "title",
     "unclosed_quote",
@@ -33,6 +34,7 @@ Check = Literal[
     "column_type",
     "no_rows",
     "too_few_rows",
+    "too_many_rows",
     "not_a_number",
     "unknown_class",
     "missing_label",
@@ -56,6 +58,7 @@ _ADVICE: dict[Check, tuple[str, str]] = {
     "compressed": ("Unpack it, or compress the table with gzip", ""),
     "damaged": ("Write the file again", ""),
     "unpacks": ("Send the rows that are meant, in several files or not packed", ""),
+    "too_large": ("Leave out what no model needs", "long texts, columns"),
     "header": ("Give the first row a distinct name for every column", ""),
     "title": ("Delete the lines above the header", ""),
     "unclosed_quote": ("Close the quote", "a quote inside a value is written twice"),
@@ -66,6 +69,7 @@ _ADVICE: dict[Check, tuple[str, str]] = {
     "column_type": ("Convert the column, or leave it out", ""),
     "no_rows": ("Check the export", ""),
     "too_few_rows": ("Add rows", ""),
+    "too_many_rows": ("Train on a random sample of the rows", ""),
     "not_a_number": (_CORRECT, "a '.' before decimals, no thousands separators, no unit"),
     "unknown_class": (_CORRECT, "a new class belongs in project.json"),
     "missing_label": (_CORRECT, ""),
@@ -134,6 +138,16 @@ def rejection(
     message = f"{where}: {'; '.join(clauses)}. {_advice(told)} {again}"
     alone = {"findings": [finding.model_dump(mode="json") for finding in findings]}
     return DataRejected(message, evidence=alone if evidence is None else evidence)
+
+
+def too_large(where: str, found: str, expected: str, row: int | None = None) -> DataRejected:
+    """The refusal of what takes more memory than there is.
+
+    :param row: the number of the row that is too large, where it is one.
+    """
+    rows = () if row is None else (row,)
+    told = Finding(check="too_large", rows=rows, count=len(rows), found=found, expected=expected)
+    return rejection(where, [told])
 
 
 def _advice(findings: Iterable[Finding]) -> str:

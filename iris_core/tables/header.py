@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NoReturn
 
-from iris_core.tables.findings import Check, Finding, rejection, shown
+from iris_core.tables.findings import Check, Finding, rejection, shown, too_large
 from iris_core.tables.formats import UTF8_BOM, check_format
 from iris_core.tables.records import check_closed, check_quotes, scan
 
 BLANK = b" \t\v\f\r\n,\x1a"
 NO_VALUE = BLANK + b'"'
+MOST_COLUMNS = 6_000
+"""Beside those that are asked for: each takes kilobytes of every block."""
 SEARCHED_ROWS = 20
 """The header is searched in so many rows below a title."""
 _SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
@@ -53,11 +55,24 @@ def read_header(
     check_closed(whole, found, row, where)
     line = whole[:-1].removesuffix(b"\r")
     check_encoding(line, row, where)
-    below = [(number, _names(text)) for number, text, _ in islice(rows, SEARCHED_ROWS)] if wanted else []
+    check_width(found.commas.size + 1, len(wanted), where, row)
+    most = max(MOST_COLUMNS, len(wanted))
+    searched = (found for found in islice(rows, SEARCHED_ROWS) if found[1].count(b",") <= most)
+    below = [(number, _names(text)) for number, text, _ in searched] if wanted else []
     _check_title(line, row, below, wanted, where)
     columns = _columns(line.decode(), row, where)
     check_quotes(found, row, where)
     return Header(line, columns, end, row + 1)
+
+
+def check_width(columns: int, wanted: int, where: str, row: int | None = None) -> None:
+    """Refuse a table of too many columns.
+
+    :param wanted: how many are asked for, which do not count.
+    :param row: the header's number, where there is one.
+    """
+    if columns > MOST_COLUMNS + wanted:
+        raise too_large(where, f"{columns:,} columns", f"at most {MOST_COLUMNS + wanted:,}", row)
 
 
 def check_encoding(data: bytes, row: int, where: str) -> None:

@@ -21,15 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
-from iris_core.errors import DataRejected
 from iris_core.tables.batch import Batch, Wanted
-from iris_core.tables.blocks import LONGEST_ROW_BYTES
 from iris_core.tables.cells import Classes, numbers
-from iris_core.tables.findings import Finding, rejection
+from iris_core.tables.findings import Finding, rejection, too_large
 from iris_core.tables.formats import Unpacked
-from iris_core.tables.header import check_distinct
+from iris_core.tables.header import check_distinct, check_width
 from iris_core.tables.inputs import Input, RangeFile
-from iris_core.tables.records import Lines, scan
+from iris_core.tables.pages import check_footer, check_pages
+from iris_core.tables.records import AT_MOST, LONGEST_ROW_BYTES, Lines, scan
 
 FIRST_ROW = 2
 """The number of the first row, as if the header were row 1."""
@@ -74,6 +73,7 @@ class Parquet:
 
     def __init__(self, given: Input, wanted: Wanted) -> None:
         self._given, self._wanted, self._classes = given, wanted, Classes(wanted.classes)
+        check_footer(given)
         self._file = self._open()
         if _largest_group(self._file.metadata) > GROUP_BYTES:
             known = self._file.metadata
@@ -82,6 +82,7 @@ class Parquet:
         names = schema.names
         self._stored = {name.strip(): name for name in names}
         self._types = dict(zip(map(str.strip, names), schema.types, strict=True))
+        check_width(len(names), len(wanted.names), given.where)
         check_distinct(map(str.strip, names), given.where)
         self.columns = tuple(self._stored)
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
@@ -134,13 +135,16 @@ class Parquet:
         total, row, unpacked = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
         names = [self._stored[name] for name in self._read]
         Unpacked(self._given).add(self._stored_bytes())
+        for group in range(self._file.metadata.num_row_groups):
+            with self._told():
+                check_pages(self._given, self._file.metadata.row_group(group), set(names))
         sizes = enumerate(map(self._rows_at_once, range(self._file.metadata.num_row_groups)))
         for rows, groups in groupby(sizes, key=lambda size: size[1]):
             batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
             while (batch := self._next(batches)) is not None:
                 unpacked.add(self._decoded_bytes(batch))
                 if batch.num_rows == 1 and batch.nbytes > LONGEST_ROW_BYTES:
-                    raise self._too_long(row, batch.nbytes)
+                    raise too_large(self._given.where, f"a row of {batch.nbytes:,} bytes", AT_MOST, row)
                 end = row + batch.num_rows
                 yield Slice(batch, row, self._given.size * (end - FIRST_ROW) // max(1, total))
                 row = end
@@ -153,11 +157,6 @@ class Parquet:
                 for column in rows.columns
             )
             return sum(column.nbytes for column in decoded)
-
-    def _too_long(self, row: int, size: int) -> DataRejected:
-        found, expected = f"a row of {size >> 20} MB", f"at most {LONGEST_ROW_BYTES >> 20} MB"
-        finding = Finding(check="format", rows=(row,), count=1, found=found, expected=expected)
-        return rejection(self._given.where, [finding])
 
     def batch(self, part: Slice) -> Batch:
         """The batch of a slice's rows, without rows that hold no value."""
@@ -264,7 +263,7 @@ class Parquet:
         """Turn the libraries' errors about a damaged file into a refusal."""
         try:
             yield
-        except (pa.ArrowException, OSError, PolarsError, PanicException) as error:
+        except (pa.ArrowException, OSError, ValueError, PolarsError, PanicException) as error:
             told = f"a damaged Parquet file ({str(error).splitlines()[0][:120]})"
             finding = Finding(check="damaged", count=1, found=told, expected="a whole one")
             raise rejection(self._given.where, [finding]) from error

@@ -12,11 +12,17 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from iris_core.tables.findings import Check, Finding, rejection
+from iris_core.tables.findings import Check, Finding, rejection, too_large
 
 Positions = NDArray[np.int32]
 """Places in a block; no block is so large that they need 64 bits."""
 
+LONGEST_ROW_BYTES = 4 << 20
+"""Every comma and quote of a row takes several times its byte while it is looked at."""
+LONGEST_ROW = f"{LONGEST_ROW_BYTES >> 20} MB"
+AT_MOST = f"rows of at most {LONGEST_ROW}"
+UNCLOSED = "a quote that is never closed"
+PLACES_AT_ONCE = 256 << 10
 NEWLINE, RETURN, COMMA, QUOTE = b"\n"[0], b"\r"[0], b","[0], b'"'[0]
 _NO_VALUE = np.zeros(256, np.bool_)
 _NO_VALUE[[*b' \t\v\f\r\n"\x1a']] = True
@@ -86,21 +92,28 @@ def _with_plain_blanks(data: bytes) -> bytes:
 def scan(data: bytes) -> Records:
     """Find rows and fields in bytes that begin outside quotes."""
     text = np.frombuffer(data, np.uint8)
-    ends, commas = places(text, NEWLINE), places(text, COMMA)
     if b'"' not in data:
-        return Records(data, ends, commas, np.empty(0, np.int32))
-    quotes = places(text, QUOTE)
-    return Records(data, _outside(ends, quotes), _outside(commas, quotes), quotes)
+        return Records(data, places(text, NEWLINE), places(text, COMMA), np.empty(0, np.int32))
+    quotes = text == QUOTE
+    outside = ~np.logical_xor.accumulate(quotes)
+    ends, commas = _set((text == NEWLINE) & outside), _set((text == COMMA) & outside)
+    return Records(data, ends, commas, _set(quotes))
 
 
 def places(text: NDArray[np.uint8], sign: int) -> Positions:
     """The places of one byte in a text."""
-    return np.flatnonzero(text == sign).astype(np.int32)
+    return _set(text == sign)
 
 
-def _outside(positions: Positions, quotes: Positions) -> Positions:
-    outside: Positions = positions[np.searchsorted(quotes, positions) % 2 == 0]
-    return outside
+def _set(mask: NDArray[np.bool_]) -> Positions:
+    """Where a mask is set; numpy alone would take twice the memory for places of 64 bits."""
+    found = np.empty(np.count_nonzero(mask), np.int32)
+    end = 0
+    for start in range(0, mask.size, PLACES_AT_ONCE):
+        some = np.flatnonzero(mask[start : start + PLACES_AT_ONCE])
+        found[end : end + some.size] = some + start
+        end += some.size
+    return found
 
 
 def count_rows(data: bytes) -> int:
@@ -121,10 +134,20 @@ def check_closed(data: bytes, records: Records, row: int, where: str) -> None:
     """
     if records.quotes.size % 2:
         opened = row + records.row_of(int(records.quotes[-1]))
-        _refuse(where, "unclosed_quote", opened, "a quote that is never closed", "a second one")
+        is_cut = len(data) >= LONGEST_ROW_BYTES
+        found = f"a quote that is not closed within {LONGEST_ROW}" if is_cut else UNCLOSED
+        _refuse(where, "unclosed_quote", opened, found, "a second one")
     if not data.endswith(b"\n"):
         row += records.ends.size
-        _refuse(where, "format", row, f"{len(data) >> 20} MB without a line end", "rows on lines")
+        raise too_large(where, f"{len(data) >> 20} MB without the end of the row", AT_MOST, row)
+
+
+def check_lengths(records: Records, row: int, where: str) -> None:
+    """Refuse a row of more than `LONGEST_ROW_BYTES`; `row` numbers the first."""
+    lengths = np.diff(records.ends, prepend=-1)
+    if lengths.max(initial=0) > LONGEST_ROW_BYTES:
+        at = int(np.argmax(lengths > LONGEST_ROW_BYTES))
+        raise too_large(where, f"a row of {int(lengths[at]):,} bytes", AT_MOST, row + at)
 
 
 def check_quotes(records: Records, row: int, where: str) -> None:

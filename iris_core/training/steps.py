@@ -96,7 +96,9 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     given = StoredInput(workspace.store, work.object, settings.max_unpack_ratio)
     with one_try(workspace, _tried(workspace, work)):
         try:
-            evidence = validate_training(given, settings.project.table, settings.max_repeat_share)
+            evidence = validate_training(
+                given, settings.project.table, settings.max_repeat_share, settings.max_train_mb
+            )
         except DataRejected as error:
             quarantine_and_reject(workspace, work.identity, RejectedRecord.Inputs(object=work.object), error)
             raise

@@ -34,10 +34,13 @@ log = logging.getLogger(__name__)
 
 LEAST_ROWS_PER_CLASS = 5
 """Fewer cannot be split into a stratified training part and holdout."""
+MOST_MB = 1024
 MOST_REPEATED = 0.5
 """Share of rows; Iris itself repeats a few."""
 FEW_VALUES = 20
 """As many has an answer on a scale, a grade, a count of rooms."""
+CELL_BYTES, ROW_BYTES = 32, 144
+"""What fitting takes for a feature of a row, and for its label: measured with 1,000,000 rows."""
 COLUMNS_NAMED = 100
 LONGEST_NAME = 100
 """Of a column in the evidence, which becomes a part of a record."""
@@ -68,10 +71,13 @@ class Evidence(BaseModel):
     findings: tuple[Finding, ...]
 
 
-def validate_training(given: Input, table: TableSchema, most_repeated: float = MOST_REPEATED) -> Evidence:
+def validate_training(
+    given: Input, table: TableSchema, most_repeated: float = MOST_REPEATED, most_mb: int = MOST_MB
+) -> Evidence:
     """Check a training table: columns, numbers, ranges, classes, duplicates, size.
 
     :param most_repeated: `MAX_REPEAT_SHARE`; a table of few values is told of and not refused.
+    :param most_mb: `MAX_TRAIN_MB`, of memory that training would take.
     :raises DataRejected: with the evidence; an unreadable table has only the finding that ended it.
     """
     survey = _Survey(
@@ -83,6 +89,7 @@ def validate_training(given: Input, table: TableSchema, most_repeated: float = M
         *missing_columns(survey.columns, [*table.feature_names, table.target]),
         *survey.findings(),
         *_size_findings(survey.rows, table.min_rows),
+        *_memory_findings(survey.rows, len(table.features), most_mb),
         *_class_findings(survey),
         *_duplicate_findings(survey, most_repeated),
     ]
@@ -220,6 +227,16 @@ def _size_findings(rows: int, least: int) -> Iterator[Finding]:
     check: Check = "too_few_rows" if rows else "no_rows"
     found = f"only {rows} row{'' if rows == 1 else 's'}" if rows else "a header that has no rows below it"
     yield Finding(check=check, count=rows, found=found, expected=f"at least {least}")
+
+
+def _memory_findings(rows: int, features: int, most_mb: int) -> Iterator[Finding]:
+    """Training, unlike all other steps, holds the whole table in memory."""
+    each = CELL_BYTES * features + ROW_BYTES
+    if rows * each <= most_mb << 20:
+        return
+    found = f"{rows:,} rows, which training needs about {rows * each >> 20:,} MB for"
+    expected = f"at most {most_mb:,} MB (MAX_TRAIN_MB): about {(most_mb << 20) // each:,} rows"
+    yield Finding(check="too_many_rows", count=rows, found=found, expected=expected)
 
 
 def _class_findings(survey: _Survey) -> Iterator[Finding]:

@@ -58,6 +58,7 @@ class TestDefaults:
             ("max_reject_share", 0.05),
             ("max_unpack_ratio", 200),
             ("max_repeat_share", 0.5),
+            ("max_train_mb", 1024),
             ("rescore", "newest"),
             ("predictions_format", "csv"),
             ("prediction_probabilities", False),

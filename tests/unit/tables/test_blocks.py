@@ -27,4 +27,13 @@ def test_newlines_in_an_open_quote_are_passed_over_at_once() -> None:
     began = time.process_time()
     found = list(blocks([b'a,b\n"' + b'""\n' * (4 << 20)]))
     assert time.process_time() - began < 2
-    assert any(block.count(b'"') % 2 for block in found)
+    assert found[-1].count(b'"') % 2 or not found[-1].endswith(b"\n")
+
+
+@pytest.mark.parametrize("row", [b"x", b'"x', b'"\n', b'""\n"x', b'"",'])
+def test_nothing_follows_a_row_that_is_too_long(row: bytes) -> None:
+    endless = row + row[-1:] * 3000 if row[-1:] != b"," else row * 1000
+    found = list(blocks([b"a,b\n", endless, b"c,d\n" * 5000], 100, longest_row=1000))
+    broken = found[-1]
+    assert broken.count(b'"') % 2 or not broken.endswith(b"\n")
+    assert len(b"".join(found)) < 1200

@@ -155,12 +155,37 @@ class TestMemory:
 
     def test_unclosed_quote_does_not_swallow_the_file(self) -> None:
         given = Endless(b'a,b\n1,"2\n')
-        with pytest.raises(DataRejected, match="row 2: found a quote that is never closed"):
+        with pytest.raises(DataRejected, match="row 2: found a quote that is not closed within 4 MB"):
             rows(begin(given, ALL))
         assert len(given.reads) <= 16
 
     def test_row_that_never_ends(self) -> None:
-        assert refused(b"a,b\n1,2\n" + b"9" * (12 << 20)).startswith("row 3: found 8 MB without a line end")
+        assert refused(b"a,b\n1,2\n" + b"9" * (12 << 20)).startswith(
+            "row 3: found 4 MB without the end of the row"
+        )
+
+    @pytest.mark.parametrize("cell", [b"x" * (5 << 20), b'"' + b"a,\n" * (6 << 18) + b'"'])
+    def test_a_row_that_is_too_long_is_named(self, cell: bytes) -> None:
+        sentence = refused(b"a,b\n1,2\n3," + cell + b"\n4,5\n", 8 << 20)
+        assert sentence.startswith("row 3: found a row of ")
+        assert (
+            "expected rows of at most 4 MB. Leave out what no model needs (long texts, columns)." in sentence
+        )
+
+    def test_a_block_of_many_short_rows_is_cut(self) -> None:
+        lines = [f'"{n % 9}"' if n % 3 else str(n % 9) for n in range(250_000)]
+        found = list(begin(MemoryInput("\n".join(["a", *lines]).encode(), WHERE), ALL).batches())
+        assert max(map(len, found)) == 100_000
+        assert [number for batch in found for number in batch.numbers.tolist()] == list(range(2, 250_002))
+        assert [cell for batch in found for cell in batch.text["a"]] == [line.strip('"') for line in lines]
+
+    def test_too_many_columns(self) -> None:
+        names = ",".join(f"c{number}" for number in range(6_001))
+        assert refused(f"{names}\n".encode()).startswith(
+            "row 1: found 6,001 columns, expected at most 6,000."
+        )
+        asked = Wanted(features=tuple(f"c{number}" for number in range(10)))
+        assert len(begin(MemoryInput(f"{names}\n".encode(), WHERE), asked).columns) == 6_001
 
     def test_an_open_quote_in_the_header_is_found_at_once(self) -> None:
         """Not by counting the quotes before each of a million newlines."""

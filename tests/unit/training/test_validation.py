@@ -89,6 +89,17 @@ class TestPasses:
         assert passed(table(good_rows() + good_rows(15))).duplicates == 15
 
 
+def test_a_table_that_does_not_fit_is_told_before_it_is_loaded() -> None:
+    given = MemoryInput(table(good_rows(8_000)), WHERE)
+    assert validate_training(given, TABLE, most_mb=3).rows == 8_000
+    with pytest.raises(DataRejected) as caught:
+        validate_training(given, TABLE, most_mb=2)
+    assert str(caught.value).startswith(
+        f"{WHERE}: found 8,000 rows, which training needs about 2 MB for, expected at most 2 MB "
+        "(MAX_TRAIN_MB): about 7,710 rows. Train on a random sample of the rows."
+    )
+
+
 class TestRejectsCells:
     def test_text_in_a_number_column(self) -> None:
         sentence = told(table(r7="abc,3.5,1.4,0.2,setosa"))

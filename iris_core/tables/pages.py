@@ -1,0 +1,188 @@
+"""Bounds of what Arrow holds at once of a Parquet file: its footer, and a page of each column.
+
+A page is unpacked whole, however few of its rows are asked for, and only its own header says to how much:
+a structure of Thrift's compact protocol (apache/parquet-format, `parquet.thrift`; apache/thrift,
+`thrift-compact-protocol.md`).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Collection
+from typing import BinaryIO
+
+import pyarrow.parquet as pq
+
+from iris_core.tables.findings import shown, too_large
+from iris_core.tables.formats import PARQUET
+from iris_core.tables.inputs import Input, RangeFile
+
+PAGES_BYTES = 64 << 20
+"""Of the pages of all columns that are read."""
+FOOTER_BYTES = 16 << 20
+"""It takes several times as much when it is read."""
+READ_BYTES = 64 << 10
+
+HEADER_BYTES = 16 << 10
+LONGEST_HEADER = 1 << 20
+"""A header may hold the least and the greatest value of its page."""
+DEEPEST = 8
+
+_DICTIONARY = 2
+_TYPE, _UNPACKED, _PACKED = 1, 2, 3
+_STOP, _BOOLEANS, _BYTE, _VARINTS, _DOUBLE, _BINARY, _LISTS, _STRUCT = (
+    0,
+    (1, 2),
+    3,
+    (4, 5, 6),
+    7,
+    8,
+    (9, 10),
+    12,
+)
+
+
+def check_footer(given: Input) -> None:
+    """Refuse a file whose footer alone is too large.
+
+    :raises DataRejected: it is.
+    """
+    end = given.read(max(0, given.size - 8), given.size)
+    footer = struct.unpack("<I", end[:4])[0] if len(end) == 8 and end.endswith(PARQUET) else 0
+    if FOOTER_BYTES < footer < given.size:
+        found = f"a footer of {footer >> 20} MB (columns, row groups, metadata)"
+        raise too_large(given.where, found, f"at most {FOOTER_BYTES >> 20} MB")
+
+
+def check_pages(given: Input, group: pq.RowGroupMetaData, names: Collection[str]) -> None:
+    """Refuse a row group of which too much is unpacked at once.
+
+    :param group: what the footer says of it.
+    :param names: the columns that are read, as they are stored.
+    :raises DataRejected: its pages are too large.
+    :raises ValueError: what is there are no pages.
+    """
+    file = io.BufferedReader(RangeFile(given), READ_BYTES)
+    sizes: dict[str, int] = {}
+    for chunk in map(group.column, range(group.num_columns)):
+        if chunk.path_in_schema in names:
+            starts = [place for place in (chunk.dictionary_page_offset, chunk.data_page_offset) if place]
+            start = min(starts, default=0)
+            sizes[chunk.path_in_schema] = largest_page(file, start, start + chunk.total_compressed_size)
+    total, name = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
+    if total > PAGES_BYTES:
+        found = f"pages that unpack to {total >> 20} MB at once, {sizes[name] >> 20} of them of {shown(name)}"
+        expected = f"at most {PAGES_BYTES >> 20} MB: shorter values, or smaller pages"
+        raise too_large(given.where, found, expected)
+
+
+def largest_page(file: BinaryIO, start: int, end: int) -> int:
+    """Bytes of the largest page in a column's part of the file, and of the dictionary that it needs.
+
+    :param start: where the first page's header begins.
+    :param end: where the last page ends.
+    :raises ValueError: something else than pages is there.
+    """
+    dictionary = largest = 0
+    while start < end:
+        fields, size = _header(file, start)
+        unpacked, packed = fields.get(_UNPACKED, -1), fields.get(_PACKED, -1)
+        if min(unpacked, packed) < 0:
+            raise ValueError("a page without a size")
+        if fields.get(_TYPE) == _DICTIONARY:
+            dictionary = max(dictionary, unpacked)
+        else:
+            largest = max(largest, unpacked)
+        start += size + packed
+    return dictionary + largest
+
+
+def _header(file: BinaryIO, start: int) -> tuple[dict[int, int], int]:
+    """The whole numbers of the page header that begins here, by field, and how many bytes it takes."""
+    size = HEADER_BYTES
+    while True:
+        file.seek(start)
+        data = file.read(size)
+        try:
+            return _numbers(data)
+        except IndexError as error:
+            if len(data) < size or size >= LONGEST_HEADER:
+                raise ValueError("a page's header that does not end") from error
+            size *= 8
+
+
+def _numbers(data: bytes) -> tuple[dict[int, int], int]:
+    found: dict[int, int] = {}
+    at = field = 0
+    while (kind := data[at] & 15) != _STOP:
+        field, at = _field(data, at, field)
+        if kind in _VARINTS:
+            value, at = _varint(data, at)
+            found[field] = (value >> 1) ^ -(value & 1)
+        else:
+            at = _behind(data, at, kind, 0)
+    return found, at + 1
+
+
+def _field(data: bytes, at: int, last: int) -> tuple[int, int]:
+    """A field's number, and where its value begins; mostly it is told by the distance from the last one's."""
+    if step := data[at] >> 4:
+        return last + step, at + 1
+    value, at = _varint(data, at + 1)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, at = value | (byte & 127) << shift, at + 1
+        if byte < 128:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number of more than 64 bits")
+
+
+def _behind(data: bytes, at: int, kind: int, depth: int) -> int:
+    """Where a value ends."""
+    if depth > DEEPEST:
+        raise ValueError("a page's header that is too deep")
+    if kind in _BOOLEANS:
+        return at
+    if kind in _VARINTS:
+        return _varint(data, at)[1]
+    if kind in (_BYTE, _DOUBLE):
+        return _within(data, at + (1 if kind == _BYTE else 8))
+    if kind == _BINARY:
+        size, at = _varint(data, at)
+        return _within(data, at + size)
+    if kind in _LISTS:
+        return _behind_list(data, at, depth)
+    if kind == _STRUCT:
+        return _behind_struct(data, at, depth)
+    raise ValueError("what is no page's header")
+
+
+def _within(data: bytes, at: int) -> int:
+    if at > len(data):
+        raise IndexError(at)
+    return at
+
+
+def _behind_list(data: bytes, at: int, depth: int) -> int:
+    kind, count, at = data[at] & 15, data[at] >> 4, at + 1
+    if count == 15:
+        count, at = _varint(data, at)
+    for _ in range(count):
+        at = at + 1 if kind in _BOOLEANS else _behind(data, at, kind, depth + 1)
+        _within(data, at)
+    return at
+
+
+def _behind_struct(data: bytes, at: int, depth: int) -> int:
+    while (kind := data[at] & 15) != _STOP:
+        _, at = _field(data, at, 0)
+        at = _behind(data, at, kind, depth + 1)
+    return at + 1
