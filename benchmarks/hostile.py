@@ -59,6 +59,7 @@ PURPOSES: tuple[Purpose, ...] = (
 KINDS = {"train": "training", "test": "scoring", "labels": "performance"}
 CLASSES = ("?", "<=50K", "setosa (L.)", "50%", "..", "a/../b", "versicolor", "$x_{", "NA", "1", "=B")
 ROWS = {"train": 150, "test": 40}
+MARKER = "keys.marker"
 MOST_RUNS = 5
 """An unforeseen error is tried in a bounded number of runs."""
 MOST_RECORD_KB = 64
@@ -136,7 +137,8 @@ class Bench:
     def undecided(self, purpose: Purpose) -> bool:
         """Whether something that was sent has no record yet."""
         decided = self.decided()
-        return any(one.version.digest not in decided for one in self.sent if one.purpose == purpose)
+        owed = (one for one in self.sent if one.purpose == purpose and one.drawn.kind != MARKER)
+        return any(one.version.digest not in decided for one in owed)
 
 
 @contextmanager
@@ -274,8 +276,13 @@ def _is_finished(one: Sent, record: ObjectRecord | None, bench: Bench, reported:
     )
 
 
-def _is_recorded(record: ObjectRecord | None, reported: set[str]) -> bool:
-    """Whether something was decided about a hostile object, and, if it was scored, about its drift."""
+def _is_recorded(one: Sent, record: ObjectRecord | None, reported: set[str]) -> bool:
+    """Whether something was decided about a hostile object, and, if it was scored, about its drift.
+
+    Markers are passed over.
+    """
+    if one.drawn.kind == MARKER:
+        return record is None
     return record is not None and (not isinstance(record, ScoredRecord) or record.identity.path in reported)
 
 
@@ -300,7 +307,7 @@ def figures(bench: Bench) -> list[Figure]:
         if one.is_sound
     ]
     bad = [
-        (one, _is_recorded(decided.get(one.version.digest), reported))
+        (one, _is_recorded(one, decided.get(one.version.digest), reported))
         for one in bench.sent
         if not one.is_sound
     ]

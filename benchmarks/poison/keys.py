@@ -85,6 +85,19 @@ def many_segments(chance: random.Random, name: str) -> str:
     return f"{'d/' * chance.randint(50, 300)}{name}"
 
 
+def marker(chance: random.Random, name: str) -> str:
+    """What other tools leave beside data: it is none, and has no record."""
+    return chance.choice(
+        (
+            f"day/_SUCCESS{name}",
+            f"_temporary/0/{name}",
+            f".{name}.crc",
+            f"_committed_{name}",
+            f"a/{name}_$folder$",
+        )
+    )
+
+
 def looks_like_ours(chance: random.Random, name: str) -> str:
     """Segments that the pipelines use themselves."""
     return f"{chance.choice((LEDGER + 'dev', 'quarantine/dev', 'audit', 'work', 'predictions'))}/{name}"

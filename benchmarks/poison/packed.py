@@ -83,7 +83,7 @@ def bomb(chance: random.Random, grid: Grid) -> bytes:
     filling = chance.choice(
         (b"\n", b"\0", b",", b" ", b'"', b'""\n', b",,,,,\n", grid.bytes().split(b"\n", 1)[1])
     )
-    return _packed(grid.bytes() + chance.choice((b"", b'"')), filling, chance.choice((50, 200, 600)) << 20)
+    return _packed(grid.bytes() + chance.choice((b"", b'"')), filling, chance.choice((50, 200, 1000)) << 20)
 
 
 def bomb_above(chance: random.Random, _: Grid) -> bytes:

@@ -94,6 +94,26 @@ def dictionary(chance: random.Random, grid: Grid) -> bytes:
     return _written(whole.append_column(name, long), compression="zstd", row_group_size=len(whole))
 
 
+def large_pages(chance: random.Random, grid: Grid) -> bytes:
+    """Values of a megabyte each, of which a page, or its dictionary, holds a hundred."""
+    columns, count = _columns(grid), len(grid.rows)
+    name = chance.choice((grid.key, grid.target, grid.some_column(chance), "extra"))
+    cells = [chr(97 + row % 26) * (1 << 20) if row < 100 else str(row) for row in range(count)]
+    columns[name] = pa.array(cells, pa.large_string())
+    return _written(
+        pa.table(columns),
+        compression="zstd",
+        use_dictionary=chance.random() < 0.5,
+        dictionary_pagesize_limit=1 << 30,
+    )
+
+
+def large_footer(chance: random.Random, grid: Grid) -> bytes:
+    """Metadata of megabytes."""
+    table = pa.table(_columns(grid)).replace_schema_metadata({"note": "x" * (chance.choice((1, 20)) << 20)})
+    return _written(table)
+
+
 def damaged_page(chance: random.Random, grid: Grid) -> bytes:
     """The footer is whole, some page is not."""
     table = pa.concat_tables([pa.table(_columns(grid))] * chance.choice((1, 100)))

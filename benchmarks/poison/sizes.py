@@ -20,6 +20,20 @@ def huge_row(chance: random.Random, grid: Grid) -> bytes:
     return grid.bytes() + chance.choice((b",", b"x", b'"', b" ")) * (chance.choice((1, 8, 40)) << 20)
 
 
+def quoted_row(chance: random.Random, grid: Grid) -> bytes:
+    """A row of megabytes in quotes that are closed: of text, of line ends, of quotes, of commas."""
+    filling = chance.choice((b"x", b"\n", b'""', b",", b"a,\n", "é\u2003".encode()))
+    row = grid.bytes().split(b"\n")[1].rsplit(b",", 1)[0]
+    cell = filling * ((chance.choice((1, 3, 5, 40)) << 20) // len(filling))
+    return grid.bytes() + row + b',"' + cell + b'"\n' + grid.bytes().split(b"\n", 1)[1]
+
+
+def short_rows(chance: random.Random, grid: Grid) -> bytes:
+    """Millions of rows of a few bytes."""
+    filling = chance.choice((b"x\n", b"\n", b'""\n', b",\n", b",,,,,\n", b'"1",2\n', b"x,x,x,x,x,x\n"))
+    return grid.bytes() + filling * ((chance.choice((1, 10)) << 20) // len(filling))
+
+
 def many_columns(chance: random.Random, grid: Grid) -> bytes:
     """Thousands of columns, beside the right ones or in their place."""
     count = chance.choice((2_000, 5_000, 20_000))

@@ -36,6 +36,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Input, StoredInput
+from iris_core.tables.findings import shown
 from iris_core.tables.ordered import ordered
 
 log = logging.getLogger(__name__)
@@ -222,7 +223,9 @@ def told(workspace: Workspace, found: Measured) -> str:
             f"version {each.model.version}: accuracy {each.accuracy:.3f} on {each.joined:,} rows"
             for each in sorted(found.models.values(), key=lambda each: -each.model.version)
         ]
-        return f"{'; '.join(parts)}; {found.matched:,} of {found.labels:,} labels matched a prediction"
+        return f"{'; '.join(parts)}; {found.matched:,} of {found.labels:,} labels matched a prediction" + (
+            f".{_written_otherwise(found)}" if found.alike else ""
+        )
     days = f"the last {settings.labels_horizon_days} days (LABELS_HORIZON_DAYS)"
     if not found.tables:
         return f"No predictions were published in {days}: nothing to join {found.labels:,} labels to."
@@ -234,7 +237,16 @@ def told(workspace: Workspace, found: Measured) -> str:
     return (
         f"None of {found.labels:,} labels has an id ({key!r}) that was predicted in {days}, in "
         f"{_tables(found.tables - found.without_key)}. Check that both files name the same things alike."
+        f"{_written_otherwise(found)}"
     )
+
+
+def _written_otherwise(found: Measured) -> str:
+    """Unmatched ids beside those that were probably meant."""
+    if not found.alike:
+        return ""
+    pairs = (f"{shown(label)} here is {shown(predicted)} there" for label, predicted in found.alike)
+    return f" Perhaps {'; '.join(pairs)}."
 
 
 def _tables(count: int) -> str:

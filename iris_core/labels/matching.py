@@ -34,6 +34,10 @@ JOINED_AT_ONCE = 250_000
 JOINED_BATCHES = 16
 """Predictions are joined at so many rows or so many batches, whichever comes first."""
 PLACE = "place"
+LIKE = "like"
+IDS_COMPARED, LONGEST_ID = 20_000, 100
+"""So many ids of either side, of so many characters, are searched for such as are written otherwise."""
+ALIKE_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,14 @@ class Published:
 
 
 class Measured(LabelEvidence):
-    """A file of labels joined to predictions; `scorings` are the paths of those that match a label."""
+    """A file of labels joined to predictions; `scorings` are the paths of those that match a label.
+
+    `alike` are some unmatched ids of labels, each with a predicted one that is only written otherwise.
+    """
 
     unknown_labels: UnknownLabels = UnknownLabels()
     scorings: tuple[str, ...]
+    alike: tuple[tuple[str, str], ...] = ()
 
     @property
     def evidence(self) -> LabelEvidence:
@@ -94,17 +102,22 @@ class _Matching:
     without_key: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
     unmatched: int = 0
+    alike: dict[str, str] = field(default_factory=dict)
 
     def match(self, share: Share, scored: Iterable[Published]) -> None:
         """Join one share of the labels to all predictions, given with the newest scoring first."""
         labels = share.frame.with_row_index(PLACE)
         taken: dict[str, NDArray[np.bool_]] = {}
+        predicted = pl.Series(KEY, dtype=pl.String)
         for one, frames in self._tables(scored):
             mask = taken.setdefault(one.model.variant, np.zeros(labels.height, np.bool_))
             for frame in frames:
+                predicted = predicted.append(_short(frame[KEY], IDS_COMPARED - len(predicted)))
                 self._take(one, frame.join(labels, on=KEY, how="inner", maintain_order="left"), mask)
         seen = np.logical_or.reduce(list(taken.values())) if taken else np.zeros(labels.height, np.bool_)
         self.unmatched += int((~seen).sum())
+        if len(self.alike) < ALIKE_SHOWN:
+            self.alike |= _alike(_short(labels[KEY].filter(pl.Series(~seen)), IDS_COMPARED), predicted)
 
     def _take(self, one: Published, joined: pl.DataFrame, mask: NDArray[np.bool_]) -> None:
         if not joined.height:
@@ -145,6 +158,31 @@ class _Matching:
             yield from _keyed(source.batches(), self.table.key)
         except ObjectMissing:
             self.gone.add(one.scoring)
+
+
+def _short(ids: pl.Series, most: int) -> pl.Series:
+    """The first ids that are short enough to be compared and shown, as a copy of their own."""
+    some = ids.head(most)
+    return pl.Series(KEY, some.filter(some.str.len_bytes() <= LONGEST_ID).to_list(), pl.String)
+
+
+def _alike(labels: pl.Series, predicted: pl.Series) -> dict[str, str]:
+    """Ids of labels, each with a predicted one that differs by `.0`, leading zeros, case or Unicode form."""
+    bare = pl.col(KEY).str.normalize("NFKC").str.to_lowercase().str.strip_chars()
+    like = bare.str.replace(r"\.0+$", "").str.strip_chars_start("0").alias(LIKE)
+    found = (
+        labels.to_frame()
+        .select(KEY, like)
+        .join(
+            predicted.to_frame().select(pl.col(KEY).alias(PREDICTION), like), on=LIKE, maintain_order="left"
+        )
+    )
+    return dict(
+        found.select(KEY, PREDICTION)
+        .unique(KEY, keep="first", maintain_order=True)
+        .head(ALIKE_SHOWN)
+        .iter_rows()
+    )
 
 
 def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
@@ -197,5 +235,6 @@ def measured(
         without_key=len(matching.without_key),
         gone=len(matching.gone),
         scorings=tuple(matching.scorings),
+        alike=tuple(matching.alike.items())[:ALIKE_SHOWN],
         models={name: answers.summed() for name, answers in sorted(matching.answers.items())},
     )

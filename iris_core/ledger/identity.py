@@ -22,6 +22,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 VERDICT = "verdict"
 ASKED = "asked"
+STAGED = "staged"
 PERFORMANCE = "performance"
 RETRAIN = "retrain"
 
@@ -111,6 +112,11 @@ class Identity:
     def of_request(cls, run_id: str, trained: datetime) -> Identity:
         """The request to a human to approve or reject the model of a training run."""
         return cls("promotion", trained.date(), run_id, Variant(ASKED))
+
+    @classmethod
+    def of_promotion(cls, run_id: str, trained: datetime) -> Identity:
+        """The way of a training run's model from its registration to its staging; recorded if it fails."""
+        return cls("promotion", trained.date(), run_id, Variant(STAGED))
 
     @classmethod
     def of_rollback(cls, subject: str, moment: datetime) -> Identity:

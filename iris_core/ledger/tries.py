@@ -18,7 +18,9 @@ from pathlib import Path
 
 from iris_core.errors import GivenUp, IrisError, ObjectMissing, RegistryError, StoreError, TryFailed
 from iris_core.ledger.identity import KINDS, Identity
+from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.masking import masked, secrets_of
@@ -83,6 +85,19 @@ def is_unforeseen(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in _FULL:
         return False
     return type(error).__module__.partition(".")[0] not in _OTHERS
+
+
+def standing_or_next(ledger: Ledger, wanted: Identity) -> tuple[Record | None, Identity]:
+    """A decision's record, None if there is none or it was reopened; and the identity of the next one.
+
+    :param wanted: the identity of the first decision.
+    """
+    standing = ledger.get(wanted)
+    if not isinstance(standing, FailedRecord):
+        return standing, wanted
+    alike = ledger.of_subject(wanted.kind, wanted.day, wanted.subject)
+    mine = [record for record in alike if record.variant.base == wanted.variant.base]
+    return (None, wanted.again(len(mine))) if isinstance(mine[-1], ReopenedRecord) else (mine[-1], wanted)
 
 
 def reopen(workspace: Workspace, uri: str, reason: str) -> list[ReopenedRecord]:

@@ -17,13 +17,13 @@ from iris_core.drift.spread import LEARNT_FROM, Spread, learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Record, Variant
+from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Variant
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
-from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
+from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
-from iris_core.ledger.tries import Tried, one_try
+from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.profile import learnt_profile
@@ -62,23 +62,10 @@ def unreported(workspace: Workspace) -> list[str]:
         if wanted.day not in days:
             days[wanted.day] = workspace.ledger.decided_on("drift", wanted.day)
         variants = days[wanted.day].get(wanted.subject, ())
-        is_owed = not variants or (len(variants) > 1 and _next(workspace, wanted)[0] is None)
-        if is_owed and _stands(workspace, entry):
+        is_open = len(variants) > 1 and standing_or_next(workspace.ledger, wanted)[0] is None
+        if (is_open or not variants) and _stands(workspace, entry):
             owed.append(entry.identity.path)
     return owed[::-1]
-
-
-def _next(workspace: Workspace, wanted: Identity) -> tuple[Record | None, Identity]:
-    """The verdict's record, None if there is none or it was reopened; and the identity of the next one.
-
-    :param wanted: the identity of the first verdict.
-    """
-    standing = workspace.ledger.get(wanted)
-    if not isinstance(standing, FailedRecord):
-        return standing, wanted
-    alike = workspace.ledger.of_subject("drift", wanted.day, wanted.subject)
-    mine = [record for record in alike if record.variant.base == wanted.variant.base]
-    return (None, wanted.again(len(mine))) if isinstance(mine[-1], ReopenedRecord) else (mine[-1], wanted)
 
 
 def _stands(workspace: Workspace, entry: JournalEntry) -> bool:
@@ -97,7 +84,7 @@ def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
     scored = workspace.ledger.find(ScoredRecord, scoring)
     if scored is None:
         raise DecidedElsewhere(f"{scoring} is not the record of a scoring.")
-    standing, identity = _next(workspace, Identity.of_drift(scored.identity, scored.at))
+    standing, identity = standing_or_next(workspace.ledger, Identity.of_drift(scored.identity, scored.at))
     if isinstance(standing, BatchDriftRecord):
         return _report_summary(standing)
     if isinstance(standing, FailedRecord):

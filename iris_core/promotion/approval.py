@@ -2,7 +2,8 @@
 
 Always (`PROMOTION_APPROVAL=manual`), or about a table that surprises the champion (`PROMOTION_ON_SUSPECT`).
 The request is a ledger record; the run that made it ends. It is open until the model has a verdict: by an
-answer (`iris approve`, `iris refuse`), or because a newer model is asked about. At most the newest is open.
+answer (`iris approve`, `iris refuse`), or because a newer model is asked about or staged. At most the newest
+is open.
 """
 
 from __future__ import annotations
@@ -120,16 +121,27 @@ def replace_older(workspace: Workspace) -> AskedRecord | None:
     """
     found = sorted(open_requests(workspace.ledger), key=lambda request: request.age)
     for request in found[:-1]:
-        _record_replaced(workspace, request, found[-1])
+        newer = f"version {found[-1].inputs.version}, of newer data, was asked about"
+        _record_replaced(workspace, request, newer)
     return found[-1] if found else None
 
 
-def _record_replaced(workspace: Workspace, request: AskedRecord, newest: AskedRecord) -> None:
+def close_older(workspace: Workspace, verdict: VerdictRecord) -> None:
+    """Record that a model that is staged replaces the requests about older ones."""
+    if not verdict.stages:
+        return
+    for request in list(open_requests(workspace.ledger)):
+        if request.age < verdict.age:
+            newer = f"version {verdict.inputs.version}, of newer data, was staged"
+            _record_replaced(workspace, request, newer)
+
+
+def _record_replaced(workspace: Workspace, request: AskedRecord, newer: str) -> None:
     record = VerdictRecord(
         identity=judgement.verdict_identity(request.inputs),
         outcome=Outcome.SUPERSEDED,
         by=workspace.actor,
-        reason=f"nobody had answered when version {newest.inputs.version}, of newer data, was asked about",
+        reason=f"nobody had answered when {newer}",
         inputs=request.inputs,
         evidence=request.evidence,
     )

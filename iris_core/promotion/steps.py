@@ -7,8 +7,10 @@ from typing import Any
 
 from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, Outcome
+from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
@@ -22,18 +24,28 @@ LOOKED_BACK = 5
 def unfinished(workspace: Workspace) -> TrainedRecord | None:
     """A training whose model has no verdict (that of the newest data only), or one that was not carried out.
 
-    A model that a human is being asked about is not owed to anybody else.
+    A model that a human is being asked about is not owed to anybody else, nor is one that failed too often.
     """
     recent = islice(workspace.ledger.recent_of(TrainedRecord, outcome=Outcome.TRAINED), LOOKED_BACK)
     trainings = sorted(recent, key=lambda record: (record.about.landed_at, record.at), reverse=True)
     for number, training in enumerate(trainings):
-        verdict = verdict_on(workspace, training)
-        if verdict is None:
-            if number == 0 and not approval.is_asked(workspace, training):
-                return training
-        elif not _is_applied(workspace, verdict):
+        if _is_owed(workspace, training, is_newest=number == 0) and not _failed(workspace, training)[0]:
             return training
     return None
+
+
+def _is_owed(workspace: Workspace, training: TrainedRecord, is_newest: bool) -> bool:
+    verdict = verdict_on(workspace, training)
+    if verdict is None:
+        return is_newest and not approval.is_asked(workspace, training)
+    return not _is_applied(workspace, verdict)
+
+
+def _failed(workspace: Workspace, training: TrainedRecord) -> tuple[FailedRecord | None, Identity]:
+    """The record of a promotion that failed too often; the identity that the next such will have."""
+    wanted = Identity.of_promotion(training.run_id, training.at)
+    standing, identity = standing_or_next(workspace.ledger, wanted)
+    return (standing if isinstance(standing, FailedRecord) else None), identity
 
 
 def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
@@ -56,6 +68,7 @@ def promote(workspace: Workspace, training: TrainedRecord) -> VerdictRecord:
         version = staging.register(tracking.client(workspace.settings), workspace, training)
         verdict = approval.judge_or_ask(workspace, training, version)
         if APPLIED_TAG not in version.tags:
+            approval.close_older(workspace, verdict)
             staging.apply_verdict(tracking.client(workspace.settings), version, verdict)
     if not verdict.stages:
         raise PromotionRefused(verdict.reason)
@@ -67,11 +80,17 @@ def register_step(workspace: Workspace, training: Identity | str) -> dict[str, A
 
     :raises PromotionRefused: the gate or a human said no, or the path names no training.
     :raises ApprovalAwaited: the gate said yes, and a human is asked.
+    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
     """
     record = workspace.ledger.find(TrainedRecord, training)
     if record is None:
         raise PromotionRefused(f"{training} is not the record of a trained model.")
-    verdict = promote(workspace, record)
+    failed, identity = _failed(workspace, record)
+    if failed:
+        raise failed.as_error()
+    inputs = FailedRecord.Inputs.of(record.about, record.inputs.config)
+    with one_try(workspace, Tried(identity, inputs)):
+        verdict = promote(workspace, record)
     return {
         "model": verdict.inputs.model,
         "version": str(verdict.inputs.version),

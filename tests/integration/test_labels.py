@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from iris_core import labels, models, monitoring, promotion, scoring, training
 from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
-from iris_core.labels import flow, table
+from iris_core.labels import flow, matching, table
 from iris_core.ledger import Outcome, Record
 from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.performance import MeasuredRecord
@@ -26,7 +27,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.monitoring import alerts
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables import StoredInput
+from iris_core.tables import OTHER, MemoryInput, StoredInput
 from tests.records import expect, expect_all
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -318,6 +319,45 @@ class TestRefused:
         put(staged, LABELS, b"id,species\n1,setosa\n")
         with pytest.raises(NothingOwed, match=r"has a column 'id': give the inference data one.*table\.key"):
             monitoring.join_labels(staged)
+
+    def test_predictions_of_other_classes_share_one_row_of_the_agreement(
+        self, scored: Scored, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As of a model that learnt three thousand classes, which the project no longer has."""
+        workspace, pairs = scored
+        real = matching.read
+
+        def of_another_model(given: Any, wanted: Any) -> Any:
+            lines = given.read(0, given.size).decode().splitlines()
+            place = lines[0].split(",").index("prediction")
+            rows = [line.split(",") for line in lines]
+            for number, row in enumerate(rows[1:-5]):
+                row[place] = f"class {number}"
+            return real(MemoryInput("\n".join(map(",".join, rows)).encode(), given.where), wanted)
+
+        monkeypatch.setattr(matching, "read", of_another_model)
+        put(workspace, LABELS, csv(pairs))
+        monitoring.join_labels(workspace)
+        [record] = measured(workspace)
+        [found] = record.evidence.models.values()
+        predicted = {name for row in found.agreement.values() for name in row}
+        assert predicted <= {*workspace.settings.project.table.classes, OTHER}
+        assert sum(row.get(OTHER, 0) for row in found.agreement.values()) == len(pairs) - 5
+
+    @pytest.mark.parametrize(
+        ("predicted", "given"),
+        [("7", "7.0"), ("7.0", "7"), ("7", "007"), ("007", "7"), ("caf\u00e9", "cafe\u0301"), ("Ab", "aB")],
+    )
+    def test_ids_that_are_only_written_otherwise_are_shown_side_by_side(
+        self, staged: Workspace, iris_rows: tuple[list[str], list[str]], predicted: str, given: str
+    ) -> None:
+        header, *lines = numbered(iris_rows[1])[0].decode().splitlines()
+        first = lines[0].partition(",")[2]
+        score(staged, "\n".join([header, f"{predicted},{first}", *lines[1:], ""]).encode())
+        put(staged, "iris/labels/a.csv", csv([(given, "setosa"), ("nobody", "setosa")]))
+        with pytest.raises(NothingOwed, match=re.escape(f"Perhaps {given!r} here is {predicted!r} there.")):
+            monitoring.join_labels(staged)
+        assert [record.outcome for record in measured(staged)] == ["unmatched"]
 
     def test_ids_that_nobody_knows(self, scored: Scored) -> None:
         workspace, pairs = scored

@@ -70,6 +70,21 @@ def test_a_human_is_asked_about_wrong_labels(tracked: Workspace, answers: Answer
     assert found.sentence in request.reason
 
 
+def test_a_newer_sound_model_closes_the_question_about_a_suspect(tracked: Workspace) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    suspect = train_one(tracked, flowers(2, exchanged))
+    with pytest.raises(ApprovalAwaited):
+        promotion.promote(tracked, suspect)
+    assert promotion.promote(tracked, train_one(tracked, flowers(3))).stages
+    assert list(promotion.open_requests(tracked.ledger)) == []
+    verdict = promotion.verdict_on(tracked, suspect)
+    assert verdict
+    assert verdict.outcome == "superseded"
+    assert verdict.reason == "nobody had answered when version 3, of newer data, was staged"
+    assert promotion.unfinished(tracked) is None
+    assert staged(tracked) == 3
+
+
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_a_sound_table_is_staged_without_a_question(tracked: Workspace, seed: int) -> None:
     promotion.promote(tracked, train_one(tracked, flowers(1)))

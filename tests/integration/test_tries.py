@@ -217,6 +217,28 @@ class TestTraining:
         training.train(tracked, work)
         assert [record.outcome for record in about(tracked, sound, "training")] == ["trained"]
 
+    def test_a_model_whose_staging_breaks_does_not_come_again_for_ever(
+        self, tracked: Workspace, train_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        version = put(tracked, tracked.settings.train_key, train_csv)
+        work = training.train(tracked, training.reconcile_training(tracked))
+        with monkeypatch.context() as patch:
+            patch.setattr(promotion.staging, "apply_verdict", lambda *_: 1 / 0)
+            for number in range(3):
+                assert training.reconcile_training(run(tracked, number)).identity == work.identity
+                with pytest.raises(TryFailed, match="ZeroDivisionError"):
+                    promotion.register_step(run(tracked, number), work.identity)
+            with pytest.raises(NothingOwed):
+                training.reconcile_training(run(tracked, 3))
+            with pytest.raises(GivenUp):
+                promotion.register_step(run(tracked, 4), work.identity)
+        tries.reopen(tracked, version.uri, "mended")
+        assert training.reconcile_training(run(tracked, 5)).identity == work.identity
+        assert promotion.register_step(run(tracked, 5), work.identity)["version"] == "1"
+        with pytest.raises(NothingOwed):
+            training.reconcile_training(run(tracked, 6))
+        assert list(tracked.ledger.recent())
+
     def test_tries_that_are_killed_count(self, tracked: Workspace, train_csv: bytes) -> None:
         """Each in a process of its own that ends as the kernel ends one; only the first leaves no note."""
         version = put(tracked, tracked.settings.train_key, train_csv)

@@ -221,3 +221,13 @@ def test_a_range_is_not_cut_inside_quotes(decider: Decider) -> None:
 def test_what_cannot_be_cut_is_not() -> None:
     assert cuts(Bytes(gzip.compress(b"a,b\n1,2\n" * 100)), 1) == []
     assert cuts(Bytes(b'a,b\n1,"2\n' + b"3,4\n" * 100), 1, step=8) == []
+
+
+def test_an_agreement_table_holds_known_classes_only_however_many_labels_there_are() -> None:
+    rows = [f"5,3,1.4,0.2,{'setosa' if n % 4 == 0 else f'label {n}'}" for n in range(2_000)]
+    counts = run("\n".join([f"{','.join(NAMES)},species", *rows, ""]).encode(), DECIDER).counts
+    assert set(counts.agreement) == {"setosa"}
+    assert set(counts.agreement["setosa"]) <= set(TABLE.classes)
+    assert sum(counts.agreement["setosa"].values()) == 500
+    assert counts.unknown_labels.count == 1_500
+    assert len(counts.unknown_labels.examples) == 5
