@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from iris_core import labels, models, monitoring, promotion, scoring, training
+from iris_core import labels, models, monitoring, promotion, scoring, tables, training
 from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
@@ -325,7 +325,7 @@ class TestRefused:
     ) -> None:
         """As of a model that learnt three thousand classes, which the project no longer has."""
         workspace, pairs = scored
-        real = matching.read
+        real = tables.read
 
         def of_another_model(given: Any, wanted: Any) -> Any:
             lines = given.read(0, given.size).decode().splitlines()
