@@ -115,7 +115,7 @@ class Delimited:
             check_lengths(scan(block.data), block.first_row, self._where)
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
-        if not block.data.strip(BLANK):
+        if block.data.endswith(b"\n") and not block.data.strip(BLANK):
             block = replace(block, data=b"", rows=0)
         plain = self._plain(block)
         return self._careful(block) if plain is None else plain

@@ -11,6 +11,7 @@ import pytest
 
 from iris_core import models, promotion
 from iris_core.errors import ApprovalAwaited, PromotionRefused
+from iris_core.ledger import Outcome
 from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from tests.records import expect
@@ -79,7 +80,7 @@ def test_a_newer_sound_model_closes_the_question_about_a_suspect(tracked: Worksp
     assert list(promotion.open_requests(tracked.ledger)) == []
     verdict = promotion.verdict_on(tracked, suspect)
     assert verdict
-    assert verdict.outcome == "superseded"
+    assert verdict.outcome is Outcome.SUPERSEDED
     assert verdict.reason == "nobody had answered when version 3, of newer data, was staged"
     assert promotion.unfinished(tracked) is None
     assert staged(tracked) == 3

@@ -159,6 +159,11 @@ class TestMemory:
             rows(begin(given, ALL))
         assert len(given.reads) <= 16
 
+    @pytest.mark.parametrize("sign", [b",", b" ", b"\t"])
+    def test_a_row_without_a_value_that_does_not_end_hides_nothing_behind_it(self, sign: bytes) -> None:
+        sentence = refused(b"a,b\n1,2\n" + sign * (9 << 20) + b"\n3,4\n")
+        assert sentence.startswith("row 3: found 4 MB without the end of the row")
+
     def test_row_that_never_ends(self) -> None:
         assert refused(b"a,b\n1,2\n" + b"9" * (12 << 20)).startswith(
             "row 3: found 4 MB without the end of the row"
