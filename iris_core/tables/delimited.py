@@ -100,8 +100,8 @@ class Delimited:
         """The rows of a block.
 
         :raises DataRejected: the block is not UTF-8, a quote is not closed or stands inside a value, a
-            nameless column holds a value, a row is too long, or a row has more or fewer fields than the header
-            and is not set apart.
+            nameless column holds a value, a row is too long, or a row has more or fewer fields than the
+            header and is not set apart.
         """
         with self._turn if self._is_heavy(block) else nullcontext():
             return self._read_block(block)
