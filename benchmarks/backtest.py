@@ -136,14 +136,16 @@ def false_alarms(family: str, amount: Amount) -> list[Measured]:
     cases = [Case(NO_DRIFT, reference, current) for current in CURRENTS for reference in REFERENCES]
     cells = {case: _played(population, case, amount.first(family)) for case in cases}
     baseline = _evidently(list(cells.values()), max)
-    again = [_played(population, case, amount.second(family, case.current)) for case in _suspects(cells)]
+    for case in (suspects := _suspects(cells)):
+        cells[case] = _played(population, case, amount.second(family, case.current))
+    again = [cells[case] for case in suspects]
     low, medium, *by_rows = _names(family)
     found = [
         _false(low, LOW, again, lambda one: one.alarms, baseline),
         _false(medium, MEDIUM, again, lambda one: one.ours["medium"].share),
     ]
     for name, current in zip(by_rows, CURRENTS, strict=False):
-        those = [one for one in [*again, *cells.values()] if one.current == current]
+        those = [one for one in cells.values() if one.current == current]
         found.append(_false(name, LOW, those, lambda one: one.alarms))
     return found
 
