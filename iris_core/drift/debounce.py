@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.thresholds import Severity, rank
 
 ALERT_CHANCE = {1: 0.0005}
-ALERT_CHANCE_OF_SEVERAL = 0.0075
+ALERT_CHANCE_OF_SEVERAL = 0.005
 """The chance from which on a batch does not count towards an alert, by how many it takes.
 
 Batches of one model are compared with one reference: where it is off by luck, all of them are, and a batch

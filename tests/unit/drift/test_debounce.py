@@ -46,9 +46,9 @@ def test_an_alert_has_its_violations_within_the_window(
 @pytest.mark.parametrize(
     ("severity", "chance", "needed", "expected"),
     [
-        ("low", 0.0075, 2, "low"),
-        ("low", 0.008, 2, "none"),
-        ("low", 0.0075, 1, "none"),  # one batch alone must be surer
+        ("low", 0.005, 2, "low"),
+        ("low", 0.0051, 2, "none"),
+        ("low", 0.005, 1, "none"),  # one batch alone must be surer
         ("high", 0.0005, 1, "high"),
         ("insufficient", 1.0, 2, "insufficient"),
     ],
