@@ -107,7 +107,7 @@ bench-hostile: setup  ## Send hostile objects among sound ones, and see what hol
 bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airflow's empty chain
 	@$(BIN)/python -m benchmarks.loop
 
-bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 6 minutes)
+bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 11 minutes)
 	@$(BIN)/python -m benchmarks.gate
 
 bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS= LARGE= REPEAT=)

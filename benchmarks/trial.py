@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from iris_core.errors import ConfigError
-from iris_core.ledger.records.promotion import Holdout
+from iris_core.ledger.records.gate import Holdout
 from iris_core.models.holdout import Part, Split, split
+from iris_core.promotion.columns import typical_of
 from iris_core.promotion.gate import Verdict, gate_verdict
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
+from iris_core.promotion.scores import answers_of
 from iris_core.settings.project import TableSchema
 
 if TYPE_CHECKING:
@@ -197,8 +199,9 @@ class Trial:
         )
         answers = None
         if champion is not None:
-            given = [str(answer) for answer in champion.model.predict(parts.holdout.features)]
-            unseen = np.zeros(len(given), bool)
+            labels = parts.holdout.labels.to_numpy(str)
+            given = answers_of(champion.model, parts.holdout.features, labels, self._limits.metric)
+            unseen = np.zeros(len(labels), bool)
             answers = ChampionAnswers(1, "champion", given, unseen, champion.typical)
         verdict = gate_verdict(measure_model(self._table, parts, holdout, model, self._limits, answers))
         return Outcome(kind, reading, "first model" if champion is None else "champion", verdict)

@@ -58,7 +58,7 @@ def _answer(workspace: Workspace, version: int, reason: str, *, approved: bool) 
     from datetime import UTC, datetime
 
     from iris_core import promotion
-    from iris_core.ledger.records.promotion import Approval
+    from iris_core.ledger.records.gate import Approval
 
     given = Approval(approved=approved, by=workspace.actor.owner, at=datetime.now(UTC), reason=reason)
     return promotion.answer(workspace, version, given)

@@ -45,6 +45,25 @@ class PerformanceVerdict(BaseModel):
     thresholds: Thresholds
 
 
+def score_verdict(
+    named: str, scores: tuple[float, float], reference: Answered, current: Answered, change: Change
+) -> PerformanceVerdict:
+    """Judge a score in another metric than accuracy against that of the holdout; only a loss drifts.
+
+    :param named: the metric.
+    :param scores: on the holdout, and on the rows that were labelled later.
+    :param change: by how much it is lower.
+    """
+    if min(reference.rows, current.rows) < MINIMUM_ROWS:
+        return performance_verdict(reference, current)
+    severity = level(change, PERFORMANCE, PERFORMANCE_ALPHA) if change.value > 0 else "none"
+    was, now = scores
+    told = f"{named} {now:.3f} on {current.rows:,} rows that were labelled later, {was:.3f} on the holdout"
+    fell = f"{named} fell by {change.value:.3f}, surely by {max(0.0, change.value - change.noise):.3f}"
+    sentence = f"No loss beyond chance: {told}." if severity == "none" else f"{fell}: {told}.".capitalize()
+    return _verdict(severity, sentence, reference, current, change)
+
+
 def performance_verdict(reference: Answered, current: Answered) -> PerformanceVerdict:
     """Judge accuracy against that of the holdout; only a loss drifts.
 

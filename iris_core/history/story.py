@@ -7,13 +7,8 @@ from datetime import datetime
 
 from iris_core.history.queries import Story, tally
 from iris_core.ledger import Actor, Outcome
-from iris_core.ledger.records.promotion import (
-    Approval,
-    AskedRecord,
-    GateEvidence,
-    RollbackRecord,
-    VerdictRecord,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
+from iris_core.ledger.records.promotion import AskedRecord, RollbackRecord, VerdictRecord
 
 
 def paragraph(story: Story) -> str:
@@ -66,6 +61,8 @@ def _trained(story: Story) -> str:
 def _asked(record: AskedRecord) -> Iterator[str]:
     yield _accuracy(record.evidence)
     yield _against_champion(record.evidence)
+    if record.evidence.is_suspect:
+        yield f"Its table is suspect: {record.evidence.suspicion}."
     yield f"It passed the gate; a human was asked on {when(record.at)}, and nobody has answered yet."
 
 
@@ -87,13 +84,16 @@ def _answered(human: Approval) -> str:
 
 
 def _accuracy(evidence: GateEvidence) -> str:
-    interval, floor = evidence.accuracy_interval, evidence.floor
+    (score, interval), floor = evidence.judged, evidence.floor
+    told = f"{score:.1%} of its answers were right"
+    if evidence.score is not None:
+        told = f"its {evidence.metric.replace('_', ' ')} score was {score:.1%}"
     return (
-        f"On those {evidence.holdout_rows} rows {evidence.accuracy:.1%} of its answers were right "
+        f"On those {evidence.holdout_rows} rows {told} "
         f"(95 % interval {interval.low:.1%} to {interval.high:.1%}; "
         f"ACCURACY_THRESHOLD was {evidence.threshold:.1%}); always answering {floor.majority!r} would "
         f"have been right on {floor.majority_accuracy:.1%} "
-        f"(exact paired test, p = {floor.p_value:.2g})."
+        f"(paired test, p = {floor.p_value:.2g})."
     )
 
 
@@ -105,15 +105,19 @@ def _against_champion(evidence: GateEvidence) -> str:
     rows = f"{champion.pairs.rows} rows"
     if champion.compared_on == "unseen rows":
         rows += " that it had not been trained on"
-    points = 100 * (champion.challenger_accuracy - champion.accuracy)
+    ours, theirs = champion.shown
+    was = "was right on" if champion.score is None else "scored"
     told = (
-        f"The champion then, version {champion.version}, was right on {champion.accuracy:.1%} of the "
-        f"same {rows}, this one on {champion.challenger_accuracy:.1%}: "
-        f"a difference of {points:+.1f} points, "
+        f"The champion then, version {champion.version}, {was} {theirs:.1%} of the "
+        f"same {rows}, this one {ours:.1%}: a difference of {100 * champion.gain:+.1f} points, "
         f"95 % interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}"
     )
     if interval.low < -champion.margin:
         told += f"; so few rows could not have shown a loss below {100 * champion.detectable_loss:.0f} points"
+    if anchor := evidence.anchor:
+        told += (
+            f". Against version {anchor.version}, the best before that, it is {100 * anchor.gain:+.1f} points"
+        )
     return f"{told}."
 
 

@@ -6,7 +6,8 @@ import logging
 from typing import Any
 
 from iris_core import labels
-from iris_core.drift.performance import Answered, performance_verdict
+from iris_core.drift.performance import Answered, PerformanceVerdict, performance_verdict, score_verdict
+from iris_core.drift.thresholds import PERFORMANCE_ALPHA
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
@@ -15,6 +16,8 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
+from iris_core.promotion.scores import score_loss
+from iris_core.settings.project import metric_label
 from iris_core.store.objects import ObjectVersion
 
 log = logging.getLogger(__name__)
@@ -79,9 +82,29 @@ def _evidence(
     if isinstance(reference, str):
         return Undecided(sentence=reference, columns=())
     right = sum(row.get(label, 0) for label, row in found.agreement.items())
-    verdict = performance_verdict(reference, Answered(rows=found.joined, right=right))
+    current = Answered(rows=found.joined, right=right)
+    verdict = _in_metric(workspace, found, reference, current) or performance_verdict(reference, current)
     debounce = verdicts.debounced_now(workspace, identity, version, verdict)
     return PerformanceDriftRecord.Evidence(**verdict.model_dump(mode="json"), debounce=debounce)
+
+
+def _in_metric(
+    workspace: Workspace, found: ModelPerformance, reference: Answered, current: Answered
+) -> PerformanceVerdict | None:
+    """The verdict in the declared metric; None where that is accuracy, or cannot be had from answers.
+
+    :param found: what the labels say of the model version.
+    :param reference: how many of its holdout's rows were right.
+    :param current: how many of the labelled ones.
+    """
+    metric = workspace.settings.project.metric
+    training = workspace.ledger.find(TrainedRecord, found.model.training)
+    before = training.evidence.agreement if training else None
+    if metric in ("accuracy", "log_loss") or before is None or not found.joined:
+        return None
+    loss = score_loss(metric, before, found.agreement, PERFORMANCE_ALPHA)
+    name = metric_label(metric).replace("_", " ") + " score"
+    return score_verdict(name, (loss.before, loss.now), reference, current, loss.change)
 
 
 def summary(record: PerformanceDriftRecord) -> dict[str, Any]:

@@ -5,7 +5,8 @@ repaired by the next run when a promotion died half-way. The alias is the author
 """
 
 from iris_core.promotion.approval import answer, judge_or_ask, open_requests
-from iris_core.promotion.judgement import drawn, verdict_on
+from iris_core.promotion.judgement import verdict_on
+from iris_core.promotion.rivals import drawn
 from iris_core.promotion.rollback import finish_rollback, rollback
 from iris_core.promotion.staging import register, stage
 from iris_core.promotion.steps import promote, register_step, unfinished

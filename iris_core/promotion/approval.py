@@ -17,19 +17,15 @@ from typing import TYPE_CHECKING
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Identity, Ledger, Outcome
 from iris_core.ledger.identity import VERDICT
-from iris_core.ledger.records.promotion import (
-    Approval,
-    AskedRecord,
-    GateEvidence,
-    JudgedInputs,
-    VerdictRecord,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
+from iris_core.ledger.records.promotion import AskedRecord, JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
 from iris_core.promotion import judgement, staging
 from iris_core.promotion.judgement import Assessment
+from iris_core.settings.project import metric_label
 from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
@@ -59,8 +55,7 @@ def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVe
     replace_older(workspace)
     if replaced := judgement.verdict_on(workspace, training):
         return replaced
-    surprise = request.evidence.surprise
-    why = f" ({surprise.sentence})" if surprise and surprise.is_suspect else ""
+    why = f" ({request.evidence.suspicion})" if request.evidence.is_suspect else ""
     raise ApprovalAwaited(
         f"{_name(request)} passed the gate{why} and waits for a human: {request.outputs.answer}"
     )
@@ -74,8 +69,8 @@ def is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
 
 def _needs_human(settings: Settings, evidence: GateEvidence) -> bool:
     """Whether only a human can say yes: always, or because the table is suspect."""
-    is_suspect = evidence.surprise is not None and evidence.surprise.is_suspect
-    return settings.promotion_approval == "manual" or (is_suspect and settings.promotion_on_suspect == "ask")
+    asks = evidence.is_suspect and settings.promotion_on_suspect == "ask"
+    return settings.promotion_approval == "manual" or asks
 
 
 def _request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord | None:
@@ -218,7 +213,8 @@ def _answered(workspace: Workspace, request: AskedRecord, approval: Approval) ->
 def _holds(settings: Settings, evidence: GateEvidence) -> bool:
     """Whether a model would be judged by the same champion and limits now."""
     champion, staged = evidence.champion, registry.staged(settings)
-    if evidence.threshold != settings.accuracy_threshold:
+    limits = evidence.threshold, evidence.metric
+    if limits != (settings.accuracy_threshold, metric_label(settings.project.metric)):
         return False
     if champion is None or staged is None:
         return champion is None and staged is None

@@ -1,28 +1,30 @@
 """The gate: from evidence to a verdict. The same evidence, the same verdict.
 
-A challenger is refused when it does not reach ACCURACY_THRESHOLD; when it is not shown to be better than
-always naming the majority class; when its table's labels cannot be learned, a class is missing, or a
-column's mean is not where `project.json` says it typically is; or when it is shown to be worse than the
-champion by more than PROMOTION_MARGIN, in all or at one class. What a small holdout cannot show about a
-champion is said, and not held against the challenger. A table that surprises the champion is suspect:
-PROMOTION_ON_SUSPECT says what becomes of its model.
+A challenger is refused when its score in the declared metric does not reach ACCURACY_THRESHOLD; when it is
+not shown to know more than a model that always names the majority class; when its table's labels cannot be
+learned, a class is missing, or a column's mean is not where `project.json` says it typically is; when it is
+shown to be worse than the champion by more than PROMOTION_MARGIN, in all or at one class, or than the best
+earlier version. What a small holdout cannot show is said, and not held against the challenger. A table that
+surprises the champion, or in which a column suddenly knows the answer, is suspect: PROMOTION_ON_SUSPECT says
+what becomes of its model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import comb
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger.records.promotion import (
+from iris_core.ledger.records.gate import (
     Champion,
     ClassSlice,
     ColumnPlacement,
     Floor,
     GateEvidence,
     Interval,
+    Leaks,
     Pairs,
-    Surprise,
 )
 from iris_core.promotion.paired import exact_p_value
 
@@ -68,59 +70,89 @@ def gate_verdict(evidence: GateEvidence) -> Verdict:
             *_check_classes(evidence.classes),
             *_check_typical(evidence.columns),
             *_check_champion(evidence),
-            *_check_surprise(evidence.surprise),
+            *_check_anchor(evidence.anchor),
+            *_check_surprise(evidence),
+            *_check_leaks(evidence.leaks),
         )
     )
 
 
-def _check_surprise(surprise: Surprise | None) -> Iterator[Check]:
+def _check_surprise(evidence: GateEvidence) -> Iterator[Check]:
     """Suspect is not refused, unless the deployment says so: a human may know better."""
+    surprise = evidence.surprise
     if surprise and surprise.is_suspect:
         passed = surprise.on_suspect != "refuse"
         yield Check(name="surprise", passed=passed, sentence=surprise.sentence)
+    elif evidence.no_surprise:
+        sentence = f"whether its table is suspect cannot be told: {evidence.no_surprise}"
+        yield Check(name="surprise", passed=True, sentence=sentence)
+
+
+def _check_leaks(leaks: Leaks | None) -> Iterator[Check]:
+    if leaks:
+        yield Check(name="leaks", passed=leaks.on_suspect != "refuse", sentence=leaks.sentence)
 
 
 def _check_threshold(evidence: GateEvidence) -> Check:
-    passed = evidence.accuracy >= evidence.threshold
-    interval = evidence.accuracy_interval
+    score, interval = evidence.judged
+    passed = score >= evidence.threshold
     return Check(
         name="threshold",
         passed=passed,
-        sentence=f"accuracy {evidence.accuracy:.3f} on {evidence.holdout_rows} holdout rows "
+        sentence=f"{_metric(evidence)} {score:.3f} on {evidence.holdout_rows} holdout rows "
         f"is {'at least' if passed else 'below'} ACCURACY_THRESHOLD={evidence.threshold:g} "
         f"(95 % interval {interval.low:.2f} to {interval.high:.2f})",
     )
 
 
+def _metric(evidence: GateEvidence) -> str:
+    return evidence.metric.replace("_", " ") + ("" if evidence.score is None else " score")
+
+
 def _check_floor(floor: Floor) -> Check:
-    shown = "better" if floor.passed else "not shown to be better"
-    too_small = _more_rows(floor.pairs) if _too_small(floor) else ""
+    shown = "better than" if floor.is_better else "not shown to be better than"
+    too_few = _too_few(floor, "holdout rows") if not floor.passed else ""
+    recognises = "" if floor.is_better or not floor.passed else f", but {_recognises(floor)}"
     return Check(
         name="floor",
         passed=floor.passed,
-        sentence=f"{shown} than always answering {floor.majority!r}, right on {floor.majority_accuracy:.3f} "
-        f"(exact paired test, p = {floor.p_value:.2g}, at most {floor.limit:g} wanted){too_small}",
+        sentence=f"{shown} always answering {floor.majority!r}, {_told(floor)} "
+        f"(paired test, p = {floor.p_value:.2g}, at most {floor.limit:g} wanted){recognises}{too_few}",
     )
 
 
-def _too_small(floor: Floor) -> bool:
-    """Whether not even flawless answers would have shown it."""
-    rows = floor.pairs.rows
-    gained = rows - round(rows * floor.majority_accuracy)
-    return exact_p_value(Pairs(rows=rows, better=gained, worse=0)) > floor.limit
+def _told(floor: Floor) -> str:
+    if floor.blind_score is None:
+        return f"right on {floor.majority_accuracy:.3f}"
+    return f"whose score is {floor.blind_score:.3f}"
 
 
-def _more_rows(pairs: Pairs) -> str:
-    return f": {pairs.rows} holdout rows are too few to show it, upload a larger table"
+def _recognises(floor: Floor) -> str:
+    return f"classes are recognised beyond chance (exact test, p = {floor.recognised_p_value:.2g})"
+
+
+def _too_few(floor: Floor, rows: str) -> str:
+    """What to do where not even flawless answers would have shown it."""
+    total, gained = floor.pairs.rows, floor.pairs.rows - round(floor.pairs.rows * floor.majority_accuracy)
+    by_paired_test = exact_p_value(Pairs(rows=total, better=gained, worse=0))
+    by_recognising = 1.0 if gained in (0, total) else 2 / comb(total, gained)
+    if min(by_paired_test, by_recognising) <= floor.limit:
+        return ""
+    others = f", {gained} of them of another class than {floor.majority!r}," if gained < total / 5 else ""
+    return f": {total} {rows}{others} are too few to show it, upload a larger table"
 
 
 def _check_learnable(learnable: Floor | None) -> Check:
     name = "learnable"
     if learnable is None:
-        sentence = "some class has fewer than two rows to learn from: give each more"
+        sentence = "too few rows: some class has fewer than two rows to learn from, give each more"
         return Check(name=name, passed=False, sentence=sentence)
     can = "can" if learnable.passed else "cannot"
-    hint = "" if learnable.passed else ": were labels shuffled, or moved against their rows?"
+    hint = ""
+    if not learnable.passed:
+        hint = _too_few(learnable, "rows") or ": were labels shuffled, or moved against their rows?"
+    elif not learnable.is_better:
+        hint = f"; {_recognises(learnable)}"
     return Check(
         name=name,
         passed=learnable.passed,
@@ -134,7 +166,7 @@ def _check_classes(slices: Sequence[ClassSlice]) -> Iterator[Check]:
     missing = [each.name for each in slices if not each.learned_rows or not each.rows]
     ignored = [each.name for each in slices if each.recall == 0 and each.rows >= LEAST_CLASS_ROWS]
     if missing:
-        sentence = f"no rows of {_quoted(missing)} to learn from or to judge with"
+        sentence = f"too few rows: no rows of {_quoted(missing)} to learn from or to judge with"
     elif ignored:
         sentence = f"not one row of {_quoted(ignored)} was recognised"
     else:
@@ -183,12 +215,35 @@ def _check_champion(evidence: GateEvidence) -> Iterator[Check]:
         name="champion",
         passed=not _is_worse(champion.difference, champion.margin),
         sentence=f"{_comparison(champion)} champion version {champion.version} on the same "
-        f"{champion.pairs.rows} {_kind_of_rows(champion)} ({champion.challenger_accuracy:.3f} against "
-        f"{champion.accuracy:.3f}, difference {champion.pairs.difference:+.3f}, 95 % interval "
-        f"{champion.difference.low:+.3f} to {champion.difference.high:+.3f}, "
-        f"PROMOTION_MARGIN={champion.margin:g})",
+        f"{champion.pairs.rows} {_kind_of_rows(champion)} ({_difference(champion)})",
     )
     yield _check_recalls(evidence.classes, champion.margin)
+
+
+def _difference(earlier: Champion) -> str:
+    ours, theirs = earlier.shown
+    return (
+        f"{ours:.3f} against {theirs:.3f}, difference {earlier.gain:+.3f}, 95 % interval "
+        f"{earlier.difference.low:+.3f} to {earlier.difference.high:+.3f}, "
+        f"PROMOTION_MARGIN={earlier.margin:g}"
+    )
+
+
+def _check_anchor(anchor: Champion | None) -> Iterator[Check]:
+    """The margin is for all steps since the best version together.
+
+    Refused when a loss is shown, and is more than the margin as measured: what is only shown to be more than
+    the margin lets every step lose a little, and all of them a lot.
+    """
+    if anchor is None:
+        return
+    is_worse = anchor.difference.high < 0 and -anchor.gain > anchor.margin
+    told = "worse by more than the margin" if is_worse else "not shown to be worse by more than the margin"
+    sentence = (
+        f"{told} than version {anchor.version}, the best earlier one, on the same {anchor.pairs.rows} "
+        f"{_kind_of_rows(anchor)} ({_difference(anchor)}): the margin is for all steps since then together"
+    )
+    yield Check(name="anchor", passed=not is_worse, sentence=sentence)
 
 
 def _is_worse(difference: Interval, margin: float) -> bool:

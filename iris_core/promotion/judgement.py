@@ -7,37 +7,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
+from iris_core.errors import ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.promotion import Approval, GateEvidence, Holdout, JudgedInputs, VerdictRecord
+from iris_core.ledger.records.gate import Approval, GateEvidence, Holdout
+from iris_core.ledger.records.promotion import JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.holdout import Part, Split, drawn_again
+from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
 from iris_core.models.metrics import metric_name
-from iris_core.models.registry import ALIAS, STAGE, reference, staged
+from iris_core.models.registry import ALIAS, STAGE, reference
+from iris_core.promotion.doubts import listed_doubts
 from iris_core.promotion.gate import Verdict, gate_verdict
-from iris_core.promotion.measurement import (
-    ChampionAnswers,
-    Limits,
-    bounded,
-    measure_model,
-    surprise_of,
-    typical_of,
-)
+from iris_core.promotion.measurement import Limits, measure_model
+from iris_core.promotion.rivals import anchor_answers, champion_answers, drawn
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
-    from numpy.typing import NDArray
-    from sklearn.base import ClassifierMixin
 
 log = logging.getLogger(__name__)
 
 EVIDENCE_FILE = "promotion/evidence.json"
-SEED = 7
 
 
 @dataclass(frozen=True)
@@ -71,24 +62,22 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     except ObjectMissing as error:
         return Assessment(None, False, f"its holdout cannot be drawn again: {error}")
     settings = workspace.settings
-    limits = Limits(settings.accuracy_threshold, settings.promotion_margin)
-    champion = _champion(workspace, challenger, parts)
+    limits = Limits(settings.accuracy_threshold, settings.promotion_margin, settings.project.metric)
+    champion = champion_answers(workspace, challenger, parts)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
+    anchor = anchor_answers(workspace, challenger, answers.version, parts) if answers else None
     with loaded(settings, challenger) as found:
         table = settings.project.table
         holdout = _holdout_of(training, parts)
-        evidence = measure_model(table, parts, holdout, found.estimator, limits, answers, none_because)
+        evidence = measure_model(
+            table, parts, holdout, found.estimator, limits, answers, none_because, anchor
+        )
+        if evidence.is_suspect:
+            doubts = listed_doubts(workspace, training, parts, found.estimator)
+            evidence = evidence.model_copy(update={"doubts": doubts})
     verdict = gate_verdict(evidence)
     _store_evidence(workspace, challenger, evidence, verdict)
     return Assessment(evidence, verdict.passed, verdict.reason)
-
-
-def drawn(workspace: Workspace, training: TrainedRecord) -> Split:
-    """What a model was trained on and what was kept back, drawn again from the object version.
-
-    :raises ObjectMissing: this version is gone.
-    """
-    return drawn_again(workspace.store, training, workspace.settings.project.table)[1]
 
 
 def _holdout_of(training: TrainedRecord, parts: Split) -> Holdout:
@@ -101,59 +90,6 @@ def _holdout_of(training: TrainedRecord, parts: Split) -> Holdout:
         share=config.holdout_share,
         seed=config.seed,
     )
-
-
-def _champion(workspace: Workspace, challenger: ModelRef, parts: Split) -> ChampionAnswers | str:
-    """The staged version's answers to the holdout, or why there are none."""
-    model = staged(workspace.settings)
-    if model is None:
-        return f"no version of {challenger.name} is staged yet"
-    if model.version == challenger.version:
-        return "it is already staged"
-    own = _drawn_for(workspace, model)
-    try:
-        return _answers(workspace, model, parts, own)
-    except ModelRefused as error:
-        log.warning("Champion version %s is not loaded: %s", model.version, error)
-        return f"version {model.version} is staged but not loaded: {error}"
-    except (ValueError, TypeError, AttributeError) as error:
-        log.warning("Champion version %s cannot answer this holdout: %s", model.version, error)
-        return f"version {model.version} is staged but cannot answer these rows ({str(error)[:200]})"
-
-
-def _answers(workspace: Workspace, model: ModelRef, parts: Split, own: Split | None) -> ChampionAnswers:
-    """What a champion says of the holdout, and of the whole table where its own holdout can be drawn.
-
-    :param own: what it was trained on, and its holdout.
-    """
-    with loaded(workspace.settings, model) as found:
-        answers = [str(answer) for answer in found.estimator.predict(parts.holdout.features)]
-        if own is None:
-            return ChampionAnswers(model.version, model.run_id, answers, None)
-        known = own.learned.row_keys()
-        seen = [np.isin(part.row_keys(), known) for part in (parts.learned, parts.holdout)]
-        new = [part.kept(~rows) for part, rows in zip((parts.learned, parts.holdout), seen, strict=True)]
-        right = [_right(found.estimator, bounded(part, SEED)) for part in (own.holdout, *new)]
-    surprise = surprise_of(right[0], np.concatenate(right[1:]), workspace.settings.promotion_on_suspect)
-    return ChampionAnswers(model.version, model.run_id, answers, seen[1], typical_of(own.learned), surprise)
-
-
-def _right(estimator: ClassifierMixin, part: Part) -> NDArray[np.bool_]:
-    if not len(part):
-        return np.empty(0, bool)
-    right: NDArray[np.bool_] = np.asarray(estimator.predict(part.features), str) == part.labels.to_numpy(str)
-    return right
-
-
-def _drawn_for(workspace: Workspace, champion: ModelRef) -> Split | None:
-    """What the champion was trained on, and its holdout; None where that is not known any more."""
-    training = workspace.ledger.find(TrainedRecord, champion.training)
-    if training is None:
-        return None
-    try:
-        return drawn(workspace, training)
-    except (ObjectMissing, DataRejected):
-        return None
 
 
 def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
@@ -183,6 +119,8 @@ def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidenc
 def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
     yield "gate/accuracy", evidence.accuracy
     yield "gate/accuracy_low", evidence.accuracy_interval.low
+    if evidence.score is not None:
+        yield f"gate/{evidence.metric}_score", evidence.score
     yield "gate/floor_p_value", evidence.floor.p_value
     if evidence.learnable:
         yield "gate/cross_validated_accuracy", evidence.learnable.accuracy
@@ -191,9 +129,11 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
             yield metric_name("gate", "recall", each.name), each.recall
     if champion := evidence.champion:
         yield "gate/champion_accuracy", champion.accuracy
-        yield "gate/difference", champion.pairs.difference
+        yield "gate/difference", champion.gain
         yield "gate/difference_low", champion.difference.low
         yield "gate/difference_high", champion.difference.high
+    if anchor := evidence.anchor:
+        yield "gate/anchor_difference", anchor.gain
 
 
 def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInputs:

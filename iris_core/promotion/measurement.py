@@ -2,76 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from iris_core.drift.hypergeometric import at_least
-from iris_core.ledger.records.promotion import (
+from iris_core.ledger.records.gate import (
     Champion,
     ClassSlice,
-    ColumnPlacement,
-    Floor,
     GateEvidence,
     Holdout,
     Interval,
-    Pairs,
+    Leaks,
     Surprise,
 )
-from iris_core.models.holdout import Part, Split
-from iris_core.promotion.paired import detectable_loss, exact_p_value, score_interval, wilson_interval
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.models.holdout import Split
+from iris_core.promotion.columns import columns_of
+from iris_core.promotion.floor import FLOOR_LIMIT, LEVEL, floor_of, learnable_of
+from iris_core.promotion.paired import detectable_loss, score_interval, wilson_interval
+from iris_core.promotion.scores import Answers, Paired, answers_of, compared, pairs_of, score_and_interval
+from iris_core.settings.project import Metric, TableSchema, metric_label
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
     from sklearn.base import ClassifierMixin
 
     Flags = NDArray[np.bool_]
 
-LEVEL = 0.95
-"""Of every interval. So of models that are worse by no more than the margin at most 2.5 % are refused for the
-overall difference and as many for any class (Bonferroni): 5 % together."""
-FLOOR_LIMIT = 0.05
-LEARNABLE_LIMIT = 0.001
-"""Stricter: it is asked of many more rows, and is what catches labels that are noise."""
-FOLDS = 5
-LEARNABLE_ROWS = 10_000
-"""Cross-validation of more rows would cost more than the training and show nothing new."""
 LEAST_UNSEEN = 15
 """With fewer rows that the champion has not seen, all rows are compared, and that is said."""
-SURPRISE_LIMIT = 0.001
-"""So few sound tables are held up for a human, one at a time in a thousand."""
-TYPICAL_STDS = 0.75
-"""Of the champion's training rows, around their mean, where project.json declares nothing. Iris in inches is
-0.96 or more away, two of its columns swapped 1.4."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a deployment asks of a model: both shares in [0, 1]."""
+    """What a deployment asks of a model: both shares in [0, 1], of the declared metric."""
 
     accuracy_threshold: float
     margin: float
+    metric: Metric = "accuracy"
 
 
 @dataclass(frozen=True)
 class ChampionAnswers:
-    """The staged version's answers to the challenger's holdout.
+    """An earlier version's answers to the challenger's holdout: the staged one's, or the anchor's.
 
     :param seen: which of the rows it was trained on; None where that is not known.
     :param typical: where its own training rows say that a column's mean lies (`typical_of`).
-    :param surprise: how it does on the whole new table; None where that cannot be said.
+    :param surprise: how it does on the whole new table, or why that cannot be said.
+    :param leaks: features that alone name the class, and did not in its own table.
     """
 
     version: int
     run_id: str
-    answers: Sequence[str]
+    answers: Answers
     seen: Flags | None
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    surprise: Surprise | None = None
+    surprise: Surprise | str = "what the champion was trained on is not known"
+    leaks: Leaks | None = None
 
 
 def measure_model(
@@ -82,124 +70,86 @@ def measure_model(
     limits: Limits,
     champion: ChampionAnswers | None = None,
     no_champion: str = "this is the first model",
+    anchor: ChampionAnswers | None = None,
 ) -> GateEvidence:
     """All the numbers, whatever they say.
 
     :param model: the fitted challenger; clones of it are fitted to see whether the labels can be learned.
     :param no_champion: why there is no champion, where there is none.
+    :param anchor: the best version before the champion.
     """
-    labels = parts.holdout.labels.to_numpy(str)
-    right = np.asarray(model.predict(parts.holdout.features), str) == labels
-    compared = _compared(champion, right, labels, limits.margin) if champion else None
+    labels, metric = parts.holdout.labels.to_numpy(str), limits.metric
+    ours = answers_of(model, parts.holdout.features, labels, metric)
+    right = ours.named == labels
+    surprise = champion.surprise if champion else ""
     return GateEvidence(
         accuracy=float(right.mean()),
         accuracy_interval=wilson_interval(int(right.sum()), len(right), LEVEL),
         threshold=limits.accuracy_threshold,
         holdout_rows=len(right),
         holdout=holdout,
-        floor=_floor(right, labels, _majority(parts.learned), FLOOR_LIMIT),
-        learnable=_learnable(parts.learned, model, holdout.seed),
+        floor=floor_of(metric, ours, labels, parts.learned.labels.to_numpy(str), FLOOR_LIMIT),
+        learnable=learnable_of(metric, parts.learned, model, holdout.seed),
         classes=tuple(_slices(table, parts, right, labels, champion)),
-        columns=tuple(_columns(table, parts, champion.typical if champion else {})),
-        champion=compared,
+        columns=tuple(columns_of(table, parts, champion.typical if champion else {})),
+        champion=_against(champion, ours, labels, limits) if champion else None,
         no_champion="" if champion else no_champion,
-        surprise=champion.surprise if champion else None,
+        surprise=None if isinstance(surprise, str) else surprise,
+        no_surprise=surprise if isinstance(surprise, str) else "",
+        leaks=champion.leaks if champion else None,
+        anchor=_against(anchor, ours, labels, limits) if anchor else None,
+        **_in_metric(metric, labels, ours),
     )
 
 
-def _paired(first: Flags, second: Flags) -> Pairs:
-    return Pairs(rows=len(first), better=int((first & ~second).sum()), worse=int((second & ~first).sum()))
-
-
-def _majority(part: Part) -> str:
-    """The most frequent class; of several the first in lexical order."""
-    names, counts = np.unique(part.labels.to_numpy(str), return_counts=True)
-    return str(names[counts.argmax()])
-
-
-def _floor(right: Flags, labels: NDArray[np.str_], majority: str, limit: float) -> Floor:
-    named = labels == majority
-    pairs = _paired(right, named)
-    return Floor(
-        majority=majority,
-        accuracy=float(right.mean()),
-        majority_accuracy=float(named.mean()),
-        pairs=pairs,
-        p_value=exact_p_value(pairs),
-        limit=limit,
-    )
-
-
-def _learnable(part: Part, model: ClassifierMixin, seed: int) -> Floor | None:
-    """Whether the challenger's recipe, cross-validated on what it learned from, beats the majority class.
-
-    None where a class has too few rows to be left out of a fold.
-    """
-    from sklearn.base import clone
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-
-    part = bounded(part, seed)
-    labels = part.labels.to_numpy(str)
-    counts = np.unique(labels, return_counts=True)[1]
-    folds = min(FOLDS, int(counts.min()))
-    if folds < 2 or len(counts) < 2:
-        return None
-    chosen = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    answers = cross_val_predict(clone(model), part.features, labels, cv=chosen)
-    return _floor(np.asarray(answers, str) == labels, labels, _majority(part), LEARNABLE_LIMIT)
-
-
-def bounded(part: Part, seed: int) -> Part:
-    """At most `LEARNABLE_ROWS` rows of a part, drawn with a seed."""
-    if len(part) <= LEARNABLE_ROWS:
-        return part
-    chosen = np.random.default_rng(seed).choice(len(part), LEARNABLE_ROWS, replace=False)
-    return Part(part.features.iloc[chosen], part.labels.iloc[chosen])
+def _in_metric(metric: Metric, labels: NDArray[np.str_], answers: Answers) -> dict[str, Any]:
+    """What evidence says of another metric than accuracy."""
+    if metric == "accuracy":
+        return {}
+    score, interval = score_and_interval(metric, labels, answers, LEVEL)
+    return {"metric": metric_label(metric), "score": score, "score_interval": interval}
 
 
 def _compared_rows(champion: ChampionAnswers) -> Flags:
-    everything = np.ones(len(champion.answers), bool)
+    everything = np.ones(len(champion.answers.named), bool)
     if champion.seen is None or int((~champion.seen).sum()) < LEAST_UNSEEN:
         return everything
     return ~champion.seen
 
 
-def _compared(champion: ChampionAnswers, right: Flags, labels: NDArray[np.str_], margin: float) -> Champion:
-    rows = _compared_rows(champion)
-    ours, theirs = right[rows], (np.asarray(champion.answers, str) == labels)[rows]
-    pairs = _paired(ours, theirs)
+def _against(
+    champion: ChampionAnswers, answers: Answers, labels: NDArray[np.str_], limits: Limits
+) -> Champion:
+    """A challenger against an earlier version, on the rows that are compared.
+
+    :param answers: the challenger's.
+    """
+    rows, metric = _compared_rows(champion), limits.metric
+    ours, theirs, truth = answers.kept(rows), champion.answers.kept(rows), labels[rows]
+    right, their_right = ours.named == truth, theirs.named == truth
+    found = compared(metric, truth, ours, theirs, LEVEL)
+    in_metric = {} if metric == "accuracy" else {"score": found.second, "challenger_score": found.first}
     return Champion(
         version=champion.version,
         run_id=champion.run_id,
-        accuracy=float(theirs.mean()),
-        challenger_accuracy=float(ours.mean()),
-        pairs=pairs,
-        difference=score_interval(pairs, LEVEL),
-        margin=margin,
+        accuracy=float(their_right.mean()),
+        challenger_accuracy=float(right.mean()),
+        pairs=pairs_of(right, their_right),
+        difference=found.difference,
+        margin=limits.margin,
         rows_seen=None if champion.seen is None else int(champion.seen.sum()),
         compared_on="all rows" if rows.all() else "unseen rows",
-        detectable_loss=detectable_loss(pairs.rows, LEVEL, margin),
+        detectable_loss=_detectable(found, len(truth), limits),
+        **in_metric,
     )
 
 
-def surprise_of(own: Flags, new: Flags, on_suspect: Literal["ask", "refuse", "accept"]) -> Surprise | None:
-    """Whether a champion does surely worse on a new table than on its own holdout; None with too few rows.
-
-    :param own: which of its holdout rows it answers right.
-    :param new: the same of rows that it was not trained on.
-    """
-    if min(len(own), len(new)) < LEAST_UNSEEN:
-        return None
-    wrong, own_wrong = int((~new).sum()), int((~own).sum())
-    return Surprise(
-        right=int(new.sum()),
-        rows=len(new),
-        own_right=int(own.sum()),
-        own_rows=len(own),
-        p_value=at_least(wrong, wrong + own_wrong, len(new), len(new) + len(own)),
-        limit=SURPRISE_LIMIT,
-        on_suspect=on_suspect,
-    )
+def _detectable(found: Paired, rows: int, limits: Limits) -> float:
+    """The smallest loss that would show; of other metrics than accuracy, as wide as this interval is."""
+    if limits.metric == "accuracy":
+        return detectable_loss(rows, LEVEL, limits.margin)
+    width = found.difference.high - found.difference.low
+    return min(1.0, limits.margin + width / 2)
 
 
 def _slices(
@@ -213,7 +163,7 @@ def _slices(
     level = 1 - (1 - LEVEL) / len(table.classes)
     for name in table.classes:
         of_class = labels == name
-        theirs, difference = _against(champion, of_class, right, labels, level)
+        theirs, difference = _recalls(champion, of_class, right, labels, level)
         yield ClassSlice(
             name=name,
             learned_rows=int((learned == name).sum()),
@@ -224,7 +174,7 @@ def _slices(
         )
 
 
-def _against(
+def _recalls(
     champion: ChampionAnswers | None,
     of_class: Flags,
     right: Flags,
@@ -237,54 +187,6 @@ def _against(
     rows = of_class & _compared_rows(champion)
     if not rows.any():
         return None, None
-    theirs = (np.asarray(champion.answers, str) == labels)[rows]
-    difference = score_interval(_paired(right[rows], theirs), level)
+    theirs = (champion.answers.named == labels)[rows]
+    difference = score_interval(pairs_of(right[rows], theirs), level)
     return float(theirs.mean()), difference
-
-
-def _balanced_means(part: Part) -> pd.Series[float]:
-    return part.features.groupby(part.labels.to_numpy(str)).mean().mean()
-
-
-def typical_of(part: Part) -> dict[str, tuple[float, float]]:
-    """Where the mean of each column is taken to be typical, going by the rows of one table."""
-    means, spread = _balanced_means(part), part.features.std() * TYPICAL_STDS
-    return {
-        str(name): (float(means[name] - spread[name]), float(means[name] + spread[name]))
-        for name in means.index
-    }
-
-
-def _columns(
-    table: TableSchema, parts: Split, by_champion: Mapping[str, tuple[float, float]]
-) -> Iterator[ColumnPlacement]:
-    named: list[tuple[Literal["training", "holdout"], Part]] = [
-        ("training", parts.learned),
-        ("holdout", parts.holdout),
-    ]
-    for part, rows in named:
-        means = _balanced_means(rows)
-        for feature in table.features:
-            mean = float(means[feature.name])
-            yield _column_evidence(feature, part, mean, by_champion.get(feature.name))
-
-
-def _column_evidence(
-    feature: Feature,
-    part: Literal["training", "holdout"],
-    mean: float,
-    by_champion: tuple[float, float] | None,
-) -> ColumnPlacement:
-    low, high = feature.typical_min, feature.typical_max
-    is_declared = low is not None or high is not None
-    if not is_declared and by_champion:
-        low, high = by_champion
-    return ColumnPlacement(
-        name=feature.name,
-        part=part,
-        mean=mean,
-        unit=feature.unit,
-        typical_min=low,
-        typical_max=high,
-        according_to="project.json" if is_declared else "the champion's training rows" if by_champion else "",
-    )

@@ -79,8 +79,34 @@ class TableSchema(BaseModel):
         return tuple(feature.name for feature in self.features)
 
 
+class CostMatrix(BaseModel):
+    """What wrong answers cost: `cost[class][answer]`. Of pairs that are not named, a right answer costs 0 and
+    a wrong one 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cost: dict[str, dict[str, float]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _costs_something(self) -> Self:
+        given = [value for row in self.cost.values() for value in row.values()]
+        if min(given, default=0) < 0 or not max(given, default=0) > 0:
+            raise ValueError(f"costs are at least 0, and one of them is above it: {self.cost}")
+        return self
+
+
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "log_loss"] | CostMatrix
+"""What a model is judged by. As a score from 0 to 1, higher is better: log loss as e to the minus log loss,
+cost as what is saved of the highest cost."""
+
+
+def metric_label(metric: Metric) -> str:
+    """A metric's name, as sentences and records hold it."""
+    return "cost" if isinstance(metric, CostMatrix) else metric
+
+
 class Project(BaseModel):
-    """The content of `project.json`."""
+    """The content of `project.json`; `metric` is what models are judged by."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,6 +115,15 @@ class Project(BaseModel):
     dag_directory: str = "dags"
     tags: tuple[str, ...] = ()
     table: TableSchema
+    metric: Metric = "accuracy"
+
+    @model_validator(mode="after")
+    def _known_classes(self) -> Self:
+        if isinstance(self.metric, CostMatrix):
+            named = {*self.metric.cost, *(name for row in self.metric.cost.values() for name in row)}
+            if unknown := sorted(named - {*self.table.classes}):
+                raise ValueError(f"metric: {unknown} are no classes of the table")
+        return self
 
 
 def project_file() -> Path:

@@ -146,12 +146,15 @@ class Settings(Declared):
         le=36_500,
     )
     accuracy_threshold: Share = variable(
-        "ACCURACY_THRESHOLD", 0.1, "least holdout accuracy of a model that is staged, from 0 to 1"
+        "ACCURACY_THRESHOLD",
+        0.1,
+        "least holdout score of a model that is staged, from 0 to 1, in the `metric` of project.json",
     )
     promotion_margin: Share = variable(
         "PROMOTION_MARGIN",
         0.02,
-        "tolerated loss of accuracy against the champion; a model that surely loses more is refused",
+        "tolerated loss of that score against the champion, where a loss beyond it is shown, and "
+        "of all steps together against the best earlier version",
     )
     promotion_approval: Literal["auto", "manual"] = variable(
         "PROMOTION_APPROVAL",
@@ -163,7 +166,8 @@ class Settings(Declared):
     promotion_on_suspect: Literal["ask", "refuse", "accept"] = variable(
         "PROMOTION_ON_SUSPECT",
         "ask",
-        "a table on which the champion surely does worse than on its holdout: `ask`, `refuse` or `accept`",
+        "a table on which the champion surely does worse than on its own, or a column suddenly knows "
+        "the label: `ask`, `refuse` or `accept`",
         "ask",
         "refuse",
         "accept",

@@ -6,6 +6,7 @@ its own: its event's, or the next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +34,10 @@ from iris_core.training.requests import owed_retraining
 
 MOST_EVIDENCE = 40_000
 """Bytes of a table's evidence on its way to the record, in an XCom."""
+
+
+MOST_CELLS = 400
+"""Of a confusion matrix in a record."""
 
 
 class TrainingWork(BaseModel):
@@ -182,5 +187,15 @@ def _trained_record(
             holdout_rows=len(holdout),
             **fitted.metrics,
             validation=work.validation,
+            agreement=_agreement(fitted, workspace.settings.project.table.classes),
         ),
     )
+
+
+def _agreement(fitted: Fitted, classes: Sequence[str]) -> dict[str, dict[str, int]] | None:
+    """The holdout's rows by label, then by answer; None where they are too many for a record."""
+    counted = {
+        label: {answer: int(n) for answer, n in zip(classes, row, strict=True) if n}
+        for label, row in zip(classes, fitted.confusion, strict=True)
+    }
+    return counted if sum(map(len, counted.values())) <= MOST_CELLS else None

@@ -9,7 +9,8 @@ import pytest
 from iris_core import models, promotion, training
 from iris_core.errors import ApprovalAwaited, NothingOwed, PromotionRefused
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.promotion import Approval, VerdictRecord
+from iris_core.ledger.records.gate import Approval
+from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from tests.dags.conftest import RunDag
 from tests.receiving import receiver

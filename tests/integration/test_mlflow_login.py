@@ -31,7 +31,7 @@ from iris_core.cli import app
 from iris_core.cli.deployment import chosen_compose
 from iris_core.errors import ApprovalAwaited, ConfigError, RegistryError
 from iris_core.events.alias import AliasPoll
-from iris_core.ledger.records.promotion import GateEvidence
+from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.settings.variables import load_settings

@@ -19,8 +19,9 @@ from mlflow.entities import Run
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
 from iris_core.ledger import Actor, Committed, Ledger, Outcome, Record
+from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord, SupersededRecord
-from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
+from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace

@@ -14,7 +14,8 @@ import pytest
 from iris_core import models, promotion
 from iris_core.errors import PromotionRefused, StoreError
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
+from iris_core.ledger.records.gate import GateEvidence
+from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict

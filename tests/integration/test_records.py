@@ -27,6 +27,11 @@ NEWER = {
     "evidence.scores": "drift's scores that merge",
     "evidence.whole": "drift of whole rows",
     "evidence.surprise": "how a champion does on the new table",
+    "evidence.spread": "what a model's batches differ by",
+    "evidence.agreement": "the holdout's rows by label and answer",
+    "evidence.anchor": "the best earlier version on the holdout",
+    "evidence.no_surprise": "why a champion was not asked about the new table",
+    "evidence.leaks": "columns that know the answer",
 }
 """Names that were added since, and what they hold."""
 Shape = tuple[str, ...]

@@ -12,7 +12,8 @@ import pytest
 from iris_core import models, promotion
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.promotion import GateEvidence, VerdictRecord
+from iris_core.ledger.records.gate import GateEvidence
+from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from tests.records import expect
 from tests.registry import train_one
@@ -67,6 +68,7 @@ def test_a_human_is_asked_about_wrong_labels(tracked: Workspace, answers: Answer
     found = request.evidence.surprise
     assert found
     assert found.is_suspect
+    assert found.own_rows == 600
     assert found.right / found.rows < 0.92 < found.own_right / found.own_rows
     assert found.sentence in request.reason
 
@@ -84,6 +86,50 @@ def test_a_newer_sound_model_closes_the_question_about_a_suspect(tracked: Worksp
     assert verdict.reason == "nobody had answered when version 3, of newer data, was staged"
     assert promotion.unfinished(tracked) is None
     assert staged(tracked) == 3
+
+
+def test_labels_that_are_probably_wrong_are_listed_beside_the_question(tracked: Workspace) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    table = flowers(2, a_fifth_wrong)
+    with pytest.raises(ApprovalAwaited, match=r"\d+ labels are probably wrong, first those of rows \d+"):
+        promotion.promote(tracked, train_one(tracked, table))
+
+    [request] = promotion.open_requests(tracked.ledger)
+    doubts = request.evidence.doubts
+    assert doubts
+    assert 60 < doubts.count < 100
+    assert len(doubts.worst) == 50
+    lines, sound = table.decode().splitlines(), flowers(2).decode().splitlines()
+    wrong = [each for each in doubts.worst if lines[each.row - 1] != sound[each.row - 1]]
+    assert len(wrong) >= 45
+    assert all(lines[each.row - 1].endswith(each.label) for each in doubts.worst)
+    assert sum(sound[each.row - 1].endswith(each.likely) for each in wrong) >= 45
+    bucket, key = doubts.uri.removeprefix("s3://").split("?")[0].split("/", 1)
+    assert key.startswith("quarantine/")
+    listed = tracked.store.get(bucket, key).decode().splitlines()
+    assert listed[0] == "row,label,label_probability,likely,likely_probability"
+    assert len(listed) == 51
+
+
+def test_a_human_is_asked_about_a_column_that_knows_the_answer(tracked: Workspace) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    table = pl.read_csv(flowers(2))
+    codes = table["species"].replace_strict(dict(zip(SPECIES.tolist(), (2.7, 3.3, 3.0), strict=True)))
+    leaking = table.with_columns(sepal_width=codes)
+    with pytest.raises(ApprovalAwaited, match="sepal_width alone tells 100% of 600 labels"):
+        promotion.promote(tracked, train_one(tracked, leaking.write_csv().encode()))
+    assert staged(tracked) == 1
+
+
+def test_a_model_is_compared_with_the_best_earlier_one_too(tracked: Workspace) -> None:
+    for seed in (1, 2, 3):
+        promotion.promote(tracked, train_one(tracked, flowers(seed)))
+    found = evidence_about(tracked, 3)
+    assert found.champion
+    assert found.anchor
+    assert (found.champion.version, found.anchor.version) == (2, 1)
+    assert (found.anchor.rows_seen, found.anchor.pairs.rows) == (0, 120)
+    assert evidence_about(tracked, 2).anchor is None
 
 
 @pytest.mark.parametrize("seed", range(2, 6))

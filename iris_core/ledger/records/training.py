@@ -25,6 +25,7 @@ class TrainedRecord(ObjectRecord):
     """A model was trained and logged.
 
     `rows` counts all rows, `holdout_rows` those that were held out; the scores are on the latter.
+    `agreement` counts the held-out rows by label, then by answer.
     `validation` is the evidence of the table's validation. `profile` is None in records from before models
     had profiles.
     """
@@ -44,6 +45,7 @@ class TrainedRecord(ObjectRecord):
         f1_macro: float
         train_accuracy: float
         validation: dict[str, Any]
+        agreement: dict[str, dict[str, int]] | None = None
 
     KIND = "training"
 

@@ -10,10 +10,12 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
-from iris_core.ledger.records.promotion import GateEvidence, Holdout
+from iris_core.ledger.records.gate import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split
+from iris_core.promotion.columns import typical_of
 from iris_core.promotion.gate import Verdict, gate_verdict
-from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model, typical_of
+from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
+from iris_core.promotion.scores import Answers
 from iris_core.settings.project import Feature, TableSchema
 
 pytestmark = pytest.mark.unit
@@ -79,7 +81,7 @@ def evidence(
 ) -> GateEvidence:
     champion = None
     if champion_wrong is not None:
-        answers = list(Rule(champion_wrong).predict(parts.holdout.features))
+        answers = Answers(Rule(champion_wrong).predict(parts.holdout.features))
         champion = ChampionAnswers(7, "run", answers, seen)
     model = model or Rule(wrong)
     return measure_model(TABLE, parts, held(parts), model, limits, champion)
@@ -145,6 +147,57 @@ class TestFloor:
         assert "too few" not in one(gate_verdict(evidence(parts=large, model=model)), "floor")
 
 
+def rare(of_one_class: int, others: int, recognised: int) -> Any:
+    """Evidence of a table where `b` is rare, about a model that names so many rows of it."""
+    each = (of_one_class, others)
+    names = tuple(name for name, rows in zip(("a", "b"), each, strict=True) for _ in range(rows))
+    holdout = Part(pd.DataFrame({"x": [float(n == "b") for n in names]}), pd.Series(names))
+    learned = Part(
+        pd.concat([holdout.features] * 4, ignore_index=True),
+        pd.concat([holdout.labels] * 4, ignore_index=True),
+    )
+    table = TABLE.model_copy(update={"classes": ("a", "b"), "features": (Feature(name="x", min=0, max=10),)})
+    parts = Split(learned, holdout)
+    model = Blind(others - recognised)
+    return measure_model(table, parts, held(parts), model, LIMITS)
+
+
+class Blind(Rule):
+    """Names the majority class for the last rows, and is right about the others."""
+
+    def __init__(self, blind: int) -> None:
+        self.blind = blind
+        self.wrong = ()
+
+    def __sklearn_clone__(self) -> Blind:
+        return Blind(self.blind)
+
+    def predict(self, features: pd.DataFrame) -> Any:
+        named = super().predict(features)
+        return np.where(np.arange(len(named)) >= len(named) - self.blind, "a", named)
+
+
+class TestImbalanced:
+    """Of 80 rows 4 are of the rare class: not even flawless answers beat the majority class, p = 1/16."""
+
+    def test_recognising_the_rare_class_is_enough(self) -> None:
+        found = rare(76, 4, 4)
+        assert found.floor.p_value == 1 / 16
+        verdict = gate_verdict(found)
+        assert verdict.passed
+        assert "but classes are recognised beyond chance (exact test, p = 1.3e-06)" in verdict.reason
+
+    def test_never_naming_it_is_not(self) -> None:
+        verdict = gate_verdict(rare(76, 4, 0))
+        assert {"floor", "classes"} <= failed(verdict)
+
+    def test_with_a_single_row_of_it_the_rows_are_too_few(self) -> None:
+        verdict = gate_verdict(rare(20, 1, 1))
+        assert failed(verdict) == {"floor"}
+        told = one(verdict, "floor")
+        assert "21 holdout rows, 1 of them of another class than 'a', are too few to show it" in told
+
+
 class TestLearnable:
     def test_labels_that_do_not_belong_to_their_rows(self) -> None:
         """The model answers the holdout well, but not from what it was given to learn."""
@@ -197,6 +250,18 @@ class TestColumns:
         labels = pd.concat([part(100, ("a",)).labels, part(10, ("b", "c")).labels], ignore_index=True)
         assert gate_verdict(evidence(parts=Split(Part(features, labels), part(8)))).passed
 
+    def test_a_class_of_one_row_moves_the_mean_by_chance(self) -> None:
+        """Beyond 1.1, but by less than three standard errors of that row."""
+        rng = np.random.default_rng(1)
+        names = pd.Series(["a", *["b"] * 20, *["c"] * 20])
+        values = rng.normal(1, 0.3, len(names))
+        values[0] = 1.5
+        learned = Part(pd.DataFrame({"x": values}), names)
+        found = evidence(parts=Split(learned, part(8))).columns[0]
+        assert found.mean > 1.1
+        assert found.standard_error == pytest.approx(0.1, abs=0.03)
+        assert found.is_typical
+
     def test_without_a_declaration_nothing_is_checked(self) -> None:
         bare = TABLE.model_copy(update={"features": (Feature(name="x", min=0, max=10),)})
         found = measure_model(bare, SOUND, held(SOUND), Rule(), LIMITS)
@@ -209,7 +274,7 @@ class TestColumns:
         """Their mean is 1 and their standard deviation 0.82: 0.75 of it is 0.62."""
         bare = TABLE.model_copy(update={"features": (Feature(name="x", min=0, max=10),)})
         scaled = Split(*(Part(rows.features * scale, rows.labels) for rows in (SOUND.learned, SOUND.holdout)))
-        answers = list(Rule().predict(SOUND.holdout.features))
+        answers = Answers(Rule().predict(SOUND.holdout.features))
         champion = ChampionAnswers(7, "run", answers, None, typical_of(SOUND.learned))
         verdict = gate_verdict(measure_model(bare, scaled, held(scaled), Rule(), LIMITS, champion))
         assert ("columns" not in failed(verdict)) is passed
@@ -267,6 +332,45 @@ class TestChampion:
         assert found.champion is not None
         assert (found.champion.compared_on, found.champion.pairs.rows) == ("all rows", 24)
         assert "24 holdout rows, 10 of which it was trained on" in one(gate_verdict(found), "champion")
+
+    @pytest.mark.parametrize(("lost", "passed"), [(20, True), (30, False)])
+    def test_the_margin_is_for_all_steps_since_the_best_version(self, lost: int, passed: bool) -> None:
+        """Of 1,200 rows the champion loses as many, and the best version none; 24 are the margin."""
+        parts = Split(part(20), part(400))
+        wrong = tuple(range(lost))
+        rule = Rule(wrong)
+        named = Answers(rule.predict(parts.holdout.features))
+        best = Answers(Rule().predict(parts.holdout.features))
+        champion, anchor = (
+            ChampionAnswers(number, "run", answers, None) for number, answers in ((7, named), (3, best))
+        )
+        verdict = gate_verdict(
+            measure_model(TABLE, parts, held(parts), rule, LIMITS, champion, anchor=anchor)
+        )
+        assert failed(verdict) == (set() if passed else {"anchor"})
+        assert "worse by more than the margin than version 3, the best earlier one" in one(verdict, "anchor")
+
+    def test_another_metric_is_declared(self) -> None:
+        """The rare class is lost: three points of accuracy, and half of balanced accuracy."""
+        labels = pd.Series(["a"] * 95 + ["b"] * 5)
+        parts = Split(
+            Part(pd.DataFrame({"x": [0.0] * 95 + [1.0] * 5}), labels),
+            Part(pd.DataFrame({"x": [0.0] * 95 + [1.0] * 5}), labels),
+        )
+        table = TABLE.model_copy(
+            update={"classes": ("a", "b"), "features": (Feature(name="x", min=0, max=10),)}
+        )
+        answers = Answers(Rule().predict(parts.holdout.features))
+        champion = ChampionAnswers(7, "run", answers, None)
+        limits = Limits(0.9, 0.02, "balanced_accuracy")
+        found = measure_model(table, parts, held(parts), Rule((95, 96, 97, 98)), limits, champion)
+        assert found.champion is not None
+        assert found.score == pytest.approx(0.6)
+        assert found.champion.gain == pytest.approx(-0.4)
+        verdict = gate_verdict(found)
+        assert {"threshold", "champion"} <= failed(verdict)
+        told = "balanced accuracy score 0.600 on 100 holdout rows is below ACCURACY_THRESHOLD=0.9"
+        assert told in verdict.reason
 
     def test_what_is_not_known_is_said(self) -> None:
         assert "which of them it was trained on is not known" in one(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.ledger.records.promotion import Pairs
+from iris_core.ledger.records.gate import Pairs
 from iris_core.promotion.paired import (
     detectable_loss,
     exact_p_value,

@@ -1,0 +1,326 @@
+"""What the gate measured: the evidence of a verdict."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from iris_core.ledger.records.base import Payload
+
+OnSuspect = Literal["ask", "refuse", "accept"]
+
+STANDARD_ERRORS = 3.0
+"""So many a column's mean may lie outside of what is typical: chance moves that of a class with few rows."""
+
+
+class _Frozen(Payload):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pairs(_Frozen):
+    """Rows that two models answered: in `better` only the first was right, in `worse` only the second."""
+
+    rows: int
+    better: int
+    worse: int
+
+    @property
+    def difference(self) -> float:
+        """The first one's share of right answers minus the second one's."""
+        return (self.better - self.worse) / self.rows
+
+
+class Interval(_Frozen):
+    """A two-sided confidence interval."""
+
+    low: float
+    high: float
+    level: float
+
+
+class Holdout(_Frozen):
+    """How to draw the holdout rows again: `share` of the object version, stratified, drawn with `seed`.
+
+    `digest` is the SHA-256 of the rows' values.
+    """
+
+    object: str
+    digest: str
+    rows: int
+    learned_rows: int
+    share: float
+    seed: int
+
+
+class Floor(_Frozen):
+    """The model compared with always answering the majority class of the training rows.
+
+    Shown to be better: `p_value` (one-sided, exact) is at most `limit`. On a table where one class is nearly
+    everything no answers can be. There it is enough that some class is named more often on its own rows than
+    chance would (`recognised_p_value`, Fisher's, at most `limit`), and that the answers are not shown to be
+    worse in all (`worse_p_value`). `score` and `blind_score` are in the declared metric, where that is not
+    accuracy.
+    """
+
+    majority: str
+    accuracy: float
+    majority_accuracy: float
+    pairs: Pairs
+    p_value: float
+    limit: float
+    recognised_p_value: float = 1.0
+    worse_p_value: float = 0.0
+    score: float | None = None
+    blind_score: float | None = None
+
+    @property
+    def is_better(self) -> bool:
+        return self.p_value <= self.limit
+
+    @property
+    def passed(self) -> bool:
+        recognises = self.recognised_p_value <= self.limit < self.worse_p_value
+        return self.is_better or recognises
+
+
+class ClassSlice(_Frozen):
+    """One class on the holdout; `difference` is the recall minus the champion's recall, on the compared rows.
+
+    `recall` is None without rows.
+    """
+
+    name: str
+    learned_rows: int
+    rows: int
+    recall: float | None
+    champion_recall: float | None = None
+    difference: Interval | None = None
+
+
+class ColumnPlacement(_Frozen):
+    """A feature's mean in one part of the table, with equal weight for every class, and its typical range.
+
+    `according_to` names the source of the range; it is empty, and there is no range, if neither source has
+    one.
+    """
+
+    name: str
+    part: Literal["training", "holdout"]
+    mean: float
+    unit: str
+    typical_min: float | None
+    typical_max: float | None
+    according_to: Literal["project.json", "the champion's training rows", ""] = ""
+    standard_error: float = 0.0
+
+    @property
+    def is_typical(self) -> bool:
+        """Whether the mean is in the typical range, or outside of it by chance; True without a range."""
+        chance = STANDARD_ERRORS * self.standard_error
+        above = self.typical_min is None or self.mean + chance >= self.typical_min
+        return above and (self.typical_max is None or self.mean - chance <= self.typical_max)
+
+
+class Champion(_Frozen):
+    """The staged version, or the best earlier one, on the challenger's holdout, on the same rows.
+
+    `rows_seen` are holdout rows that the champion was trained on (None: its training data is not known). They
+    are left out of the comparison while enough others remain (`compared_on`), because it knows their answers.
+    `detectable_loss` is the smallest loss that this comparison could have shown. `score` and
+    `challenger_score` are in the declared metric, where that is not accuracy, and so is `difference`.
+    """
+
+    version: int
+    run_id: str
+    accuracy: float
+    challenger_accuracy: float
+    pairs: Pairs
+    difference: Interval
+    margin: float
+    rows_seen: int | None
+    compared_on: Literal["unseen rows", "all rows"]
+    detectable_loss: float
+    score: float | None = None
+    challenger_score: float | None = None
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The challenger's score and this one's, in the declared metric."""
+        if self.score is None or self.challenger_score is None:
+            return self.challenger_accuracy, self.accuracy
+        return self.challenger_score, self.score
+
+    @property
+    def gain(self) -> float:
+        """The challenger's score minus this one's."""
+        ours, theirs = self.shown
+        return ours - theirs
+
+
+class Surprise(_Frozen):
+    """How right the champion is on the new table, and models like it on its own table.
+
+    `p_value` is Fisher's, one-sided: so many wrong answers more by chance. At most `limit`, and the table is
+    suspect: labels are wrong, or the world has changed, which no number can tell apart. `on_suspect` is what
+    the deployment does then. `compared_on`: rows whose features were not learnt from, or all.
+    `own_by`: on its holdout, or on its whole table by cross-validation.
+    """
+
+    right: int
+    rows: int
+    own_right: int
+    own_rows: int
+    p_value: float
+    limit: float
+    on_suspect: OnSuspect
+    compared_on: Literal["unseen rows", "all rows"] = "unseen rows"
+    own_by: Literal["holdout", "cross-validation"] = "holdout"
+
+    @property
+    def is_suspect(self) -> bool:
+        return self.p_value <= self.limit
+
+    @property
+    def sentence(self) -> str:
+        new, own = self.right / self.rows, self.own_right / self.own_rows
+        unseen = " that it was not trained on" if self.compared_on == "unseen rows" else ""
+        own_rows = "holdout rows" if self.own_by == "holdout" else "rows by cross-validation"
+        found = (
+            f"the champion is right on {new:.0%} of {self.rows} rows of this table{unseen}, "
+            f"and on {own:.0%} of its own {self.own_rows} {own_rows}"
+        )
+        if not self.is_suspect:
+            return found
+        return f"{found} (p = {self.p_value:.2g}): labels are wrong, or the world has changed"
+
+
+class Leak(_Frozen):
+    """A feature that alone names the class almost always, and did not in the champion's table.
+
+    Answers of a small decision tree, cross-validated, on either table. `p_value` is Fisher's, one-sided: so
+    many right answers more by chance.
+    """
+
+    feature: str
+    right: int
+    rows: int
+    own_right: int
+    own_rows: int
+    p_value: float
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.feature} alone tells {self.right / self.rows:.0%} of {self.rows} labels, "
+            f"and told {self.own_right / self.own_rows:.0%} of {self.own_rows} in the champion's table"
+        )
+
+
+class Leaks(_Frozen):
+    """Features that may leak the label; `on_suspect` is what the deployment does then."""
+
+    found: tuple[Leak, ...]
+    on_suspect: OnSuspect
+
+    @property
+    def sentence(self) -> str:
+        told = "; ".join(leak.sentence for leak in self.found)
+        return f"{told}: does this column know the answer before it is asked?"
+
+
+class Doubt(_Frozen):
+    """A label that is probably wrong: `row` as a spreadsheet shows it, what is `likely` instead, and how sure
+    models are that never saw the row (cross-validated probabilities of both)."""
+
+    row: int
+    label: str
+    label_probability: float
+    likely: str
+    likely_probability: float
+
+
+class Doubts(_Frozen):
+    """The labels of a suspect table that are most probably wrong, of `count`; `uri` is the list as a CSV."""
+
+    count: int
+    worst: tuple[Doubt, ...]
+    uri: str = ""
+
+    @property
+    def sentence(self) -> str:
+        if not self.count:
+            return "no single label stands out against the others of this table"
+        rows = ", ".join(str(each.row) for each in self.worst[:5])
+        where = f", the worst are listed in {self.uri}" if self.uri else ""
+        return f"{self.count} labels are probably wrong, first those of rows {rows}{where}"
+
+
+class Approval(Payload):
+    """What a human answered, who and why; in older records `by` is empty when nobody did in time."""
+
+    approved: bool
+    by: str = ""
+    at: datetime | None = None
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        if not self.by:
+            return "nobody approved it in time"
+        why = f": {self.reason}" if self.reason else ""
+        return f"{'approved' if self.approved else 'rejected'} by {self.by}{why}"
+
+
+class GateEvidence(Payload):
+    """Everything that the verdict is based on. Without a champion, `no_champion` says why.
+
+    `metric` is the declared one; `score` and its interval are given where it is not accuracy. `anchor` is the
+    best earlier version, which the loss of all steps together is measured against. `surprise` is None without
+    a champion, or where `no_surprise` says why. `doubts` are about a suspect table. `approval` is given where
+    a human was asked.
+    """
+
+    accuracy: float
+    accuracy_interval: Interval
+    threshold: float
+    holdout_rows: int
+    holdout: Holdout
+    floor: Floor
+    learnable: Floor | None
+    classes: tuple[ClassSlice, ...]
+    columns: tuple[ColumnPlacement, ...]
+    champion: Champion | None = None
+    no_champion: str = ""
+    surprise: Surprise | None = None
+    approval: Approval | None = None
+    metric: str = "accuracy"
+    score: float | None = None
+    score_interval: Interval | None = None
+    anchor: Champion | None = None
+    no_surprise: str = ""
+    leaks: Leaks | None = None
+    doubts: Doubts | None = None
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether only a human can tell if the table is sound."""
+        return (self.surprise is not None and self.surprise.is_suspect) or self.leaks is not None
+
+    @property
+    def judged(self) -> tuple[float, Interval]:
+        """The score in the declared metric, and its interval."""
+        if self.score is None or self.score_interval is None:
+            return self.accuracy, self.accuracy_interval
+        return self.score, self.score_interval
+
+    @property
+    def suspicion(self) -> str:
+        """What is suspect about the table, and which labels; empty where nothing is."""
+        told = [
+            self.surprise.sentence if self.surprise and self.surprise.is_suspect else "",
+            self.leaks.sentence if self.leaks else "",
+            self.doubts.sentence if self.doubts else "",
+        ]
+        return "; ".join(filter(None, told)) if self.is_suspect else ""

@@ -1,0 +1,130 @@
+"""Do answers tell more than a model that sees no feature? On a holdout, and cross-validated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from iris_core.drift.hypergeometric import at_least
+from iris_core.ledger.records.gate import Floor
+from iris_core.models.holdout import Part
+from iris_core.promotion.scores import Answers, blind_answers, certainty, compared, pairs_of
+from iris_core.settings.project import Metric
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+    from sklearn.model_selection import StratifiedKFold
+
+LEVEL = 0.95
+"""Of every interval. So of models that are worse by no more than the margin at most 2.5 % are refused for the
+overall difference and as many for any class (Bonferroni): 5 % together."""
+FLOOR_LIMIT = 0.05
+LEARNABLE_LIMIT = 0.001
+"""Stricter: it is asked of many more rows, and is what catches labels that are noise."""
+FOLDS = 5
+LEARNABLE_ROWS = 10_000
+"""Cross-validation of more rows would cost more than the training and show nothing new."""
+
+
+def floor_of(
+    metric: Metric,
+    answers: Answers,
+    labels: NDArray[np.str_],
+    learned: NDArray[np.str_],
+    limit: float,
+) -> Floor:
+    """Answers against those of a model that sees no feature.
+
+    :param learned: the labels that both learned from.
+    :param limit: of the chances.
+    """
+    blind = blind_answers(learned, labels, metric)
+    right, blind_right = answers.named == labels, blind.named == labels
+    found = compared(metric, labels, answers, blind, LEVEL)
+    in_metric = {} if metric == "accuracy" else {"score": found.first, "blind_score": found.second}
+    return Floor(
+        majority=str(blind.named[0]),
+        accuracy=float(right.mean()),
+        majority_accuracy=float(blind_right.mean()),
+        pairs=pairs_of(right, blind_right),
+        p_value=found.p_better,
+        limit=limit,
+        recognised_p_value=recognised_p_value(answers.named, labels),
+        worse_p_value=found.p_worse,
+        **in_metric,
+    )
+
+
+def recognised_p_value(named: NDArray[np.str_], labels: NDArray[np.str_]) -> float:
+    """How likely chance alone names any one class so often on its own rows.
+
+    Fisher's exact test of each class against the rest, one-sided; the smallest, by Bonferroni.
+    """
+    classes = np.unique(labels).tolist()
+    found = [
+        at_least(
+            int(((named == name) & (labels == name)).sum()),
+            int((labels == name).sum()),
+            int((named == name).sum()),
+            len(labels),
+        )
+        for name in classes
+    ]
+    return min(1.0, min(found) * len(classes))
+
+
+def learnable_of(metric: Metric, part: Part, model: ClassifierMixin, seed: int) -> Floor | None:
+    """Whether the challenger's recipe, cross-validated on what it learned from, beats the majority class.
+
+    None where a class has too few rows to be left out of a fold.
+
+    :param model: clones of it are fitted.
+    :param seed: of the folds.
+    """
+    part = bounded(part, seed)
+    answers = cross_validated(model, part, seed, metric)
+    labels = part.labels.to_numpy(str)
+    return None if answers is None else floor_of(metric, answers, labels, labels, LEARNABLE_LIMIT)
+
+
+def cross_validated(
+    model: ClassifierMixin, part: Part, seed: int, metric: Metric = "accuracy"
+) -> Answers | None:
+    """What clones of a model say of rows that they did not learn from; None where `folds_of` is.
+
+    :param seed: of the folds.
+    :param metric: log loss needs the certainty of each answer, too.
+    """
+    from sklearn.base import clone
+    from sklearn.model_selection import cross_val_predict
+
+    labels = part.labels.to_numpy(str)
+    folds = folds_of(labels, seed)
+    if folds is None:
+        return None
+    if metric != "log_loss":
+        return Answers(np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds), str))
+    names = np.unique(labels)
+    chances = cross_val_predict(clone(model), part.features, labels, cv=folds, method="predict_proba")
+    return Answers(names[chances.argmax(1)], certainty(chances, names.tolist(), labels))
+
+
+def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:
+    """How to leave every row out once; None where a class has a single row, or there is only one class."""
+    from sklearn.model_selection import StratifiedKFold
+
+    counts = np.unique(labels, return_counts=True)[1]
+    folds = min(FOLDS, int(counts.min()))
+    if folds < 2 or len(counts) < 2:
+        return None
+    return StratifiedKFold(folds, shuffle=True, random_state=seed)
+
+
+def bounded(part: Part, seed: int, most: int = LEARNABLE_ROWS) -> Part:
+    """At most so many rows of a part, drawn with a seed."""
+    if len(part) <= most:
+        return part
+    chosen = np.random.default_rng(seed).choice(len(part), most, replace=False)
+    return Part(part.features.iloc[chosen], part.labels.iloc[chosen])

@@ -1,0 +1,284 @@
+"""The declared metric: scores of answers, and two models compared on the same rows.
+
+A score is a share from 0 to 1, higher is better, so that threshold and margin mean the same for every metric:
+log loss is e to the minus log loss, the mean probability of the right class; cost is what is saved of the
+highest cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from iris_core.drift.change import Change
+from iris_core.ledger.records.gate import Interval, Pairs
+from iris_core.promotion.paired import exact_p_value, score_interval, wilson_interval
+from iris_core.settings.project import CostMatrix, Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+
+    Flags = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
+    Texts = NDArray[np.str_]
+
+DRAWS = 4_000
+DRAWN_AT_ONCE = 100
+MOST_CELLS = 10_000
+"""Of rows that differ in label and answers; more are sampled, so that an interval costs seconds at most."""
+SEED = 11
+HALF_A_ROW = 0.5
+"""Agresti and Min, Statistics in Medicine 24 (2005) 729: half a row more of each kind, and an interval holds
+its level also where no answers differ."""
+LEAST_PROBABILITY = 1e-15
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of some rows.
+
+    :param named: the class of each row.
+    :param certainty: the probability that each row's label was given; None where the metric does not ask.
+    """
+
+    named: Texts
+    certainty: Floats | None = None
+
+    def kept(self, rows: Flags) -> Answers:
+        """The answers to the rows that are chosen."""
+        return Answers(self.named[rows], None if self.certainty is None else self.certainty[rows])
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same rows: both scores, the interval of first minus second, and one-sided chances."""
+
+    first: float
+    second: float
+    difference: Interval
+    p_better: float
+    p_worse: float
+
+
+def answers_of(
+    model: ClassifierMixin, features: pd.DataFrame, labels: Sequence[str] | Texts, metric: Metric
+) -> Answers:
+    """What a model says of rows.
+
+    :param labels: the true classes; for log loss, the probability of each is asked for.
+    :param metric: the declared one.
+    :raises AttributeError: log loss is declared, and the model gives no probabilities.
+    """
+    truth = np.asarray(labels, str)
+    if not len(truth):
+        return Answers(np.empty(0, str), np.empty(0))
+    named = np.asarray(model.predict(features), str)
+    if metric != "log_loss":
+        return Answers(named)
+    return Answers(named, certainty(model.predict_proba(features), model.classes_, truth))
+
+
+def certainty(probabilities: Floats, classes: Iterable[str], labels: Texts) -> Floats:
+    """The probability that was given to each row's label; the least there is for a class nobody knows."""
+    column = {str(name): number for number, name in enumerate(classes)}
+    places = np.array([column.get(label, -1) for label in labels.tolist()])
+    found = probabilities[np.arange(len(labels)), places]
+    return np.clip(np.where(places < 0, 0.0, found), LEAST_PROBABILITY, 1.0)
+
+
+def blind_answers(learned: Texts, labels: Texts, metric: Metric) -> Answers:
+    """What a model says that has seen the classes of what was learned, and no feature.
+
+    The majority class; under a cost matrix the class that would have been the cheapest.
+    """
+    names, counts = np.unique(learned, return_counts=True)
+    best = counts.astype(float)
+    if isinstance(metric, CostMatrix):
+        best = -np.array(
+            [sum(n * _cost(metric, c, a) for c, n in zip(names, counts, strict=True)) for a in names]
+        )
+    named = np.full(len(labels), names[best.argmax()])
+    shares = np.broadcast_to(counts / counts.sum(), (len(labels), len(names)))
+    return Answers(named, certainty(shares, names, labels))
+
+
+def score_of(metric: Metric, labels: Texts, answers: Answers) -> float:
+    """The score of answers to rows."""
+    rows = _Rows(metric, labels, (answers,), np.ones(len(labels)))
+    return float(rows.scores(0, np.ones((1, len(labels))))[0])
+
+
+def score_and_interval(
+    metric: Metric, labels: Texts, answers: Answers, level: float
+) -> tuple[float, Interval]:
+    """A score with its confidence interval."""
+    found = score_of(metric, labels, answers)
+    if metric == "accuracy":
+        return found, wilson_interval(int((answers.named == labels).sum()), len(labels), level)
+    drawn = _drawn(_cells(metric, labels, (answers,)))[0]
+    return found, _between(drawn, level)
+
+
+def compared(metric: Metric, labels: Texts, first: Answers, second: Answers, level: float) -> Paired:
+    """Two models on the same rows.
+
+    Accuracy: Tango's score interval and the exact McNemar test. Other metrics: a Bayesian bootstrap of the
+    paired rows (Rubin, Annals of Statistics 9 (1981) 130), seeded, each class with half a row more of both
+    right, either right and both wrong.
+
+    :param labels: the true classes.
+    :param first: the answers that are asked about.
+    :param second: those that they are compared with.
+    :param level: two-sided, of the interval.
+    """
+    both = score_of(metric, labels, first), score_of(metric, labels, second)
+    if metric == "accuracy":
+        pairs = pairs_of(first.named == labels, second.named == labels)
+        turned = Pairs(rows=pairs.rows, better=pairs.worse, worse=pairs.better)
+        return Paired(*both, score_interval(pairs, level), exact_p_value(pairs), exact_p_value(turned))
+    ours, theirs = _drawn(_cells(metric, labels, (first, second)))
+    gain = ours - theirs
+    return Paired(*both, _between(gain, level), _chance(gain <= 0), _chance(gain >= 0))
+
+
+Agreement = Mapping[str, Mapping[str, int]]
+"""Rows by label, then by answer."""
+
+
+@dataclass(frozen=True)
+class ScoreLoss:
+    """A score before and now, and how sure the loss between them is (`drift.change.Change`)."""
+
+    before: float
+    now: float
+    change: Change
+
+
+def score_loss(metric: Metric, before: Agreement, now: Agreement, alpha: float) -> ScoreLoss:
+    """How much lower a model's score is than it was; one-sided, by a Bayesian bootstrap of either table.
+
+    :param metric: the declared one, but not log loss: an answer alone has no probability.
+    :param before: the model's answers to its holdout.
+    :param now: those to other rows.
+    :param alpha: what is beyond that share of the draws is chance.
+    """
+    rows = [_of_agreement(metric, agreement) for agreement in (before, now)]
+    was, is_now = (float(each.scores(0, each.counts[None])[0]) for each in rows)
+    drawn = [_drawn(each.smoothed(), SEED + number)[0] for number, each in enumerate(rows)]
+    loss = drawn[0] - drawn[1]
+    noise = was - is_now - float(np.quantile(loss, alpha))
+    return ScoreLoss(was, is_now, Change(was - is_now, max(0.0, noise), _chance(loss <= 0)))
+
+
+def _of_agreement(metric: Metric, agreement: Agreement) -> _Rows:
+    counted = [(label, named, n) for label, row in agreement.items() for named, n in row.items() if n]
+    labels, named, counts = (np.array(column) for column in zip(*counted, strict=True))
+    return _Rows(metric, labels, (Answers(named),), counts.astype(float))
+
+
+def pairs_of(first: Flags, second: Flags) -> Pairs:
+    """Rows by which of two models is right."""
+    return Pairs(rows=len(first), better=int((first & ~second).sum()), worse=int((second & ~first).sum()))
+
+
+def _between(drawn: Floats, level: float) -> Interval:
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(low=float(low), high=float(high), level=level)
+
+
+def _chance(against: Flags) -> float:
+    return float((against.sum() + 1) / (len(against) + 1))
+
+
+def _cost(metric: CostMatrix, label: str, answer: str) -> float:
+    return metric.cost.get(label, {}).get(answer, 0.0 if label == answer else 1.0)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of equal label and answers as one, with how many there are of it."""
+
+    metric: Metric
+    labels: Texts
+    answers: tuple[Answers, ...]
+    counts: Floats
+
+    def smoothed(self) -> _Rows:
+        """With half a row more of every kind of right and wrong in each class."""
+        columns = [self.labels, *(each.named for each in self.answers)]
+        kinds = _half_rows(np.unique(columns), np.unique(self.labels), len(self.answers))
+        more = np.array([*kinds]).T
+        cells = np.concatenate([np.array(columns), more], axis=1)
+        counts = np.concatenate([self.counts, np.full(more.shape[1], HALF_A_ROW)])
+        return _Rows(self.metric, cells[0], tuple(Answers(row) for row in cells[1:]), counts)
+
+    def scores(self, model: int, weights: Floats) -> Floats:
+        """A model's score under each row of weights."""
+        answers = self.answers[model]
+        right = answers.named == self.labels
+        if self.metric == "accuracy":
+            return np.asarray(weights[:, right].sum(1) / weights.sum(1))
+        if self.metric == "log_loss":
+            assert answers.certainty is not None
+            return np.asarray(np.exp(weights @ np.log(answers.certainty) / weights.sum(1)))
+        if isinstance(self.metric, CostMatrix):
+            return self._saved(self.metric, answers.named, weights)
+        found = [self._of_class(name, answers.named, weights) for name in np.unique(self.labels)]
+        return np.asarray(np.mean(found, axis=0))
+
+    def _of_class(self, name: str, named: Texts, weights: Floats) -> Floats:
+        """Recall for balanced accuracy, F1 for its mean; of the classes that occur."""
+        actual, answered = weights[:, self.labels == name].sum(1), weights[:, named == name].sum(1)
+        right = weights[:, (self.labels == name) & (named == name)].sum(1)
+        whole = actual if self.metric == "balanced_accuracy" else (actual + answered) / 2
+        return np.asarray(right / whole)
+
+    def _saved(self, metric: CostMatrix, named: Texts, weights: Floats) -> Floats:
+        costs = np.array([_cost(metric, str(c), str(a)) for c, a in zip(self.labels, named, strict=True)])
+        highest = max([1.0, *(value for row in metric.cost.values() for value in row.values())])
+        return np.asarray(1 - weights @ costs / weights.sum(1) / highest)
+
+
+def _cells(metric: Metric, labels: Texts, answers: tuple[Answers, ...]) -> _Rows:
+    """Equal rows counted; log loss knows no equal rows, so a sample of them is taken."""
+    if metric == "log_loss":
+        return _sampled(_Rows(metric, labels, answers, np.ones(len(labels))))
+    columns = [labels, *(each.named for each in answers)]
+    found, counts = np.unique(np.array(columns), axis=1, return_counts=True)
+    cells = _Rows(metric, found[0], tuple(Answers(row) for row in found[1:]), counts.astype(float))
+    return _sampled(cells.smoothed())
+
+
+def _half_rows(names: Texts, labels: Texts, models: int) -> Iterator[list[str]]:
+    """For each class a row of every kind of right and wrong, where there is another class to name."""
+    for label in labels.tolist():
+        other = next((name for name in names.tolist() if name != label), label)
+        for kind in range(2**models):
+            yield [label, *(other if kind >> place & 1 else label for place in range(models))]
+
+
+def _sampled(rows: _Rows) -> _Rows:
+    if len(rows.labels) <= MOST_CELLS:
+        return rows
+    share = rows.counts / rows.counts.sum()
+    chosen = np.random.default_rng(SEED).choice(len(share), MOST_CELLS, p=share)
+    kept = tuple(
+        Answers(e.named[chosen], None if e.certainty is None else e.certainty[chosen]) for e in rows.answers
+    )
+    return _Rows(rows.metric, rows.labels[chosen], kept, np.ones(MOST_CELLS))
+
+
+def _drawn(rows: _Rows, seed: int = SEED) -> list[Floats]:
+    """Each model's score under the same random weights."""
+    rng = np.random.default_rng(seed)
+    found: list[list[Floats]] = [[] for _ in rows.answers]
+    for _ in range(DRAWS // DRAWN_AT_ONCE):
+        weights = rng.standard_gamma(rows.counts, (DRAWN_AT_ONCE, len(rows.counts)))
+        for model, drawn in enumerate(found):
+            drawn.append(rows.scores(model, weights))
+    return [np.concatenate(drawn) for drawn in found]

@@ -1,0 +1,207 @@
+"""Is a table suspect? What the champion and its own table say of labels and features. Writes nothing.
+
+Labels that are wrong in a whole table spoil its holdout, too, so that no comparison on it tells. What tells
+is the champion: it is surprised. It cannot tell wrong labels from a changed world, so a human must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from iris_core.drift.hypergeometric import at_least
+from iris_core.ledger.records.gate import Leak, Leaks, OnSuspect, Surprise
+from iris_core.models.holdout import Part, Split
+from iris_core.promotion.floor import LEARNABLE_ROWS, bounded, cross_validated
+from iris_core.promotion.measurement import LEAST_UNSEEN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.base import ClassifierMixin
+
+    Flags = NDArray[np.bool_]
+
+SEED = 7
+SURPRISE_LIMIT = 0.001
+"""So few sound tables are held up for a human, one at a time in a thousand."""
+UNLIKE_ITS_CLONES = 0.01
+"""A chance; a champion that was trained otherwise than its clones is, is judged by its holdout alone."""
+LEAK_LIMIT = 0.001
+"""The same for all features together."""
+ALMOST_ALL = 0.98
+"""Of what always naming the majority class gets wrong, a feature that leaks gets so much right. The petals of
+Iris reach 0.93."""
+LEAST_FALL = 3
+"""So many times fewer wrong answers than in the champion's table."""
+LEAK_ROWS = 2_000
+"""Of either table; each feature is learned from them by itself."""
+LEAVES = 4
+"""Of a tree on one feature, for each class."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A champion's own table and a new one, as suspicion needs them.
+
+    :param own: what the champion was trained on and its holdout, together.
+    :param new: the same of the new table.
+    :param is_repeated: rows of `own` whose features occur there more than once.
+    :param is_kept_back: rows of `own` that are its holdout.
+    :param is_seen: rows of `new` whose features the champion was trained on.
+    """
+
+    own: Part
+    new: Part
+    is_repeated: Flags
+    is_kept_back: Flags
+    is_seen: Flags
+
+
+def tables_of(own: Split, new: Split) -> Tables:
+    """Both tables, at most 10,000 rows of each part."""
+    ours, theirs, known = _whole(own), _whole(new), own.learned.row_keys()
+    _, places, counts = np.unique(ours.row_keys(), return_inverse=True, return_counts=True)
+    kept_back = np.arange(len(ours)) >= len(ours) - min(len(own.holdout), LEARNABLE_ROWS)
+    return Tables(ours, theirs, counts[places] > 1, kept_back, np.isin(theirs.row_keys(), known))
+
+
+def _whole(parts: Split) -> Part:
+    import pandas as pd
+
+    both = [bounded(part, SEED) for part in (parts.learned, parts.holdout)]
+    return Part(pd.concat([b.features for b in both]), pd.concat([b.labels for b in both]))
+
+
+def surprise_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Surprise | str:
+    """Whether a champion does surely worse on a new table than models like it on its own.
+
+    Asked of rows that it cannot have learnt by heart, and of all rows: on tables of few values nearly every
+    row's features occur in both. Both are one-sided Fisher tests at half the limit.
+
+    :param champion: the fitted model; clones of it are cross-validated on its own table.
+    :param on_suspect: what the deployment does with a suspect table.
+    :returns: the more surprising comparison, or why there is none.
+    """
+    own = _own_answers(tables, champion)
+    new = np.asarray(champion.predict(tables.new.features), str) == tables.new.labels.to_numpy(str)
+    found = [
+        _surprise(own, own.right[~own.is_repeated], new[~tables.is_seen], "unseen rows", on_suspect),
+        _surprise(own, own.right, new, "all rows", on_suspect),
+    ]
+    asked = [each for each in found if each]
+    if not asked:
+        return f"fewer than {LEAST_UNSEEN} rows to ask the champion about"
+    unseen = asked[0]
+    surest = min(asked, key=lambda each: each.p_value)
+    return surest if surest.is_suspect else unseen
+
+
+@dataclass(frozen=True)
+class _OwnAnswers:
+    """Which rows of a champion's own table are answered right, and which of them occur twice."""
+
+    right: Flags
+    is_repeated: Flags
+    by: Literal["holdout", "cross-validation"]
+
+
+def _own_answers(tables: Tables, champion: ClassifierMixin) -> _OwnAnswers:
+    """The champion's on its holdout, or those of its clones on its whole table, which are five times as many.
+
+    Clones stand for it only where it does not surely worse than they on its holdout.
+    """
+    labels, kept_back = tables.own.labels.to_numpy(str), tables.is_kept_back
+    holdout = tables.own.kept(kept_back)
+    on_holdout = np.zeros(0, bool)
+    if len(holdout):
+        on_holdout = np.asarray(champion.predict(holdout.features), str) == labels[kept_back]
+    cloned = cross_validated(champion, tables.own, SEED)
+    if cloned is not None:
+        right = cloned.named == labels
+        if _worse_by_chance(on_holdout, right) > UNLIKE_ITS_CLONES:
+            return _OwnAnswers(right, tables.is_repeated, "cross-validation")
+    return _OwnAnswers(on_holdout, tables.is_repeated[kept_back], "holdout")
+
+
+def _worse_by_chance(new: Flags, own: Flags) -> float:
+    """How likely chance gives the new rows so many more wrong answers: Fisher's exact test."""
+    wrong, own_wrong = int((~new).sum()), int((~own).sum())
+    return at_least(wrong, wrong + own_wrong, len(new), len(new) + len(own))
+
+
+def _surprise(
+    own: _OwnAnswers,
+    before: Flags,
+    new: Flags,
+    compared_on: Literal["unseen rows", "all rows"],
+    on_suspect: OnSuspect,
+) -> Surprise | None:
+    """One comparison; None with too few rows.
+
+    :param before: the answers to its own rows that are compared.
+    :param new: those to the new table's.
+    """
+    if min(len(before), len(new)) < LEAST_UNSEEN:
+        return None
+    return Surprise(
+        right=int(new.sum()),
+        rows=len(new),
+        own_right=int(before.sum()),
+        own_rows=len(before),
+        p_value=_worse_by_chance(new, before),
+        limit=SURPRISE_LIMIT / 2,
+        on_suspect=on_suspect,
+        compared_on=compared_on,
+        own_by=own.by,
+    )
+
+
+def leaks_of(tables: Tables, on_suspect: OnSuspect) -> Leaks | None:
+    """Features that alone name the class almost always in the new table, and did not in the champion's.
+
+    :param on_suspect: what the deployment does with a suspect table.
+    """
+    new = tables.new.kept(~tables.is_seen) if int((~tables.is_seen).sum()) >= LEAST_UNSEEN else tables.new
+    ours, theirs = bounded(tables.own, SEED, LEAK_ROWS), bounded(new, SEED, LEAK_ROWS)
+    found = tuple(leak for name in ours.features.columns for leak in _leak(str(name), ours, theirs))
+    return Leaks(found=found, on_suspect=on_suspect) if found else None
+
+
+def _leak(feature: str, own: Part, new: Part) -> Iterator[Leak]:
+    right = _told_by(feature, new)
+    if right is None or not _is_almost_all(right, new):
+        return
+    before = _told_by(feature, own)
+    if before is None:
+        return
+    wrong, wrong_before = int((~right).sum()), int((~before).sum())
+    rows, rows_before, chance = len(right), len(before), _worse_by_chance(before, right)
+    is_much = wrong_before / rows_before > LEAST_FALL * wrong / rows
+    if is_much and chance <= LEAK_LIMIT / own.features.shape[1]:
+        yield Leak(
+            feature=feature,
+            right=rows - wrong,
+            rows=rows,
+            own_right=rows_before - wrong_before,
+            own_rows=rows_before,
+            p_value=chance,
+        )
+
+
+def _told_by(feature: str, part: Part) -> Flags | None:
+    """Which labels a small tree tells from one feature, cross-validated; None with too few rows."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    leaves = LEAVES * int(part.labels.nunique())
+    tree = DecisionTreeClassifier(max_leaf_nodes=max(2, leaves), random_state=SEED)
+    answers = cross_validated(tree, Part(part.features[[feature]], part.labels), SEED)
+    return None if answers is None else answers.named == part.labels.to_numpy(str)
+
+
+def _is_almost_all(right: Flags, part: Part) -> bool:
+    majority = int(part.labels.value_counts().max())
+    missed = len(part) - majority
+    return missed > 0 and int((~right).sum()) <= (1 - ALMOST_ALL) * missed
