@@ -7,6 +7,7 @@ of one pass and the rows of one join, whatever the number of predictions.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from iris_core.errors import ObjectMissing
+from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import LabelEvidence, ModelPerformance
@@ -26,6 +27,8 @@ from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import OTHER, Batch, Input, MemoryInput, StoredInput, Wanted, read
 from iris_core.tables.ordered import ordered
+
+log = logging.getLogger(__name__)
 
 READERS = 8
 SMALL_BYTES = 4 << 20
@@ -156,7 +159,8 @@ class _Matching:
                 self.without_key.add(one.scoring)
                 return
             yield from _keyed(source.batches(), self.table.key)
-        except ObjectMissing:
+        except (ObjectMissing, DataRejected) as error:
+            log.warning("Predictions are passed over: %s", error)
             self.gone.add(one.scoring)
 
 

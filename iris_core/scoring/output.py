@@ -93,8 +93,8 @@ def output(
 def csv_line(fields: Sequence[str]) -> bytes:
     """Fields as a line of CSV, quoted where they must be, without a line end."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue().encode()
+    csv.writer(line).writerow(fields)  # With another line end it would not quote this one.
+    return line.getvalue().removesuffix("\r\n").encode()
 
 
 class _CsvOutput:

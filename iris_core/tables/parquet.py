@@ -105,8 +105,8 @@ class Parquet:
     def line(self) -> bytes:
         """The header as a line of CSV."""
         out = io.StringIO()
-        csv.writer(out, lineterminator="").writerow(self.columns)
-        return out.getvalue().encode()
+        csv.writer(out).writerow(self.columns)  # With another line end it would not quote this one.
+        return out.getvalue().removesuffix("\r\n").encode()
 
     def _found(self, names: Iterable[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name in self._stored)

@@ -320,6 +320,22 @@ class TestRefused:
         with pytest.raises(NothingOwed, match=r"has a column 'id': give the inference data one.*table\.key"):
             monitoring.join_labels(staged)
 
+    def test_predictions_that_cannot_be_read_hold_no_labels(self, scored: Scored) -> None:
+        workspace, pairs = scored
+        [record] = workspace.ledger.recent_of(ScoredRecord)
+        found = workspace.store.read(record.outputs.predictions)
+        broken = workspace.store.put(
+            workspace.settings.bucket, "iris/predictions/broken.csv", found + b"1\n", "text/csv"
+        )
+        published = matching.Published("other", record.model, broken)
+        whole = matching.Published.of(record)
+        put(workspace, LABELS, csv(pairs))
+        given = StoredInput(workspace.store, workspace.store.head(workspace.settings.bucket, LABELS))
+        measured = matching.measured(
+            workspace.store, given, workspace.settings.project.table, [published, whole], 0.05
+        )
+        assert (measured.matched, measured.gone) == (len(pairs), 1)
+
     def test_predictions_of_other_classes_share_one_row_of_the_agreement(
         self, scored: Scored, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -264,6 +264,11 @@ def test_columns_without_a_name_and_with_odd_ones() -> None:
     assert batch.text["c1"].to_list() == ["1", "2"]
 
 
+def test_the_header_quotes_what_a_csv_must() -> None:
+    source = opened(stored(pa.table({"a": [1.0], "x\ny": [1.0], "x\ry": [1.0], 'x"': [1.0]})), LINES)
+    assert source.line == b'a,"x\ny","x\ry","x"""'
+
+
 def test_thousands_of_columns_take_no_longer_each() -> None:
     def seconds(width: int) -> float:
         out = io.BytesIO()
