@@ -240,7 +240,7 @@ def _score(bench: Bench, objects: Sequence[tuple[Drawn, bool]]) -> None:
         if planned.outcome != "done":
             break
         scored = [bench.step("score", shard) for shard in planned.value]
-        done = [one for task in scored if task.outcome == "done" for one in task.value]
+        done = [task.value for task in scored if task.outcome == "done"]
         if done:
             bench.step("publish", done)
         if not run:

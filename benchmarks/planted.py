@@ -15,9 +15,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253 - a clas
 
 from benchmarks.trial import SHARE, Flowers
 from iris_core import training
-from iris_core.ledger import ModelRef
 from iris_core.ledger.records.gate import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split, split
+from iris_core.models.registry import reference_of
 from iris_core.promotion.gate import gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
 from iris_core.promotion.rivals import answers_to
@@ -27,7 +27,7 @@ from iris_core.settings.variables import load_settings
 if TYPE_CHECKING:
     import pandas as pd
 
-CHAMPION = ModelRef(name="champion", version=1, run_id="champion", training="")
+CHAMPION = reference_of("champion", 1, "champion", {})
 LIMITS = Limits(accuracy_threshold=0.1, margin=0.02)
 LOST_A_STEP = 0.01
 STEPS = 50

@@ -88,11 +88,11 @@ class Worker:
 
 
 def _score(workspace: Workspace, shard: Any) -> Any:
-    return scoring.score_shard(workspace, scoring.Shard(**shard))
+    return scoring.score_handed(workspace, scoring.Handed(**shard))
 
 
 def _publish(workspace: Workspace, scored: Any) -> Any:
-    return scoring.publish_all(workspace, [scoring.Scored(**one) for one in scored])
+    return scoring.publish_handed(workspace, [scoring.Handed(**one) for one in scored])
 
 
 STEPS: dict[str, Callable[..., Any]] = {
@@ -102,7 +102,7 @@ STEPS: dict[str, Callable[..., Any]] = {
     "register": lambda workspace, work: promotion.register_step(
         workspace, training.TrainingWork(**work).identity
     ),
-    "plan": scoring.plan_shards,
+    "plan": scoring.plan_handed,
     "score": _score,
     "publish": _publish,
     "plan_reports": monitoring.plan_reports,
