@@ -273,7 +273,7 @@ class TestTelling:
 class TestCommands:
     @pytest.fixture
     def cli(self, manual: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
-        monkeypatch.setattr("iris_core.cli.deployment.deployed_workspace", lambda: manual)
+        monkeypatch.setattr("iris_core.cli.deployment.deployed_workspace", lambda *_: manual)
         return lambda *words: CliRunner().invoke(app, words)  # type: ignore[return-value]
 
     def test_approve_and_refuse(self, manual: Workspace, asked: Upload, cli: Callable[..., Any]) -> None:
