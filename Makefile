@@ -75,7 +75,7 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
 	  curl postgresql redis-server
 
-test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (3 minutes on 2 cores)
+test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (4 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 UPGRADE ?=
