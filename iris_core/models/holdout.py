@@ -38,6 +38,13 @@ class Part:
         """The rows for which the mask `rows` is true."""
         return Part(self.features[rows], self.labels[rows])
 
+    def followed_by(self, other: Part) -> Part:
+        """The rows of both; each keeps its index."""
+        import pandas as pd
+
+        features = pd.concat([self.features, other.features])
+        return Part(features, pd.concat([self.labels, other.labels]))
+
     def digest(self) -> str:
         """SHA-256 over column names, values as little-endian float64 row by row, and labels."""
         sha = hashlib.sha256("\n".join([*self.features.columns, ""]).encode())

@@ -12,7 +12,7 @@ from iris_core.ledger.records.gate import Doubt, Doubts
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.holdout import Part, Split
-from iris_core.promotion.floor import bounded, folds_of
+from iris_core.promotion.floor import bounded, folds_of, out_of_fold
 from iris_core.settings.places import QUARANTINE
 from iris_core.tables import StoredInput, Wanted, read
 
@@ -34,7 +34,8 @@ def listed_doubts(
     """
     config, settings = training.inputs.config, workspace.settings
     numbers = _row_numbers(workspace, training)
-    found = doubts_about(_bounded_whole(parts, config.seed), model, numbers, config.seed)
+    whole = bounded(parts.learned.followed_by(parts.holdout), config.seed)
+    found = doubts_about(whole, model, numbers, config.seed)
     if found is None or not found.count:
         return found
     version = training.about
@@ -48,15 +49,6 @@ def _row_numbers(workspace: Workspace, training: TrainedRecord) -> NDArray[Any]:
     names = workspace.settings.project.table.feature_names
     table = read(StoredInput(workspace.store, training.about), Wanted(features=names))
     return np.concatenate(list(table.each(lambda batch: batch.numbers)))
-
-
-def _bounded_whole(parts: Split, seed: int) -> Part:
-    """Both parts in one, at most so many rows as are cross-validated anywhere."""
-    import pandas as pd
-
-    features = pd.concat([parts.learned.features, parts.holdout.features])
-    labels = pd.concat([parts.learned.labels, parts.holdout.labels])
-    return bounded(Part(features, labels), seed)
 
 
 def _as_csv(doubts: Doubts) -> bytes:
@@ -80,14 +72,13 @@ def doubts_about(part: Part, model: ClassifierMixin, numbers: NDArray[Any], seed
     :returns: None where the table or the model gives no out-of-fold probabilities.
     """
     from cleanlab.filter import find_label_issues
-    from sklearn.base import clone
-    from sklearn.model_selection import cross_val_predict
 
-    folds = folds_of(part.labels.to_numpy(str), seed)
+    labels = part.labels.to_numpy(str)
+    folds = folds_of(labels, seed)
     if folds is None or not hasattr(model, "predict_proba"):
         return None
-    names, codes = np.unique(part.labels.to_numpy(str), return_inverse=True)
-    chances = cross_val_predict(clone(model), part.features, codes, cv=folds, method="predict_proba")
+    names, codes = np.unique(labels, return_inverse=True)
+    chances = out_of_fold(model, part, folds, "predict_proba")
     worst = find_label_issues(codes, chances, return_indices_ranked_by="self_confidence", n_jobs=1)
     rows = numbers[part.features.index.to_numpy()]
     listed = tuple(_doubt(int(rows[n]), names, codes[n], chances[n]) for n in worst[:LISTED])

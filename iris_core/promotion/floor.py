@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -97,18 +97,30 @@ def cross_validated(
     :param seed: of the folds.
     :param metric: log loss needs the certainty of each answer, too.
     """
-    from sklearn.base import clone
-    from sklearn.model_selection import cross_val_predict
-
     labels = part.labels.to_numpy(str)
     folds = folds_of(labels, seed)
     if folds is None:
         return None
     if metric != "log_loss":
-        return Answers(np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds), str))
+        return Answers(np.asarray(out_of_fold(model, part, folds, "predict"), str))
     names = np.unique(labels)
-    chances = cross_val_predict(clone(model), part.features, labels, cv=folds, method="predict_proba")
+    chances = out_of_fold(model, part, folds, "predict_proba")
     return Answers(names[chances.argmax(1)], certainty(chances, names.tolist(), labels))
+
+
+def out_of_fold(
+    model: ClassifierMixin, part: Part, folds: StratifiedKFold, method: Literal["predict", "predict_proba"]
+) -> NDArray[Any]:
+    """What clones of a model say of each row that they did not learn from.
+
+    :param folds: how the rows are left out (`folds_of`).
+    :param method: classes, or the probability of each class in the classes' order.
+    """
+    from sklearn.base import clone
+    from sklearn.model_selection import cross_val_predict
+
+    labels = part.labels.to_numpy(str)
+    return np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds, method=method))
 
 
 def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:

@@ -69,10 +69,7 @@ def tables_of(own: Split, new: Split) -> Tables:
 
 
 def _whole(parts: Split) -> Part:
-    import pandas as pd
-
-    both = [bounded(part, SEED) for part in (parts.learned, parts.holdout)]
-    return Part(pd.concat([b.features for b in both]), pd.concat([b.labels for b in both]))
+    return bounded(parts.learned, SEED).followed_by(bounded(parts.holdout, SEED))
 
 
 def surprise_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Surprise | str:
