@@ -15,12 +15,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253 - a clas
 
 from benchmarks.trial import SHARE, Flowers
 from iris_core import training
-from iris_core.ledger.records.gate import GateEvidence, Holdout
+from iris_core.ledger.records.gate import GateEvidence, Holdout, Slide
 from iris_core.models.holdout import Part, Split, split
 from iris_core.models.registry import reference_of
 from iris_core.promotion.gate import gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
 from iris_core.promotion.rivals import answers_to
+from iris_core.promotion.slide import best_of
 from iris_core.settings.project import Feature, TableSchema
 from iris_core.settings.variables import load_settings
 
@@ -263,25 +264,58 @@ def ratchet(seed: int, holdout: int) -> float:
 
     :param holdout: rows of each new table's holdout.
     """
+    promoted: list[_Staged] = []
+    slides: list[Slide] = []
+    for number in range(STEPS + 1):
+        rng = np.random.default_rng([seed, 23, number, holdout])
+        parts = split(_coded(rng, holdout * 5), RARE, SHARE, number)
+        accuracy = promoted[-1].model.accuracy - LOST_A_STEP if promoted else FIRST_ACCURACY
+        model = Planted(accuracy, number)
+        champion, anchor = _rivals(promoted, parts, slides)
+        found = judged(RARE, parts, model, champion, anchor)
+        slides += [found.evidence.slide] if found.evidence.slide else []
+        if not found.is_held:
+            promoted.append(_Staged(number, model, parts, found.evidence))
+    return FIRST_ACCURACY - promoted[-1].model.accuracy
+
+
+@dataclass(frozen=True)
+class _Staged:
+    number: int
+    model: Planted
+    own: Split
+    evidence: GateEvidence
+
+    def answers(self, parts: Split) -> ChampionAnswers:
+        """What it says of another table."""
+        ref = reference_of("planted", self.number, "planted", {})
+        return answers_to(ref, self.model, parts, self.own, LIMITS.metric, None)
+
+
+def _coded(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    """Half of the rows of either class; the first column says which, the second is chance."""
     import pandas as pd
 
-    champion = best = Planted(FIRST_ACCURACY, 0)
-    for number in range(1, STEPS + 1):
-        rng = np.random.default_rng([seed, 23, number, holdout])
-        rows = holdout * 5
-        is_rare = rng.random(rows) < 0.5
-        values = {"x0": np.where(is_rare, 1.0, -1.0), "x1": rng.random(rows) * 1000, "x2": 0.0, "x3": 0.0}
-        frame = pd.DataFrame(values).assign(kind=np.where(is_rare, "rare", "usual"))
-        parts = split(frame, RARE, SHARE, number)
-        next_one = Planted(champion.accuracy - LOST_A_STEP, number)
-        before = staged_without_a_table(champion, parts)
-        anchor = None if champion is best else staged_without_a_table(best, parts)
-        if not judged(RARE, parts, next_one, before, anchor).is_held:
-            champion = next_one
-    return FIRST_ACCURACY - champion.accuracy
+    is_rare = rng.random(rows) < 0.5
+    values = {"x0": np.where(is_rare, 1.0, -1.0), "x1": rng.random(rows) * 1000, "x2": 0.0, "x3": 0.0}
+    return pd.DataFrame(values).assign(kind=np.where(is_rare, "rare", "usual"))
 
 
-def staged_without_a_table(model: Planted, parts: Split) -> ChampionAnswers:
-    """What a planted model says, which learnt from no table."""
-    unseen = np.zeros(len(parts.holdout), bool)
-    return replace(answers_to(CHAMPION, model, parts, None, LIMITS.metric, None), seen=unseen)
+def _rivals(
+    promoted: list[_Staged], parts: Split, slides: list[Slide]
+) -> tuple[ChampionAnswers | None, ChampionAnswers | None]:
+    """The champion and the best earlier version, as the product chooses them.
+
+    :param promoted: oldest first.
+    :param parts: the new table.
+    :param slides: what was found on the tables before, oldest first.
+    """
+    if not promoted:
+        return None, None
+    best = best_of([(each.number, each.evidence) for each in promoted])
+    champion = promoted[-1].answers(parts)
+    if best == promoted[-1].number:
+        return champion, None
+    anchor = next(each for each in promoted if each.number == best).answers(parts)
+    mine = tuple(each for each in reversed(slides) if each.version == best)
+    return champion, replace(anchor, slides=mine)

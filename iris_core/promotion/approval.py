@@ -25,7 +25,6 @@ from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
 from iris_core.promotion import judgement, staging
 from iris_core.promotion.judgement import Assessment
-from iris_core.settings.project import metric_label
 from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
@@ -213,8 +212,7 @@ def _answered(workspace: Workspace, request: AskedRecord, approval: Approval) ->
 def _holds(settings: Settings, evidence: GateEvidence) -> bool:
     """Whether a model would be judged by the same champion and limits now."""
     champion, staged = evidence.champion, registry.staged(settings)
-    limits = evidence.threshold, evidence.metric
-    if limits != (settings.accuracy_threshold, metric_label(settings.project.metric)):
+    if evidence.threshold != settings.accuracy_threshold or not evidence.is_by(settings.project.metric):
         return False
     if champion is None or staged is None:
         return champion is None and staged is None

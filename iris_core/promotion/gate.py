@@ -4,9 +4,10 @@ A challenger is refused when its score in the declared metric does not reach ACC
 not shown to know more than a model that always names the majority class; when its table's labels cannot be
 learned, a class is missing, or a column's mean is not where `project.json` says it typically is; when it is
 shown to be worse than the champion by more than PROMOTION_MARGIN, in all or at one class, or than the best
-earlier version. What a small holdout cannot show is said, and not held against the challenger. A table that
-surprises the champion, or in which a column suddenly knows the answer, is suspect: PROMOTION_ON_SUSPECT says
-what becomes of its model.
+earlier version; when the champions since that version have lost more than the margin, and it is not shown to
+be better than the champion. What a small holdout cannot show is said, and not held against the challenger. A
+table that surprises the champion, or in which a column suddenly knows the answer, is suspect:
+PROMOTION_ON_SUSPECT says what becomes of its model.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from iris_core.ledger.records.gate import (
     Interval,
     Leaks,
     Pairs,
+    Slide,
 )
 from iris_core.promotion.paired import exact_p_value
 
@@ -71,6 +73,7 @@ def gate_verdict(evidence: GateEvidence) -> Verdict:
             *_check_typical(evidence.columns),
             *_check_champion(evidence),
             *_check_anchor(evidence.anchor),
+            *_check_slide(evidence.slide, evidence.champion),
             *_check_surprise(evidence),
             *_check_leaks(evidence.leaks),
         )
@@ -244,6 +247,28 @@ def _check_anchor(anchor: Champion | None) -> Iterator[Check]:
         f"{_kind_of_rows(anchor)} ({_difference(anchor)}): the margin is for all steps since then together"
     )
     yield Check(name="anchor", passed=not is_worse, sentence=sentence)
+
+
+def _check_slide(slide: Slide | None, champion: Champion | None) -> Iterator[Check]:
+    """After steps that were too small to show, and have lost more than the margin, only a step up passes."""
+    if slide is None or champion is None:
+        return
+    is_up = champion.difference.low > 0
+    lost = "have lost more than the margin" if slide.is_too_long else "are not shown to have lost more"
+    tables = f" of {slide.tables} tables" if slide.tables > 1 else ""
+    told = (
+        f"the champions since version {slide.version} {lost} ({slide.all_rows} rows{tables}, difference "
+        f"{slide.all_gain:+.3f}, 95 % interval {slide.difference.low:+.3f} to {slide.difference.high:+.3f}, "
+        f"PROMOTION_MARGIN={slide.margin:g})"
+    )
+    if slide.is_too_long and is_up:
+        told = f"{told}, and this one is shown to be better than the champion"
+    elif slide.is_too_long:
+        told = (
+            f"{told}, and this one is not shown to be better than the champion: go back with "
+            f"iris rollback {slide.version}, or upload a larger table"
+        )
+    yield Check(name="slide", passed=is_up or not slide.is_too_long, sentence=told)
 
 
 def _is_worse(difference: Interval, margin: float) -> bool:

@@ -134,6 +134,8 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
         yield "gate/difference_high", champion.difference.high
     if anchor := evidence.anchor:
         yield "gate/anchor_difference", anchor.gain
+    if slide := evidence.slide:
+        yield "gate/slide_difference", slide.all_gain
 
 
 def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInputs:

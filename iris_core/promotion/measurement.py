@@ -15,6 +15,7 @@ from iris_core.ledger.records.gate import (
     Holdout,
     Interval,
     Leaks,
+    Slide,
     Surprise,
 )
 from iris_core.models.holdout import Split
@@ -22,7 +23,8 @@ from iris_core.promotion.columns import columns_of
 from iris_core.promotion.floor import FLOOR_LIMIT, LEVEL, floor_of, learnable_of
 from iris_core.promotion.paired import detectable_loss, score_interval, wilson_interval
 from iris_core.promotion.scores import Answers, Paired, answers_of, compared, pairs_of, score_and_interval
-from iris_core.settings.project import Metric, TableSchema, metric_label
+from iris_core.promotion.slide import TableAnswers, slide_of
+from iris_core.settings.project import CostMatrix, Metric, TableSchema, metric_label
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +53,8 @@ class ChampionAnswers:
     :param typical: where its own training rows say that a column's mean lies (`typical_of`).
     :param surprise: how it does on the whole new table, or why that cannot be said.
     :param leaks: features that alone name the class, and did not in its own table.
+    :param on_table: its answers to the whole new table; None where it is not known what it was trained on.
+    :param slides: of the best earlier version: how the champions since did against it, newest first.
     """
 
     version: int
@@ -60,6 +64,8 @@ class ChampionAnswers:
     typical: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     surprise: Surprise | str = "what the champion was trained on is not known"
     leaks: Leaks | None = None
+    on_table: TableAnswers | None = None
+    slides: tuple[Slide, ...] = ()
 
 
 def measure_model(
@@ -98,6 +104,7 @@ def measure_model(
         no_surprise=surprise if isinstance(surprise, str) else "",
         leaks=champion.leaks if champion else None,
         anchor=_against(anchor, ours, labels, limits) if anchor else None,
+        slide=_slide(champion, anchor, limits) if champion and anchor else None,
         **_in_metric(metric, labels, ours),
     )
 
@@ -107,7 +114,13 @@ def _in_metric(metric: Metric, labels: NDArray[np.str_], answers: Answers) -> di
     if metric == "accuracy":
         return {}
     score, interval = score_and_interval(metric, labels, answers, LEVEL)
-    return {"metric": metric_label(metric), "score": score, "score_interval": interval}
+    costs = metric.cost if isinstance(metric, CostMatrix) else {}
+    return {"metric": metric_label(metric), "score": score, "score_interval": interval, "costs": costs}
+
+
+def _slide(champion: ChampionAnswers, anchor: ChampionAnswers, limits: Limits) -> Slide | None:
+    ours, best = (champion.version, champion.on_table), (anchor.version, anchor.on_table)
+    return slide_of(limits.metric, limits.margin, ours, best, anchor.slides)
 
 
 def _compared_rows(champion: ChampionAnswers) -> Flags:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,8 +22,9 @@ from iris_core.models.registry import staged
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
 from iris_core.promotion.scores import answers_of
-from iris_core.promotion.suspicion import leaks_of, surprise_of, tables_of
-from iris_core.settings.project import Metric, metric_label
+from iris_core.promotion.slide import TableAnswers, best_of
+from iris_core.promotion.suspicion import leaks_of, surprise_of, tables_of, whole_of
+from iris_core.settings.project import Metric
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOKED_THROUGH = 200
-"""So many of the newest promotions are looked through for the best version."""
+"""So many of the newest verdicts are looked through for the best version, and for what was lost since."""
 LOADED_AT_MOST = 3
 """So many of the best versions are tried until one can still be loaded."""
 
@@ -60,29 +62,49 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
 def anchor_answers(
     workspace: Workspace, challenger: ModelRef, champion: int, parts: Split
 ) -> ChampionAnswers | None:
-    """The answers of the best version before the champion that can still be loaded.
+    """The answers of the best version that can still be loaded; None where that is the champion.
 
     :param champion: the version that is compared anyway.
     :param parts: the challenger's table.
     """
-    others = [ref for ref in _best_first(workspace) if ref.version not in (champion, challenger.version)]
-    for model in others[:LOADED_AT_MOST]:
+    verdicts = [each for each in _verdicts(workspace) if each[0].version != challenger.version]
+    promoted = [each for each in reversed(verdicts) if each[1] == Outcome.PROMOTED]
+    for model in islice(_best_first(promoted), LOADED_AT_MOST):
+        if model.version == champion:
+            return None
         found = _tried(workspace, model, parts, is_champion=False)
         if not isinstance(found, str):
-            return found
+            slides = (evidence.slide for _, _, evidence in verdicts)
+            return replace(
+                found, slides=tuple(each for each in slides if each and each.version == model.version)
+            )
     return None
 
 
-def _best_first(workspace: Workspace) -> list[ModelRef]:
-    """Promoted versions by the lower end of their score's interval: a high score of few rows may be luck."""
-    metric = metric_label(workspace.settings.project.metric)
-    promoted = workspace.ledger.recent_of(VerdictRecord, outcome=Outcome.PROMOTED)
-    known = {
-        record.inputs.version: (record.evidence.judged[1].low, record.model)
-        for record in islice(promoted, LOOKED_THROUGH)
-        if isinstance(record.evidence, GateEvidence) and record.evidence.metric == metric
-    }
-    return [ref for _, ref in sorted(known.values(), key=lambda one: (-one[0], one[1].version))]
+_Judged = tuple[ModelRef, str, GateEvidence]
+
+
+def _verdicts(workspace: Workspace) -> list[_Judged]:
+    """Models that were judged by the declared metric, newest first."""
+    metric = workspace.settings.project.metric
+    recent = islice(workspace.ledger.recent_of(VerdictRecord), LOOKED_THROUGH)
+    return [
+        (each.model, each.outcome, each.evidence)
+        for each in recent
+        if isinstance(each.evidence, GateEvidence) and each.evidence.is_by(metric)
+    ]
+
+
+def _best_first(promoted: list[_Judged]) -> Iterator[ModelRef]:
+    """The best of the promoted models, the best of the others, and so on.
+
+    :param promoted: oldest first.
+    """
+    left = list(promoted)
+    while left:
+        best = best_of([(model.version, evidence) for model, _, evidence in left])
+        yield next(model for model, _, _ in left if model.version == best)
+        left = [each for each in left if each[0].version != best]
 
 
 def _tried(workspace: Workspace, model: ModelRef, parts: Split, is_champion: bool) -> ChampionAnswers | str:
@@ -120,12 +142,25 @@ def answers_to(
     if own is None:
         return ChampionAnswers(model.version, model.run_id, named, None)
     seen = np.isin(holdout.row_keys(), own.learned.row_keys())
-    answers = ChampionAnswers(model.version, model.run_id, named, seen, typical_of(own.learned))
+    answers = ChampionAnswers(
+        model.version,
+        model.run_id,
+        named,
+        seen,
+        typical_of(own.learned),
+        on_table=_answers_to_table(estimator, parts, own, metric),
+    )
     if on_suspect is None:
         return answers
     tables = tables_of(own, parts)
     surprise = surprise_of(tables, estimator, on_suspect)
     return replace(answers, surprise=surprise, leaks=leaks_of(tables, on_suspect))
+
+
+def _answers_to_table(estimator: ClassifierMixin, parts: Split, own: Split, metric: Metric) -> TableAnswers:
+    whole = whole_of(parts)
+    answers = answers_of(estimator, whole.features, whole.labels.to_numpy(str), metric)
+    return TableAnswers(whole, answers, np.isin(whole.row_keys(), own.learned.row_keys()))
 
 
 def _own_table(workspace: Workspace, model: ModelRef) -> Split | None:

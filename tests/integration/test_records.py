@@ -32,6 +32,8 @@ NEWER = {
     "evidence.anchor": "the best earlier version on the holdout",
     "evidence.no_surprise": "why a champion was not asked about the new table",
     "evidence.leaks": "columns that know the answer",
+    "evidence.slide": "what was lost since the best earlier version",
+    "evidence.costs": "the declared cost matrix",
 }
 """Names that were added since, of every kind or of the one that comes first, and what they hold."""
 Shape = tuple[str, ...]

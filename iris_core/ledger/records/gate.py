@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from iris_core.ledger.records.base import Payload
+from iris_core.settings.project import CostMatrix, Metric, metric_label
 
 OnSuspect = Literal["ask", "refuse", "accept"]
 
@@ -159,6 +161,33 @@ class Champion(_Frozen):
         return ours - theirs
 
 
+class Slide(_Frozen):
+    """The champion against the best earlier version (`version`), on rows of the new table unknown to both.
+
+    A positive `gain` means that the champion is better; `error` is the gain's standard error. `fingerprint`
+    is drawn from the rows: two tables that share rows share parts of it. `all_rows`, `all_gain` and
+    `difference` are of all champions since that version, on `tables` tables that share no rows, this one
+    included.
+    """
+
+    version: int
+    champion: int
+    rows: int
+    gain: float
+    error: float
+    fingerprint: tuple[str, ...]
+    tables: int
+    all_rows: int
+    all_gain: float
+    difference: Interval
+    margin: float
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether a loss is shown, and is more than the margin as measured."""
+        return self.difference.high < 0 and -self.all_gain > self.margin
+
+
 class Surprise(_Frozen):
     """How right the champion is on the new table, and models like it on its own table.
 
@@ -276,10 +305,11 @@ class Approval(Payload):
 class GateEvidence(Payload):
     """Everything that the verdict is based on. Without a champion, `no_champion` says why.
 
-    `metric` is the declared one; `score` and its interval are given where it is not accuracy. `anchor` is the
-    best earlier version, which the loss of all steps together is measured against. `surprise` is None without
-    a champion, or where `no_surprise` says why. `doubts` are about a suspect table. `approval` is given where
-    a human was asked.
+    `metric` is the declared one, `costs` its matrix where it is cost. `score` and its interval are given
+    where it is not accuracy. `anchor` is the best earlier version, which the loss of all steps together is
+    measured against; `slide` is the loss of the steps before this one. `surprise` is None without a champion,
+    or where `no_surprise` says why. `doubts` are about a suspect table. `approval` is given where a human was
+    asked.
     """
 
     accuracy: float
@@ -302,6 +332,13 @@ class GateEvidence(Payload):
     no_surprise: str = ""
     leaks: Leaks | None = None
     doubts: Doubts | None = None
+    slide: Slide | None = None
+    costs: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
+
+    def is_by(self, metric: Metric) -> bool:
+        """Whether the scores are in this metric."""
+        costs = metric.cost if isinstance(metric, CostMatrix) else {}
+        return (self.metric, self.costs) == (metric_label(metric), costs)
 
     @property
     def is_suspect(self) -> bool:
