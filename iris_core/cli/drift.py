@@ -40,8 +40,8 @@ def report(
 ) -> None:
     """Judge a batch against a reference as the drift pipeline does, without Airflow, MLflow or a model.
 
-    Compares predictions if both tables have a column `prediction`, and accuracy if both also have labels.
-    Records nothing.
+    Compares predictions if both tables have a column `prediction`, and accuracy if both also have labels:
+    then give a reference of rows that the model did not learn. Records nothing.
 
     Examples:
 
@@ -53,10 +53,12 @@ def report(
     from iris_core.drift.sides import compare
     from iris_core.drift.whole import answers
     from iris_core.settings.project import load_project
+    from iris_core.settings.variables import load_settings
 
     table = load_project().table
     learnt = _side(reference, table)
-    known = Known(holdout=answers(learnt.sample, table.target))
+    spread = load_settings().drift_batch_spread
+    known = Known(holdout=answers(learnt.sample, table.target), spread=spread)
     verdict, tested = compare(learnt, _side(current, table), table, known)
     if html:
         html.write_text(tested.html, encoding="utf-8")

@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import sqrt
 
 import numpy as np
 import polars as pl
@@ -19,9 +20,10 @@ from numpy.typing import NDArray
 from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
 from iris_core.ledger import ModelRef
-from iris_core.ledger.records.performance import LabelEvidence, ModelPerformance
+from iris_core.ledger.records.performance import Certainty, LabelEvidence, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
-from iris_core.scoring.output import PREDICTION
+from iris_core.promotion.scores import LEAST_PROBABILITY
+from iris_core.scoring.output import PREDICTION, added_columns
 from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
@@ -74,10 +76,33 @@ class Measured(LabelEvidence):
 
 
 @dataclass
+class _Certainty:
+    """Logarithms of the probabilities that labels were given: how many, their sum, that of their squares."""
+
+    rows: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def add(self, logarithms: pl.Series) -> None:
+        self.rows += len(logarithms)
+        self.total += float(logarithms.sum())
+        self.squares += float((logarithms**2).sum())
+
+    @property
+    def told(self) -> Certainty | None:
+        if self.rows < 2:
+            return None
+        mean = self.total / self.rows
+        variance = max(0.0, self.squares - self.rows * mean**2) / (self.rows - 1)
+        return Certainty(rows=self.rows, mean=mean, std=sqrt(variance))
+
+
+@dataclass
 class _Answers:
     model: ModelRef
     repeated: int = 0
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    certainty: _Certainty = field(default_factory=_Certainty)
 
     def summed(self) -> ModelPerformance:
         agreement: dict[str, dict[str, int]] = {}
@@ -92,6 +117,7 @@ class _Answers:
             accuracy=found.accuracy,
             agreement=agreement,
             per_class=found.classes,
+            certainty=self.certainty.told,
         )
 
 
@@ -134,6 +160,8 @@ class _Matching:
         answers.repeated += joined.height - fresh.height
         for label, prediction, count in fresh.group_by(LABEL, PREDICTION).len().iter_rows():
             answers.pairs[label, prediction] += count
+        if (given := _given_to_label(fresh, self.table.classes)) is not None:
+            answers.certainty.add(given)
 
     def _tables(self, scored: Iterable[Published]) -> Iterator[tuple[Published, Iterator[pl.DataFrame]]]:
         for one, small in ordered(scored, self._read_ahead, READERS):
@@ -152,7 +180,9 @@ class _Matching:
         self.tables.add(one.scoring)
         version = one.predictions
         given = StoredInput(self.store, version) if small is None else MemoryInput(small, version.uri)
-        wanted = Wanted(labels=(PREDICTION,), classes=self.table.classes, text=(self.table.key,))
+        classes = self.table.classes
+        chances = tuple(_probabilities(classes).values())
+        wanted = Wanted(features=chances, labels=(PREDICTION,), classes=classes, text=(self.table.key,))
         try:
             source = read(given, wanted)
             if self.table.key not in source.columns:
@@ -162,6 +192,20 @@ class _Matching:
         except (ObjectMissing, DataRejected) as error:
             log.warning("Predictions are passed over: %s", error)
             self.gone.add(one.scoring)
+
+
+def _probabilities(classes: Sequence[str]) -> dict[str, str]:
+    """The column of each class's probability, where predictions have them."""
+    return dict(zip(classes, added_columns(classes, probabilities=True)[1:], strict=True))
+
+
+def _given_to_label(rows: pl.DataFrame, classes: Sequence[str]) -> pl.Series | None:
+    """The logarithm of the probability that each row's label was given; None without probabilities."""
+    columns = _probabilities(classes)
+    if not {*columns.values()} <= {*rows.columns}:
+        return None
+    given = pl.coalesce(pl.when(pl.col(LABEL) == name).then(column) for name, column in columns.items())
+    return rows.select(given.clip(LEAST_PROBABILITY, 1.0).log()).to_series().drop_nulls()
 
 
 def _short(ids: pl.Series, most: int) -> pl.Series:
@@ -194,7 +238,7 @@ def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
     held: list[pl.DataFrame] = []
     for batch in batches:
         predicted = batch.labels[PREDICTION].text().fill_null(OTHER).alias(PREDICTION)
-        held.append(batch.text.select(keys(key), predicted))
+        held.append(batch.text.select(keys(key), predicted).hstack(batch.features))
         if len(held) >= JOINED_BATCHES or sum(part.height for part in held) >= JOINED_AT_ONCE:
             yield pl.concat(held)
             held = []

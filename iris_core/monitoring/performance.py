@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import sqrt
 from typing import Any
 
 from iris_core import labels
@@ -11,12 +12,14 @@ from iris_core.drift.thresholds import PERFORMANCE_ALPHA
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
+from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.performance import ModelPerformance
+from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
-from iris_core.promotion.scores import score_loss
+from iris_core.promotion.scores import ScoreLoss, certainty_loss, score_loss
 from iris_core.settings.project import metric_label
 from iris_core.store.objects import ObjectVersion
 
@@ -99,12 +102,28 @@ def _in_metric(
     """
     metric = workspace.settings.project.metric
     training = workspace.ledger.find(TrainedRecord, found.model.training)
-    before = training.evidence.agreement if training else None
-    if metric in ("accuracy", "log_loss") or before is None or not found.joined:
+    if metric == "accuracy" or training is None or not found.joined:
         return None
-    loss = score_loss(metric, before, found.agreement, PERFORMANCE_ALPHA)
+    if metric == "log_loss":
+        loss = _loss_of_certainty(workspace, training, found)
+    else:
+        before = training.evidence.agreement
+        loss = score_loss(metric, before, found.agreement, PERFORMANCE_ALPHA) if before else None
+    if loss is None:
+        return None
     name = metric_label(metric).replace("_", " ") + " score"
     return score_verdict(name, (loss.before, loss.now), reference, current, loss.change)
+
+
+def _loss_of_certainty(
+    workspace: Workspace, training: TrainedRecord, found: ModelPerformance
+) -> ScoreLoss | None:
+    """The loss under log loss; None without probabilities in the predictions, or in the gate's evidence."""
+    verdict = workspace.ledger.find(VerdictRecord, Identity.of_verdict(training.run_id, training.at))
+    evidence, now = verdict.evidence if verdict else None, found.certainty
+    if not isinstance(evidence, GateEvidence) or not evidence.is_by("log_loss") or now is None:
+        return None
+    return certainty_loss(evidence.judged, (now.mean, now.std / sqrt(now.rows)), PERFORMANCE_ALPHA)
 
 
 def summary(record: PerformanceDriftRecord) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def answers_to(
         return answers
     tables = tables_of(own, parts)
     surprise = surprise_of(tables, estimator, on_suspect)
-    return replace(answers, surprise=surprise, leaks=leaks_of(tables, on_suspect))
+    return replace(answers, surprise=surprise, leaks=leaks_of(tables, estimator, on_suspect))
 
 
 def _answers_to_table(estimator: ClassifierMixin, parts: Split, own: Split, metric: Metric) -> TableAnswers:

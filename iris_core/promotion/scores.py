@@ -15,7 +15,7 @@ import numpy as np
 
 from iris_core.drift.change import Change
 from iris_core.ledger.records.gate import Interval, Pairs
-from iris_core.promotion.paired import exact_p_value, score_interval, wilson_interval
+from iris_core.promotion.paired import exact_p_value, quantile, score_interval, wilson_interval
 from iris_core.settings.project import CostMatrix, Metric
 
 if TYPE_CHECKING:
@@ -173,6 +173,27 @@ def score_loss(metric: Metric, before: Agreement, now: Agreement, alpha: float) 
     loss = drawn[0] - drawn[1]
     noise = was - is_now - float(np.quantile(loss, alpha))
     return ScoreLoss(was, is_now, Change(was - is_now, max(0.0, noise), _chance(loss <= 0)))
+
+
+def certainty_loss(
+    before: tuple[float, Interval], logarithms: tuple[float, float], alpha: float
+) -> ScoreLoss:
+    """The same for log loss, by the standard errors of both scores.
+
+    :param before: the score on the holdout, and its interval.
+    :param logarithms: mean, and its standard error, of the logarithms of the probabilities that other rows'
+        labels were given.
+    :param alpha: what is beyond that share of the normal distribution is chance.
+    """
+    from scipy import special
+
+    was, interval = before
+    is_now = float(np.exp(logarithms[0]))
+    own = (interval.high - interval.low) / 2 / quantile(interval.level)
+    error = float(np.hypot(own, is_now * logarithms[1]))
+    chance = float(special.ndtr((is_now - was) / error)) if error else float(is_now >= was)
+    noise = -float(special.ndtri(alpha)) * error
+    return ScoreLoss(was, is_now, Change(was - is_now, noise, chance))
 
 
 def _of_agreement(metric: Metric, agreement: Agreement) -> _Rows:

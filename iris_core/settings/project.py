@@ -106,7 +106,11 @@ def metric_label(metric: Metric) -> str:
 
 
 class Project(BaseModel):
-    """The content of `project.json`; `metric` is what models are judged by."""
+    """The content of `project.json`.
+
+    `metric` is what models are judged by. `batch_spread` is what the means of batches differ by beyond the
+    chance of independent rows, in standard deviations of the rows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -116,6 +120,7 @@ class Project(BaseModel):
     tags: tuple[str, ...] = ()
     table: TableSchema
     metric: Metric = "accuracy"
+    batch_spread: float = Field(default=0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _known_classes(self) -> Self:

@@ -264,7 +264,11 @@ class Settings(Declared):
         "high",
     )
     drift_batch_spread: Number = variable(
-        "DRIFT_BATCH_SPREAD", 0, "what batches' means differ by beyond chance, in sd of the rows", le=10
+        "DRIFT_BATCH_SPREAD",
+        lambda known: known["project"].batch_spread,
+        "what batches' means differ by beyond chance, in sd of the rows",
+        le=10,
+        computed="`batch_spread` of project.json",
     )
     drift_learn_spread: bool = variable(
         "DRIFT_LEARN_SPREAD", False, "learn that from a model's first batches", "true"

@@ -225,10 +225,14 @@ class Surprise(_Frozen):
         return f"{found} (p = {self.p_value:.2g}): labels are wrong, or the world has changed"
 
 
+TOGETHER = "all columns together"
+
+
 class Leak(_Frozen):
     """A feature that alone names the class almost always, and did not in the champion's table.
 
-    Answers of a small decision tree, cross-validated, on either table. `p_value` is Fisher's, one-sided: so
+    Answers of a small decision tree, cross-validated, on either table; for `TOGETHER`, of clones of the
+    champion. `p_value` is Fisher's, one-sided: so
     many right answers more by chance.
     """
 
@@ -241,8 +245,9 @@ class Leak(_Frozen):
 
     @property
     def sentence(self) -> str:
+        who = f"{self.feature} tell" if self.feature == TOGETHER else f"{self.feature} alone tells"
         return (
-            f"{self.feature} alone tells {self.right / self.rows:.0%} of {self.rows} labels, "
+            f"{who} {self.right / self.rows:.0%} of {self.rows} labels, "
             f"and told {self.own_right / self.own_rows:.0%} of {self.own_rows} in the champion's table"
         )
 
@@ -256,7 +261,7 @@ class Leaks(_Frozen):
     @property
     def sentence(self) -> str:
         told = "; ".join(leak.sentence for leak in self.found)
-        return f"{told}: does this column know the answer before it is asked?"
+        return f"{told}: does a column know the answer before it is asked?"
 
 
 class Doubt(_Frozen):

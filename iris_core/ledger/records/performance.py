@@ -12,11 +12,21 @@ from iris_core.ledger.records.base import ClassQuality, Payload, UnknownCount
 from iris_core.ledger.records.objects import LabelSettings, ObjectInputs, ObjectRecord
 
 
+class Certainty(BaseModel):
+    """Mean and standard deviation of the logarithm of the probability that was given to each row's label."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int
+    mean: float
+    std: float
+
+
 class ModelPerformance(BaseModel):
     """Performance of one model version on `joined` labels; `accuracy` is the share of right predictions.
 
     `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions did not
-    count, because another one of the same key did.
+    count, because another one of the same key did. `certainty` is given where predictions have probabilities.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +37,7 @@ class ModelPerformance(BaseModel):
     accuracy: float
     agreement: dict[str, dict[str, int]]
     per_class: dict[str, ClassQuality]
+    certainty: Certainty | None = None
 
 
 class LabelEvidence(Payload):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from iris_core.ledger.records.gate import Leaks, Surprise
+from iris_core.ledger.records.gate import TOGETHER, Leaks, Surprise
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.doubts import doubts_about
 from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
@@ -38,6 +38,26 @@ def leaking(features: pd.DataFrame, codes: Any, rng: np.random.Generator) -> tup
     return features.assign(weak=told), codes
 
 
+def blurred(features: pd.DataFrame, codes: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any]:
+    return features.assign(strong=codes + rng.normal(0, 1, len(codes))), codes
+
+
+def leaking_mostly(features: pd.DataFrame, codes: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any]:
+    told = np.where(rng.random(len(codes)) < 0.05, rng.integers(0, 3, len(codes)), codes)
+    return features.assign(weak=told + rng.normal(0, 0.05, len(codes))), codes
+
+
+def leaking_in_parts(
+    features: pd.DataFrame, codes: Any, rng: np.random.Generator
+) -> tuple[pd.DataFrame, Any]:
+    """Neither column tells the class, their sum does."""
+    part = rng.normal(0, 4, len(codes))
+    return features.assign(strong=part, weak=codes - part + rng.normal(0, 0.05, len(codes))), codes
+
+
+LEAKS_INTO: dict[Change, str] = {leaking_mostly: "weak", leaking_in_parts: TOGETHER}
+
+
 def split_of(seed: int, change: Change = as_it_is, rows: int = 120, digits: int = 6) -> Split:
     """Of two columns `strong` tells nearly everything, `weak` next to nothing."""
     rng = np.random.default_rng(seed)
@@ -53,7 +73,7 @@ def split_of(seed: int, change: Change = as_it_is, rows: int = 120, digits: int 
 def found(own: Split, new: Split) -> tuple[Surprise | str, Leaks | None]:
     model = LogisticRegression().fit(own.learned.features, own.learned.labels)
     tables = tables_of(own, new)
-    return surprise_of(tables, model, "ask"), leaks_of(tables, "ask")
+    return surprise_of(tables, model, "ask"), leaks_of(tables, model, "ask")
 
 
 def is_surprised(own: Split, new: Split) -> bool:
@@ -89,7 +109,20 @@ class TestTables:
         leaks = found(split_of(seed), split_of(seed + 100, leaking))[1]
         assert leaks is not None
         assert [leak.feature for leak in leaks.found] == ["weak"]
-        assert "does this column know the answer" in leaks.sentence
+        assert "weak alone tells " in leaks.sentence
+        assert "does a column know the answer" in leaks.sentence
+
+    @pytest.mark.parametrize("change", [leaking_mostly, leaking_in_parts])
+    def test_a_noisy_one_and_one_in_parts_are_found(self, seed: int, change: Change) -> None:
+        """Among columns that tell little: what `strong` tells is noise here."""
+
+        def also(features: pd.DataFrame, codes: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any]:
+            return change(blurred(features, codes, rng)[0], codes, rng)
+
+        leaks = found(split_of(seed, blurred, rows=600), split_of(seed + 100, also, rows=600))[1]
+        assert leaks is not None
+        assert [leak.feature for leak in leaks.found] == [LEAKS_INTO[change]]
+        assert found(split_of(seed, blurred, rows=600), split_of(seed + 100, blurred, rows=600))[1] is None
 
     def test_one_that_always_did_is_none(self, seed: int) -> None:
         assert found(split_of(seed, leaking), split_of(seed + 100, leaking))[1] is None
