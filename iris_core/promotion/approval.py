@@ -1,9 +1,9 @@
-"""A human between the gate's verdict and the staging: asked once, answering whenever, waited for by nobody.
+"""Asks a human before a model is staged, and carries out the answer. No run waits for it.
 
-Always (`PROMOTION_APPROVAL=manual`), or about a table that surprises the champion (`PROMOTION_ON_SUSPECT`).
-The request is a ledger record; the run that made it ends. It is open until the model has a verdict: by an
-answer (`iris approve`, `iris refuse`), or because a newer model is asked about or staged. At most the newest
-is open.
+A human is asked about every model (`PROMOTION_APPROVAL=manual`), or about those whose table is suspect
+(`PROMOTION_ON_SUSPECT=ask`). The request is a ledger record; the run that made it ends. A request is open
+until its model has a verdict: by an answer (`iris approve`, `iris refuse`), or because a human is asked about
+a newer model, or a newer one is staged. At most one request is open, the newest.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOKED_THROUGH = 200
-"""So many of the newest decisions about models are looked through for open requests."""
+"""How many of the newest decisions about models are searched for open requests."""
 MAY_ANSWER = "whoever may write the ledger and stage models in MLflow"
 
 
 def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> VerdictRecord:
-    """The verdict on a model; where only a human can say yes, it is asked for.
+    """Judge a model, or ask a human about it if it passed the gate and only a human can say yes.
 
-    :raises ApprovalAwaited: it passed the gate; the request is recorded, and replaces older ones.
+    :raises ApprovalAwaited: a human is asked; the request is recorded, and replaces older ones.
     """
     if standing := judgement.verdict_on(workspace, training):
         return standing
@@ -61,13 +61,13 @@ def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVe
 
 
 def is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
-    """Whether a model waits for a human, and is owed to nobody else."""
+    """Whether a model waits for a human's answer."""
     request = _request_about(workspace, training)
     return request is not None and _needs_human(workspace.settings, request.evidence)
 
 
 def _needs_human(settings: Settings, evidence: GateEvidence) -> bool:
-    """Whether only a human can say yes: always, or because the table is suspect."""
+    """Whether only a human can say yes: to every model, or to this one because its table is suspect."""
     asks = evidence.is_suspect and settings.promotion_on_suspect == "ask"
     return settings.promotion_approval == "manual" or asks
 
@@ -111,7 +111,7 @@ def _verdict_on(ledger: Ledger, request: AskedRecord) -> VerdictRecord | None:
 def replace_older(workspace: Workspace) -> AskedRecord | None:
     """Record that the request about the newest model replaces the others.
 
-    :returns: the one that stays open.
+    :returns: the request that stays open.
     """
     found = sorted(open_requests(workspace.ledger), key=lambda request: request.age)
     for request in found[:-1]:
@@ -121,7 +121,7 @@ def replace_older(workspace: Workspace) -> AskedRecord | None:
 
 
 def close_older(workspace: Workspace, verdict: VerdictRecord) -> None:
-    """Record that a model that is staged replaces the requests about older ones."""
+    """Record that a verdict that stages a model closes the requests about older models."""
     if not verdict.stages:
         return
     for request in list(open_requests(workspace.ledger)):
@@ -143,7 +143,7 @@ def _record_replaced(workspace: Workspace, request: AskedRecord, newer: str) -> 
 
 
 def _carry_out(workspace: Workspace, verdict: VerdictRecord) -> None:
-    """Apply a verdict, unless that was done, or somebody deleted the version."""
+    """Apply a verdict, unless it was applied before or somebody deleted the version."""
     with tracking.asking("Applying a verdict", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
         found = registry.find(mlflow_client, verdict.inputs.model, verdict.inputs.version)
@@ -154,11 +154,11 @@ def _carry_out(workspace: Workspace, verdict: VerdictRecord) -> None:
 def answer(workspace: Workspace, version: int, approval: Approval) -> VerdictRecord:
     """Record a human's answer as the verdict on a model version, and carry it out.
 
-    An approval does not overrule the gate: when another champion is staged than the one that the evidence is
-    about, or a limit was changed, the model is judged again. An answer that died half-way is finished by
-    giving it again.
+    An approval does not overrule the gate: the model is judged again if another champion is staged than the
+    one in the evidence, or if a limit or the metric has changed. To finish an answer that died half-way, give
+    it again.
 
-    :raises PromotionRefused: nobody is asked about this version (any more), or the gate says no by now.
+    :raises PromotionRefused: nobody is asked about this version, or the gate says no by now.
     :raises RegistryError: MLflow does not answer.
     """
     newest = replace_older(workspace)
@@ -182,7 +182,8 @@ def _says(verdict: VerdictRecord, approval: Approval) -> bool:
 def _request_named(workspace: Workspace, version: int, newest: AskedRecord | None) -> AskedRecord:
     """The request about a version, open or not.
 
-    :param newest: the open one.
+    :param newest: the open request, for the message of the error.
+    :raises PromotionRefused: nobody was asked about this version.
     """
     for request in islice(workspace.ledger.recent_of(AskedRecord, outcome=Outcome.ASKED), LOOKED_THROUGH):
         if request.inputs.version == version:
@@ -192,7 +193,7 @@ def _request_named(workspace: Workspace, version: int, newest: AskedRecord | Non
 
 
 def _hint(newest: AskedRecord | None) -> str:
-    """Which request is open."""
+    """A sentence that names the open request."""
     if newest is None:
         return " No model waits for an answer."
     return f" Version {newest.inputs.version} waits for one: {newest.outputs.answer}"

@@ -1,4 +1,4 @@
-"""Where the means of a table's columns lie, and where they are typical."""
+"""Computes the means of a table's columns, and the range in which each mean is typical."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TYPICAL_STDS = 0.75
-"""Of the champion's training rows, around their mean, where project.json declares nothing. Iris in inches is
-0.96 or more away, two of its columns swapped 1.4."""
+"""Standard deviations of the champion's training rows by which a mean may differ from theirs, where
+project.json declares no range. Iris in inches differs by 0.96 or more, with two columns swapped by 1.4."""
 
 
 def _balanced_means(part: Part) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Each feature's mean, every class weighing the same, and its standard error.
+    """Each feature's mean with equal weight for every class, and the mean's standard error.
 
-    Rows spread around their class's mean as they do in all classes together (pooled), so that the error of a
-    class with one row is known, and is that of one row.
+    The spread of the rows around their class's mean is pooled over the classes. So a class with one row has
+    an error, too: that of one row.
     """
     labels = part.labels.to_numpy(str)
     groups = part.features.groupby(labels)
@@ -33,7 +33,7 @@ def _balanced_means(part: Part) -> tuple[pd.Series[float], pd.Series[float]]:
 
 
 def typical_of(part: Part) -> dict[str, tuple[float, float]]:
-    """Where the mean of each column is taken to be typical, going by the rows of one table."""
+    """The range in which each column's mean is typical, judged by the rows of one table."""
     means, errors = _balanced_means(part)
     spread = part.features.std() * TYPICAL_STDS + errors * STANDARD_ERRORS
     return {
@@ -45,9 +45,11 @@ def typical_of(part: Part) -> dict[str, tuple[float, float]]:
 def columns_of(
     table: TableSchema, parts: Split, by_champion: Mapping[str, tuple[float, float]]
 ) -> Iterator[ColumnPlacement]:
-    """The mean of every feature in either part, and where it is typical.
+    """The mean of every feature in either part of a table, and the range in which it is typical.
 
-    :param by_champion: where the champion's training rows say so (`typical_of`).
+    :param table: names the features; the ranges that it declares come first.
+    :param parts: the training rows and the holdout.
+    :param by_champion: ranges by the champion's training rows (`typical_of`).
     """
     named: list[tuple[Literal["training", "holdout"], Part]] = [
         ("training", parts.learned),

@@ -1,4 +1,4 @@
-"""Labels of a suspect table that are probably wrong: listed for the human who is asked about it."""
+"""Lists the labels of a suspect table that are probably wrong, for the human who is asked about it."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ LISTED = 50
 def listed_doubts(
     workspace: Workspace, training: TrainedRecord, parts: Split, model: ClassifierMixin
 ) -> Doubts | None:
-    """Find the labels that are probably wrong, and list the worst beside where refused tables are kept.
+    """Find the labels that are probably wrong, and write the worst to a CSV in the quarantine.
 
     :param training: names the table.
-    :param parts: the table; its rows keep their places.
+    :param parts: the table's rows, each with its place as index.
     :param model: the challenger; clones of it are fitted.
     """
     config, settings = training.inputs.config, workspace.settings
@@ -62,8 +62,8 @@ def _as_csv(doubts: Doubts) -> bytes:
 def doubts_about(part: Part, model: ClassifierMixin, numbers: NDArray[Any], seed: int) -> Doubts | None:
     """The labels of a table that are probably wrong, by confident learning.
 
-    Northcutt, Jiang, Chuang, Journal of Artificial Intelligence Research 70 (2021) 1373: out-of-fold
-    probabilities, against the mean certainty of each class.
+    Compares out-of-fold probabilities with the mean certainty of each class: Northcutt, Jiang, Chuang,
+    Journal of Artificial Intelligence Research 70 (2021) 1373.
 
     :param part: the whole table.
     :param model: clones of it are cross-validated.

@@ -1,4 +1,4 @@
-"""Do answers tell more than a model that sees no feature? On a holdout, and cross-validated."""
+"""Compares answers with those of a model that sees no feature: on a holdout, and by cross-validation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from sklearn.model_selection import StratifiedKFold
 
 LEVEL = 0.95
-"""Of every interval. So of models that are worse by no more than the margin at most 2.5 % are refused for the
-overall difference and as many for any class (Bonferroni): 5 % together."""
+"""Of every interval. Of models that are worse by no more than the margin, at most 2.5 % are refused for the
+overall difference, and 2.5 % for any class (Bonferroni)."""
 FLOOR_LIMIT = 0.05
 LEARNABLE_LIMIT = 0.001
-"""Stricter: it is asked of many more rows, and is what catches labels that are noise."""
+"""Stricter than for the holdout: there are many more rows, and this check catches labels that are noise."""
 FOLDS = 5
 LEARNABLE_ROWS = 10_000
-"""Cross-validation of more rows would cost more than the training and show nothing new."""
+"""Most rows that are cross-validated: more would cost more than the training and show nothing new."""
 
 
 def floor_of(
@@ -35,10 +35,13 @@ def floor_of(
     learned: NDArray[np.str_],
     limit: float,
 ) -> Floor:
-    """Answers against those of a model that sees no feature.
+    """Compare answers with those of a model that sees no feature.
 
-    :param learned: the labels that both learned from.
-    :param limit: of the chances.
+    :param metric: the declared one.
+    :param answers: of the model, to some rows.
+    :param labels: the true classes of these rows.
+    :param learned: the labels that both models learned from.
+    :param limit: the largest chance that counts as shown.
     """
     blind = blind_answers(learned, labels, metric)
     right, blind_right = answers.named == labels, blind.named == labels
@@ -76,12 +79,13 @@ def recognised_p_value(named: NDArray[np.str_], labels: NDArray[np.str_]) -> flo
 
 
 def learnable_of(metric: Metric, part: Part, model: ClassifierMixin, seed: int) -> Floor | None:
-    """Whether the challenger's recipe, cross-validated on what it learned from, beats the majority class.
+    """Cross-validate the challenger's recipe on its training rows, and compare it with the majority class.
 
-    None where a class has too few rows to be left out of a fold.
-
-    :param model: clones of it are fitted.
-    :param seed: of the folds.
+    :param metric: the declared one.
+    :param part: the training rows.
+    :param model: the challenger; clones of it are fitted.
+    :param seed: seed of the folds.
+    :returns: None if a class has too few rows to be left out of a fold.
     """
     part = bounded(part, seed)
     answers = cross_validated(model, part, seed, metric)
@@ -92,10 +96,13 @@ def learnable_of(metric: Metric, part: Part, model: ClassifierMixin, seed: int) 
 def cross_validated(
     model: ClassifierMixin, part: Part, seed: int, metric: Metric = "accuracy"
 ) -> Answers | None:
-    """What clones of a model say of rows that they did not learn from; None where `folds_of` is.
+    """Answers of clones of a model to rows that they did not learn from.
 
-    :param seed: of the folds.
+    :param model: clones of it are fitted.
+    :param part: the rows.
+    :param seed: seed of the folds.
     :param metric: log loss needs the certainty of each answer, too.
+    :returns: None if the rows cannot be folded (`folds_of`).
     """
     labels = part.labels.to_numpy(str)
     folds = folds_of(labels, seed)
@@ -111,8 +118,11 @@ def cross_validated(
 def out_of_fold(
     model: ClassifierMixin, part: Part, folds: StratifiedKFold, method: Literal["predict", "predict_proba"]
 ) -> NDArray[Any]:
-    """What clones of a model say of each row that they did not learn from.
+    """Predictions of clones of a model for rows that they did not learn from. Shape (rows,) or (rows,
+    classes).
 
+    :param model: clones of it are fitted.
+    :param part: the rows.
     :param folds: how the rows are left out (`folds_of`).
     :param method: classes, or the probability of each class in the classes' order.
     """
@@ -124,7 +134,7 @@ def out_of_fold(
 
 
 def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:
-    """How to leave every row out once; None where a class has a single row, or there is only one class."""
+    """Stratified folds; None if a class has a single row, or if there is only one class."""
     from sklearn.model_selection import StratifiedKFold
 
     counts = np.unique(labels, return_counts=True)[1]
@@ -135,7 +145,7 @@ def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:
 
 
 def bounded(part: Part, seed: int, most: int = LEARNABLE_ROWS) -> Part:
-    """At most so many rows of a part, drawn with a seed."""
+    """At most `most` rows of a part, drawn with a seed."""
     if len(part) <= most:
         return part
     chosen = np.random.default_rng(seed).choice(len(part), most, replace=False)

@@ -33,7 +33,8 @@ EVIDENCE_FILE = "promotion/evidence.json"
 
 @dataclass(frozen=True)
 class Assessment:
-    """The evidence about a model and the gate's verdict; no evidence where the holdout cannot be drawn."""
+    """The evidence about a model, and the gate's verdict. No evidence if the holdout cannot be drawn
+    again."""
 
     evidence: GateEvidence | None
     passed: bool
@@ -41,18 +42,18 @@ class Assessment:
 
 
 def verdict_on(workspace: Workspace, training: TrainedRecord) -> VerdictRecord | None:
-    """The verdict on the model of a training, if it has been given."""
+    """The recorded verdict on the model of a training; None if there is none."""
     return workspace.ledger.find(VerdictRecord, Identity.of_verdict(training.run_id, training.at))
 
 
 def verdict_identity(judged: JudgedInputs) -> Identity:
-    """The verdict on a model version that a training made."""
+    """The identity of the verdict on a model version."""
     assert judged.trained_at is not None
     return Identity.of_verdict(judged.run_id or "", judged.trained_at)
 
 
 def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion) -> Assessment:
-    """Measure a model on its holdout, store the evidence on its run, and judge it. Decides nothing yet.
+    """Measure a model on its holdout, store the evidence on its run, and judge it. Records no verdict.
 
     :raises RegistryError: MLflow does not answer.
     """
@@ -93,9 +94,10 @@ def _holdout_of(training: TrainedRecord, parts: Split) -> Holdout:
 
 
 def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidence, verdict: Verdict) -> None:
-    """Keep the evidence on the training run before anything is decided.
+    """Store the evidence on the training run, before the verdict is recorded.
 
-    An account that may stage and not log leaves the run as it is: the verdict's record holds the evidence.
+    An account that may stage models but not log leaves the run as it is; the verdict's record holds the
+    evidence, too.
     """
     from mlflow.exceptions import MlflowException
 
@@ -139,7 +141,7 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
 
 
 def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInputs:
-    """What is judged: a model version and where it came from."""
+    """The inputs of a verdict: the model version, and the training that made it."""
     return JudgedInputs(
         model=version.name,
         version=int(version.version),
@@ -154,11 +156,12 @@ def judged_inputs(training: TrainedRecord, version: ModelVersion) -> JudgedInput
 def record_gate_verdict(
     workspace: Workspace, judged: JudgedInputs, assessed: Assessment, approval: Approval | None = None
 ) -> VerdictRecord:
-    """Record the verdict; whoever comes first decides.
+    """Record the verdict. The first record stands.
 
     :param judged: the model version.
-    :param assessed: what the gate found.
-    :param approval: a human's answer, where one was asked: without it nothing that passed is staged.
+    :param assessed: the gate's result.
+    :param approval: the human's answer, if one was asked.
+    :returns: the record that stands.
     """
     passed = assessed.passed and (approval is None or approval.approved)
     evidence = assessed.evidence

@@ -1,4 +1,4 @@
-"""What the gate is told: from answers on a holdout to evidence. Reads and writes nothing."""
+"""Computes the gate's evidence from answers on a holdout. Reads and writes nothing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 LEAST_UNSEEN = 15
-"""With fewer rows that the champion has not seen, all rows are compared, and that is said."""
+"""If the champion was not trained on fewer rows than this, all rows are compared, and the evidence says
+so."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a deployment asks of a model: both shares in [0, 1], of the declared metric."""
+    """What a deployment asks of a model: least score and tolerated loss, in [0, 1], of the declared
+    metric."""
 
     accuracy_threshold: float
     margin: float
@@ -47,14 +49,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class ChampionAnswers:
-    """An earlier version's answers to the challenger's holdout: the staged one's, or the anchor's.
+    """An earlier version's answers to the challenger's holdout: the champion's, or the best earlier
+    version's.
 
-    :param seen: which of the rows it was trained on; None where that is not known.
-    :param typical: where its own training rows say that a column's mean lies (`typical_of`).
-    :param surprise: how it does on the whole new table, or why that cannot be said.
+    :param seen: the holdout rows that it was trained on; None if its training rows are not known.
+    :param typical: ranges of the columns' means by its training rows (`typical_of`).
+    :param surprise: how right it is on the whole new table, or why that is not known.
     :param leaks: features that alone name the class, and did not in its own table.
-    :param on_table: its answers to the whole new table; None where it is not known what it was trained on.
-    :param slides: of the best earlier version: how the champions since did against it, newest first.
+    :param on_table: its answers to the whole new table; None if its training rows are not known.
+    :param slides: of the best earlier version: how the champions since compared with it, newest first.
     """
 
     version: int
@@ -78,11 +81,16 @@ def measure_model(
     no_champion: str = "this is the first model",
     anchor: ChampionAnswers | None = None,
 ) -> GateEvidence:
-    """All the numbers, whatever they say.
+    """Measure a challenger: all the numbers that the gate judges by.
 
+    :param table: names features, target and classes.
+    :param parts: the challenger's training rows and holdout.
+    :param holdout: how the holdout was drawn.
     :param model: the fitted challenger; clones of it are fitted to see whether the labels can be learned.
-    :param no_champion: why there is no champion, where there is none.
-    :param anchor: the best version before the champion.
+    :param limits: what the deployment asks of a model.
+    :param champion: the champion's answers, if there is one.
+    :param no_champion: the reason why there is none.
+    :param anchor: the answers of the best earlier version, if that is not the champion.
     """
     labels, metric = parts.holdout.labels.to_numpy(str), limits.metric
     ours = answers_of(model, parts.holdout.features, labels, metric)
@@ -110,7 +118,7 @@ def measure_model(
 
 
 def _in_metric(metric: Metric, labels: NDArray[np.str_], answers: Answers) -> dict[str, Any]:
-    """What evidence says of another metric than accuracy."""
+    """Fields of the evidence for another metric than accuracy."""
     if metric == "accuracy":
         return {}
     score, interval = score_and_interval(metric, labels, answers, LEVEL)
@@ -133,9 +141,12 @@ def _compared_rows(champion: ChampionAnswers) -> Flags:
 def _against(
     champion: ChampionAnswers, answers: Answers, labels: NDArray[np.str_], limits: Limits
 ) -> Champion:
-    """A challenger against an earlier version, on the rows that are compared.
+    """Compare a challenger with an earlier version, on the rows that the earlier one was not trained on.
 
+    :param champion: the earlier version's answers.
     :param answers: the challenger's.
+    :param labels: the true classes.
+    :param limits: metric and margin.
     """
     rows, metric = _compared_rows(champion), limits.metric
     ours, theirs, truth = answers.kept(rows), champion.answers.kept(rows), labels[rows]
@@ -158,7 +169,7 @@ def _against(
 
 
 def _detectable(found: Paired, rows: int, limits: Limits) -> float:
-    """The smallest loss that would show; of other metrics than accuracy, as wide as this interval is."""
+    """The smallest loss that would show; for other metrics than accuracy, by the width of this interval."""
     if limits.metric == "accuracy":
         return detectable_loss(rows, LEVEL, limits.margin)
     width = found.difference.high - found.difference.low
@@ -194,7 +205,14 @@ def _recalls(
     labels: NDArray[np.str_],
     level: float,
 ) -> tuple[float | None, Interval | None]:
-    """The champion's recall of a class, and the interval of the difference to it, on the compared rows."""
+    """The champion's recall of a class, and the interval of the difference to it.
+
+    :param champion: the champion's answers, if there is one.
+    :param of_class: rows of the class.
+    :param right: rows that the challenger answered right.
+    :param labels: the true classes.
+    :param level: of the interval.
+    """
     if champion is None:
         return None, None
     rows = of_class & _compared_rows(champion)

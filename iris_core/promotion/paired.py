@@ -1,4 +1,4 @@
-"""Statistics of answers to the same rows: an exact test against a floor, and intervals for shares."""
+"""Statistics of two models' answers to the same rows: an exact test, and intervals for shares."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ PRECISION = 1e-10
 
 
 def exact_p_value(pairs: Pairs) -> float:
-    """One-sided exact McNemar test: how likely are so many rows gained, when gains and losses are alike.
+    """One-sided exact McNemar test: the chance of so many gained rows if gains and losses are equally likely.
 
-    P(X ≥ better) with X ~ Binomial(better + worse, 1/2); 1 when the answers never differ in rightness.
+    P(X ≥ better) with X ~ Binomial(better + worse, 1/2); 1 if both models are right on the same rows.
     McNemar, Psychometrika 12 (1947) 153; exact conditional form in Fagerland, Lydersen, Laake, BMC Medical
     Research Methodology 13 (2013) 91.
     """
@@ -27,8 +27,8 @@ def exact_p_value(pairs: Pairs) -> float:
 def score_interval(pairs: Pairs, level: float) -> Interval:
     """Tango's score interval for the difference of two paired shares, (better - worse) / rows.
 
-    It stays sensible where a small holdout has few or no differing answers, and it lies below zero exactly
-    when the McNemar score test says so. Tango, Statistics in Medicine 17 (1998) 891; recommended in
+    It holds its level on small holdouts with few or no differing answers, and lies below zero exactly if the
+    McNemar score test rejects. Tango, Statistics in Medicine 17 (1998) 891; recommended in
     Fagerland, Lydersen, Laake, Statistics in Medicine 33 (2014) 2850.
 
     :param level: two-sided, such as 0.95.
@@ -43,7 +43,7 @@ def score_interval(pairs: Pairs, level: float) -> Interval:
 
 
 def _crossing(pairs: Pairs, z: float, low: float, high: float) -> float:
-    """Where the score statistic, which falls as the assumed difference grows, passes z."""
+    """The assumed difference at which the score statistic, which falls as the difference grows, passes z."""
     while high - low > PRECISION:
         middle = (low + high) / 2
         low, high = (middle, high) if _score_statistic(pairs, middle) > z else (low, middle)
@@ -82,9 +82,13 @@ def wilson_interval(right: int, rows: int, level: float) -> Interval:
 
 
 def detectable_loss(rows: int, level: float, margin: float) -> float:
-    """The smallest share of rows lost, with none gained, that is shown to be more than the margin.
+    """The smallest share of lost rows, with none gained, that is shown to be more than the margin.
 
-    1 where not even losing all of them would show it.
+    1 if not even the loss of all rows would show it.
+
+    :param rows: that are compared.
+    :param level: of the interval.
+    :param margin: the tolerated loss.
     """
     low, high = 0, rows
     while high - low > 1:

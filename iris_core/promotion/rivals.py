@@ -1,4 +1,4 @@
-"""Who a challenger is compared with: the champion, and the best version before it."""
+"""Finds the versions that a challenger is compared with: the champion, and the best earlier version."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOKED_THROUGH = 200
-"""So many of the newest verdicts are looked through for the best version, and for what was lost since."""
+"""How many of the newest verdicts are searched for the best version, and for what was lost since."""
 LOADED_AT_MOST = 3
-"""So many of the best versions are tried until one can still be loaded."""
+"""How many of the best versions are tried until one can still be loaded."""
 
 
 def drawn(workspace: Workspace, training: TrainedRecord) -> Split:
-    """What a model was trained on and what was kept back, drawn again from the object version.
+    """A model's training rows and holdout, drawn again from the object version.
 
     :raises ObjectMissing: this version is gone.
     """
@@ -46,7 +46,10 @@ def drawn(workspace: Workspace, training: TrainedRecord) -> Split:
 
 
 def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -> ChampionAnswers | str:
-    """The staged version's answers to the holdout, or why there are none.
+    """The staged version's answers to the holdout, or the reason why there are none.
+
+    :param workspace: of the deployment.
+    :param challenger: the model that is judged.
 
     :param parts: the challenger's table.
     """
@@ -62,9 +65,11 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
 def anchor_answers(
     workspace: Workspace, challenger: ModelRef, champion: int, parts: Split
 ) -> ChampionAnswers | None:
-    """The answers of the best version that can still be loaded; None where that is the champion.
+    """The answers of the best version that can still be loaded; None if that is the champion.
 
-    :param champion: the version that is compared anyway.
+    :param workspace: of the deployment.
+    :param challenger: the model that is judged.
+    :param champion: the staged version.
     :param parts: the challenger's table.
     """
     verdicts = [each for each in _verdicts(workspace) if each[0].version != challenger.version]
@@ -85,7 +90,7 @@ _Judged = tuple[ModelRef, str, GateEvidence]
 
 
 def _verdicts(workspace: Workspace) -> list[_Judged]:
-    """Models that were judged by the declared metric, newest first."""
+    """Verdicts in the declared metric, newest first."""
     metric = workspace.settings.project.metric
     recent = islice(workspace.ledger.recent_of(VerdictRecord), LOOKED_THROUGH)
     return [
@@ -108,7 +113,7 @@ def _best_first(promoted: list[_Judged]) -> Iterator[ModelRef]:
 
 
 def _tried(workspace: Workspace, model: ModelRef, parts: Split, is_champion: bool) -> ChampionAnswers | str:
-    """A version's answers, or why it has none."""
+    """A version's answers, or the reason why it has none."""
     own, settings = _own_table(workspace, model), workspace.settings
     try:
         with loaded(settings, model) as found:
@@ -130,12 +135,14 @@ def answers_to(
     metric: Metric,
     on_suspect: OnSuspect | None,
 ) -> ChampionAnswers:
-    """What an earlier version says of a challenger's table.
+    """An earlier version's answers to a challenger's table.
 
-    :param model: names it.
+    :param model: names the version.
+    :param estimator: the version's fitted model.
     :param parts: the challenger's table.
-    :param own: what it was trained on, and its holdout; None where that is not known.
-    :param on_suspect: what becomes of a suspect table; None where nobody asks whether it is.
+    :param own: the version's own table; None if it is not known.
+    :param metric: the declared one.
+    :param on_suspect: what the deployment does with a suspect table; None to leave that question out.
     """
     holdout = parts.holdout
     named = answers_of(estimator, holdout.features, holdout.labels.to_numpy(str), metric)
@@ -164,7 +171,7 @@ def _answers_to_table(estimator: ClassifierMixin, parts: Split, own: Split, metr
 
 
 def _own_table(workspace: Workspace, model: ModelRef) -> Split | None:
-    """What a version was trained on, and its holdout; None where that is not known any more."""
+    """A version's training rows and holdout; None if they are not known any more."""
     training = workspace.ledger.find(TrainedRecord, model.training)
     if training is None:
         return None

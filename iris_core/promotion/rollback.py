@@ -1,4 +1,4 @@
-"""Back to a version that was staged before: a decision like any other, in the ledger first."""
+"""Stages an earlier version again: a decision like any other, recorded in the ledger first."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def rollback(
 ) -> RollbackRecord:
     """Stage a version again: its ledger record, then alias and stage.
 
-    What was approved before stays archived, also when an old task runs again; a model approved later, and
-    trained later than this one, replaces it. Inference follows the moved alias by itself.
+    Versions approved before stay archived, even if an old task runs again. A model that is approved later and
+    was trained later replaces this version. Inference follows the alias.
 
     :param reason: why, for whoever asks later.
     :param now: the rollback's time, part of its identity.

@@ -1,8 +1,8 @@
-"""The declared metric: scores of answers, and two models compared on the same rows.
+"""Scores answers in the declared metric, and compares two models on the same rows.
 
-A score is a share from 0 to 1, higher is better, so that threshold and margin mean the same for every metric:
-log loss is e to the minus log loss, the mean probability of the right class; cost is what is saved of the
-highest cost.
+A score is a share from 0 to 1, higher is better, so threshold and margin mean the same for every metric. The
+score of log loss is e to the minus log loss: the geometric mean of the probability of the right class. The
+score of a cost matrix is the part of the highest cost that is saved.
 """
 
 from __future__ import annotations
@@ -30,33 +30,35 @@ if TYPE_CHECKING:
 DRAWS = 4_000
 DRAWN_AT_ONCE = 100
 MOST_CELLS = 10_000
-"""Of rows that differ in label and answers; more are sampled, so that an interval costs seconds at most."""
+"""Most rows that differ in label and answers; of more a sample is taken, so an interval costs seconds at
+most."""
 SEED = 11
 HALF_A_ROW = 0.5
-"""Agresti and Min, Statistics in Medicine 24 (2005) 729: half a row more of each kind, and an interval holds
-its level also where no answers differ."""
+"""Half a row more of each kind lets an interval hold its level even if no answers differ: Agresti and Min,
+Statistics in Medicine 24 (2005) 729."""
 LEAST_PROBABILITY = 1e-15
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says of some rows.
+    """A model's answers to some rows.
 
-    :param named: the class of each row.
-    :param certainty: the probability that each row's label was given; None where the metric does not ask.
+    :param named: the predicted class of each row.
+    :param certainty: the predicted probability of each row's label; None if the metric does not need it.
     """
 
     named: Texts
     certainty: Floats | None = None
 
     def kept(self, rows: Flags) -> Answers:
-        """The answers to the rows that are chosen."""
+        """The answers to the chosen rows."""
         return Answers(self.named[rows], None if self.certainty is None else self.certainty[rows])
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Two models on the same rows: both scores, the interval of first minus second, and one-sided chances."""
+    """Two models on the same rows: their scores, the interval of first minus second, and one-sided
+    chances."""
 
     first: float
     second: float
@@ -68,9 +70,11 @@ class Paired:
 def answers_of(
     model: ClassifierMixin, features: pd.DataFrame, labels: Sequence[str] | Texts, metric: Metric
 ) -> Answers:
-    """What a model says of rows.
+    """Ask a model about rows.
 
-    :param labels: the true classes; for log loss, the probability of each is asked for.
+    :param model: the fitted model.
+    :param features: of the rows.
+    :param labels: the true classes; log loss needs the probability of each.
     :param metric: the declared one.
     :raises AttributeError: log loss is declared, and the model gives no probabilities.
     """
@@ -84,7 +88,12 @@ def answers_of(
 
 
 def certainty(probabilities: Floats, classes: Iterable[str], labels: Texts) -> Floats:
-    """The probability that was given to each row's label; the least there is for a class nobody knows."""
+    """The predicted probability of each row's label; `LEAST_PROBABILITY` for a class that the model lacks.
+
+    :param probabilities: shape (rows, classes).
+    :param classes: the names of the columns.
+    :param labels: the true classes.
+    """
     column = {str(name): number for number, name in enumerate(classes)}
     places = np.array([column.get(label, -1) for label in labels.tolist()])
     found = probabilities[np.arange(len(labels)), places]
@@ -92,9 +101,12 @@ def certainty(probabilities: Floats, classes: Iterable[str], labels: Texts) -> F
 
 
 def blind_answers(learned: Texts, labels: Texts, metric: Metric) -> Answers:
-    """What a model says that has seen the classes of what was learned, and no feature.
+    """The answers of a model that sees no feature: the majority class, or under a cost matrix the cheapest
+    one.
 
-    The majority class; under a cost matrix the class that would have been the cheapest.
+    :param learned: the labels that it learned from.
+    :param labels: the true classes of the rows that it answers.
+    :param metric: the declared one.
     """
     names, counts = np.unique(learned, return_counts=True)
     best = counts.astype(float)
@@ -108,7 +120,7 @@ def blind_answers(learned: Texts, labels: Texts, metric: Metric) -> Answers:
 
 
 def score_of(metric: Metric, labels: Texts, answers: Answers) -> float:
-    """The score of answers to rows."""
+    """The score of answers, in [0, 1]."""
     rows = _Rows(metric, labels, (answers,), np.ones(len(labels)))
     return float(rows.scores(0, np.ones((1, len(labels))))[0])
 
@@ -125,15 +137,16 @@ def score_and_interval(
 
 
 def compared(metric: Metric, labels: Texts, first: Answers, second: Answers, level: float) -> Paired:
-    """Two models on the same rows.
+    """Compare two models on the same rows.
 
-    Accuracy: Tango's score interval and the exact McNemar test. Other metrics: a Bayesian bootstrap of the
-    paired rows (Rubin, Annals of Statistics 9 (1981) 130), seeded, each class with half a row more of both
-    right, either right and both wrong.
+    Accuracy: Tango's score interval and the exact McNemar test. Other metrics: a seeded Bayesian bootstrap of
+    the paired rows (Rubin, Annals of Statistics 9 (1981) 130); each class has half a row more of both right,
+    either right, and both wrong.
 
+    :param metric: the declared one.
     :param labels: the true classes.
-    :param first: the answers that are asked about.
-    :param second: those that they are compared with.
+    :param first: the answers of one model.
+    :param second: those of the model that it is compared with.
     :param level: two-sided, of the interval.
     """
     both = score_of(metric, labels, first), score_of(metric, labels, second)
@@ -152,7 +165,7 @@ Agreement = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class ScoreLoss:
-    """A score before and now, and how sure the loss between them is (`drift.change.Change`)."""
+    """A score before and now, and the loss between them with its chance."""
 
     before: float
     now: float
@@ -160,12 +173,12 @@ class ScoreLoss:
 
 
 def score_loss(metric: Metric, before: Agreement, now: Agreement, alpha: float) -> ScoreLoss:
-    """How much lower a model's score is than it was; one-sided, by a Bayesian bootstrap of either table.
+    """Compute how much a model's score fell; one-sided, by a Bayesian bootstrap of either table.
 
-    :param metric: the declared one, but not log loss: an answer alone has no probability.
+    :param metric: the declared one; not log loss, since an answer alone has no probability.
     :param before: the model's answers to its holdout.
-    :param now: those to other rows.
-    :param alpha: what is beyond that share of the draws is chance.
+    :param now: its answers to other rows.
+    :param alpha: the level of the noise.
     """
     rows = [_of_agreement(metric, agreement) for agreement in (before, now)]
     was, is_now = (float(each.scores(0, each.counts[None])[0]) for each in rows)
@@ -178,12 +191,11 @@ def score_loss(metric: Metric, before: Agreement, now: Agreement, alpha: float) 
 def certainty_loss(
     before: tuple[float, Interval], logarithms: tuple[float, float], alpha: float
 ) -> ScoreLoss:
-    """The same for log loss, by the standard errors of both scores.
+    """Compute how much a model's score fell under log loss; one-sided, by the standard errors of both scores.
 
     :param before: the score on the holdout, and its interval.
-    :param logarithms: mean, and its standard error, of the logarithms of the probabilities that other rows'
-        labels were given.
-    :param alpha: what is beyond that share of the normal distribution is chance.
+    :param logarithms: of the predicted probabilities of other rows' labels: mean, and its standard error.
+    :param alpha: the level of the noise.
     """
     from scipy import special
 
@@ -203,7 +215,7 @@ def _of_agreement(metric: Metric, agreement: Agreement) -> _Rows:
 
 
 def pairs_of(first: Flags, second: Flags) -> Pairs:
-    """Rows by which of two models is right."""
+    """Count the rows on which only one of two models is right."""
     return Pairs(rows=len(first), better=int((first & ~second).sum()), worse=int((second & ~first).sum()))
 
 
@@ -222,7 +234,7 @@ def _cost(metric: CostMatrix, label: str, answer: str) -> float:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of equal label and answers as one, with how many there are of it."""
+    """Kinds of rows, equal in label and answers, and the number of rows of each kind."""
 
     metric: Metric
     labels: Texts
@@ -230,7 +242,7 @@ class _Rows:
     counts: Floats
 
     def smoothed(self) -> _Rows:
-        """With half a row more of every kind of right and wrong in each class."""
+        """The same with half a row more of every kind of right and wrong in each class."""
         columns = [self.labels, *(each.named for each in self.answers)]
         kinds = _half_rows(np.unique(columns), np.unique(self.labels), len(self.answers))
         more = np.array([*kinds]).T
@@ -239,7 +251,7 @@ class _Rows:
         return _Rows(self.metric, cells[0], tuple(Answers(row) for row in cells[1:]), counts)
 
     def scores(self, model: int, weights: Floats) -> Floats:
-        """A model's score under each row of weights."""
+        """A model's score for each row of weights. Shape (draws,)."""
         answers = self.answers[model]
         right = answers.named == self.labels
         if self.metric == "accuracy":
@@ -253,7 +265,7 @@ class _Rows:
         return np.asarray(np.mean(found, axis=0))
 
     def _of_class(self, name: str, named: Texts, weights: Floats) -> Floats:
-        """Recall for balanced accuracy, F1 for its mean; of the classes that occur."""
+        """The recall of a class for balanced accuracy, else its F1."""
         actual, answered = weights[:, self.labels == name].sum(1), weights[:, named == name].sum(1)
         right = weights[:, (self.labels == name) & (named == name)].sum(1)
         whole = actual if self.metric == "balanced_accuracy" else (actual + answered) / 2
@@ -266,7 +278,7 @@ class _Rows:
 
 
 def _cells(metric: Metric, labels: Texts, answers: tuple[Answers, ...]) -> _Rows:
-    """Equal rows counted; log loss knows no equal rows, so a sample of them is taken."""
+    """Count equal rows, or take a sample under log loss, which has no equal rows."""
     if metric == "log_loss":
         return _sampled(_Rows(metric, labels, answers, np.ones(len(labels))))
     columns = [labels, *(each.named for each in answers)]
@@ -276,7 +288,7 @@ def _cells(metric: Metric, labels: Texts, answers: tuple[Answers, ...]) -> _Rows
 
 
 def _half_rows(names: Texts, labels: Texts, models: int) -> Iterator[list[str]]:
-    """For each class a row of every kind of right and wrong, where there is another class to name."""
+    """For each class a row of every kind of right and wrong answers."""
     for label in labels.tolist():
         other = next((name for name in names.tolist() if name != label), label)
         for kind in range(2**models):
@@ -295,7 +307,7 @@ def _sampled(rows: _Rows) -> _Rows:
 
 
 def _drawn(rows: _Rows, seed: int = SEED) -> list[Floats]:
-    """Each model's score under the same random weights."""
+    """Draw each model's score under the same random weights."""
     rng = np.random.default_rng(seed)
     found: list[list[Floats]] = [[] for _ in rows.answers]
     for _ in range(DRAWS // DRAWN_AT_ONCE):

@@ -1,6 +1,6 @@
-"""The registry: versions, the alias that is the authority, and the stage that mirrors it.
+"""Registers versions, and moves the alias and the stage, which mirrors it.
 
-Everything here is derived from the ledger's promotion records and can be done again at any time.
+Everything is derived from the ledger's promotion records and can be repeated at any time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class RolledBack(BaseModel):
-    """The last rollback, as the model's tag keeps it: what was approved before it no longer counts."""
+    """The last rollback, as a tag of the model keeps it. Approvals before it no longer count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +55,7 @@ class RolledBack(BaseModel):
 
 
 def register(mlflow_client: MlflowClient, workspace: Workspace, training: TrainedRecord) -> ModelVersion:
-    """The one version registered from a training run; repeating it gives the same version."""
+    """Register a training run's model; repeating it returns the same version."""
     import mlflow
 
     name = workspace.settings.names.model
@@ -71,7 +71,7 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Traine
 
 
 def _tags(workspace: Workspace, training: TrainedRecord) -> dict[str, str]:
-    """From a version back to what it was trained on, with what configuration, and by whom."""
+    """Tags that lead from a version to its training data, its configuration and its owner."""
     return {
         TRAINING_TAG: training.identity.path,
         TRAINED_AT_TAG: training.at.isoformat(),
@@ -102,7 +102,7 @@ def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[Mod
 
 
 def apply_verdict(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
-    """Carry a verdict out, once: what somebody moves by hand afterwards stays moved."""
+    """Carry out a verdict, once. What somebody moves by hand afterwards stays moved."""
     tags = {
         REASON_TAG: verdict.reason[:4900],
         VERDICT_AT_TAG: verdict.at.isoformat(),
@@ -116,11 +116,11 @@ def apply_verdict(mlflow_client: MlflowClient, version: ModelVersion, verdict: V
 
 
 def stage(mlflow_client: MlflowClient, name: str) -> int:
-    """Make alias and stage name the version that the decisions want; archive the others that are staged.
+    """Move alias and stage to the version that the decisions want, and archive other staged versions.
 
-    That is the approved version whose data landed last (of the same data: that was trained last), of those
-    approved since the last rollback and the one rolled back to. The store's clock orders them, because those
-    of the hosts may differ. Whoever changes something looks again afterwards, so that concurrent promotions
+    The candidates are the version of the last rollback and those approved since. Wanted is the one whose data
+    landed last; among versions of the same data, the one trained last. The store's clock orders them, because
+    the hosts' clocks may differ. Whoever changes something looks again afterwards, so concurrent promotions
     converge.
 
     :returns: the version that is staged.
@@ -156,19 +156,19 @@ def _age(version: ModelVersion) -> tuple[datetime, datetime, int]:
 
 
 def stamped(version: ModelVersion, tag: str) -> datetime | None:
-    """The time that a tag of a version holds."""
+    """The time in a tag of a version."""
     held = version.tags.get(tag)
     return datetime.fromisoformat(held) if held else None
 
 
 def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
-    """The rollback that stands for a model, if there was one."""
+    """The last rollback of a model; None if there was none."""
     kept = mlflow_client.get_registered_model(name).tags.get(ROLLBACK_TAG)
     return RolledBack.model_validate_json(kept) if kept else None
 
 
 def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
-    """Let a rollback stand, unless a later one does."""
+    """Store a rollback as the last one, unless a later one is stored."""
     standing = last_rollback(mlflow_client, name)
     if standing is None or standing.at < rolled_back.at:
         kept = json.dumps(rolled_back.model_dump(mode="json"))
@@ -194,7 +194,7 @@ def _restage(mlflow_client: MlflowClient, name: str, wanted: int, others: list[i
 
 
 def _set_alias(mlflow_client: MlflowClient, name: str, version: int) -> None:
-    """Two that set an alias for the first time at once insert the same row: one fails, and tries again."""
+    """Set the alias; try again if another process created it at the same moment."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -207,7 +207,7 @@ def _set_alias(mlflow_client: MlflowClient, name: str, version: int) -> None:
 
 @contextmanager
 def _stages() -> Iterator[None]:
-    """MLflow deprecates stages since 2.9; they are kept for whoever still reads them."""
+    """Hide MLflow's warning about stages, deprecated since 2.9: some readers still use them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield

@@ -1,4 +1,4 @@
-"""What the tasks do: promote a trained model, and find what a killed run left undone."""
+"""The steps that tasks call: promote a trained model, and find promotions that a killed run left undone."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from iris_core.promotion import approval, staging
 from iris_core.promotion.judgement import verdict_on
 
 LOOKED_BACK = 5
-"""So many of the last trainings are looked at for a promotion that died half-way."""
+"""How many of the last trainings are searched for a promotion that died half-way."""
 
 
 def unfinished(workspace: Workspace) -> TrainedRecord | None:
-    """A training whose model has no verdict (that of the newest data only), or one that was not carried out.
+    """A training whose verdict was not carried out, or the newest one if it has no verdict.
 
-    A model that a human is being asked about is not owed to anybody else, nor is one that failed too often.
+    Models that wait for a human, and promotions that failed too often, are left out.
     """
     recent = islice(workspace.ledger.recent_of(TrainedRecord, outcome=Outcome.TRAINED), LOOKED_BACK)
     trainings = sorted(recent, key=lambda record: (record.about.landed_at, record.at), reverse=True)
@@ -42,14 +42,14 @@ def _is_owed(workspace: Workspace, training: TrainedRecord, is_newest: bool) -> 
 
 
 def _failed(workspace: Workspace, training: TrainedRecord) -> tuple[FailedRecord | None, Identity]:
-    """The record of a promotion that failed too often; the identity that the next such will have."""
+    """The record of a promotion that failed too often, and the identity of the next such record."""
     wanted = Identity.of_promotion(training.run_id, training.at)
     standing, identity = standing_or_next(workspace.ledger, wanted)
     return (standing if isinstance(standing, FailedRecord) else None), identity
 
 
 def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
-    """Also when somebody deleted the version: that is not undone."""
+    """Whether a verdict was carried out, or cannot be because somebody deleted the version."""
     with tracking.asking("Reading a model version", workspace.settings):
         found = registry.find(
             tracking.client(workspace.settings), verdict.inputs.model, verdict.inputs.version
@@ -76,7 +76,7 @@ def promote(workspace: Workspace, training: TrainedRecord) -> VerdictRecord:
 
 
 def register_step(workspace: Workspace, training: Identity | str) -> dict[str, Any]:
-    """Promote the model of the training record that a path names; what the asset event carries.
+    """Promote the model of the training record that a path names; return what the asset event carries.
 
     :raises PromotionRefused: the gate or a human said no, or the path names no training.
     :raises ApprovalAwaited: the gate said yes, and a human is asked.

@@ -1,7 +1,7 @@
-"""Is a table suspect? What the champion and its own table say of labels and features. Writes nothing.
+"""Tells whether a new table is suspect, by the champion and the champion's own table. Writes nothing.
 
-Labels that are wrong in a whole table spoil its holdout, too, so that no comparison on it tells. What tells
-is the champion: it is surprised. It cannot tell wrong labels from a changed world, so a human must.
+Labels that are wrong in a whole table spoil its holdout, too, so no comparison on the holdout shows them. The
+champion does: it is surprised. It cannot tell wrong labels from a changed world, so a human must.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ if TYPE_CHECKING:
 
 SEED = 7
 SURPRISE_LIMIT = 0.001
-"""So few sound tables are held up for a human, one at a time in a thousand."""
+"""Share of sound tables that are suspect by chance."""
 UNLIKE_ITS_CLONES = 0.01
-"""A chance; a champion that was trained otherwise than its clones is, is judged by its holdout alone."""
+"""The chance below which a champion is worse than its clones, and is judged by its holdout alone."""
 LEAK_LIMIT = 0.001
-"""The same, for all that may leak."""
+"""Share of sound tables in which a feature seems to leak by chance."""
 ALMOST_ALL = 0.9
-"""Of what always naming the majority class gets wrong, a feature that leaks gets so much right."""
+"""A feature that leaks gets this share right of the rows that the majority class gets wrong."""
 LEAST_FALL = 3
-"""So many times fewer wrong answers than in the champion's table."""
+"""A feature that leaks has this many times fewer wrong answers than in the champion's table."""
 LEAK_ROWS = 2_000
-"""Of either table; each feature is learned from them by itself."""
+"""Most rows of either table from which features are learned."""
 LEAVES = 4
-"""Of a tree on one feature, for each class."""
+"""Leaves for each class, of a tree on one feature."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A champion's own table and a new one, as suspicion needs them.
+    """A champion's own table and a new one.
 
-    :param own: what the champion was trained on and its holdout, together.
-    :param new: the same of the new table.
+    :param own: the champion's training rows and its holdout, together.
+    :param new: the new table's training rows and holdout, together.
     :param is_repeated: rows of `own` whose features occur there more than once.
     :param is_kept_back: rows of `own` that are its holdout.
     :param is_seen: rows of `new` whose features the champion was trained on.
@@ -60,7 +60,7 @@ class Tables:
 
 
 def tables_of(own: Split, new: Split) -> Tables:
-    """Both tables, at most 10,000 rows of each part."""
+    """Join the parts of both tables, at most 10,000 rows of each part."""
     ours, theirs, known = whole_of(own), whole_of(new), own.learned.row_keys()
     _, places, counts = np.unique(ours.row_keys(), return_inverse=True, return_counts=True)
     kept_back = np.arange(len(ours)) >= len(ours) - min(len(own.holdout), LEARNABLE_ROWS)
@@ -68,19 +68,20 @@ def tables_of(own: Split, new: Split) -> Tables:
 
 
 def whole_of(parts: Split) -> Part:
-    """A whole table, at most 10,000 rows of either part."""
+    """A table's training rows and holdout together, at most 10,000 rows of either."""
     return bounded(parts.learned, SEED).followed_by(bounded(parts.holdout, SEED))
 
 
 def surprise_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Surprise | str:
-    """Whether a champion does surely worse on a new table than models like it on its own.
+    """Test whether a champion is surely worse on a new table than models like it on its own.
 
-    Asked of rows that it cannot have learnt by heart, and of all rows: on tables of few values nearly every
-    row's features occur in both. Both are one-sided Fisher tests at half the limit.
+    The test is made twice, one-sided, at half the limit each: on rows that the champion cannot have learnt by
+    heart, and on all rows, because in tables of few values nearly every row occurs in both.
 
+    :param tables: the champion's table and the new one.
     :param champion: the fitted model; clones of it are cross-validated on its own table.
     :param on_suspect: what the deployment does with a suspect table.
-    :returns: the more surprising comparison, or why there is none.
+    :returns: the more surprising comparison, or the reason why there is none.
     """
     own = _own_answers(tables, champion)
     new = np.asarray(champion.predict(tables.new.features), str) == tables.new.labels.to_numpy(str)
@@ -98,7 +99,7 @@ def surprise_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect
 
 @dataclass(frozen=True)
 class _OwnAnswers:
-    """Which rows of a champion's own table are answered right, and which of them occur twice."""
+    """Rows of a champion's own table that are answered right, and rows that occur more than once."""
 
     right: Flags
     is_repeated: Flags
@@ -106,9 +107,10 @@ class _OwnAnswers:
 
 
 def _own_answers(tables: Tables, champion: ClassifierMixin) -> _OwnAnswers:
-    """The champion's on its holdout, or those of its clones on its whole table, which are five times as many.
+    """Answers of the champion's clones on its whole table, or its own on its holdout.
 
-    Clones stand for it only where it does not surely worse than they on its holdout.
+    The whole table has five times as many rows. Clones stand for the champion unless it is surely worse on
+    its holdout than they are.
     """
     labels, kept_back = tables.own.labels.to_numpy(str), tables.is_kept_back
     holdout = tables.own.kept(kept_back)
@@ -124,7 +126,7 @@ def _own_answers(tables: Tables, champion: ClassifierMixin) -> _OwnAnswers:
 
 
 def _worse_by_chance(new: Flags, own: Flags) -> float:
-    """How likely chance gives the new rows so many more wrong answers: Fisher's exact test."""
+    """The chance of so many more wrong answers among the new rows: Fisher's exact test, one-sided."""
     wrong, own_wrong = int((~new).sum()), int((~own).sum())
     return at_least(wrong, wrong + own_wrong, len(new), len(new) + len(own))
 
@@ -138,8 +140,11 @@ def _surprise(
 ) -> Surprise | None:
     """One comparison; None with too few rows.
 
-    :param before: the answers to its own rows that are compared.
-    :param new: those to the new table's.
+    :param own: how the answers to the champion's own table were made.
+    :param before: right answers among the compared rows of the champion's table.
+    :param new: right answers among those of the new table.
+    :param compared_on: which rows these are.
+    :param on_suspect: what the deployment does with a suspect table.
     """
     if min(len(before), len(new)) < LEAST_UNSEEN:
         return None
@@ -157,10 +162,11 @@ def _surprise(
 
 
 def leaks_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Leaks | None:
-    """Features that name the class almost always in the new table, and did not in the champion's.
+    """Find features that name the class almost always in the new table, and did not in the champion's.
 
-    Each by itself; where none does, all of them together.
+    Each feature is tested by itself; if none leaks, all of them together.
 
+    :param tables: the champion's table and the new one.
     :param champion: clones of it learn from all features together.
     :param on_suspect: what the deployment does with a suspect table.
     """
@@ -175,14 +181,14 @@ def leaks_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -
 
 @dataclass(frozen=True)
 class _Leaking:
-    """Rows of a champion's own table and of a new one, in which features may leak; `limit` of each chance."""
+    """Rows of a champion's own table and of a new one; `limit` is the chance below which a feature leaks."""
 
     own: Part
     new: Part
     limit: float
 
     def alone(self, feature: str) -> Iterator[Leak]:
-        """A small tree on one feature."""
+        """Test one feature, with a small tree."""
         from sklearn.tree import DecisionTreeClassifier
 
         leaves = LEAVES * int(self.new.labels.nunique())
@@ -190,11 +196,11 @@ class _Leaking:
         yield from self.leak(feature, tree, [feature])
 
     def leak(self, name: str, model: ClassifierMixin, features: list[str]) -> Iterator[Leak]:
-        """What features tell a model, cross-validated on either table, where that is a leak.
+        """Cross-validate a model on either table, and yield the leak if there is one.
 
-        :param name: names the features.
+        :param name: the name of the leak.
         :param model: clones of it are fitted.
-        :param features: what it is given.
+        :param features: the columns that they are given.
         """
         right = _told_by(features, self.new, model)
         if right is None or not _is_almost_all(right, self.new):
@@ -217,7 +223,7 @@ class _Leaking:
 
 
 def _told_by(features: list[str], part: Part, model: ClassifierMixin) -> Flags | None:
-    """Which labels clones of a model tell from features; None with too few rows."""
+    """Rows whose label clones of a model predict right from features; None with too few rows."""
     answers = cross_validated(model, Part(part.features[features], part.labels), SEED)
     return None if answers is None else answers.named == part.labels.to_numpy(str)
 
