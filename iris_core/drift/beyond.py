@@ -33,7 +33,7 @@ def _logarithms(m: int, n: int, found: int) -> float:
 
 
 def _needed(m: int, n: int, alpha: float) -> int:
-    """The fewest rows beyond that have a probability of at most alpha; n + 1: not even all are enough."""
+    """The fewest rows beyond whose probability is at most alpha; n + 1 if even all rows are too few."""
     low, high = 0, n + 1
     while low < high:
         middle = (low + high) // 2

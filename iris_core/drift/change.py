@@ -1,4 +1,5 @@
-"""What every statistic of drift returns: by how much, and how likely chance alone makes so much."""
+"""The result of every statistic of drift: the size of a change, and how likely chance alone makes one so
+large."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """A statistic's signed value, the size that chance allows in its direction, and the value's own chance.
+    """A statistic's signed value, the size that chance allows in its direction, and the chance of the value.
 
-    Without drift, `chance` is at most a with at most the probability a. `noise` is taken off the value to get
-    the size that is sure.
+    Without drift, `chance` is at most a with a probability of at most a. The value less `noise` is the size
+    that is sure.
     """
 
     value: float

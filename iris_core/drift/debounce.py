@@ -1,4 +1,4 @@
-"""N of M: an alert needs several bad batches among the last ones, so that a single odd one alarms nobody."""
+"""N of M: an alert needs several bad batches among the last ones, so a single odd batch alerts nobody."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from iris_core.drift.thresholds import Severity, rank
 
 ALERT_CHANCE = {1: 0.0005}
 ALERT_CHANCE_OF_SEVERAL = 0.005
-"""The chance from which on a batch does not count towards an alert, by how many it takes.
+"""The largest chance with which a batch counts towards an alert, by how many batches the alert takes.
 
-Batches of one model are compared with one reference: where it is off by luck, all of them are, and a batch
-at the usual 5 % would alert about one model in three within 100 batches. At these, at most 5 % of the models
-alert without drift within 100 batches, whatever the sizes of reference and batches: by simulation of two of
-three, the worst case being batches twice as large as the reference (`benchmarks/backtest.py` measures it);
-by Bonferroni for one.
+All batches of a model are compared with one reference. If the reference is off by luck, every batch is, and
+at the usual 5 % one model in three would alert within 100 batches without drift. With these chances at most 5
+% of the models do, whatever the sizes of reference and batches: by simulation for two of three, where batches
+twice as large as the reference are the worst case (`benchmarks/backtest.py` measures it); by Bonferroni for
+one.
 """
 
 
 class Debounced(BaseModel):
-    """`violations` of the last `seen` batches are `least` or worse; `needed` of `window` make an `alert`."""
+    """`violations` of the last `seen` batches are `least` or worse; an `alert` takes `needed` of `window`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,9 +34,10 @@ class Debounced(BaseModel):
 
 
 def counted(severity: Severity, chance: float, needed: int) -> Severity:
-    """The severity as alerts count it: none, when its chance is too large for a hundred batches.
+    """The severity as alerts count it: none if the verdict's chance is too large for a hundred batches.
 
-    :param chance: that of the verdict (`verdict.DriftVerdict.chance`).
+    :param severity: of the verdict.
+    :param chance: of the verdict (`verdict.DriftVerdict.chance`).
     :param needed: how many batches an alert takes.
     """
     if severity == "insufficient" or chance <= ALERT_CHANCE.get(needed, ALERT_CHANCE_OF_SEVERAL):
@@ -45,13 +46,15 @@ def counted(severity: Severity, chance: float, needed: int) -> Severity:
 
 
 def debounced(severities: Sequence[Severity], window: int, needed: int, least: Severity) -> Debounced:
-    """Judge the newest of a model's verdicts by the ones before it.
+    """Count N of M for the newest of a model's verdicts.
 
-    Insufficient ones take no place in the window: they say nothing, neither for nor against. The newest one
-    alerts only if it is a violation itself: a batch that looks well does not alarm about those before it.
+    Insufficient verdicts take no place in the window: they speak neither for drift nor against it. The newest
+    verdict alerts only if it is a violation itself.
 
     :param severities: as alerts count them (`counted`), oldest first, the newest one included.
-    :param window: of so many judged batches, `needed` must be `least` or worse.
+    :param window: how many of the last judged batches are looked at.
+    :param needed: how many of them must be `least` or worse.
+    :param least: the least severity that counts.
     """
     newest = severities[-1] if severities else "insufficient"
     judged = [one for one in severities if one != "insufficient"][-window:]

@@ -1,6 +1,6 @@
-"""The tests that Evidently is to run: methods and thresholds pinned by sample size, on a bounded sample.
+"""Plans the tests that Evidently runs: methods and thresholds by sample size, on a bounded sample.
 
-They make Evidently's page and decide nothing: the verdict has terms of its own for what they see.
+They make Evidently's page and do not decide the verdict, which has terms of its own.
 
 Evidently's defaults switch the method at 1,000 reference rows, and Wasserstein at 0.1 alarms on every batch
 of 30 rows. Here the method follows the effective sample size h = n·m / (n + m):
@@ -31,8 +31,8 @@ from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS
 from iris_core.errors import DataRejected
 
 PAGE_ROWS = 10_000
-"""At most so many rows of each table go to Evidently. The verdict reads more; the page shows the same with
-these, and its classification metrics alone take seconds for 50,000 rows of text labels."""
+"""Most rows of each table that go to Evidently. The verdict reads more. The page shows the same with these,
+and its classification metrics alone take seconds for 50,000 rows of text labels."""
 
 DISTANCE_FROM = 2_000
 DISTANCE = 0.1

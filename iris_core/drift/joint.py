@@ -1,8 +1,8 @@
-"""Whether the features go together as they did: maximum mean discrepancy of whole rows.
+"""Compares how the features go together: maximum mean discrepancy of whole rows.
 
 Gretton, Borgwardt, Rasch, Schölkopf, Smola, "A kernel two-sample test", JMLR 13, 2012, on normal scores of
-the pooled rows, so that no tail of a single column carries it. Two kernels are added, each at the size that
-chance gives it: the products of any two columns (correlations, at 100 columns as well), and a Gaussian of
+the pooled rows, so no tail of a single column dominates. Two kernels are added, each scaled to its size under
+chance: the products of any two columns (correlations, at 100 columns as well), and a Gaussian of
 half the median distance (any other dependence). The probability is that of a permutation test: exact
 for every distribution. Cost is bounded by `ROWS` and `DRAWS`; without drift it ends after a few dozen draws.
 """
@@ -27,7 +27,8 @@ DRAWS = 2_499
 AT_ONCE = 50
 WIDTH_ROWS = 100
 NARROWER = 4
-"""Of the median squared distance: the usual width is blind to dependence without correlation."""
+"""The width is the median squared distance divided by this: the usual width is blind to dependence without
+correlation."""
 FEWEST = 20
 
 Kernel = NDArray[np.float32]
@@ -35,7 +36,8 @@ Kernel = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class JointChange:
-    """The change of the correlation (of normal scores) that changed most, and the chance of the whole."""
+    """The change of the correlation (of normal scores) that changed most, and the chance of the whole
+    test."""
 
     change: Change
     pair: tuple[int, int]

@@ -1,4 +1,4 @@
-"""What else is known about a batch and its model when the two tables are compared."""
+"""What a comparison may know about a batch and its model, beside the two tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rejected(BaseModel):
 
     @classmethod
     def of_faults(cls, rows: int, faults: Sequence[Mapping[str, Any]]) -> Rejected:
-        """From the record of a scoring: rows that were refused, and rows by kind of fault and column."""
+        """Read the refused rows, and their faults by kind and column, from the record of a scoring."""
         counts: dict[str, dict[str, int]] = {"missing": {}, "infinite": {}}
         for fault in faults:
             if fault["check"] in counts and fault["column"]:
@@ -32,7 +32,7 @@ class Rejected(BaseModel):
         return cls(rows=rows, **counts)
 
     def added_to(self, statistics: Mapping[str, FeatureStatistics]) -> TableStatistics:
-        """The statistics of a batch's scored rows with what is missing or infinite in the refused ones."""
+        """Add the missing and infinite values of refused rows to the statistics of a batch's scored rows."""
         return {
             name: one.model_copy(
                 update={
@@ -46,9 +46,8 @@ class Rejected(BaseModel):
 
 @dataclass(frozen=True)
 class Earlier:
-    """A batch of the same model that landed before: its scores (`placement`), whether it could be judged, and
-    by which spread.
-    """
+    """An earlier batch of the same model: its scores (`placement`), whether it was judged, and with which
+    spread."""
 
     scores: TableStatistics
     is_judged: bool
@@ -57,7 +56,7 @@ class Earlier:
 
 @dataclass(frozen=True)
 class Known:
-    """All of it may be unknown.
+    """What is known beside the two tables; every field may be left out.
 
     `units` by feature, for the sentence. `weights`: how much the model depends on each feature per standard
     deviation (its coefficients on scaled features); the sign does not matter, a feature without one counts as

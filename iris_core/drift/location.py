@@ -19,8 +19,8 @@ def mean_shift(
 
     Its chance is that of the difference of the mean normal scores of the sampled rows (van der Waerden 1952;
     Chernoff and Savage, Annals of Mathematical Statistics 29, 1958: against a shift never less powerful than
-    the t test, in large samples), which holds for every distribution: `permutation`. 1 when the two point in
-    opposite directions: an outlier moved the mean, or the ranks.
+    the t test, in large samples), which holds for every distribution: `permutation`. It is 1 if means
+    and scores point in opposite directions: then an outlier moved the mean, or the ranks.
     """
     value, noise = standardised(reference, current, alpha)
     scored, chance = permuted(rows.normal_scores, rows.counts, rows.current)
@@ -30,7 +30,8 @@ def mean_shift(
 def standardised(
     reference: FeatureStatistics, current: FeatureStatistics, alpha: float
 ) -> tuple[float, float]:
-    """Standardised mean difference, and what a two-sided test at level `alpha` allows in its direction.
+    """Standardised mean difference, and the size that a two-sided test at level `alpha` allows in its
+    direction.
 
     Student's t with the pooled variance (under "no drift" the variances are equal; Snedecor and Cochran,
     Statistical Methods, 8th ed., 6.9), widened on the side to which skewness stretches the mean's
@@ -43,7 +44,7 @@ def standardised(
 
 
 def student_chance(reference: FeatureStatistics, current: FeatureStatistics) -> float:
-    """The level at which the same test allows just as much as was found."""
+    """The level at which the same test allows exactly the difference that was found."""
     value, error, stretch = _shift(reference, current)
     wanted = abs(value) / error + stretch  # = t + stretch · t²
     t = 2 * wanted / (1 + sqrt(1 + 4 * stretch * wanted))

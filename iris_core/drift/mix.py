@@ -10,17 +10,19 @@ from iris_core.drift.change import Change
 
 FEW, DRAWS = 199, 9_999
 SURELY_CHANCE = 0.05
-"""More than this by the first few draws needs no more of them."""
+"""If the first few draws give a larger chance than this, no more are drawn."""
 
 
 def moved_share(reference: Mapping[str, int], current: Mapping[str, int], alpha: float, seed: int) -> Change:
     """Share of the rows that would have to change their class: half the sum of the shares' differences.
 
-    Its chance, and the size that chance allows, by a permutation test on the table of counts: exact for any
-    number of classes, rare ones included.
+    Chance and noise come from a permutation test on the table of counts: exact for any number of classes,
+    rare ones included.
 
     :param reference: rows by predicted class.
     :param current: the same for the batch.
+    :param alpha: the level of the noise.
+    :param seed: of the permutations.
     """
     classes = sorted({*reference, *current})
     old, new = (np.array([side.get(name, 0) for name in classes]) for side in (reference, current))

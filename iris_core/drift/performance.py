@@ -48,11 +48,13 @@ class PerformanceVerdict(BaseModel):
 def score_verdict(
     named: str, scores: tuple[float, float], reference: Answered, current: Answered, change: Change
 ) -> PerformanceVerdict:
-    """Judge a score in another metric than accuracy against that of the holdout; only a loss drifts.
+    """Judge a score in another metric than accuracy against that of the holdout; only a loss is drift.
 
-    :param named: the metric.
+    :param named: the name of the score.
     :param scores: on the holdout, and on the rows that were labelled later.
-    :param change: by how much it is lower.
+    :param reference: how many rows of the holdout were right.
+    :param current: how many of the rows that were labelled later.
+    :param change: the loss.
     """
     if min(reference.rows, current.rows) < MINIMUM_ROWS:
         return performance_verdict(reference, current)
@@ -65,7 +67,7 @@ def score_verdict(
 
 
 def performance_verdict(reference: Answered, current: Answered) -> PerformanceVerdict:
-    """Judge accuracy against that of the holdout; only a loss drifts.
+    """Judge accuracy against that of the holdout; only a loss is drift.
 
     One-sided at `PERFORMANCE_ALPHA`, by Fisher's exact test and exact intervals of both shares (`share`).
     """

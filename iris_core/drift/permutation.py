@@ -1,7 +1,7 @@
-"""How likely chance puts so large a sum of scores into the batch: the permutation test of two samples.
+"""The permutation test of two samples: how likely chance puts so large a sum of scores into the batch.
 
-The sum of the scores of n rows that are drawn without replacement from all rows of both samples, by the
-double saddlepoint approximation (Robinson, "Saddlepoint approximations for permutation tests and confidence
+The tail of the sum of n scores, drawn without replacement from those of all rows, comes from the double
+saddlepoint approximation (Robinson, "Saddlepoint approximations for permutation tests and confidence
 intervals", JRSS B 44, 1982; formula: Skovgaard, "Saddlepoint expansions for conditional distributions",
 Journal of Applied Probability 24, 1987). Its relative error is a few per cent far out in the tail, where a
 normal approximation of skewed scores is off by a factor of ten.
@@ -19,13 +19,13 @@ from iris_core.drift.hypergeometric import at_least
 from iris_core.drift.ranks import Counts, Numbers
 
 PLAIN = 1.5
-"""Up to this many standard deviations the normal approximation does: nothing is decided there."""
+"""Up to this many standard deviations the normal approximation is used: nothing is decided there."""
 STEPS = 50
 CLOSE = 1e-8
 FARTHEST = -650.0
-"""Logarithm of a probability that a double cannot hold much longer."""
+"""Logarithm of a probability that a double can barely hold."""
 GROUPS = 2_000
-"""More distinct values than this are worked on in groups of neighbours: their scores hardly differ."""
+"""If there are more distinct values, neighbours are grouped: their scores hardly differ."""
 
 
 def permuted(scores: Numbers, counts: Counts, current: Counts) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def _grouped(scores: Numbers, counts: Counts) -> tuple[Numbers, Counts]:
 
 @dataclass(frozen=True)
 class _Draw:
-    """n rows drawn from scores with mean 0 and variance 1; `total` is the sum whose tail is asked for."""
+    """A draw of n rows from scores with mean 0 and variance 1; `total` is the sum whose tail is computed."""
 
     scores: Numbers
     counts: Counts

@@ -1,8 +1,8 @@
-"""Every row's normal score by its place among the reference's rows: statistics of it merge over batches.
+"""Normal scores of rows by their place among the reference's rows. Their statistics merge over batches.
 
 The score of a value is the normal quantile of the share of the reference's rows below it (placements: Orban
 and Wolfe, JASA 77, 1982). It depends on the reference only, so scores of batches that were judged at other
-times add up, and it has no tail, so that the t test of its mean holds for every distribution.
+times add up. It has no tail, so the t test of its mean holds for every distribution.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ def placement_scores(reference: Numbers, values: Numbers) -> Numbers:
 
 
 def score_statistics(reference: pl.DataFrame, table: pl.DataFrame, names: Sequence[str]) -> TableStatistics:
-    """Statistics of the scores of a table's sampled rows, column by column; what is missing or infinite stays
-    so.
-    """
+    """Statistics of the scores of a table's sampled rows, by column. Missing and infinite values stay so."""
     return of_frame(pl.DataFrame([_scored(reference[name], table[name]) for name in names]), names)
 
 
@@ -44,7 +42,7 @@ def _scored(reference: pl.Series, column: pl.Series) -> pl.Series:
 
 
 def together(batches: Sequence[TableStatistics]) -> TableStatistics:
-    """The scores of several batches as of one."""
+    """Merge the scores of several batches."""
     return reduce(merge_tables, batches)
 
 

@@ -1,4 +1,4 @@
-"""Small batches as one, and the last batches together: comparisons that one batch has too few rows for."""
+"""Judges small batches as one, and a model's last batches together: one batch alone has too few rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from iris_core.drift.statistics import FeatureStatistics, TableStatistics
 from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, Term
 
 RECENT = 10
-"""So many of the model's last batches are compared together, this one included."""
+"""How many of the model's last batches are compared together, this one included."""
 TOGETHER = "together"
 
 Statistics = Mapping[str, FeatureStatistics]
@@ -42,11 +42,12 @@ def pooled_small(scores: Statistics, earlier: Sequence[Earlier]) -> TableStatist
 def small_evidence(
     reference: Statistics, pooled: Statistics, batches: int, spread: float
 ) -> tuple[ColumnEvidence, ...] | None:
-    """Judge small batches together; None: still too few rows.
+    """Judge small batches together; None if there are still too few rows.
 
     :param reference: statistics of the scores of the reference's own rows.
     :param pooled: the same of the batches' rows.
-    :param batches: how many they are.
+    :param batches: how many batches these are.
+    :param spread: what batches differ by (`spread`).
     """
     if min(rows_of(pooled), rows_of(reference)) < MINIMUM_ROWS:
         return None
@@ -61,7 +62,7 @@ def small_evidence(
 def _small_terms(
     reference: FeatureStatistics, pooled: FeatureStatistics, among: tuple[int, int], spread: float
 ) -> Iterator[TermEvidence]:
-    """Shares and means, `among` so many columns and batches."""
+    """Compare shares and means; `among` holds the number of columns and of batches."""
     columns, batches = among
     rows = Compared(reference.rows, pooled.rows, batches)
     counted: dict[Term, tuple[int, int]] = {
@@ -81,7 +82,13 @@ def _small_terms(
 def recent_terms(
     reference: Statistics, scores: Statistics, earlier: Sequence[Earlier], spread: float
 ) -> dict[str, TermEvidence]:
-    """The last batches together, this one included, by column: a creeping change that no batch shows."""
+    """Compare the last batches together, this one included, by column: a slow change that no batch shows.
+
+    :param reference: statistics of the scores of the reference's own rows.
+    :param scores: the same of this batch's rows.
+    :param earlier: the model's earlier batches, oldest first.
+    :param spread: what batches differ by (`spread`).
+    """
     if not earlier:
         return {}
     last = [*(batch.scores for batch in earlier[1 - RECENT :]), dict(scores)]
@@ -98,10 +105,10 @@ def recent_terms(
 def with_recent(
     evidence: Iterable[ColumnEvidence], recent: Mapping[str, TermEvidence]
 ) -> tuple[ColumnEvidence, ...]:
-    """The features' evidence with the term of the last batches added, which names itself last.
+    """Add the term of the last batches to the features' evidence.
 
-    Small batches that were judged together have such a term, of fewer batches: the less likely of the two
-    stays, and each was given an error rate of its own.
+    Small batches that were judged together have such a term already, of fewer batches. The less likely of the
+    two stays; each has an error rate of its own.
     """
     return tuple(
         carried(one.column, _less_likely(one.terms, recent[one.column]), one.note)

@@ -1,7 +1,7 @@
-"""Two samples of one column side by side: what rank tests need of them.
+"""Pools two samples of one column for rank tests.
 
-Under "no drift" every split of the pooled rows into reference and batch is equally likely, whatever the
-distribution: this is what makes the tests of `permutation`, `shape` and `beyond` hold on anyone's data.
+Without drift, every split of the pooled rows into reference and batch is equally likely, whatever the
+distribution. So the tests of `permutation`, `shape` and `beyond` hold on anyone's data.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Pooled:
 
 
 def pooled(reference: Numbers, current: Numbers) -> Pooled:
-    """Both samples' finite values, those that differ by rounding only taken as equal."""
+    """Pool both samples' finite values. Values that differ by rounding only are equal."""
     old, new = _without_rounding(reference, current)
     values, places = np.unique(np.concatenate([old, new]), return_inverse=True)
     before = np.bincount(places[: len(old)], minlength=len(values))
@@ -78,7 +78,7 @@ def pooled(reference: Numbers, current: Numbers) -> Pooled:
 
 
 def _without_rounding(reference: Numbers, current: Numbers) -> tuple[Numbers, Numbers]:
-    """Both in single precision where that loses rounding only: 0.1 + 0.2, and tables that pass as float32.
+    """Both samples in single precision, if that loses rounding only: 0.1 + 0.2, tables stored as float32.
 
     Columns whose spread is small beside their values (times in seconds) keep their digits.
     """

@@ -1,4 +1,4 @@
-"""The verdict in words: which column, how much, against what."""
+"""Tells the verdict in words: which column drifted, how much, and compared with what."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Told:
 
 
 def sentence(evidence: Sequence[ColumnEvidence], carrying: Sequence[ColumnEvidence], told: Told) -> str:
-    """Name the first of the carrying columns and how many drifted; else say what could not have been seen.
+    """Name the first column that drifted, and how many did; without drift, say what could not have been seen.
 
     :param evidence: of every feature.
-    :param carrying: what drifted, features and whole rows, the worst first.
-    :param told: the rest of what the sentence may name.
+    :param carrying: the evidence of drift, of features and of whole rows, the worst first.
+    :param told: what else the sentence may name.
     """
     if carrying:
         drifted = sum(column.carried_by is not None for column in evidence)
@@ -48,7 +48,8 @@ def sentence(evidence: Sequence[ColumnEvidence], carrying: Sequence[ColumnEviden
 
 
 def _unseen(judged: Sequence[ColumnEvidence], rows: int) -> str:
-    """What could not have been seen: the smallest shift that is beyond chance in every feature."""
+    """The part about what could not have been seen: the smallest shift that is beyond chance in every
+    feature."""
     noises = [
         max(term.noise, term.thresholds.low)
         for column in judged

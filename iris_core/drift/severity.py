@@ -82,6 +82,9 @@ def column_severity(
 ) -> ColumnEvidence:
     """Compare one column.
 
+    :param column: its name.
+    :param reference: the column in the training data.
+    :param current: the column in the batch.
     :param columns: how many the report is about; its error rates are divided among them.
     :param spread: standard deviation of the batches' means, in those of the rows: what batches differ by
         beyond the chance of independent rows.
@@ -102,7 +105,8 @@ def column_severity(
 
 
 def carried(column: str, terms: Iterable[TermEvidence], note: str = "") -> ColumnEvidence:
-    """A column's evidence: the worst of its terms carries it, the first of equals, most likely the cause."""
+    """A column's evidence. The worst term carries it; among equals the first, which is most likely the
+    cause."""
     terms = tuple(terms)
     worst = max(terms, key=lambda term: rank(term.level))
     return ColumnEvidence(

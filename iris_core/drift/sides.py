@@ -32,7 +32,9 @@ class Side:
 def read_side(given: Input, table: TableSchema, keep: Callable[[pl.DataFrame], object] | None = None) -> Side:
     """Read a table once, in bounded memory.
 
-    :param keep: is given every frame of features and classes as it passes, by who needs more than a sample.
+    :param given: the table.
+    :param table: names the features and classes.
+    :param keep: is called with every frame of features and classes, for callers that need more than a sample.
     :raises DataRejected: not a table, a feature's column is missing or holds text.
     """
     reading = _Reading(given.where, table, of_batches((), table.feature_names), keep)
@@ -43,7 +45,7 @@ def read_side(given: Input, table: TableSchema, keep: Callable[[pl.DataFrame], o
 
 @dataclass
 class _Reading:
-    """A table while it passes: statistics so far, and the first text found in place of a number."""
+    """A table that is being read: statistics so far, and the first text found in place of a number."""
 
     where: str
     table: TableSchema
@@ -73,7 +75,7 @@ class _Reading:
         return batch.features.hstack(labels), statistics, {} if batch.is_plain else _text_of(batch)
 
     def check_numbers(self) -> None:
-        """Refuse a table of which a feature holds text, and no number in any row."""
+        """Refuse a table in which a feature holds text and no number in any row."""
         findings = [
             Finding(
                 check="not_a_number",
@@ -103,10 +105,11 @@ def _text_of(batch: Batch) -> dict[str, str]:
 def compare(
     reference: Side, current: Side, table: TableSchema, known: Known | None = None
 ) -> tuple[DriftVerdict, EvidentlyReport]:
-    """The verdict about two sides, and Evidently's report beside it.
+    """Judge two sides, and make Evidently's report. Compares predictions if both sides have them.
 
-    Predictions are compared where both sides have them.
-
+    :param reference: the training data.
+    :param current: the batch.
+    :param table: names features, units and target.
     :param known: what else is known; its units and label are the table's.
     :raises DataRejected: the tables cannot be compared.
     """

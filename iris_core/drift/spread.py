@@ -1,10 +1,10 @@
-"""What batches differ by beyond the chance of independent rows: days, machines, rows that follow each other.
+"""Allows for batches that differ beyond the chance of independent rows: days, machines, serial dependence.
 
-The tests take rows as independent. Where the means of batches spread by more (standard deviation `spread`,
+The tests take rows as independent. If the means of batches spread by more (standard deviation `spread`,
 in standard deviations of the rows), a difference of the reference and k batches together has the variance
-1/m + 1/n + (1 + 1/k)·spread² instead of 1/m + 1/n. Every chance is judged by as much less, as a design effect
-does to tests in surveys (Kish, Survey Sampling, 1965, section 8.2): exact for means, an approximation for the
-others.
+1/m + 1/n + (1 + 1/k)·spread² instead of 1/m + 1/n. Every chance is corrected for it, like tests in surveys by
+a design effect (Kish, Survey Sampling, 1965, section 8.2): exact for means, an approximation for the other
+terms.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from iris_core.drift.statistics import FeatureStatistics
 
 FEWEST_BATCHES = 5
 LEARNT_FROM = 20
-"""At most so many of a model's first batches."""
+"""Most of a model's first batches from which the spread is learnt."""
 CONFIDENCE = 0.9
 TINIEST = 1e-270
-"""Below this, chances may have been rounded to 0."""
+"""Smaller chances may have been rounded to 0."""
 
 
 class Spread(BaseModel):
-    """What a verdict took as the spread; learnt from so many of the model's first batches, 0: declared."""
+    """The spread that a verdict used, learnt from the model's first `batches`; 0 batches: declared."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +37,7 @@ class Spread(BaseModel):
 
     @property
     def is_settled(self) -> bool:
-        """Whether it was learnt from as many batches as it ever is: later ones do not change it."""
+        """Whether it was learnt from `LEARNT_FROM` batches: later ones do not change it."""
         return self.batches >= LEARNT_FROM
 
 
@@ -51,10 +51,10 @@ class Compared:
 
 
 def widened(change: Change, rows: Compared, spread: float, alpha: float) -> Change:
-    """A change as it is judged when batches spread.
+    """Correct a change for the spread of batches.
 
-    :param change: as it is judged when they do not.
-    :param rows: how many were compared.
+    :param change: as it is judged without spread.
+    :param rows: how many rows were compared.
     :param spread: standard deviation of the batches' means, in those of the rows.
     :param alpha: the level that the change's noise is for.
     """
@@ -66,9 +66,8 @@ def widened(change: Change, rows: Compared, spread: float, alpha: float) -> Chan
 
 
 def _deviations(change: Change, alpha: float) -> float:
-    """A change in standard deviations of a normal: by its chance, or its noise where that is too small for a
-    double.
-    """
+    """A change in standard deviations of a normal, by its chance; by its noise if the chance is rounded to
+    0."""
     if change.chance > TINIEST:
         return -float(special.ndtri(change.chance / 2))
     by_size = abs(change.value) / change.noise * -float(special.ndtri(alpha / 2))
@@ -76,10 +75,10 @@ def _deviations(change: Change, alpha: float) -> float:
 
 
 def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float | None:
-    """The spread of a model's first batches, its upper limit at 90 % confidence; None: fewer than 5 batches.
+    """The upper limit, at 90 % confidence, of the spread of a model's first batches; None below 5 batches.
 
-    The largest of the columns': variance of the batches' mean scores (upper limit by chi-square), less what
-    independent rows would make of it, beside that of the rows.
+    For each column: the variance of the batches' mean scores (upper limit by chi-square), less that of
+    independent rows, in relation to the variance of the rows. The largest of the columns counts.
 
     :param batches: statistics of the scores (`placement`) of each batch, oldest first.
     """

@@ -1,4 +1,4 @@
-"""From a statistic's value to a level: the error rates given to each, and the sizes that matter."""
+"""The error rates of the terms, the sizes that matter, and the level of a change by them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LEVEL = 0.05
 """Probability of a false alarm of a whole report."""
 
 SURE = 0.2
-"""Medium and high take a chance of at most this share of a term's alpha: 1 % for the whole report."""
+"""Medium and high need a chance of at most this share of a term's alpha: 1 % for the whole report."""
 
 ALPHA: dict[Term, float] = {
     "mean": 0.0285,
@@ -60,10 +60,10 @@ PERFORMANCE_ALPHA = 0.04
 
 
 class Thresholds(BaseModel):
-    """Sizes from which a change is low, medium, high; None: this term never goes so far.
+    """Sizes from which a change is low, medium, high; None: this term never gets that level.
 
-    Low: the change is beyond chance, and at least this large. Medium and high: even after its noise is taken
-    off, at least this is left, so a small sample cannot be severe by chance.
+    Low: the change is beyond chance and at least this large. Medium and high: the change less its noise is at
+    least this large, so a small sample cannot be severe by chance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,14 +94,15 @@ THRESHOLDS: dict[Term, Thresholds] = {
 }
 """mean: standard deviations of the reference. recent: the same of normal scores. std: ln of the ratio. shape:
 distance of the distribution functions, 0.04 as after a shift of 0.1 standard deviations of normal data.
-joint:
-change of a correlation. The others: share of rows."""
+joint: change of a correlation. The others: share of rows."""
 
 
 def level(change: Change, thresholds: Thresholds, alpha: float) -> Severity:
     """none, low, medium or high.
 
-    :param alpha: the chance from which on a change may be chance.
+    :param change: the change.
+    :param thresholds: the sizes of its term.
+    :param alpha: the largest chance that counts as beyond chance.
     """
     size = abs(change.value)
     sure = size - change.noise

@@ -1,10 +1,9 @@
-"""One verdict about a batch: severity, the columns that carry it, and a sentence a person understands.
+"""Makes one verdict about a batch: severity, the columns that carry it, and a sentence for people.
 
-Every term is given a share of a 5 % error rate (`thresholds.ALPHA`), and its chance holds for every
-distribution of independent rows. The level is that of the worst term, by the size that is left after its
-noise is taken off. `chance` bounds the probability that a report without drift shows anything as unlikely;
-what alerts must be surer than what a single verdict calls low (`debounce`). Evidently's page is made beside
-it and decides nothing.
+Every term has a share of a 5 % error rate (`thresholds.ALPHA`), and its chance holds for every distribution
+of independent rows. The level is that of the worst term, by its size less its noise. `chance` bounds the
+probability that a report without drift shows anything as unlikely. Alerts need a smaller chance than a
+verdict of low does (`debounce`). Evidently's page decides nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Rows(Protocol):
 
 
 class DriftVerdict(BaseModel):
-    """What was decided about a batch, with all of its evidence; JSON-able.
+    """The verdict about a batch, with all of its evidence; JSON-able.
 
     `columns` drifted: the worst level first, within a level the larger weight. `basic_severity` is that of
     the simple statistics of single features. `evidence` is about features, `whole` about whole rows:
@@ -81,6 +80,9 @@ class DriftVerdict(BaseModel):
 def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVerdict:
     """Compare a batch with the data that its model learnt from.
 
+    :param reference: the training data.
+    :param current: the batch.
+    :param known: what else is known.
     :raises DataRejected: the two tables do not have the same features.
     """
     known = known or Known()
@@ -117,7 +119,7 @@ def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVe
 
 
 def with_page(verdict: DriftVerdict, report: EvidentlyReport) -> DriftVerdict:
-    """The verdict with what Evidently's page shows, or with why there is none."""
+    """Add what Evidently's page shows, or the reason why there is none."""
     missing = f" Evidently's page could not be made: {report.trouble}." if report.trouble else ""
     return verdict.model_copy(update={"evidently": report.columns, "sentence": verdict.sentence + missing})
 
@@ -134,7 +136,7 @@ def _numbers(sample: pl.DataFrame, name: str) -> Numbers:
 
 
 def _counted(statistics: Mapping[str, FeatureStatistics], pooled: TableStatistics) -> TableStatistics:
-    """A small batch's statistics with the counts of all the rows that were judged with it."""
+    """A small batch's statistics, with the counts of all rows that were judged together."""
     counts = {name: one.model_dump(include={"count", "missing", "infinite"}) for name, one in pooled.items()}
     return {name: one.model_copy(update=counts[name]) for name, one in statistics.items()}
 
@@ -152,7 +154,7 @@ def _whole(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvide
 
 
 def _refused(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvidence]:
-    """Of refused rows, where they are drift or enough rows were scored beside them."""
+    """The evidence of refused rows, if they are drift or enough rows were scored."""
     m, n = rows_of(reference.statistics), rows_of(current.statistics)
     found = rejected_evidence(m, n, known.rejected, known.spread)
     if found and (n >= MINIMUM_ROWS or found.carried_by):
@@ -160,7 +162,7 @@ def _refused(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvi
 
 
 def _own(evidence: Sequence[ColumnEvidence], whole: Iterable[ColumnEvidence]) -> list[ColumnEvidence]:
-    """All evidence but that of whole rows where features that drifted by themselves explain it."""
+    """All evidence, without that of whole rows if features that drifted by themselves explain it."""
     features = rank(table_severity(evidence))
     return [
         *evidence,

@@ -1,4 +1,4 @@
-"""What no single feature shows: whole rows, predicted classes, answers, refused rows."""
+"""Compares what no single feature shows: whole rows, predicted classes, answers, refused rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ SEED = 7
 def joint_evidence(
     reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str], spread: float
 ) -> ColumnEvidence | None:
-    """Whether the features go together as they did; named after the two whose correlation changed most."""
+    """Compare how the features go together; the evidence names the two whose correlation changed most.
+
+    :param reference: rows of the training data.
+    :param current: rows of the batch.
+    :param features: the columns.
+    :param spread: what batches differ by (`spread`).
+    """
     old, new = _complete(reference, features), _complete(current, features)
     found = joint_change(old, new, ALPHA["joint"], SEED)
     if found is None:
@@ -41,9 +47,14 @@ def joint_evidence(
 
 
 def mix_evidence(reference: pl.DataFrame, current: pl.DataFrame, spread: float) -> ColumnEvidence | None:
-    """Whether the classes are predicted in the same shares.
+    """Compare the shares in which the classes are predicted.
 
-    All predictions one class, where there were several, is at least medium, however rare the others were.
+    If all predictions are one class where there were several, that is at least medium, unless chance explains
+    it: then the other classes are rare, and the batch is small.
+
+    :param reference: rows of the training data.
+    :param current: rows of the batch.
+    :param spread: what batches differ by (`spread`).
     """
     if not all(PREDICTION in frame.columns for frame in (reference, current)):
         return None
@@ -60,7 +71,7 @@ def mix_evidence(reference: pl.DataFrame, current: pl.DataFrame, spread: float) 
 
 
 def accuracy_evidence(current: pl.DataFrame, known: Known) -> ColumnEvidence | None:
-    """Whether the model answers the batch's labelled rows as well as its holdout."""
+    """Compare the accuracy on the batch's labelled rows with that on the holdout; only a loss is drift."""
     answered = answers(current, known.label)
     if known.holdout is None or min(answered.rows, known.holdout.rows) < MINIMUM_ROWS:
         return None
@@ -72,10 +83,12 @@ def accuracy_evidence(current: pl.DataFrame, known: Known) -> ColumnEvidence | N
 
 
 def rejected_evidence(m: int, n: int, rejected: Rejected, spread: float) -> ColumnEvidence | None:
-    """Whether scoring refused rows, of which the data that the model learnt from has none.
+    """Compare the share of refused rows with none, as in the training data.
 
     :param m: rows of the reference.
     :param n: rows of the batch that were scored.
+    :param rejected: the refused rows.
+    :param spread: what batches differ by (`spread`).
     """
     total = n + rejected.rows
     if not rejected.rows or min(m, total) < MINIMUM_ROWS:

@@ -1,4 +1,4 @@
-"""What the drift verdict must see, one function each: a round draws a reference and a batch, and judges."""
+"""Drifts that the verdict must see, one function each: a round draws a reference and a batch, and judges."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Detection:
 
 
 def detected_share(detection: Detection, rounds: int, seed: int) -> tuple[float, int]:
-    """Share of the rounds in which it was seen, and how many there were."""
+    """Share of the rounds in which a drift was seen, and the number of rounds."""
     rng = np.random.default_rng([seed, len(detection.name)])
     turns = max(20, round(rounds * detection.rounds))
     seen = sum(rank(detection.play(rng)) >= rank(detection.least) for _ in range(turns))

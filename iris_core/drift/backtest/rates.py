@@ -1,8 +1,8 @@
-"""How often the verdict alarms without drift, how often it sees one, and after how many batches.
+"""Measures how often the verdict alarms without drift, how often it sees one, and after how many batches.
 
 Every round draws a new reference and a new batch from a population, injects a shift into the batch, and
-judges it twice: as our report does, and as Evidently's default preset does. Its tests are run by Evidently's
-own functions (`stattests`), not by its report.
+judges it twice: as our report does, and as Evidently's default preset does. Evidently's own test
+functions are called (`stattests`), not its report.
 """
 
 from __future__ import annotations

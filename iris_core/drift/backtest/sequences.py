@@ -1,6 +1,6 @@
-"""How many models alert without drift: many batches of one model, all compared with the reference it kept.
+"""Measures how many models alert without drift: all batches of a model are compared with one kept reference.
 
-Rounds with a new reference each cannot say this: where a reference is off by luck, every batch of its model
+Rounds with a new reference each cannot measure this: if a reference is off by luck, every batch of its model
 is.
 """
 

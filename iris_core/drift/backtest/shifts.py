@@ -1,4 +1,4 @@
-"""What a backtest does to a batch: one kind of drift each, of a given size."""
+"""Injects drift into a batch of a backtest: one kind, of a given size."""
 
 from __future__ import annotations
 
