@@ -17,12 +17,14 @@ from iris_core.drift.severity import ColumnEvidence, carried, term_evidence
 from iris_core.drift.share import share_difference, share_increase
 from iris_core.drift.spread import Compared, widened
 from iris_core.drift.statistics import LARGEST
-from iris_core.drift.thresholds import ALPHA, LEVEL, MINIMUM_ROWS, SURE, Term
+from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, Term
 
 PREDICTION = "prediction"
 REJECTED = "rejected rows"
 BETWEEN = " and "
 ONE_CLASS = "all predictions are one class"
+ONE_CLASS_CHANCE = 0.005
+"""As of what counts towards an alert: more would add to the 1 % of reports that are medium by chance."""
 SEED = 7
 
 
@@ -65,7 +67,7 @@ def mix_evidence(reference: pl.DataFrame, current: pl.DataFrame, spread: float) 
     change = widened(moved_share(old, new, ALPHA["mix"], SEED), Compared(m, n), spread, ALPHA["mix"])
     found = _evidence(PREDICTION, "mix", change)
     term = found.terms[0]
-    if len(new) == 1 < len(old) and term.level in ("none", "low") and term.chance <= SURE * LEVEL:
+    if len(new) == 1 < len(old) and term.level in ("none", "low") and term.chance <= ONE_CLASS_CHANCE:
         return carried(PREDICTION, [term.model_copy(update={"level": "medium"})], ONE_CLASS)
     return found
 
