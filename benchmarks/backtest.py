@@ -1,12 +1,12 @@
 """`make bench-backtest`: the error rates that docs/drift.md states.
 
-False alarms on tables of eight families, at every size of reference and batch; alerts of models that keep
-one reference; what is detected. Our side is the whole verdict. The baseline, on normal data: a column drifts
-by Evidently's default preset; some of its rounds are repeated with the whole preset, to show that its test
-functions give the same.
+Measures false alarms on tables of eight families, at every size of reference and batch; alerts of models that
+keep one reference; and the share of drifts that is seen. Our side is the whole verdict. The baseline, on
+normal data, is Evidently's default preset: a column drifts. Some of its rounds are repeated with the whole
+preset, to show that its test functions give the same.
 
-A worst case is measured twice: a few rounds of every size say which sizes may be the worst, and many fresh
-rounds of those give the figure. The largest of twenty noisy shares would lie above every true one.
+A worst case is measured in two passes. A few rounds of every size find the sizes that may be the worst; many
+fresh rounds of those give the figure. The largest of twenty noisy shares would lie above every true one.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ NORMAL, WIDE = "normal", "columns_"
 WIDE_SHARE = 4
 """A family of many columns gets a fourth of the rounds."""
 LARGE_AGAIN = 3
-"""Times a tenth."""
+"""Times as many rounds at 100,000 rows in the second pass."""
 SUSPECTS = 3
-"""So many sizes are measured again."""
+"""How many sizes are measured again."""
 TARGET = "bench-backtest"
 MODELS = "models_with_false_alert_100_batches"
 LOW, MEDIUM, ALERTS = 0.05, 0.01, 0.05
@@ -57,11 +57,11 @@ COURSES = tuple(Course(reference, batch) for reference in (120, 500, 5_000) for 
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is drawn.
+    """How many rounds are drawn.
 
-    `rounds` of each size (a tenth at 100,000 rows), `again` of the sizes that may be the worst,
-    `shift_rounds` of what must be seen; `models` of each size, `models_again` of the one that may be the
-    worst; `baseline_rounds` of Evidently's default, `compared` of them with its whole preset.
+    False alarms: `rounds` of each size (a tenth at 100,000 rows), then `again` of the sizes that may be the
+    worst. Detections: `shift_rounds`. Models: `models` of each size, then `models_again` of the worst.
+    Evidently's default: `baseline_rounds`, `compared` of them with its whole preset.
     """
 
     rounds: int
@@ -74,12 +74,12 @@ class Amount:
     seed: int
 
     def first(self, family: str) -> Rounds:
-        """Of every size; Evidently's default stands beside normal data only."""
+        """Rounds of every size; Evidently's default is measured on normal data only."""
         baseline = (self.baseline_rounds, self.compared) if family == NORMAL else (0, 0)
         return Rounds(self._of(family, self.rounds), *baseline, self.seed)
 
     def second(self, family: str, current: int) -> Rounds:
-        """Of the sizes that may be the worst, with draws of their own; a third at 100,000 rows."""
+        """Fresh rounds of the sizes that may be the worst; a third of them at 100,000 rows."""
         more = LARGE_AGAIN if current >= LARGE else 1
         return Rounds(self._of(family, self.again) * more, 0, 0, self.seed + 1)
 
@@ -92,7 +92,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Seen:
-    """A shift of normal data that a batch of so many rows must show."""
+    """A shift of normal data that must be seen in a batch of `rows` rows."""
 
     name: str
     shift: Shift
@@ -108,14 +108,14 @@ SHIFTED = (
 
 @dataclass(frozen=True)
 class Part:
-    """Figures that are measured together: their names, and how."""
+    """Figures that are measured together: their names, and the function that measures them."""
 
     names: tuple[str, ...]
     measure: Callable[[Amount], list[Measured]]
 
 
 def parts(families: Sequence[str]) -> list[Part]:
-    """All that can be measured, each part with seeds of its own."""
+    """All parts that can be measured, each with seeds of its own."""
     return [
         *(Part(_names(family), partial(false_alarms, family)) for family in families),
         *(Part((one.name,), partial(shift_seen, one)) for one in SHIFTED),
@@ -131,7 +131,8 @@ def _names(family: str) -> tuple[str, ...]:
 
 
 def false_alarms(family: str, amount: Amount) -> list[Measured]:
-    """The worst over all sizes, at low and at medium or worse; on normal data by the batch's rows, too."""
+    """Measure a family; the worst share over all sizes, at low and at medium. Normal data by batch size,
+    too."""
     population = built_in(family)
     cases = [Case(NO_DRIFT, reference, current) for current in CURRENTS for reference in REFERENCES]
     cells = {case: _played(population, case, amount.first(family)) for case in cases}
@@ -170,7 +171,7 @@ def _false(
 
 
 def shift_seen(seen: Seen, amount: Amount) -> list[Measured]:
-    """The least over the references from 500 rows."""
+    """Measure a shift; the least share over the references from 500 rows."""
     cases = [Case(seen.shift, reference, seen.rows) for reference in LARGE_REFERENCES]
     cells = [_played(built_in(NORMAL), case, amount.shifted()) for case in cases]
     least = min(cells, key=lambda one: one.alarms)
@@ -187,13 +188,13 @@ def tiny_is_not_high(amount: Amount) -> list[Measured]:
 
 
 def detected(detection: Detection, amount: Amount) -> list[Measured]:
-    """What must be seen, beside the shifts of normal data."""
+    """Measure a drift that must be seen, other than a shift of normal data."""
     share, rounds = detected_share(detection, amount.shift_rounds, amount.seed)
     return [at_least(detection.name, share, detection.goal, (rounds, f"{detection.least} or worse"))]
 
 
 def models_that_alert(amount: Amount) -> list[Measured]:
-    """Models that keep their reference: the worst over references and batches."""
+    """Measure models that keep their reference; the worst share over sizes of reference and batch."""
     population, first = built_in(NORMAL), Rounds(seed=amount.seed)
     told = {course: play(population, course, amount.models, first) for course in COURSES}
     for found in told.values():

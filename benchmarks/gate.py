@@ -2,10 +2,10 @@
 
     python -m benchmarks.gate --seeds 200 --rows 120 --rounds 25
 
-Each seed plants every poison both ways it can come (see benchmarks.trial), as the very first model
-and before a sound champion; one model equal to its champion, one truly better, one sound first model. What
-benchmarks.planted plays comes a quarter as often; the slow loss, on holdouts of 24 to 10,000 rows, once. Each
-round promotes four models at once, against a sqlite MLflow and the embedded object store.
+Each seed plants every poison in the training rows only and in the whole table (benchmarks.trial), as the
+first model and before a sound champion; a model equal to its champion, a better one, and a sound first model.
+The plays of benchmarks.planted run for a quarter of the seeds; the slow loss runs once for holdouts of 24 to
+10,000 rows. Each round promotes four models at once, with a sqlite MLflow and the embedded object store.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from iris_core.store.objects import StoreAccess
 
 AT_ONCE = 4
 ATTEMPTS = 7
-"""As many as Airflow's retries give a registry that answers with an error."""
+"""As many as Airflow makes when the registry answers with an error."""
 POOL = 2
 RATCHET_ROWS = (24, 120, 2_000, 10_000)
-"""Of each holdout; the figure is about the last."""
+"""Rows of each holdout; the figure is that of the last."""
 console = Console(width=120)
 Came = dict[str, list[bool]]
 
@@ -66,7 +66,7 @@ def trial(rows: int) -> Trial:
 
 
 def planted(rows: int, seeds: int) -> list[Outcome]:
-    """What the gate said to everything that was planted."""
+    """The gate's verdicts on all planted models."""
     judged: list[Outcome] = []
     on_trial = trial(rows)
     for seed in track(range(seeds), "planting models", console=console, transient=True):
@@ -76,7 +76,7 @@ def planted(rows: int, seeds: int) -> list[Outcome]:
 
 
 def played(seeds: int) -> Came:
-    """What came of everything that benchmarks.planted plays, by name."""
+    """The results of all plays of benchmarks.planted, by name."""
     came: Came = defaultdict(list)
     with ProcessPoolExecutor(POOL, get_context("spawn")) as pool:
         for play in (families.suspects, families.discrete, families.imbalanced):
@@ -91,7 +91,7 @@ def _listed(play: Callable[[int], families.Came], seed: int) -> list[tuple[str, 
 
 
 def slow_losses() -> dict[int, float]:
-    """What fifty models lose together, by the rows of each holdout."""
+    """The loss of fifty models together, by the rows of each holdout."""
     with ProcessPoolExecutor(POOL, get_context("spawn")) as pool:
         found = pool.map(partial(families.ratchet, 0), RATCHET_ROWS)
         return dict(zip(RATCHET_ROWS, found, strict=True))
@@ -207,7 +207,7 @@ def _figure(name: str, verdicts: list[bool], goal: float) -> Figure:
 
 
 def family_figures(came: Came) -> list[Figure]:
-    """Those of benchmarks.planted by their published names: the worst of their sizes."""
+    """The figures of benchmarks.planted by their published names: the worst of the sizes."""
     goals = {
         "suspect_held_share_exchanged": ("exchanged", 0.95),
         "suspect_held_share_half_flipped": ("half_flipped", 0.9),
@@ -229,7 +229,7 @@ def _worst(came: Came, start: str, choose: Callable[..., list[bool]]) -> list[bo
 
 
 def loss_figure(losses: dict[int, float]) -> Figure:
-    """The published one."""
+    """The published figure of the slow loss."""
     told = ", ".join(f"{rows:,}: {loss:.2f}" for rows, loss in losses.items())
     value = losses.get(RATCHET_ROWS[-1])
     reason = f"by holdout rows: {told}" if losses else "nothing was played: --seeds is 0"

@@ -1,7 +1,7 @@
-"""What else comes before a gate: wrong labels, leaks, tables of few values, rare classes, slow loss.
+"""Plays of the gate: wrong labels, leaks, tables of few values, rare classes, slow loss.
 
-Each function plays one seed with the gate's own functions and returns what came of it by name. A model is
-held when the gate does not stage it by itself: it is refused, or a human is asked.
+Each function plays one seed with the gate's own functions and returns the results by name. A model is held if
+the gate does not stage it by itself: it is refused, or a human is asked.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Came = Iterator[tuple[str, bool]]
 
 @dataclass(frozen=True)
 class Judged:
-    """What the gate found about one model."""
+    """The gate's evidence about one model."""
 
     evidence: GateEvidence
 
@@ -60,7 +60,7 @@ class Judged:
 
 
 def config_of(table: TableSchema) -> training.TrainingConfig:
-    """This checkout's training of a table."""
+    """The training configuration of this checkout."""
     return training.TrainingConfig(table=table)
 
 
@@ -76,11 +76,13 @@ def judged(
     champion: ChampionAnswers | None = None,
     anchor: ChampionAnswers | None = None,
 ) -> Judged:
-    """What the gate finds about a model.
+    """Judge a model.
 
-    :param parts: its table.
-    :param champion: the staged version's answers, where there is one.
-    :param anchor: those of the best earlier one.
+    :param table: names features and classes.
+    :param parts: the model's training rows and holdout.
+    :param model: the fitted model.
+    :param champion: the staged version's answers, if there is one.
+    :param anchor: the best earlier version's answers, if that is another one.
     """
     holdout = Holdout(
         object="drawn",
@@ -94,7 +96,7 @@ def judged(
 
 
 def staged(model: ClassifierMixin, own: Split, parts: Split) -> ChampionAnswers:
-    """What a staged model, trained on its own table, says of another one."""
+    """The answers of a staged model, which was trained on its own table, to another table."""
     return answers_to(CHAMPION, model, parts, own, LIMITS.metric, "ask")
 
 
@@ -102,12 +104,12 @@ def staged(model: ClassifierMixin, own: Split, parts: Split) -> ChampionAnswers:
 
 
 def exchanged(frame: pd.DataFrame, table: TableSchema, rng: np.random.Generator) -> pd.DataFrame:
-    """Two classes stand under each other's name."""
+    """The labels of two classes are exchanged."""
     return _turned(frame, table, rng, 1.0)
 
 
 def half_flipped(frame: pd.DataFrame, table: TableSchema, rng: np.random.Generator) -> pd.DataFrame:
-    """Half of the rows of two classes stand under the other's name."""
+    """The labels of two classes are exchanged in half of their rows."""
     return _turned(frame, table, rng, 0.5)
 
 
@@ -126,7 +128,8 @@ def noise_20(frame: pd.DataFrame, table: TableSchema, rng: np.random.Generator) 
 
 
 def leak(frame: pd.DataFrame, table: TableSchema, rng: np.random.Generator) -> pd.DataFrame:
-    """A column knows the label, and keeps mean and spread; which value stands for which class is drawn."""
+    """A column tells the label, with its mean and spread kept. Which value stands for which class is
+    random."""
     codes = frame[table.target].map(
         dict(zip(table.classes, rng.permutation(len(table.classes)), strict=True))
     )
@@ -145,7 +148,7 @@ SUSPECTS: tuple[tuple[str, Spoil | None, tuple[int, ...]], ...] = (
 
 
 def suspects(seed: int) -> Came:
-    """Whole tables of Iris, spoilt or sound, before a sound champion: whether the model is held."""
+    """Play whole tables of Iris, spoilt or sound, before a sound champion: whether the model is held."""
     table = load_settings({}).project.table
     flowers = Flowers(table)
     for number, (name, spoil, sizes) in enumerate(SUSPECTS):
@@ -176,7 +179,7 @@ def answers_in_bits(rng: np.random.Generator, rows: int = 2_000) -> pd.DataFrame
 
 
 def discrete(seed: int) -> Came:
-    """A model 0.20 better in truth than its champion, and one 0.20 worse."""
+    """Play a model 0.20 better in truth than its champion, and one 0.20 worse."""
     rng = np.random.default_rng([seed, 21])
     own = split(answers_in_bits(rng), DISCRETE, SHARE, seed)
     parts = split(answers_in_bits(rng), DISCRETE, SHARE, seed + 1)
@@ -189,7 +192,7 @@ def discrete(seed: int) -> Came:
 
 
 def _without_a_bit(learned: Part, rng: np.random.Generator) -> Part:
-    """One of the three columns that decide says nothing to whoever learns from it."""
+    """Shuffle one of the three columns that decide, so a model learns nothing from it."""
     bit = rng.permutation(learned.features["bit_0"].to_numpy())
     return Part(learned.features.assign(bit_0=bit), learned.labels)
 
@@ -218,7 +221,8 @@ def with_a_rare_class(rng: np.random.Generator, rows: int, share: float, apart: 
 
 
 def imbalanced(seed: int) -> Came:
-    """A good model of a rare class, first and before a champion; models that never name it."""
+    """Play a good model of a rare class, first and before a champion, and models that never predict the
+    class."""
     from sklearn.dummy import DummyClassifier
 
     for rows, share in RARITIES:
@@ -241,7 +245,8 @@ def imbalanced(seed: int) -> Came:
 
 
 class Planted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Right on a share of rows that are its own: the class stands in one column, chance in another."""
+    """A model that is right on a given share of rows, each model on other rows: one column holds the class,
+    one holds random numbers."""
 
     def __init__(self, accuracy: float, number: int) -> None:
         self.accuracy = accuracy
@@ -253,14 +258,16 @@ class Planted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, features: pd.DataFrame) -> Any:
-        """The class, or where chance wants it the other one."""
+        """The class, or the other one where the random number says so."""
         chance = (features["x1"].to_numpy() * (self.number + 1) * np.sqrt(2)) % 1
         is_rare = (features["x0"].to_numpy() > 0) ^ (chance >= self.accuracy)
         return np.where(is_rare, "rare", "usual")
 
 
 def ratchet(seed: int, holdout: int) -> float:
-    """What is lost in truth after fifty models, each one point worse than the champion of its day.
+    """Play fifty models, each one point worse than the champion at its time; return what is lost in truth.
+
+    The champion and the best earlier version are chosen as the product chooses them.
 
     :param holdout: rows of each new table's holdout.
     """
@@ -287,13 +294,13 @@ class _Staged:
     evidence: GateEvidence
 
     def answers(self, parts: Split) -> ChampionAnswers:
-        """What it says of another table."""
+        """Its answers to another table."""
         ref = reference_of("planted", self.number, "planted", {})
         return answers_to(ref, self.model, parts, self.own, LIMITS.metric, None)
 
 
 def _coded(rng: np.random.Generator, rows: int) -> pd.DataFrame:
-    """Half of the rows of either class; the first column says which, the second is chance."""
+    """Rows of two equally frequent classes; the first column holds the class, the second random numbers."""
     import pandas as pd
 
     is_rare = rng.random(rows) < 0.5

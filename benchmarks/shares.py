@@ -1,4 +1,4 @@
-"""Shares that were measured, with what stands behind them; a run of a part keeps the others' figures."""
+"""Measured shares with rounds and standard errors. A run of a part keeps the figures of the others."""
 
 from __future__ import annotations
 
@@ -38,14 +38,21 @@ class Measured:
 
 
 def allowed(rate: float, rounds: int) -> float:
-    """The rate, and three standard errors of its measurement."""
+    """A rate plus three standard errors of its measurement."""
     return round(rate + 3 * sqrt(rate * (1 - rate) / rounds), 4)
 
 
 def at_most(
     name: str, share: float, rate: float, behind: tuple[int, str], baseline: float | None = None
 ) -> Measured:
-    """What must be rare: the goal leaves three standard errors. `behind` it are so many rounds of a case."""
+    """A share that must be small; the goal leaves three standard errors.
+
+    :param name: of the figure.
+    :param share: as measured.
+    :param rate: the largest true share.
+    :param behind: the number of rounds, and the case.
+    :param baseline: the same share of the baseline.
+    """
     goal = allowed(rate, behind[0])
     return Measured(
         Figure(name=name, value=round(share, 4), unit="share", baseline=baseline, goal=goal), *behind
@@ -55,7 +62,14 @@ def at_most(
 def at_least(
     name: str, share: float, goal: float, behind: tuple[int, str], baseline: float | None = None
 ) -> Measured:
-    """What must be seen; `behind` it are so many rounds of a case."""
+    """A share that must be large.
+
+    :param name: of the figure.
+    :param share: as measured.
+    :param goal: the least share.
+    :param behind: the number of rounds, and the case.
+    :param baseline: the same share of the baseline.
+    """
     figure = Figure(
         name=name, value=round(share, 4), unit="share", baseline=baseline, goal=goal, better="higher"
     )

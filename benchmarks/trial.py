@@ -1,8 +1,8 @@
-"""The gate on trial: planted models, poisoned and sound, and how many of each it refuses.
+"""Tries the gate with planted models, poisoned and sound.
 
-The flowers are drawn from a normal distribution a species, fitted to Iris and rounded like it, so that every
-table is new and two sound models are equal in truth. A poison spoils what is learned from and leaves the
-holdout sound, or it spoils the whole table, holdout included, as a wrong upload would.
+Flowers are drawn from a normal distribution for each species, fitted to Iris and rounded like it. So every
+table is new, and two sound models are equal in truth. A poison spoils the training rows only, or the whole
+table, holdout included, as a wrong upload does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Fit = Callable[[Part], "ClassifierMixin"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One planted model: what it was, before which champion, and what the gate said."""
+    """One planted model: its kind, whether it came before a champion, and the gate's verdict."""
 
     kind: str
     reading: Reading
@@ -47,14 +47,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Champion:
-    """A staged model, and where its training rows say that a column's mean lies."""
+    """A staged model, and the ranges of the columns' means by its training rows."""
 
     model: ClassifierMixin
     typical: Mapping[str, tuple[float, float]]
 
 
 class Flowers:
-    """Tables of the same three species, as many as are wanted.
+    """Draws tables of the same three species.
 
     :raises ConfigError: the project's table is not Iris.
     """
@@ -82,26 +82,26 @@ class Flowers:
 
 
 def shuffled_labels(part: Part, rng: np.random.Generator) -> Part:
-    """Labels no longer belong to their rows."""
+    """Shuffle the labels."""
     import pandas as pd
 
     return Part(part.features, pd.Series(rng.permutation(part.labels.to_numpy()), part.labels.index))
 
 
 def missing_class(part: Part, rng: np.random.Generator) -> Part:
-    """One species is never seen."""
+    """Drop one species."""
     kept = part.labels != rng.choice(sorted(part.labels.unique()))
     return Part(part.features[kept], part.labels[kept])
 
 
 def swapped_columns(part: Part, rng: np.random.Generator) -> Part:
-    """Two columns stand under each other's name."""
+    """Exchange two columns."""
     one, other = rng.choice(part.features.columns.to_numpy(), 2, replace=False)
     return Part(part.features.rename(columns={one: other, other: one})[part.features.columns], part.labels)
 
 
 def inches(part: Part, rng: np.random.Generator) -> Part:
-    """One column, or all of them, in inches where centimetres are asked for."""
+    """Convert one column, or all of them, from centimetres to inches."""
     names = list(part.features.columns)
     chosen = names if rng.random() < 0.5 else [str(rng.choice(names))]
     features = part.features.assign(**{name: (part.features[name] / INCH_CM).round(2) for name in chosen})
