@@ -109,6 +109,27 @@ def _correlated(rng: np.random.Generator, n: int) -> Rows:
     return np.asarray(np.sqrt(0.9) * common + np.sqrt(0.1) * rng.standard_normal((n, 4)))
 
 
+def _mixed(rng: np.random.Generator, n: int) -> Rows:
+    return np.column_stack(
+        [
+            rng.standard_normal(n),
+            rng.standard_normal(n).round(1),
+            rng.lognormal(0.0, 1.5, n),
+            rng.standard_cauchy(n),
+            rng.poisson(1.0, n),
+            rng.integers(0, 5, n),
+            rng.random(n) < 0.3,
+            np.where(rng.random(n) < 0.9, 0.0, rng.lognormal(0.0, 1.0, n)),
+        ]
+    )
+
+
+def _near_duplicates(rng: np.random.Generator, n: int) -> Rows:
+    common = rng.standard_normal((n, 1))
+    noise = rng.standard_normal((n, 3)) * (1e-3, 0.05, 1.0)
+    return np.column_stack([common, common + noise[:, :2], noise[:, 2]])
+
+
 DISTRIBUTIONS: dict[str, Draw] = {
     "normal": lambda rng, n: rng.standard_normal((n, 4)),
     "gamma": lambda rng, n: rng.gamma(2.0, 1.0, (n, 4)),
@@ -128,6 +149,10 @@ DISTRIBUTIONS: dict[str, Draw] = {
     "bernoulli": lambda rng, n: (rng.random((n, 4)) < 0.3).astype(np.float64),
     "poisson": lambda rng, n: rng.poisson(1.0, (n, 4)).astype(np.float64),
     "rounded": lambda rng, n: rng.standard_normal((n, 4)).round(1),
+    "integers": lambda rng, n: rng.integers(0, 10, (n, 4)).astype(np.float64),
+    "zeros_99": lambda rng, n: np.where(rng.random((n, 4)) < 0.99, 0.0, rng.lognormal(0.0, 1.5, (n, 4))),
+    "mixed": _mixed,
+    "near_duplicates": _near_duplicates,
     "constant": lambda rng, n: np.column_stack([np.full((n, 2), 0.3), rng.standard_normal((n, 2))]),
 }
 BUILT_IN = ("iris", *DISTRIBUTIONS)

@@ -86,3 +86,14 @@ def test_an_error_is_one_message_without_a_traceback(
     assert result.exit_code == 1
     assert f"error {message}" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_backtest_names_its_built_in_tables() -> None:
+    from iris_core.drift.backtest.populations import BUILT_IN
+
+    told = run(app, ["drift", "backtest", "--help"]).output
+    tables = " ".join(told.partition("Built-in tables:")[2].partition(".")[0].split())
+    assert {*tables.replace(" ", "").split(",")} == {*BUILT_IN}
+    refused = run(app, ["drift", "backtest", "--reference", "nosuch"])
+    assert refused.exit_code == 1
+    assert "no such file, and no built-in table: iris, normal," in refused.stderr
