@@ -14,7 +14,7 @@ import pytest
 
 from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import ApprovalAwaited, PromotionRefused
-from iris_core.ledger.records.drift import PerformanceDriftRecord
+from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
@@ -166,3 +166,34 @@ def test_an_approval_is_judged_again_when_only_the_metric_changes(
     with pytest.raises(PromotionRefused, match=r"approved by jane.*is below ACCURACY_THRESHOLD"):
         promotion.answer(answering, 1, approval)
     assert newest(answering).is_by(answering.settings.project.metric)
+
+
+def test_two_classes_with_labels_have_a_verdict_that_refused_rows_reach(declare: Declare) -> None:
+    workspace = declare("accuracy", MAX_REJECT_SHARE="0.5")
+    promote(workspace, patients(1))
+    sound = patients(2, rows=300)
+    place = pl.int_range(pl.len()) % 10
+    spoilt = sound.with_columns(
+        x=pl.when(place == 3).then(None).otherwise("x"),
+        y=pl.when(place == 4).then(float("inf")).otherwise("y"),
+    )
+    reports = []
+    for table in (sound, spoilt):
+        put(workspace, workspace.settings.test_key, table)
+        shards = scoring.plan_shards(workspace)
+        scoring.publish_all(
+            workspace, [one for shard in shards for one in scoring.score_shard(workspace, shard)]
+        )
+        [path] = monitoring.plan_reports(workspace)
+        reports.append(monitoring.report(workspace, path))
+    assert [report["severity"] for report in reports] == ["none", "medium"]
+    assert reports[0]["sentence"].startswith("No drift seen in 2 of 2 features (300 rows against 480)")
+    assert "could not be made" not in reports[1]["sentence"]
+    record = next(workspace.ledger.recent_of(BatchDriftRecord))
+    evidence = expect(BatchDriftRecord.Evidence, record.evidence)
+    assert evidence.current["x"]["missing"] == evidence.current["y"]["infinite"] == 30
+    drifted = {one["column"]: one["carried_by"] for one in (*evidence.evidence, *evidence.whole)}
+    assert drifted["x"] == "missing"
+    assert drifted["y"] == "infinite"
+    assert drifted["rejected rows"] == "rejected"
+    assert "state" in drifted, "accuracy on the batch's labels is compared with the holdout's"
