@@ -28,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks import planted as families
+from benchmarks.ratchet import ratchet
 from benchmarks.trial import Outcome, Trial
 from devstack.embedded_s3 import embedded_s3
 from devstack.figures import Figure, write_figures
@@ -93,7 +94,7 @@ def _listed(play: Callable[[int], families.Came], seed: int) -> list[tuple[str, 
 def slow_losses() -> dict[int, float]:
     """The loss of fifty models together, by the rows of each holdout."""
     with ProcessPoolExecutor(POOL, get_context("spawn")) as pool:
-        found = pool.map(partial(families.ratchet, 0), RATCHET_ROWS)
+        found = pool.map(partial(ratchet, 0), RATCHET_ROWS)
         return dict(zip(RATCHET_ROWS, found, strict=True))
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from iris_core.errors import ConfigError
 from iris_core.ledger.records.gate import Holdout
 from iris_core.models.holdout import Part, Split, split
+from iris_core.promotion.answers import answers_of
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
-from iris_core.promotion.scores import answers_of
 from iris_core.settings.project import TableSchema
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares,
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import Certainty, LabelEvidence, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
-from iris_core.promotion.scores import LEAST_PROBABILITY
+from iris_core.promotion.answers import LEAST_PROBABILITY
 from iris_core.scoring.output import PREDICTION, added_columns
 from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema

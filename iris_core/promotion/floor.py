@@ -9,7 +9,8 @@ import numpy as np
 from iris_core.drift.hypergeometric import at_least
 from iris_core.ledger.records.gate import Floor
 from iris_core.models.holdout import Part
-from iris_core.promotion.scores import Answers, blind_answers, certainty, compared, pairs_of
+from iris_core.promotion.answers import Answers, blind_answers, certainty
+from iris_core.promotion.scores import compared, pairs_of
 from iris_core.settings.project import Metric
 
 if TYPE_CHECKING:

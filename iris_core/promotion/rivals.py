@@ -19,9 +19,9 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.holdout import Split, drawn_again
 from iris_core.models.loading import loaded
 from iris_core.models.registry import staged
+from iris_core.promotion.answers import answers_of
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
-from iris_core.promotion.scores import answers_of
 from iris_core.promotion.slide import TableAnswers, best_of
 from iris_core.promotion.suspicion import leaks_of, surprise_of, tables_of, whole_of
 from iris_core.settings.project import Metric

@@ -7,7 +7,7 @@ score of a cost matrix is the part of the highest cost that is saved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,12 @@ import numpy as np
 
 from iris_core.drift.change import Change
 from iris_core.ledger.records.gate import Interval, Pairs
+from iris_core.promotion.answers import Answers, cost_of
 from iris_core.promotion.paired import exact_p_value, quantile, score_interval, wilson_interval
 from iris_core.settings.project import CostMatrix, Metric
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
-    from sklearn.base import ClassifierMixin
 
     Flags = NDArray[np.bool_]
     Floats = NDArray[np.float64]
@@ -36,23 +35,6 @@ SEED = 11
 HALF_A_ROW = 0.5
 """Half a row more of each kind lets an interval hold its level even if no answers differ: Agresti and Min,
 Statistics in Medicine 24 (2005) 729."""
-LEAST_PROBABILITY = 1e-15
-
-
-@dataclass(frozen=True)
-class Answers:
-    """A model's answers to some rows.
-
-    :param named: the predicted class of each row.
-    :param certainty: the predicted probability of each row's label; None if the metric does not need it.
-    """
-
-    named: Texts
-    certainty: Floats | None = None
-
-    def kept(self, rows: Flags) -> Answers:
-        """The answers to the chosen rows."""
-        return Answers(self.named[rows], None if self.certainty is None else self.certainty[rows])
 
 
 @dataclass(frozen=True)
@@ -65,58 +47,6 @@ class Paired:
     difference: Interval
     p_better: float
     p_worse: float
-
-
-def answers_of(
-    model: ClassifierMixin, features: pd.DataFrame, labels: Sequence[str] | Texts, metric: Metric
-) -> Answers:
-    """Ask a model about rows.
-
-    :param model: the fitted model.
-    :param features: of the rows.
-    :param labels: the true classes; log loss needs the probability of each.
-    :param metric: the declared one.
-    :raises AttributeError: log loss is declared, and the model gives no probabilities.
-    """
-    truth = np.asarray(labels, str)
-    if not len(truth):
-        return Answers(np.empty(0, str), np.empty(0))
-    named = np.asarray(model.predict(features), str)
-    if metric != "log_loss":
-        return Answers(named)
-    return Answers(named, certainty(model.predict_proba(features), model.classes_, truth))
-
-
-def certainty(probabilities: Floats, classes: Iterable[str], labels: Texts) -> Floats:
-    """The predicted probability of each row's label; `LEAST_PROBABILITY` for a class that the model lacks.
-
-    :param probabilities: shape (rows, classes).
-    :param classes: the names of the columns.
-    :param labels: the true classes.
-    """
-    column = {str(name): number for number, name in enumerate(classes)}
-    places = np.array([column.get(label, -1) for label in labels.tolist()])
-    found = probabilities[np.arange(len(labels)), places]
-    return np.clip(np.where(places < 0, 0.0, found), LEAST_PROBABILITY, 1.0)
-
-
-def blind_answers(learned: Texts, labels: Texts, metric: Metric) -> Answers:
-    """The answers of a model that sees no feature: the majority class, or under a cost matrix the cheapest
-    one.
-
-    :param learned: the labels that it learned from.
-    :param labels: the true classes of the rows that it answers.
-    :param metric: the declared one.
-    """
-    names, counts = np.unique(learned, return_counts=True)
-    best = counts.astype(float)
-    if isinstance(metric, CostMatrix):
-        best = -np.array(
-            [sum(n * _cost(metric, c, a) for c, n in zip(names, counts, strict=True)) for a in names]
-        )
-    named = np.full(len(labels), names[best.argmax()])
-    shares = np.broadcast_to(counts / counts.sum(), (len(labels), len(names)))
-    return Answers(named, certainty(shares, names, labels))
 
 
 def score_of(metric: Metric, labels: Texts, answers: Answers) -> float:
@@ -228,10 +158,6 @@ def _chance(against: Flags) -> float:
     return float((against.sum() + 1) / (len(against) + 1))
 
 
-def _cost(metric: CostMatrix, label: str, answer: str) -> float:
-    return metric.cost.get(label, {}).get(answer, 0.0 if label == answer else 1.0)
-
-
 @dataclass(frozen=True)
 class _Rows:
     """Kinds of rows, equal in label and answers, and the number of rows of each kind."""
@@ -272,7 +198,7 @@ class _Rows:
         return np.asarray(right / whole)
 
     def _saved(self, metric: CostMatrix, named: Texts, weights: Floats) -> Floats:
-        costs = np.array([_cost(metric, str(c), str(a)) for c, a in zip(self.labels, named, strict=True)])
+        costs = np.array([cost_of(metric, str(c), str(a)) for c, a in zip(self.labels, named, strict=True)])
         highest = max([1.0, *(value for row in metric.cost.values() for value in row.values())])
         return np.asarray(1 - weights @ costs / weights.sum(1) / highest)
 

@@ -12,10 +12,10 @@ from sklearn.dummy import DummyClassifier
 
 from iris_core.ledger.records.gate import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split
+from iris_core.promotion.answers import Answers
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
-from iris_core.promotion.scores import Answers
 from iris_core.settings.project import Feature, TableSchema
 
 pytestmark = pytest.mark.unit

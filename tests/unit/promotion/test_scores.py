@@ -9,15 +9,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from iris_core.promotion.scores import (
-    Answers,
-    answers_of,
-    blind_answers,
-    compared,
-    score_and_interval,
-    score_loss,
-    score_of,
-)
+from iris_core.promotion.answers import Answers, answers_of, blind_answers
+from iris_core.promotion.scores import compared, score_and_interval, score_loss, score_of
 from iris_core.settings.project import CostMatrix, Metric
 
 pytestmark = pytest.mark.unit

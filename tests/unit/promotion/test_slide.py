@@ -8,8 +8,8 @@ import pytest
 
 from iris_core.ledger.records.gate import Champion, GateEvidence, Interval, Pairs, Slide
 from iris_core.models.holdout import Part
+from iris_core.promotion.answers import Answers
 from iris_core.promotion.gate import gate_verdict
-from iris_core.promotion.scores import Answers
 from iris_core.promotion.slide import TableAnswers, best_of, slide_of
 from tests.unit.promotion.test_gate import evidence, failed, one
 
