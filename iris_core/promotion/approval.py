@@ -212,6 +212,8 @@ def _answered(workspace: Workspace, request: AskedRecord, approval: Approval) ->
 
 def _holds(settings: Settings, evidence: GateEvidence) -> bool:
     """Whether a model would be judged by the same champion and limits now."""
+    if evidence.is_suspect and settings.promotion_on_suspect == "refuse":
+        return False
     champion, staged = evidence.champion, registry.staged(settings)
     if evidence.threshold != settings.accuracy_threshold or not evidence.is_by(settings.project.metric):
         return False

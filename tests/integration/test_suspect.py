@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from iris_core import models, promotion
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.gate import GateEvidence
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.promotion.gate import gate_verdict
 from tests.records import expect
 from tests.registry import train_one
 
@@ -164,3 +166,32 @@ def test_a_deployment_may_refuse_or_accept(mlflow_db: Path, make_workspace: Call
     verdict = promotion.promote(open_to_all, train_one(open_to_all, flowers(3, exchanged)))
     assert verdict.stages
     assert "labels are wrong, or the world has changed" in verdict.reason
+
+
+def test_an_approval_does_not_overrule_a_deployment_that_refuses_by_now(
+    tracked: Workspace, make_workspace: Callable[..., Workspace]
+) -> None:
+    promotion.promote(tracked, train_one(tracked, flowers(1)))
+    with pytest.raises(ApprovalAwaited):
+        promotion.promote(tracked, train_one(tracked, flowers(2, exchanged)))
+    strict = make_workspace(TEAM=tracked.settings.team, PROMOTION_ON_SUSPECT="refuse")
+    approval = Approval(approved=True, by="jane", at=datetime.now(UTC), reason="it looks right")
+    with pytest.raises(PromotionRefused, match="labels are wrong, or the world has changed"):
+        promotion.answer(strict, 2, approval)
+    assert staged(tracked) == 1
+
+
+def test_steps_that_each_are_too_small_to_show_are_seen_together(tracked: Workspace) -> None:
+    """The third champion is compared with the first on its whole table, and the record holds it."""
+    for seed in (1, 2, 3, 4):
+        promotion.promote(tracked, train_one(tracked, flowers(seed)))
+    third, fourth = evidence_about(tracked, 3).slide, evidence_about(tracked, 4).slide
+    assert third
+    assert fourth
+    assert (third.version, third.champion, third.rows, third.tables) == (1, 2, 600, 1)
+    assert (fourth.version, fourth.champion, fourth.all_rows, fourth.tables) == (1, 3, 1200, 2)
+    assert not fourth.is_too_long
+    [check] = [each for each in gate_verdict(evidence_about(tracked, 4)).checks if each.name == "slide"]
+    assert check.sentence.startswith(
+        "the champions since version 1 are not shown to have lost more (1200 rows of"
+    )
