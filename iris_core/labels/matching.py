@@ -23,7 +23,7 @@ from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import Certainty, LabelEvidence, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.promotion.answers import LEAST_PROBABILITY
-from iris_core.scoring.output import PREDICTION, added_columns
+from iris_core.scoring.output import PREDICTION, probability_column
 from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
@@ -196,7 +196,7 @@ class _Matching:
 
 def _probabilities(classes: Sequence[str]) -> dict[str, str]:
     """The column of each class's probability, where predictions have them."""
-    return dict(zip(classes, added_columns(classes, probabilities=True)[1:], strict=True))
+    return {name: probability_column(name) for name in classes}
 
 
 def _given_to_label(rows: pl.DataFrame, classes: Sequence[str]) -> pl.Series | None:

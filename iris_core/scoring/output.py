@@ -50,9 +50,14 @@ class Options:
     csv_safe: bool = False
 
 
+def probability_column(label: str) -> str:
+    """The name of the column that holds a class's probability."""
+    return f"probability_{label}"
+
+
 def added_columns(classes: Sequence[str], probabilities: bool) -> list[str]:
     """Names of the columns that scoring adds to a table, in order."""
-    shares = [f"probability_{label}" for label in classes] if probabilities else []
+    shares = [probability_column(label) for label in classes] if probabilities else []
     return [PREDICTION, *shares, MODEL_VERSION, SOURCE_ROW]
 
 
