@@ -267,6 +267,7 @@ class Settings(Declared):
         "DRIFT_BATCH_SPREAD",
         lambda known: known["project"].batch_spread,
         "what batches' means differ by beyond chance, in sd of the rows",
+        "0.1",
         le=10,
         computed="`batch_spread` of project.json",
     )
