@@ -77,6 +77,28 @@ class Containers:
         found = json.loads(answer) if answer.startswith("[") else map(json.loads, answer.splitlines())
         return {one["Name"]: one for one in found}
 
+    def ids(self) -> dict[str, str]:
+        """Each container's id, which a container that was recreated has not kept."""
+        return {name: one["ID"] for name, one in self.states().items()}
+
+    def first_processes(self) -> dict[str, tuple[str, str]]:
+        """User and effective capabilities of the first process in each container that runs."""
+        running = {one["Service"] for one in self.states().values() if one["State"] == "running"}
+        found = {}
+        for service in running:
+            status = dict(
+                line.split(":", 1)
+                for line in self.compose("exec", "-T", service, "cat", "/proc/1/status").splitlines()
+            )
+            found[service] = (status["Uid"].split()[0], status["CapEff"].strip())
+        return found
+
+    def changed_by_a_task(self, *folders: str) -> list[str]:
+        """Those of the folders below Airflow's that the user of a task can change."""
+        tries = "; ".join(f"touch {name}/changed 2>/dev/null && echo {name}" for name in folders)
+        answer = self.compose("exec", "-T", "airflow-scheduler", "sh", "-c", f"{tries}; true")
+        return answer.split()
+
     def told(self, names: list[str]) -> str:
         """What containers say that are not ready."""
         services = {self.states()[name]["Service"] for name in names}
@@ -139,15 +161,22 @@ def test_up_demo_stop_down_and_up_again(containers: Containers, executor: str, t
     containers.up(**variables)
     services = {one["Service"] for one in containers.states().values()}
     assert ("airflow-worker" in services) is (executor == "CeleryExecutor")
+    before = containers.ids()
+    containers.up(**variables)
+    assert containers.ids() == before
+    assert {
+        name for name, (user, may) in containers.first_processes().items() if user == "0" or int(may, 16)
+    } == set()
+    assert containers.changed_by_a_task("dags", "plugins", "config", "deploy", "logs") == ["logs"]
     acts = containers.demo(tmp_path)["acts"]
     assert [act["name"] for act in acts] == ["clean", "shifted"]
     assert acts[1]["severity"] == "high"
-    before = containers.ledger()
-    assert before
+    decisions = containers.ledger()
+    assert decisions
     codes = containers.stopped()
     assert {name: code for name, code in codes.items() if code} == {}
     containers.compose("--profile", "celery", "down")
     assert containers.states() == {}
     containers.up(**variables)
-    assert containers.ledger() == before
+    assert containers.ledger() == decisions
     containers.compose("--profile", "celery", "down")
