@@ -162,33 +162,33 @@ def stored(given: Given) -> tuple[Any, Any]:
     return store, store.head(BUCKET, given["object"])
 
 
-def _decider(given: Given) -> Any:
+def _scoring(given: Given) -> Any:
     from iris_core.scoring.decide import Decider
+    from iris_core.scoring.output import Options, Scoring
 
     how = given["how"]
-    return None if how == "copy" else Decider(model_of(given), COLUMNS, fast=how == "linear")
+    decider = None if how == "copy" else Decider(model_of(given), COLUMNS, fast=how == "linear")
+    return Scoring(decider, load_project().table, Options("1"))
 
 
 def ours_local(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.output import Options
     from iris_core.tables import LocalInput
 
-    source, table = LocalInput(Path(given["source"])), load_project().table
+    source = LocalInput(Path(given["source"]))
     with Path(given["out"]).open("wb") as out:
-        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO()).counts.rows
+        return score_table(source, _scoring(given), out, io.BytesIO()).counts.rows
 
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.output import Options
     from iris_core.tables import Range, StoredInput
 
     store, version = stored(given)
     rows = Range(**given["range"]) if given.get("range") else None
-    source, table = StoredInput(store, version), load_project().table
+    source = StoredInput(store, version)
     with store.writing(BUCKET, given["key"], "text/csv") as out:
-        return score_table(source, _decider(given), table, Options("1"), out, io.BytesIO(), rows).counts.rows
+        return score_table(source, _scoring(given), out, io.BytesIO(), rows).counts.rows
 
 
 def ours_shards(given: Given) -> int:

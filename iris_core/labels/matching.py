@@ -23,8 +23,8 @@ from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import Certainty, LabelEvidence, ModelPerformance
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.promotion.answers import LEAST_PROBABILITY
+from iris_core.scoring.counts import UnknownLabels, quality
 from iris_core.scoring.output import PREDICTION, probability_column
-from iris_core.scoring.quality import UnknownLabels, quality
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import OTHER, Batch, Input, MemoryInput, StoredInput, Wanted, read

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from iris_core.scoring.counts import UnknownLabels
 from iris_core.scoring.formulas import FORMULA, MARK
-from iris_core.scoring.quality import UnknownLabels
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Input, Wanted, read, rejection
 from iris_core.tables.findings import Finding, one_of, shown

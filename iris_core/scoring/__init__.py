@@ -1,16 +1,17 @@
 """From landed inference data to published predictions, once per object version and model version.
 
-`engine` scores a range of a table into a part of the output, without I/O of its own. `flow` finds the
-scorings that are owed and scores them in shards. `publication` publishes and commits the result. `manifest`
-and `replay` repeat a scoring.
+`shards` finds the scorings that are owed and cuts them into shards. `flow` scores a shard: `engine` reads,
+decides (`decide`) and writes (`output`) a range of a table, without I/O of its own. `publication` publishes
+and commits the result. `manifest` and `replay` repeat a scoring.
 """
 
 from __future__ import annotations
 
-from iris_core.scoring.flow import inference_source, plan, plan_shards, score, score_shard
+from iris_core.scoring.flow import score, score_shard
 from iris_core.scoring.handover import Handed, plan_handed, publish_handed, score_handed
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
 from iris_core.scoring.publication import publish, publish_all
+from iris_core.scoring.shards import inference_source, plan, plan_shards
 from iris_core.scoring.work import Piece, Scored, Shard, Work
 
 __all__ = [

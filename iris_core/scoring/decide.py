@@ -1,6 +1,10 @@
 """A model's decisions about rows of features.
 
-Any scikit-learn classifier decides by its own `predict`; a linear one is evaluated as a polars expression.
+Any scikit-learn classifier decides by its own `predict`. A linear one is evaluated as a polars expression,
+without scikit-learn's copies: a pipeline of scalers and a linear classifier decides by `argmax(W·x + b)`.
+Folding the scalers into W and b changes the order of summation, so a score may differ from scikit-learn's in
+its last bits. The model itself decides the rows whose two best scores are closer together than the bound on
+that difference.
 """
 
 from __future__ import annotations
@@ -16,12 +20,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iris_core.errors import ConfigError
-from iris_core.scoring.linear import Linear, linear
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 Codes = NDArray[np.int32]
+CODE = "code"
+_CLOSE = "close"
+ROUNDINGS = 16
+"""Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
+SMALLEST = 1e-280
+"""Added to the bound, because products as small as this lose relative precision."""
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,3 +118,127 @@ class Decider:
         import pandas as pd
 
         return pd.DataFrame(values, columns=list(self.names), copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Computes scores `weights @ x + bias`; `spread` and `offset` bound their rounding errors.
+
+    `|score error| <= units * eps * (spread · |x| + offset)` for every class. Shapes: `weights` (classes,
+    features), `bias` (classes,), `spread` (features,).
+    """
+
+    weights: Numbers
+    bias: Numbers
+    spread: Numbers
+    offset: float
+
+    def decide(self, features: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Each row's class, as its place among the classes, and the places of rows too close to decide."""
+        names = features.columns
+        largest = [max(abs(low), abs(high)) for low, high in self._extent(features)]
+        close = self._rounding(largest)
+        scores = features.select(self._score(row, names).alias(f"s{row}") for row in range(len(self.bias)))
+        decided = scores.select(*_best(scores.columns, close))
+        return decided[CODE].to_numpy(), np.flatnonzero(decided[_CLOSE].to_numpy())
+
+    @staticmethod
+    def _extent(features: pl.DataFrame) -> list[tuple[float, float]]:
+        low, high = features.min().row(0), features.max().row(0)
+        return list(zip(low, high, strict=True))
+
+    def _rounding(self, largest: list[float]) -> float:
+        units = ROUNDINGS * (len(largest) + 4)
+        size = float(np.dot(self.spread, largest)) + self.offset
+        return 2 * units * float(np.finfo(np.float64).eps) * size + SMALLEST
+
+    def _score(self, row: int, names: list[str]) -> pl.Expr:
+        score = pl.lit(float(self.bias[row]))
+        for name, weight in zip(names, self.weights[row], strict=True):
+            score = score + pl.col(name) * float(weight)
+        return score
+
+
+def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
+    """Place of the first best score; whether the second best is within `close`, or the gap not finite."""
+    first, *others = map(pl.col, scores)
+    best, second, code = first, pl.lit(float("-inf")), pl.lit(0, pl.Int32)
+    for place, score in enumerate(others, start=1):
+        better = score > best
+        second = pl.max_horizontal(second, pl.min_horizontal(best, score))
+        code = pl.when(better).then(pl.lit(place, pl.Int32)).otherwise(code)
+        best = pl.max_horizontal(best, score)
+    gap = best - second
+    return code.alias(CODE), (~((gap > close) & gap.is_finite())).alias(_CLOSE)
+
+
+def linear(model: Any) -> Linear | None:
+    """The linear form of a classifier; None where its `predict` does anything else.
+
+    Only exact types are accepted: a subclass may decide in another way.
+    """
+    *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    if not _is_linear(last) or not all(_is_affine(step) for step in steps):
+        return None
+    scale, shift = np.ones(last.coef_.shape[1]), np.zeros(last.coef_.shape[1])
+    moved = shift.copy()
+    for step in steps:
+        factor, term = _affine(step, len(scale))
+        scale, shift = scale * factor, shift * factor + term
+        moved = moved * np.abs(factor) + np.abs(term)
+    return _folded(last, scale, shift, moved)
+
+
+def _folded(last: Any, scale: Numbers, shift: Numbers, moved: Numbers) -> Linear | None:
+    weights = last.coef_ * scale
+    bias = last.coef_ @ shift + last.intercept_
+    spread = np.abs(weights).max(axis=0)
+    offset = float((np.abs(last.coef_) @ moved + np.abs(last.intercept_)).max())
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        return None
+    if len(weights) == 1:
+        # Two classes: the second when the score is positive, which is a score against zero.
+        weights, bias = np.vstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
+    return Linear(weights, bias, spread, offset)
+
+
+def _is_linear(last: Any) -> bool:
+    from sklearn.linear_model._base import LinearClassifierMixin
+
+    own = type(last)
+    coefficients = getattr(last, "coef_", None)
+    return (
+        getattr(own, "predict", None) is LinearClassifierMixin.predict
+        and getattr(own, "decision_function", None) is LinearClassifierMixin.decision_function
+        and isinstance(coefficients, np.ndarray)
+        and coefficients.dtype == np.float64
+        and coefficients.ndim == 2
+        and len(last.classes_) == max(2, len(coefficients))
+    )
+
+
+def _is_affine(step: Any) -> bool:
+    from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+    if step is None or step == "passthrough":
+        return True
+    if type(step) is MinMaxScaler:
+        return not step.clip
+    return type(step) in (StandardScaler, MaxAbsScaler, RobustScaler)
+
+
+def _affine(step: Any, width: int) -> tuple[Numbers, Numbers]:
+    """Factor and term of a scaler that maps each column x to `x * factor + term`."""
+    from sklearn.preprocessing import MinMaxScaler
+
+    ones, zeros = np.ones(width), np.zeros(width)
+    if step is None or step == "passthrough":
+        return ones, zeros
+    if type(step) is MinMaxScaler:
+        return np.asarray(step.scale_), np.asarray(step.min_)
+    scale = getattr(step, "scale_", None)
+    factor = ones if scale is None else 1 / np.asarray(scale)
+    centre = getattr(step, "mean_", None) if hasattr(step, "with_mean") else getattr(step, "center_", None)
+    is_centred = getattr(step, "with_mean", getattr(step, "with_centering", False))
+    term = -np.asarray(centre) * factor if is_centred and centre is not None else zeros
+    return factor, term

@@ -1,28 +1,31 @@
-"""The scoring pass: reads batches of rows, decides them, and writes a part of the output in row order.
+"""The scoring pass: reads batches of rows, sets apart what cannot be scored, decides the rest, and writes it.
 
-Several batches are processed at once, each on its own thread, and written as they finish. These batches bound
-the memory, whatever the size of the table. This module knows neither Airflow nor MLflow nor the ledger.
+Several batches are processed at once, each on its own thread, and written in row order as they finish. These
+batches bound the memory, whatever the size of the table. This module knows neither Airflow nor MLflow nor the
+ledger.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decided, Decider
-from iris_core.scoring.formulas import Guard
-from iris_core.scoring.output import Options, Sink, added_columns, output
-from iris_core.scoring.quality import UnknownLabels
-from iris_core.scoring.rejects import HEADER, Sorted, as_csv, sorted_out
-from iris_core.settings.project import TableSchema
-from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
-from iris_core.tables.reading import WORKERS
+from iris_core.scoring.counts import VALUES_NAMED, Counts, Fault, UnknownLabels
+from iris_core.scoring.decide import Decided
+from iris_core.scoring.output import SOURCE_ROW, Scoring, Sink, output
+from iris_core.settings.project import Feature, TableSchema
+from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, is_missing, read, rejection
+from iris_core.tables.batch import Uneven
+from iris_core.tables.findings import ROWS_NAMED, Check
+from iris_core.tables.records import Positions, width_of
+
+HEADER = b"source_row,column,reason,found\n"
+SCHEMA: dict[str, Any] = {SOURCE_ROW: pl.Int64, "column": pl.String, "reason": pl.String, "found": pl.String}
 
 
 @dataclass(frozen=True)
@@ -33,69 +36,142 @@ class Written:
     digest: str
 
 
-class _Digesting:
-    """A sink that passes bytes on and computes their digest."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes | memoryview, /) -> None:
-        self.digest.update(data)
-        self._sink.write(data)
-
-
-def score_table(
-    given: Input,
-    decider: Decider | None,
-    table: TableSchema,
-    options: Options,
-    sink: Sink,
-    rejects: Sink,
-    rows: Range | None = None,
-    watch: Callable[[int, int], None] | None = None,
-    workers: int = WORKERS,
-) -> Written:
+def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Range | None = None) -> Written:
     """Score a table, or a range of a plain CSV, into `sink`; write rows that cannot be scored to `rejects`.
 
     Only the part with the file's first rows has the header: joined, the parts of consecutive ranges have the
     same bytes as the whole.
 
     :param given: the table's bytes.
-    :param decider: the model; None only copies the rows with their numbers, to measure everything but the
-        model.
-    :param table: the schema of the table.
-    :param options: how predictions are written.
+    :param how: the model, the table's schema, and how predictions are written.
     :param sink: receives the predictions.
     :param rejects: receives the rejected rows below a header, or nothing if no row is rejected.
     :param rows: the range to score; None scores the whole table.
-    :param watch: called after each batch with the number of rows so far and the approximate byte of the
-        input.
-    :param workers: how many batches are processed at once.
     :raises DataRejected: the table cannot be read as one, or columns are missing.
     """
-    names = decider.classes if decider else ()
-    source = _opened(given, table, options, names, rows)
-    digesting, counts = _Digesting(sink), Counts()
-    guard = Guard(table) if options.csv_safe else None
-    out = output(digesting, source, names, options, guard, rows is None or rows.start == rows.head)
+    source = _opened(given, how, rows)
+    out, counts = output(sink, source, how, rows is None or rows.start == rows.head), Counts()
 
     def work(batch: Batch) -> tuple[Sorted, Decided | None, Any]:
-        found = sorted_out(batch, table)
-        decided = decider.decide(found.kept.features) if decider else None
+        found = sorted_out(batch, how.table)
+        decided = how.decider.decide(found.kept.features) if how.decider else None
         return found, decided, out.rendered(found.kept, decided)
 
-    for found, decided, rendered in source.each(work, workers):
+    for found, decided, rendered in source.each(work, how.workers):
         out.write(rendered)
         if found.rejected.height:
             if not counts.rejected:
                 rejects.write(HEADER)
-            rejects.write(as_csv(guard.frame(found.rejected) if guard else found.rejected))
-        counts += _counted(names, found, found.kept.labels.get(table.target), decided)
-        if watch:
-            watch(counts.rows + counts.rejected, found.kept.place)
-    out.close()
-    return Written(counts, digesting.digest.hexdigest())
+            told = how.guard.frame(found.rejected) if how.guard else found.rejected
+            rejects.write(told.write_csv(include_header=False).encode())
+        counts += _counted(how.classes, found, found.kept.labels.get(how.table.target), decided)
+        if how.watch:
+            how.watch(counts.rows + counts.rejected, found.kept.place)
+    return Written(counts, out.close())
+
+
+def _opened(given: Input, how: Scoring, rows: Range | None) -> Table:
+    """Open the table that is scored.
+
+    :raises DataRejected: a feature's column is missing, or a column has a name that scoring adds.
+    """
+    table = how.table
+    wanted = Wanted(
+        features=table.feature_names,
+        labels=(table.target,),
+        classes=table.classes,
+        key=table.key,
+        carried="frame" if how.options.format == "parquet" else "lines",
+        sets_apart=True,
+    )
+    source = read(given, wanted, rows)
+    source.require(table.feature_names)
+    clash = [name for name in how.added if name in source.columns]
+    if clash:
+        found = f"a column {clash[0]!r}, which scoring writes"
+        told = Finding(check="header", column=clash[0], count=1, found=found, expected="another name")
+        raise rejection(given.where, [told])
+    return source
+
+
+@dataclass(frozen=True, eq=False)
+class Sorted:
+    """A batch's rows that can be scored, its rejected rows (with `SCHEMA`), and the faults of the latter."""
+
+    kept: Batch
+    rejected: pl.DataFrame
+    faults: tuple[Fault, ...]
+
+
+def sorted_out(batch: Batch, table: TableSchema) -> Sorted:
+    """Set apart the rows that cannot be scored: those of another width or without a finite number."""
+    told = [pl.DataFrame(schema=SCHEMA)]
+    faults: list[Fault] = []
+    if batch.uneven:
+        faults += _uneven(batch.uneven, told)
+    kept = batch
+    if not batch.is_plain:
+        bad = batch.features.select(
+            pl.any_horizontal(pl.all().is_null() | pl.all().is_infinite())
+        ).to_series()
+        faults += _features(batch, table.features, told)
+        kept = batch.kept(~bad)
+    return Sorted(kept, pl.concat(told).sort(SOURCE_ROW), tuple(faults))
+
+
+def _uneven(rows: Uneven, told: list[pl.DataFrame]) -> Iterator[Fault]:
+    expected = f"{width_of(rows.width)} as in the header"
+    checks: tuple[tuple[Check, Any], ...] = (
+        ("long_row", rows.fields > rows.width),
+        ("short_row", rows.fields < rows.width),
+    )
+    for check, mask in checks:
+        if mask.any():
+            numbers, found = rows.numbers[mask], [width_of(int(fields)) for fields in rows.fields[mask]]
+            told.append(_rejected(numbers, "", f"expected {expected}", found))
+            yield _fault(check, None, numbers, found, expected)
+
+
+def _features(batch: Batch, features: Sequence[Feature], told: list[pl.DataFrame]) -> Iterator[Fault]:
+    """Count every fault in its column; reject a row once, for the first column with a fault."""
+    seen = pl.repeat(False, len(batch), dtype=pl.Boolean, eager=True)
+    for feature in features:
+        cells, values = batch.as_text(feature.name), batch.features[feature.name]
+        expected = f"a number in {feature.unit}" if feature.unit else "a number"
+        for check, mask in _checks(cells, values):
+            if mask.any():
+                numbers, new = batch.numbers[mask.to_numpy()], mask & ~seen
+                seen = seen | mask
+                reason = f"{check.replace('_', ' ')}, expected {expected}"
+                told.append(_rejected(batch.numbers[new.to_numpy()], feature.name, reason, cells.filter(new)))
+                yield _fault(check, feature.name, numbers, cells.filter(mask), expected)
+
+
+def _checks(cells: pl.Series, values: pl.Series) -> Sequence[tuple[Check, pl.Series]]:
+    is_absent = is_missing(cells) & values.is_null()
+    return (
+        ("missing", is_absent),
+        ("not_a_number", values.is_null() & ~is_absent),
+        ("infinite", values.is_infinite().fill_null(False)),
+    )
+
+
+def _rejected(numbers: Positions, column: str, reason: str, found: Any) -> pl.DataFrame:
+    rows = {SOURCE_ROW: numbers, "column": column, "reason": reason, "found": found}
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def _fault(
+    check: Check, column: str | None, numbers: Positions, values: Iterable[str], expected: str
+) -> Fault:
+    return Fault(
+        check=check,
+        column=column,
+        count=len(numbers),
+        rows=tuple(numbers[:ROWS_NAMED].tolist()),
+        values=tuple(islice(dict.fromkeys(values), VALUES_NAMED)),
+        expected=expected,
+    )
 
 
 def _counted(names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None) -> Counts:
@@ -115,28 +191,3 @@ def _compared(names: tuple[str, ...], labels: Labels, decided: Decided) -> dict[
     for label, code, count in pairs.group_by("label", "code").len().iter_rows():
         agreement.setdefault(label, {})[names[code]] = count
     return {"agreement": agreement, "unknown_labels": UnknownLabels.among(labels)}
-
-
-def _opened(
-    given: Input, table: TableSchema, options: Options, classes: tuple[str, ...], rows: Range | None
-) -> Table:
-    """Open the table that is scored.
-
-    :raises DataRejected: a feature's column is missing, or a column has a name that scoring adds.
-    """
-    wanted = Wanted(
-        features=table.feature_names,
-        labels=(table.target,),
-        classes=table.classes,
-        key=table.key,
-        carried="frame" if options.format == "parquet" else "lines",
-        sets_apart=True,
-    )
-    source = read(given, wanted, rows)
-    source.require(table.feature_names)
-    clash = [name for name in added_columns(classes, options.probabilities) if name in source.columns]
-    if clash:
-        found = f"a column {clash[0]!r}, which scoring writes"
-        told = Finding(check="header", column=clash[0], count=1, found=found, expected="another name")
-        raise rejection(given.where, [told])
-    return source

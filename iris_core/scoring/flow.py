@@ -1,72 +1,36 @@
-"""From landed inference data to scored parts: finds owed scorings, cuts them into shards, scores those."""
+"""From a shard to scored parts: streams each object through the model, and records what cannot be scored.
+
+A part stays unpublished until `publication` puts all parts of its object together. Of an object that cannot
+be scored only its rejection and its rejected rows are kept.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import TYPE_CHECKING
 
-from iris_core import models
-from iris_core.errors import DataRejected, GivenUp, NothingOwed, ObjectMissing, TryFailed
-from iris_core.ledger import ModelRef
-from iris_core.ledger.owed import Source
-from iris_core.ledger.portion import MOST, Portion
-from iris_core.ledger.reconcile import Scope, reconcile
+from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed
+from iris_core.ledger import Committed, ModelRef
+from iris_core.ledger.records.base import Payload
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
-from iris_core.models.loading import Loaded, loaded
+from iris_core.models.loading import loaded
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Written, score_table
-from iris_core.scoring.output import Options, Sink
-from iris_core.scoring.publication import reject_if_unusable
-from iris_core.scoring.refusal import record_rejection, withdraw
-from iris_core.scoring.shards import Cut, cut
+from iris_core.scoring.engine import HEADER, Written, score_table
+from iris_core.scoring.output import Options, Scoring
 from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
 
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
 log = logging.getLogger(__name__)
-
-
-def inference_source(workspace: Workspace) -> Source:
-    """The bucket and key (or prefix) where inference data lands."""
-    return Source(workspace.settings.bucket, workspace.settings.test_key)
-
-
-def plan(workspace: Workspace) -> list[Work]:
-    """Scorings that are owed with the model that is staged now; objects that need no work are recorded first.
-
-    :raises NothingOwed: no model is staged, or every landed version has its record.
-    """
-    model = models.staged(workspace.settings)
-    name = workspace.settings.names.model
-    if model is None:
-        raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
-    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
-    scorings = Scope("scoring", inference_source(workspace), model)
-    found = reconcile(workspace, scorings, workspace.settings.rescore)
-    for item in found.superseded:
-        withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
-    if not found.owed:
-        where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
-        raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
-    return [Work(object=item.object, identity=item.identity, model=model) for item in found.owed]
-
-
-def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
-    """Owed scorings, oldest first, cut into shards. One task scores one shard.
-
-    :param most: the most shards; objects that would need more are left for the next run.
-    :raises NothingOwed: as `plan`.
-    """
-    works = plan(workspace)
-    settings = workspace.settings
-    how = Cut(settings.predictions_format == "csv", settings.shard_mb, most)
-    return cut(works, workspace.store, works[0].model, how)
 
 
 def score(workspace: Workspace, work: Work) -> Scored:
@@ -98,10 +62,10 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
             done.append(Scored(work=shard.work(piece), piece=piece, part=None))
     if open_pieces:
         with loaded(workspace.settings, shard.model) as model:
-            decider = decider_of(workspace, model)
+            how = scoring_of(workspace, model.estimator, shard.model)
             for piece in open_pieces:
                 try:
-                    done.append(_score(workspace, shard.work(piece), piece, model, decider))
+                    done.append(_score(workspace, shard.work(piece), piece, how, model.digest))
                 except (DataRejected, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
                     trouble.append(error)
@@ -110,36 +74,36 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     return done
 
 
-def decider_of(workspace: Workspace, model: Loaded) -> Decider:
-    """A decider that applies the model to the project's table."""
-    settings = workspace.settings
-    return Decider(model.estimator, settings.project.table.feature_names, settings.prediction_probabilities)
+def scoring_of(workspace: Workspace, estimator: ClassifierMixin, model: ModelRef) -> Scoring:
+    """How this deployment scores the project's table.
 
-
-def options_of(workspace: Workspace, model: ModelRef) -> Options:
-    """The options by which this deployment writes predictions."""
-    settings = workspace.settings
-    return Options(
+    :param estimator: the loaded model.
+    :param model: its version, which is written beside each prediction.
+    :raises ConfigError: the model does not fit the project's table.
+    """
+    settings, table = workspace.settings, workspace.settings.project.table
+    options = Options(
         str(model.version),
         settings.prediction_probabilities,
         settings.predictions_format,
         settings.csv_safe,
     )
+    return Scoring(Decider(estimator, table.feature_names, options.probabilities), table, options)
 
 
-def _score(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
+def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
     try:
         with one_try(workspace, work.tried(str(piece.index))):
-            return _score_once(workspace, work, piece, model, decider)
+            return _scored(workspace, work, piece, how, model_digest)
     except GivenUp:
         withdraw(workspace, work, only_parts=True)
         raise
 
 
-def _score_once(workspace: Workspace, work: Work, piece: Piece, model: Loaded, decider: Decider) -> Scored:
+def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
     began = time.monotonic()
     try:
-        written, part, rejects = _write(workspace, work, piece, decider)
+        written, part, rejects = _write(workspace, work, piece, how)
     except DataRejected as error:
         record_rejection(workspace, work, error)
         raise
@@ -150,7 +114,7 @@ def _score_once(workspace: Workspace, work: Work, piece: Piece, model: Loaded, d
         rejects=rejects,
         counts=written.counts,
         digest=written.digest,
-        model_digest=model.digest,
+        model_digest=model_digest,
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:
@@ -159,40 +123,108 @@ def _score_once(workspace: Workspace, work: Work, piece: Piece, model: Loaded, d
 
 
 def _write(
-    workspace: Workspace, work: Work, piece: Piece, decider: Decider
+    workspace: Workspace, work: Work, piece: Piece, how: Scoring
 ) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
     settings, store = workspace.settings, workspace.store
     bucket, key = settings.predictions_bucket, places.part(workspace, piece)
-    options = options_of(workspace, work.model)
     given = StoredInput(store, work.object, settings.max_unpack_ratio)
-    content_type = places.CONTENT_TYPES[options.format]
     rejects_key = places.part_rejects(workspace, piece)
-    with _lazily(workspace, bucket, rejects_key) as rejects, store.writing(bucket, key, content_type) as out:
-        written = score_table(given, decider, settings.project.table, options, out, rejects, piece.range)
-    part = store.head(bucket, key)
-    return written, part, store.head(bucket, rejects_key) if written.counts.rejected else None
+    with ExitStack() as stack:
+        rejects = _Lazy(stack, store.writing(bucket, rejects_key, "text/csv"))
+        part = stack.enter_context(store.writing(bucket, key, places.CONTENT_TYPES[how.options.format]))
+        written = score_table(given, how, part, rejects, piece.range)
+    return (
+        written,
+        store.head(bucket, key),
+        store.head(bucket, rejects_key) if written.counts.rejected else None,
+    )
 
 
 class _Lazy:
-    """A sink that begins its object with the first piece."""
+    """A sink that begins its object with the first piece. The object is there once the stack is closed."""
 
-    def __init__(self, workspace: Workspace, bucket: str, key: str) -> None:
-        self._begin = workspace.store.writing(bucket, key, "text/csv")
+    def __init__(self, stack: ExitStack, object: AbstractContextManager[ObjectWriter]) -> None:
+        self._stack, self._object = stack, object
         self._writer: ObjectWriter | None = None
 
     def write(self, data: bytes | memoryview, /) -> None:
         if self._writer is None:
-            self._writer = self._begin.__enter__()
+            self._writer = self._stack.enter_context(self._object)
         self._writer.write(data)
 
-    def end(self) -> None:
-        """Make the object visible, if it was begun."""
-        if self._writer is not None:
-            self._begin.__exit__(None, None, None)
+
+def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
+    """Reject an object that has no rows, or too many rejected rows, and record the rejection.
+
+    :raises DataRejected: the object is rejected.
+    """
+    try:
+        whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
+    except DataRejected as error:
+        record_rejection(workspace, whole.work, error, whole.parts)
+        raise
 
 
-@contextmanager
-def _lazily(workspace: Workspace, bucket: str, key: str) -> Iterator[Sink]:
-    sink = _Lazy(workspace, bucket, key)
-    yield sink
-    sink.end()
+def record_rejection(
+    workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()
+) -> Committed:
+    """Record that an object cannot be scored; keep its rejected rows and delete its parts.
+
+    :param work: the scoring that is rejected.
+    :param error: the reason, and the evidence for the record.
+    :param parts: the scored parts whose rejected rows are kept.
+    """
+    rejects = gather_rejects(workspace, work, parts)
+    record = RejectedRecord(
+        identity=work.identity,
+        by=workspace.actor,
+        reason=str(error),
+        inputs=RejectedRecord.Inputs.of(work.object, work.model),
+        outputs=RejectedRecord.Outputs(rejects=rejects) if rejects else RejectedRecord.Outputs(),
+        evidence=Payload(**error.evidence),
+    )
+    committed = workspace.ledger.commit(record)
+    withdraw(workspace, work, only_parts=True)
+    return committed
+
+
+def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
+    """Delete what a decided scoring has written.
+
+    :param work: the scoring.
+    :param only_parts: delete the parts alone, not predictions, rejected rows and manifest.
+    """
+    bucket, store = workspace.settings.predictions_bucket, workspace.store
+    for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
+        store.erase(bucket, key)
+    if only_parts:
+        return
+    for key in (
+        places.predictions(workspace, work),
+        places.rejects(workspace, work),
+        places.manifest(workspace, work),
+    ):
+        with suppress(ObjectMissing):
+            store.head(bucket, key)
+            store.delete(bucket, key)
+
+
+def gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
+    """Write the rejected rows of all parts into one object; None where there are none.
+
+    :param work: the scoring that the parts belong to.
+    :param parts: in row order.
+    """
+    found = [part.rejects for part in parts if part.rejects]
+    if not found:
+        return None
+    bucket, key = workspace.settings.predictions_bucket, places.rejects(workspace, work)
+    return workspace.store.put_stream(bucket, key, _below_one_header(workspace, found), "text/csv")
+
+
+def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> Iterator[bytes]:
+    yield HEADER
+    for version in found:
+        step = 8 << 20
+        for start in range(len(HEADER), version.size, step):
+            yield workspace.store.read(version, start, min(start + step, version.size))

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import places
-from iris_core.scoring.flow import plan_shards, score_shard
+from iris_core.scoring.flow import score_shard
 from iris_core.scoring.publication import publish_all
+from iris_core.scoring.shards import plan_shards
 from iris_core.scoring.work import Scored, Shard
 
 MOST_BYTES = 48_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iris_core.errors import DataRejected, RegistryError
@@ -15,10 +15,8 @@ from iris_core.models import tracking
 from iris_core.models.loading import loaded
 from iris_core.models.registry import find, reference
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.flow import decider_of, options_of
-from iris_core.scoring.output import Sink
+from iris_core.scoring.flow import scoring_of
 from iris_core.tables import LocalInput
 
 
@@ -70,7 +68,7 @@ def score_file(
     settings = workspace.settings
     model = model_version(workspace, named)
     with loaded(settings, model) as found:
-        decider = decider_of(workspace, found)
+        how = scoring_of(workspace, found.estimator, model)
     began = time.monotonic()
     if watch:
         watch(0, 0)
@@ -78,7 +76,8 @@ def score_file(
     unfinished, rejects = (path.with_name(f"{path.name}.unfinished") for path in (out, beside))
     try:
         with unfinished.open("wb") as file, rejects.open("wb") as aside:
-            counts = _scored(workspace, path, model, decider, file, aside, watch)
+            how = replace(how, watch=watch, workers=os.cpu_count() or 2)
+            counts = score_table(LocalInput(path), how, file, aside).counts
         counts.require_usable(str(path), settings.max_reject_share)
         unfinished.replace(out)
         if counts.rejected:
@@ -97,20 +96,3 @@ def score_file(
         counts=counts,
         seconds=round(time.monotonic() - began, 3),
     )
-
-
-def _scored(
-    workspace: Workspace,
-    path: Path,
-    model: ModelRef,
-    decider: Decider,
-    out: Sink,
-    rejects: Sink,
-    watch: Callable[[int, int], None] | None,
-) -> Counts:
-    options = options_of(workspace, model)
-    table = workspace.settings.project.table
-    written = score_table(
-        LocalInput(path), decider, table, options, out, rejects, None, watch, os.cpu_count() or 2
-    )
-    return written.counts

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.metadata import version
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import IdentityField, ModelRef
+from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.output import Format
-from iris_core.scoring.work import Scored
+from iris_core.scoring.work import Scored, Whole
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Range
 
@@ -55,32 +55,53 @@ class Manifest(BaseModel):
     predictions: ObjectVersion
     rejects: ObjectVersion | None
 
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored."""
+        return self.model_dump_json(indent=1).encode()
+
 
 def libraries() -> dict[str, str]:
     """Installed versions of the libraries that the output's bytes depend on."""
     return {name: version(name) for name in LIBRARIES}
 
 
-def entries(parts: Sequence[Scored]) -> tuple[ShardEntry, ...]:
-    """The manifest's entries for these parts."""
-    return tuple(
-        ShardEntry(
-            range=one.piece.range,
-            rows=one.counts.rows,
-            rejected=one.counts.rejected,
-            size=one.part.size if one.part else 0,
-            sha256=one.digest,
-            seconds=one.seconds,
-        )
-        for one in parts
+def manifest_for(
+    workspace: Workspace, whole: Whole, predictions: ObjectVersion, rejects: ObjectVersion | None
+) -> Manifest:
+    """The manifest of a scoring whose outputs are written.
+
+    :param whole: the object and its parts.
+    :param predictions: the published predictions.
+    :param rejects: the rejected rows, if there are any.
+    """
+    settings, work, counts = workspace.settings, whole.work, whole.counts
+    return Manifest(
+        scoring=work.identity,
+        input=work.object,
+        input_digest=work.object.digest,
+        model=work.model,
+        model_sha256=whole.parts[0].model_digest,
+        code_version=workspace.actor.code_version,
+        libraries=libraries(),
+        probabilities=settings.prediction_probabilities,
+        format=settings.predictions_format,
+        csv_safe=settings.csv_safe,
+        max_reject_share=settings.max_reject_share,
+        shards=tuple(map(_entry, whole.parts)),
+        rows=counts.rows,
+        rejected=counts.rejected,
+        classes=counts.classes,
+        predictions=predictions,
+        rejects=rejects,
     )
 
 
-def as_json(manifest: Manifest) -> bytes:
-    """The bytes of a manifest as they are stored."""
-    return manifest.model_dump_json(indent=1).encode()
-
-
-def parse_manifest(raw: bytes) -> Manifest:
-    """The manifest in the stored bytes."""
-    return Manifest.model_validate_json(raw)
+def _entry(part: Scored) -> ShardEntry:
+    return ShardEntry(
+        range=part.piece.range,
+        rows=part.counts.rows,
+        rejected=part.counts.rejected,
+        size=part.part.size if part.part else 0,
+        sha256=part.digest,
+        seconds=part.seconds,
+    )

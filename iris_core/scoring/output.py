@@ -7,9 +7,11 @@ where the file was cut.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,9 +20,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from iris_core.scoring.decide import Decided
+from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
+from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Table
+from iris_core.tables.reading import WORKERS
 
 PREDICTION = "prediction"
 MODEL_VERSION = "model_version"
@@ -61,6 +65,41 @@ def added_columns(classes: Sequence[str], probabilities: bool) -> list[str]:
     return [PREDICTION, *shares, MODEL_VERSION, SOURCE_ROW]
 
 
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """How a table is scored.
+
+    :param decider: the model; None only copies the rows with their numbers, to measure everything but the
+        model.
+    :param table: the schema of the table.
+    :param options: how predictions are written.
+    :param watch: called after each batch with the number of rows so far and the approximate byte of the
+        input.
+    :param workers: how many batches are processed at once.
+    """
+
+    decider: Decider | None
+    table: TableSchema
+    options: Options
+    watch: Callable[[int, int], None] | None = None
+    workers: int = WORKERS
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The model's classes; none if rows are only copied."""
+        return self.decider.classes if self.decider else ()
+
+    @cached_property
+    def added(self) -> list[str]:
+        """Names of the columns that are added, in order."""
+        return added_columns(self.classes, self.options.probabilities)
+
+    @cached_property
+    def guard(self) -> Guard | None:
+        """Defuses formulas in what is written; None leaves them."""
+        return Guard(self.table) if self.options.csv_safe else None
+
+
 class Output(Protocol):
     """Writes scored batches: call `rendered` in any thread, `write` in row order."""
 
@@ -70,29 +109,37 @@ class Output(Protocol):
     def write(self, rendered: Any) -> None:
         """Write what was rendered."""
 
-    def close(self) -> None:
-        """Close the output."""
+    def close(self) -> str:
+        """Close the output; return the SHA-256 of its bytes."""
 
 
-def output(
-    out: Sink, source: Table, classes: Sequence[str], options: Options, guard: Guard | None, has_header: bool
-) -> Output:
-    """Open the output that the options name.
+def output(sink: Sink, source: Table, how: Scoring, has_header: bool) -> Output:
+    """Open the output of a scoring.
 
-    :param out: receives the bytes.
+    :param sink: receives the bytes.
     :param source: the table that is scored.
-    :param classes: the model's classes; none if rows are only copied.
-    :param options: format and columns.
-    :param guard: defuses formulas in CSV; None leaves them.
+    :param how: names format and columns.
     :param has_header: whether a CSV begins with its header.
     """
-    if options.format == "parquet":
-        return _ParquetOutput(out, classes, options)
+    out = _Digesting(sink)
+    if how.options.format == "parquet":
+        return _ParquetOutput(out, how)
     if has_header:
-        added = added_columns(classes, options.probabilities)
-        line = guard.line(source.line, len(source.fields)) if guard else source.line
-        out.write(line + b"," + csv_line(added if classes else added[-1:]) + b"\n")
-    return _CsvOutput(out, source, classes, options, guard)
+        line = how.guard.line(source.line, len(source.fields)) if how.guard else source.line
+        out.write(line + b"," + csv_line(how.added if how.classes else how.added[-1:]) + b"\n")
+    return _CsvOutput(out, source.fields, how)
+
+
+class _Digesting:
+    """A sink that passes bytes on and computes their digest."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        self.digest.update(data)
+        self._sink.write(data)
 
 
 def csv_line(fields: Sequence[str]) -> bytes:
@@ -103,13 +150,11 @@ def csv_line(fields: Sequence[str]) -> bytes:
 
 
 class _CsvOutput:
-    def __init__(
-        self, out: Sink, source: Table, classes: Sequence[str], options: Options, guard: Guard | None
-    ) -> None:
-        self._out, self._fields, self._guard = out, source.fields, guard
-        version = csv_line([options.model_version]) if options.model_version else b""
+    def __init__(self, out: _Digesting, fields: Sequence[str], how: Scoring) -> None:
+        self._out, self._fields, self._guard = out, fields, how.guard
+        version = csv_line([how.options.model_version]) if how.options.model_version else b""
         self._middle = b"," + version + b","
-        names = map(guard.text, classes) if guard else classes
+        names = map(how.guard.text, how.classes) if how.guard else how.classes
         labels = [b"," + csv_line([label]) for label in names]
         self._labels = pa.array(labels, pa.binary())
         self._labels_to_row = pa.array([label + self._middle for label in labels], pa.binary())
@@ -147,8 +192,8 @@ class _CsvOutput:
             self._out.write(rendered)
             self._out.write(b"\n")
 
-    def close(self) -> None:
-        pass
+    def close(self) -> str:
+        return self._out.digest.hexdigest()
 
 
 def _content(joined: pa.Array) -> memoryview | bytes:
@@ -160,9 +205,9 @@ def _content(joined: pa.Array) -> memoryview | bytes:
 class _ParquetOutput:
     """Writes one Parquet file, a row group for each batch."""
 
-    def __init__(self, out: Sink, classes: Sequence[str], options: Options) -> None:
+    def __init__(self, out: _Digesting, how: Scoring) -> None:
+        self._out, self._how = out, how
         self._file: Any = _SinkFile(out)
-        self._classes, self._options = classes, options
         self._writer: pq.ParquetWriter | None = None
 
     def rendered(self, batch: Batch, decided: Decided | None) -> pa.Table:
@@ -171,12 +216,13 @@ class _ParquetOutput:
         rows = pl.Series(SOURCE_ROW, batch.numbers, pl.Int64)
         if decided is None:
             return batch.frame.with_columns(rows).to_arrow()
-        added = [pl.Series(list(self._classes), dtype=pl.String).gather(decided.codes).alias(PREDICTION)]
+        classes = self._how.classes
+        added = [pl.Series(list(classes), dtype=pl.String).gather(decided.codes).alias(PREDICTION)]
         if decided.probabilities is not None:
-            shares = decided.probabilities.reshape(-1, len(self._classes)).T
-            names = added_columns(self._classes, probabilities=True)[1:]
+            shares = decided.probabilities.reshape(-1, len(classes)).T
+            names = self._how.added[1:]
             added += [pl.Series(name, share) for name, share in zip(names, shares, strict=False)]
-        version = pl.lit(self._options.model_version).alias(MODEL_VERSION)
+        version = pl.lit(self._how.options.model_version).alias(MODEL_VERSION)
         return batch.frame.with_columns(*added, version, rows).to_arrow()
 
     def write(self, rendered: pa.Table) -> None:
@@ -184,10 +230,11 @@ class _ParquetOutput:
             self._writer = pq.ParquetWriter(self._file, rendered.schema, compression="zstd")
         self._writer.write_table(rendered.cast(self._writer.schema))
 
-    def close(self) -> None:
-        """Write the footer."""
+    def close(self) -> str:
+        """Write the footer; return the SHA-256 of the file."""
         if self._writer is not None:
             self._writer.close()
+        return self._out.digest.hexdigest()
 
 
 class _SinkFile(io.RawIOBase):

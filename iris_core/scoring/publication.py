@@ -8,12 +8,12 @@ once and share an MLflow run; each has its own record.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from iris_core.errors import (
     DataRejected,
@@ -30,17 +30,23 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
-from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.refusal import gather_rejects, record_rejection, withdraw
+from iris_core.scoring.flow import gather_rejects, reject_if_unusable, withdraw
+from iris_core.scoring.manifest import manifest_for
 from iris_core.scoring.runs import Ready, log_run
 from iris_core.scoring.work import Scored, Whole, Work
-from iris_core.store.objects import ObjectVersion
 
 log = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
+
+class HasWork(Protocol):
+    """An object on its way to publication."""
+
+    @property
+    def work(self) -> Work: ...
+
+
+Item = TypeVar("Item", bound=HasWork)
 Result = TypeVar("Result")
 
 TOGETHER = 250
@@ -109,25 +115,31 @@ def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
 
 def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[ScoredRecord | IrisError]:
     """Publish several objects with one MLflow run; an object that fails does not stop the others."""
-    prepared = _side_by_side(workspace, partial(_prepare, workspace), batch)
+    prepared = _side_by_side(workspace, "publish", partial(_prepared, workspace), batch)
     ready = [one for one in prepared if isinstance(one, Ready)]
-    records = _commit_all(workspace, ready) if ready else {}
-    outcomes = [records[one.work.identity] if isinstance(one, Ready) else one for one in prepared]
-    pairs = list(zip(batch, outcomes, strict=True))
-    return _side_by_side(workspace, lambda pair: _finish(workspace, *pair), pairs)
+    outcomes = _commit_all(workspace, ready) if ready else {}
+    for whole, one in zip(batch, prepared, strict=True):
+        if not isinstance(one, Ready):
+            outcomes[whole.work.identity] = one
+    return _side_by_side(workspace, "finish", partial(_finished, workspace, outcomes), batch)
 
 
 def _side_by_side(
-    workspace: Workspace, work: Callable[[Item], Result], items: Sequence[Item]
+    workspace: Workspace, part: str, step: Callable[[Item], Result], items: Sequence[Item]
 ) -> list[Result | IrisError]:
-    """Result or error of `work` for each item; several items at once, but only in the first try.
+    """Result or error of a step for each object; several at once, but only in the task's first try.
 
-    Later tries take one item at a time: only so the item that kills the process is found.
+    Later tries take one object at a time: only so the object that kills the process is found.
+
+    :param part: the step's name, under which tries are noted.
+    :param step: takes an object; an unforeseen error of it is the object's own.
+    :param items: the objects.
     """
 
     def tried(item: Item) -> Result | IrisError:
         try:
-            return work(item)
+            with one_try(workspace, item.work.tried(part)):
+                return step(item)
         except IrisError as error:
             return error
 
@@ -135,11 +147,6 @@ def _side_by_side(
         return [tried(item) for item in items]
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="iris-publish") as pool:
         return list(pool.map(tried, items))
-
-
-def _prepare(workspace: Workspace, whole: Whole) -> Ready | Record:
-    with one_try(workspace, whole.work.tried("publish")):
-        return _prepared(workspace, whole)
 
 
 def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
@@ -159,22 +166,9 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
     predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
     rejects = gather_rejects(workspace, work, whole.parts)
-    manifest = _manifest(workspace, whole, predictions, rejects)
-    body = manifests.as_json(manifest)
-    manifest_at = workspace.store.put(bucket, places.manifest(workspace, work), body, "application/json")
-    return Ready(whole, predictions, rejects, manifest, manifest_at)
-
-
-def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
-    """Reject an object that has no rows, or too many rejected rows, and record the rejection.
-
-    :raises DataRejected: the object is rejected.
-    """
-    try:
-        whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
-    except DataRejected as error:
-        record_rejection(workspace, whole.work, error, whole.parts)
-        raise
+    manifest = manifest_for(workspace, whole, predictions, rejects)
+    body, key = manifest.to_bytes(), places.manifest(workspace, work)
+    return Ready(whole, manifest, workspace.store.put(bucket, key, body, "application/json"))
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:
@@ -192,27 +186,30 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
             raise
         log.warning("Logging %d objects together failed; each is logged alone.", len(ready), exc_info=error)
         return {one.work.identity: _commit_all(workspace, [one])[one.work.identity] for one in ready}
-    commit = partial(_commit, workspace, run_id)
-    first = _side_by_side(workspace, commit, ready[:1])
-    committed = [*first, *(_side_by_side(workspace, commit, ready[1:]) if ready[1:] else [])]
+
+    def commit(one: Ready) -> Committed:
+        return workspace.ledger.commit(_record(workspace, run_id, one))
+
+    first = _side_by_side(workspace, "commit", commit, ready[:1])
+    committed = [*first, *(_side_by_side(workspace, "commit", commit, ready[1:]) if ready[1:] else [])]
     won = any(isinstance(one, Committed) and one.won for one in committed)
     tracking.settle(workspace, run_id, won)
     records = (one.record if isinstance(one, Committed) else one for one in committed)
     return {one.work.identity: record for one, record in zip(ready, records, strict=True)}
 
 
-def _finish(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
-    with one_try(workspace, whole.work.tried("finish")):
-        return _finished(workspace, whole, outcome)
-
-
-def _finished(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -> ScoredRecord:
+def _finished(
+    workspace: Workspace, outcomes: Mapping[Identity, Record | IrisError], whole: Whole
+) -> ScoredRecord:
     """Delete what a decided scoring no longer needs, and return its record.
 
+    :param outcomes: what came of each object.
+    :param whole: the object.
     :raises DecidedElsewhere: the existing record is not that of a scoring.
     :raises IrisError: the outcome, if it is an error.
     """
     work = whole.work
+    outcome = outcomes[work.identity]
     if isinstance(outcome, DecidedElsewhere | GivenUp):
         withdraw(workspace, work)
     if isinstance(outcome, IrisError):
@@ -220,21 +217,11 @@ def _finished(workspace: Workspace, whole: Whole, outcome: Record | IrisError) -
     if not isinstance(outcome, ScoredRecord):
         withdraw(workspace, work)
         raise DecidedElsewhere(f"{work.object.uri} is {outcome.outcome}. {outcome.reason}")
-    _supersede_older(workspace, work)
-    withdraw(workspace, work, only_parts=True)
-    return outcome
-
-
-def _supersede_older(workspace: Workspace, work: Work) -> None:
-    """Record older versions that were never scored as superseded, and delete what they left."""
     scope = Scope("scoring", Source(workspace.settings.bucket, workspace.settings.test_key), work.model)
     for item in supersede_older(workspace, scope, work.object):
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=work.model))
-
-
-def _commit(workspace: Workspace, run_id: str, ready: Ready) -> Committed:
-    with one_try(workspace, ready.work.tried("commit")):
-        return workspace.ledger.commit(_record(workspace, run_id, ready))
+    withdraw(workspace, work, only_parts=True)
+    return outcome
 
 
 def _record(workspace: Workspace, run_id: str, ready: Ready) -> ScoredRecord:
@@ -256,34 +243,12 @@ def _record(workspace: Workspace, run_id: str, ready: Ready) -> ScoredRecord:
         by=workspace.actor,
         inputs=ready.work.inputs,
         outputs=ScoredRecord.Outputs(
-            predictions=ready.predictions, rejects=ready.rejects, manifest=ready.manifest_at, run_id=run_id
+            predictions=ready.manifest.predictions,
+            rejects=ready.manifest.rejects,
+            manifest=ready.manifest_at,
+            run_id=run_id,
         ),
         evidence=evidence,
-    )
-
-
-def _manifest(
-    workspace: Workspace, whole: Whole, predictions: ObjectVersion, rejects: ObjectVersion | None
-) -> Manifest:
-    settings, work = workspace.settings, whole.work
-    return Manifest(
-        scoring=work.identity,
-        input=work.object,
-        input_digest=work.object.digest,
-        model=work.model,
-        model_sha256=whole.parts[0].model_digest,
-        code_version=workspace.actor.code_version,
-        libraries=manifests.libraries(),
-        probabilities=settings.prediction_probabilities,
-        format=settings.predictions_format,
-        csv_safe=settings.csv_safe,
-        max_reject_share=settings.max_reject_share,
-        shards=manifests.entries(whole.parts),
-        rows=whole.counts.rows,
-        rejected=whole.counts.rejected,
-        classes=whole.counts.classes,
-        predictions=predictions,
-        rejects=rejects,
     )
 
 

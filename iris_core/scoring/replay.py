@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,13 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.manifest import Manifest, libraries, parse_manifest
-from iris_core.scoring.output import Options
+from iris_core.scoring.manifest import Manifest, libraries
+from iris_core.scoring.output import Options, Scoring
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 STEP = 8 << 20
 LONGEST_LINE = 200
@@ -98,10 +102,10 @@ def manifest_of(workspace: Workspace, scoring: str) -> Manifest:
     if version is None:
         raise IrisError(f"{scoring} has no manifest: it was made by an earlier version of Iris.")
     try:
-        return parse_manifest(workspace.store.read(version))
+        return Manifest.model_validate_json(workspace.store.read(version))
     except ObjectMissing:
         # In a bucket without versions a second attempt may have overwritten it, for the same scoring.
-        return parse_manifest(workspace.store.get(version.bucket, version.key))
+        return Manifest.model_validate_json(workspace.store.get(version.bucket, version.key))
 
 
 def replay(workspace: Workspace, scoring: str) -> Replay:
@@ -113,11 +117,8 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
     try:
         with loaded(workspace.settings, manifest.model) as model:
             changed = model.digest != manifest.model_sha256
-            decider = Decider(
-                model.estimator, workspace.settings.project.table.feature_names, manifest.probabilities
-            )
             sink = Comparing(workspace.store, manifest.predictions)
-            rows = _again(workspace, manifest, decider, sink)
+            rows = _again(workspace, manifest, model.estimator, sink)
     except ObjectMissing as error:
         return Replay(scoring, False, 0, (_gone(workspace, manifest, error),))
     except (RegistryError, ModelRefused) as error:
@@ -127,13 +128,12 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
     return Replay(scoring, False, rows, tuple(_reasons(workspace, manifest, changed, sink)))
 
 
-def _again(workspace: Workspace, manifest: Manifest, decider: Decider, sink: Comparing) -> int:
-    version = str(manifest.model.version)
+def _again(workspace: Workspace, manifest: Manifest, estimator: ClassifierMixin, sink: Comparing) -> int:
+    version, table = str(manifest.model.version), workspace.settings.project.table
     options = Options(version, manifest.probabilities, manifest.format, manifest.csv_safe)
-    table, given = workspace.settings.project.table, StoredInput(workspace.store, manifest.input)
-    parts = [
-        score_table(given, decider, table, options, sink, Nowhere(), part.range) for part in manifest.shards
-    ]
+    how = Scoring(Decider(estimator, table.feature_names, manifest.probabilities), table, options)
+    given = StoredInput(workspace.store, manifest.input)
+    parts = [score_table(given, how, sink, Nowhere(), part.range) for part in manifest.shards]
     sink.end()
     return sum(part.counts.rows for part in parts)
 

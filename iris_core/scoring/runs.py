@@ -17,7 +17,6 @@ from pathlib import Path
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.metrics import metric_name
-from iris_core.scoring import manifest as manifests
 from iris_core.scoring import places
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.manifest import Manifest
@@ -34,8 +33,6 @@ class Ready:
     """An object whose outputs are all written except the MLflow run."""
 
     whole: Whole
-    predictions: ObjectVersion
-    rejects: ObjectVersion | None
     manifest: Manifest
     manifest_at: ObjectVersion
 
@@ -84,11 +81,11 @@ def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder:
     if counts.agreement:
         matrix = json.dumps({"rows_are_actual": counts.agreement}, indent=1)
         (folder / "confusion_matrix.json").write_text(matrix, encoding="utf-8")
-    is_small = sum(ready.predictions.size for ready in batch) <= LARGEST_ARTIFACT
+    is_small = sum(ready.manifest.predictions.size for ready in batch) <= LARGEST_ARTIFACT
     if len(batch) == 1:
-        (folder / "manifest.json").write_bytes(manifests.as_json(batch[0].manifest))
+        (folder / "manifest.json").write_bytes(batch[0].manifest.to_bytes())
         if is_small:
-            workspace.store.download(batch[0].predictions, str(folder))
+            workspace.store.download(batch[0].manifest.predictions, str(folder))
         return
     (folder / "objects.json").write_text(json.dumps(_table(batch)), encoding="utf-8")
     if is_small:
@@ -107,7 +104,7 @@ def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
                 ready.whole.counts.rows,
                 ready.whole.counts.rejected,
                 found.accuracy if (found := ready.whole.counts.quality) else None,
-                ready.predictions.uri,
+                ready.manifest.predictions.uri,
                 ready.manifest_at.uri,
             ]
             for ready in batch
@@ -117,6 +114,6 @@ def _table(batch: Sequence[Ready]) -> dict[str, list[object]]:
 
 def _pack(workspace: Workspace, batch: Sequence[Ready], path: Path) -> None:
     with ThreadPoolExecutor(READERS) as pool, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        contents = pool.map(lambda ready: workspace.store.read(ready.predictions), batch)
+        contents = pool.map(lambda ready: workspace.store.read(ready.manifest.predictions), batch)
         for ready, content in zip(batch, contents, strict=True):
-            file.writestr(ready.predictions.key.rsplit("/", 1)[-1], content)
+            file.writestr(ready.manifest.predictions.key.rsplit("/", 1)[-1], content)

@@ -1,4 +1,7 @@
-"""Cuts owed scorings into shards: small objects share one, a big object is cut into ranges of whole rows."""
+"""Finds owed scorings and cuts them into shards.
+
+Small objects share a shard, a big object is cut into ranges of whole rows.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from iris_core.errors import DataRejected, ObjectMissing
+from iris_core import models
+from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import ModelRef
+from iris_core.ledger.owed import Source
 from iris_core.ledger.portion import MOST, Portion
+from iris_core.ledger.reconcile import Scope, reconcile
 from iris_core.ledger.tries import is_unforeseen
+from iris_core.ledger.workspace import Workspace
+from iris_core.models import tracking
+from iris_core.scoring.flow import withdraw
 from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, Range, StoredInput
@@ -25,6 +34,43 @@ MOST_SHARDS = 200
 """Most shards of one object."""
 PACK_BYTES = 64 << 20
 PACK_OBJECTS = 250
+
+
+def inference_source(workspace: Workspace) -> Source:
+    """The bucket and key (or prefix) where inference data lands."""
+    return Source(workspace.settings.bucket, workspace.settings.test_key)
+
+
+def plan(workspace: Workspace) -> list[Work]:
+    """Scorings that are owed with the model that is staged now; objects that need no work are recorded first.
+
+    :raises NothingOwed: no model is staged, or every landed version has its record.
+    """
+    model = models.staged(workspace.settings)
+    name = workspace.settings.names.model
+    if model is None:
+        raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
+    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
+    scorings = Scope("scoring", inference_source(workspace), model)
+    found = reconcile(workspace, scorings, workspace.settings.rescore)
+    for item in found.superseded:
+        withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
+    if not found.owed:
+        where = f"s3://{workspace.settings.bucket}/{workspace.settings.test_key}"
+        raise NothingOwed(f"Everything at {where} has its record with {name} version {model.version}.")
+    return [Work(object=item.object, identity=item.identity, model=model) for item in found.owed]
+
+
+def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
+    """Owed scorings, oldest first, cut into shards. One task scores one shard.
+
+    :param most: the most shards; objects that would need more are left for the next run.
+    :raises NothingOwed: as `plan`.
+    """
+    works = plan(workspace)
+    settings = workspace.settings
+    how = Cut(settings.predictions_format == "csv", settings.shard_mb, most)
+    return cut(works, workspace.store, works[0].model, how)
 
 
 @dataclass(frozen=True)

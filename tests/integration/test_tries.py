@@ -170,7 +170,11 @@ class TestPublishing:
         good = [put(inbox, f"iris/in/{name}.csv", test_csv) for name in "abz"]
         bad = put(inbox, f"iris/in/m-{POISON}.csv", test_csv)
         breaks(
-            monkeypatch, publication, "_manifest", lambda _, whole, *__: whole.work.object.key, NoException()
+            monkeypatch,
+            publication,
+            "manifest_for",
+            lambda _, whole, *__: whole.work.object.key,
+            NoException(),
         )
         assert len(score_all(run(inbox, 1))) == len(good)
         for number in (2, 3):

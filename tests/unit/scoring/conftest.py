@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.output import Options
+from iris_core.scoring.output import Options, Scoring
 from iris_core.settings.project import TableSchema, load_project
 from iris_core.tables import Range
 
@@ -51,7 +51,8 @@ def run(
     data: bytes, decider: Decider | None, rows: Range | None = None, options: Options | None = None
 ) -> Pass:
     out, rejects = io.BytesIO(), io.BytesIO()
-    written = score_table(Bytes(data), decider, TABLE, options or Options("3"), out, rejects, rows)
+    how = Scoring(decider, TABLE, options or Options("3"))
+    written = score_table(Bytes(data), how, out, rejects, rows)
     return Pass(out.getvalue(), rejects.getvalue(), written.counts)
 
 

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
-from iris_core.scoring.counts import Counts
+from iris_core.scoring.counts import Counts, UnknownLabels
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.output import Options
-from iris_core.scoring.quality import UnknownLabels
 from iris_core.scoring.shards import cuts
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
 

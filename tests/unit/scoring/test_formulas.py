@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.formulas import Guard
-from iris_core.scoring.output import Options
+from iris_core.scoring.output import Options, Scoring
 from iris_core.scoring.shards import cuts
 from iris_core.settings.project import TableSchema
 from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run
@@ -135,7 +135,7 @@ def test_classes_of_the_project_stay_and_others_do_not() -> None:
         model = DummyClassifier(strategy="constant", constant=name).fit(frame, ["+", "-", "=x", name])
         out, rejects = io.BytesIO(), io.BytesIO()
         given_ = Bytes(f"{HEAD}\n1,2,3,4\n".encode())
-        score_table(given_, Decider(model, TABLE.feature_names), schema, SAFE, out, rejects)
+        score_table(given_, Scoring(Decider(model, TABLE.feature_names), schema, SAFE), out, rejects)
         return cells(out.getvalue())[1][4]
 
     assert [predicted(name, project) for name in ("+", "-", "=x")] == ["+", "-", "'=x"]
