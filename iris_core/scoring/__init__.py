@@ -2,7 +2,7 @@
 
 `shards` finds the scorings that are owed and cuts them into shards. `flow` scores a shard: `engine` reads,
 decides (`decide`) and writes (`output`) a range of a table, without I/O of its own. `publication` publishes
-and commits the result. `manifest` and `replay` repeat a scoring.
+and commits the result, with its `evidence`, from which `replay` repeats a scoring.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -146,11 +145,6 @@ class Counts(BaseModel):
             unknown_labels=self.unknown_labels + later.unknown_labels,
             faults=_added_faults(self.faults, later.faults),
         )
-
-    @classmethod
-    def total(cls, parts: Iterable[Counts]) -> Counts:
-        """Counts of all parts, given in row order."""
-        return reduce(cls.__add__, parts, cls())
 
     @property
     def worst_faults(self) -> list[Fault]:

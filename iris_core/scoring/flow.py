@@ -1,27 +1,24 @@
 """From a shard to scored parts: streams each object through the model, and records what cannot be scored.
 
-A part stays unpublished until `publication` puts all parts of its object together. Of an object that cannot
-be scored only its rejection and its rejected rows are kept.
+A part stays unpublished until `publication` puts all parts of its object together.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed
-from iris_core.ledger import Committed, ModelRef
-from iris_core.ledger.records.base import Payload
+from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
 from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import HEADER, Written, score_table
+from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Scoring
 from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
 from iris_core.store.objects import ObjectVersion, ObjectWriter
@@ -96,7 +93,7 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_d
         with one_try(workspace, work.tried(str(piece.index))):
             return _scored(workspace, work, piece, how, model_digest)
     except GivenUp:
-        withdraw(workspace, work, only_parts=True)
+        places.withdraw(workspace, work, only_parts=True)
         raise
 
 
@@ -105,7 +102,7 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
     try:
         written, part, rejects = _write(workspace, work, piece, how)
     except DataRejected as error:
-        record_rejection(workspace, work, error)
+        places.record_rejection(workspace, work, error)
         raise
     scored = Scored(
         work=work,
@@ -118,7 +115,7 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:
-        reject_if_unusable(workspace, Whole(work, (scored,)))
+        places.reject_if_unusable(workspace, Whole(work, (scored,)))
     return scored
 
 
@@ -127,8 +124,8 @@ def _write(
 ) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
     settings, store = workspace.settings, workspace.store
     bucket, key = settings.predictions_bucket, places.part(workspace, piece)
+    rejects_key = f"{key}.rejects.csv"
     given = StoredInput(store, work.object, settings.max_unpack_ratio)
-    rejects_key = places.part_rejects(workspace, piece)
     with ExitStack() as stack:
         rejects = _Lazy(stack, store.writing(bucket, rejects_key, "text/csv"))
         part = stack.enter_context(store.writing(bucket, key, places.CONTENT_TYPES[how.options.format]))
@@ -151,80 +148,3 @@ class _Lazy:
         if self._writer is None:
             self._writer = self._stack.enter_context(self._object)
         self._writer.write(data)
-
-
-def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
-    """Reject an object that has no rows, or too many rejected rows, and record the rejection.
-
-    :raises DataRejected: the object is rejected.
-    """
-    try:
-        whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
-    except DataRejected as error:
-        record_rejection(workspace, whole.work, error, whole.parts)
-        raise
-
-
-def record_rejection(
-    workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()
-) -> Committed:
-    """Record that an object cannot be scored; keep its rejected rows and delete its parts.
-
-    :param work: the scoring that is rejected.
-    :param error: the reason, and the evidence for the record.
-    :param parts: the scored parts whose rejected rows are kept.
-    """
-    rejects = gather_rejects(workspace, work, parts)
-    record = RejectedRecord(
-        identity=work.identity,
-        by=workspace.actor,
-        reason=str(error),
-        inputs=RejectedRecord.Inputs.of(work.object, work.model),
-        outputs=RejectedRecord.Outputs(rejects=rejects) if rejects else RejectedRecord.Outputs(),
-        evidence=Payload(**error.evidence),
-    )
-    committed = workspace.ledger.commit(record)
-    withdraw(workspace, work, only_parts=True)
-    return committed
-
-
-def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
-    """Delete what a decided scoring has written.
-
-    :param work: the scoring.
-    :param only_parts: delete the parts alone, not predictions, rejected rows and manifest.
-    """
-    bucket, store = workspace.settings.predictions_bucket, workspace.store
-    for key in list(store.keys(bucket, places.parts(workspace, work.identity))):
-        store.erase(bucket, key)
-    if only_parts:
-        return
-    for key in (
-        places.predictions(workspace, work),
-        places.rejects(workspace, work),
-        places.manifest(workspace, work),
-    ):
-        with suppress(ObjectMissing):
-            store.head(bucket, key)
-            store.delete(bucket, key)
-
-
-def gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
-    """Write the rejected rows of all parts into one object; None where there are none.
-
-    :param work: the scoring that the parts belong to.
-    :param parts: in row order.
-    """
-    found = [part.rejects for part in parts if part.rejects]
-    if not found:
-        return None
-    bucket, key = workspace.settings.predictions_bucket, places.rejects(workspace, work)
-    return workspace.store.put_stream(bucket, key, _below_one_header(workspace, found), "text/csv")
-
-
-def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> Iterator[bytes]:
-    yield HEADER
-    for version in found:
-        step = 8 << 20
-        for start in range(len(HEADER), version.size, step):
-            yield workspace.store.read(version, start, min(start + step, version.size))

@@ -31,9 +31,8 @@ from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring import places
-from iris_core.scoring.flow import gather_rejects, reject_if_unusable, withdraw
-from iris_core.scoring.manifest import manifest_for
-from iris_core.scoring.runs import Ready, log_run
+from iris_core.scoring.evidence import Ready, keep_manifest, log_run
+from iris_core.scoring.places import gather_rejects, reject_if_unusable, withdraw
 from iris_core.scoring.work import Scored, Whole, Work
 
 log = logging.getLogger(__name__)
@@ -165,10 +164,7 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     work, settings = whole.work, workspace.settings
     bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
     predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
-    rejects = gather_rejects(workspace, work, whole.parts)
-    manifest = manifest_for(workspace, whole, predictions, rejects)
-    body, key = manifest.to_bytes(), places.manifest(workspace, work)
-    return Ready(whole, manifest, workspace.store.put(bucket, key, body, "application/json"))
+    return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, work, whole.parts))
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:

@@ -15,7 +15,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.manifest import Manifest, libraries
+from iris_core.scoring.evidence import Manifest, libraries
 from iris_core.scoring.output import Options, Scoring
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput

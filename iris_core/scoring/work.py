@@ -32,8 +32,7 @@ class Work(BaseModel):
 
     def tried(self, part: str) -> Tried:
         """A try at this scoring, or at a part of it."""
-        inputs = FailedRecord.Inputs.of(self.object, self.model)
-        return Tried(self.identity, inputs, part)
+        return Tried(self.identity, FailedRecord.Inputs(object=self.object, model=self.model), part)
 
 
 class Piece(BaseModel):
@@ -89,4 +88,4 @@ class Whole:
     @cached_property
     def counts(self) -> Counts:
         """The counts of all parts."""
-        return Counts.total(part.counts for part in self.parts)
+        return sum((part.counts for part in self.parts), Counts())

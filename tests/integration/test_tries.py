@@ -172,7 +172,7 @@ class TestPublishing:
         breaks(
             monkeypatch,
             publication,
-            "manifest_for",
+            "keep_manifest",
             lambda _, whole, *__: whole.work.object.key,
             NoException(),
         )

@@ -1,7 +1,8 @@
-"""The MLflow run of objects that are published together: one object, or many small ones.
+"""The evidence of a scoring: its manifest, from which it can be repeated, and its MLflow run.
 
-A run costs a dozen requests, whatever its content. So a thousand small objects share a few runs: a run's
-metrics are those of all its objects, and its `objects.json` is a table with a row for each.
+An MLflow run costs a dozen requests, whatever its content. So a thousand small objects that are published
+together share a few runs: a run's metrics are those of all its objects, and its `objects.json` is a table
+with a row for each.
 """
 
 from __future__ import annotations
@@ -12,20 +13,70 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
+from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.metrics import metric_name
 from iris_core.scoring import places
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.manifest import Manifest
-from iris_core.scoring.work import Whole, Work
-from iris_core.store.versions import ObjectVersion
+from iris_core.scoring.output import Format
+from iris_core.scoring.work import Scored, Whole, Work
+from iris_core.store.objects import ObjectVersion
+from iris_core.tables import Range
 
+LIBRARIES = ("numpy", "pandas", "polars", "pyarrow", "scikit-learn", "scipy")
 LARGEST_ARTIFACT = 64 << 20
 """Bytes; larger predictions are not copied into MLflow."""
 READERS = 8
+
+
+class ShardEntry(BaseModel):
+    """One part of the output: its input range (None: the whole), counts, and SHA-256 of its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    range: Range | None
+    rows: int
+    rejected: int
+    size: int
+    sha256: str
+    seconds: float
+
+
+class Manifest(BaseModel):
+    """Input, model, code, shards, counts and outputs of a scoring.
+
+    `shards` are in row order; joined, their bytes are the predictions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scoring: IdentityField
+    input: ObjectVersion
+    input_digest: str
+    model: ModelRef
+    model_sha256: str
+    code_version: str
+    libraries: dict[str, str]
+    probabilities: bool
+    format: Format
+    csv_safe: bool = False
+    max_reject_share: float
+    shards: tuple[ShardEntry, ...]
+    rows: int
+    rejected: int
+    classes: dict[str, int]
+    predictions: ObjectVersion
+    rejects: ObjectVersion | None
+
+    def to_bytes(self) -> bytes:
+        """The manifest as it is stored."""
+        return self.model_dump_json(indent=1).encode()
 
 
 @dataclass(frozen=True)
@@ -39,6 +90,55 @@ class Ready:
     @property
     def work(self) -> Work:
         return self.whole.work
+
+
+def libraries() -> dict[str, str]:
+    """Installed versions of the libraries that the output's bytes depend on."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def keep_manifest(
+    workspace: Workspace, whole: Whole, predictions: ObjectVersion, rejects: ObjectVersion | None
+) -> Ready:
+    """Write the manifest of an object whose predictions and rejected rows are written.
+
+    :param whole: the object and its parts.
+    :param predictions: the published predictions.
+    :param rejects: the rejected rows, if there are any.
+    """
+    settings, work, counts = workspace.settings, whole.work, whole.counts
+    manifest = Manifest(
+        scoring=work.identity,
+        input=work.object,
+        input_digest=work.object.digest,
+        model=work.model,
+        model_sha256=whole.parts[0].model_digest,
+        code_version=workspace.actor.code_version,
+        libraries=libraries(),
+        probabilities=settings.prediction_probabilities,
+        format=settings.predictions_format,
+        csv_safe=settings.csv_safe,
+        max_reject_share=settings.max_reject_share,
+        shards=tuple(map(_entry, whole.parts)),
+        rows=counts.rows,
+        rejected=counts.rejected,
+        classes=counts.classes,
+        predictions=predictions,
+        rejects=rejects,
+    )
+    bucket, key = settings.predictions_bucket, places.manifest(workspace, work)
+    return Ready(whole, manifest, workspace.store.put(bucket, key, manifest.to_bytes(), "application/json"))
+
+
+def _entry(part: Scored) -> ShardEntry:
+    return ShardEntry(
+        range=part.piece.range,
+        rows=part.counts.rows,
+        rejected=part.counts.rejected,
+        size=part.part.size if part.part else 0,
+        sha256=part.digest,
+        seconds=part.seconds,
+    )
 
 
 def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
@@ -55,7 +155,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     else:
         name = f"score {len(batch)} objects from {places.name(first)}"
         tags["iris.objects"] = str(len(batch))
-    counts = Counts.total(ready.whole.counts for ready in batch)
+    counts = sum((ready.whole.counts for ready in batch), Counts())
     experiment = workspace.settings.names.inference_experiment
     with tracking.attempt(workspace, experiment, name, first.identity, tags) as run_id:
         mlflow.log_params({"model": first.model.name, "model_version": first.model.version})
