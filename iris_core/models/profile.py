@@ -134,6 +134,21 @@ def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin, tabl
     )
 
 
+def keep_profile(
+    workspace: Workspace, training: Identity, learnt: TrainingTable, parts: Split, model: ClassifierMixin
+) -> tuple[Profile, StoredProfile]:
+    """Make the profile of a fitted model, and store it.
+
+    :param training: the identity of the model's training.
+    :param learnt: the table that it was trained on.
+    :param parts: how the table was split.
+    :param model: the fitted model.
+    :raises StoreError: the store does not answer, or does not allow it.
+    """
+    made = profile_of(learnt, parts, model, workspace.settings.project.table)
+    return made, ProfileStore.of(workspace).keep(training, made)
+
+
 def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRef) -> Profile:
     """The profile of a registered model; made from its training table and stored if there is none yet.
 
@@ -150,8 +165,7 @@ def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRe
     table = workspace.settings.project.table
     learnt, parts = drawn_again(workspace.store, training, table)
     with loaded(workspace.settings, model) as opened:
-        made = profile_of(learnt, parts, opened.estimator, table)
-    profiles.keep(training.identity, made)
+        made, _ = keep_profile(workspace, training.identity, learnt, parts, opened.estimator)
     return made
 
 

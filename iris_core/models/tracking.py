@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from iris_core.errors import RegistryError
@@ -56,7 +57,7 @@ def client(settings: Settings) -> MlflowClient:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the deprecation warnings that skops provokes by looking through every loaded module."""
+    """Silence warnings: skops looks through every loaded module, and provokes their deprecations."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -160,31 +161,47 @@ def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
         mlflow_client.set_terminated(run.info.run_id, "FINISHED" if won else "KILLED")
 
 
-@contextmanager
-def attempt(
-    workspace: Workspace, experiment: str, name: str, identity: Identity, tags: Mapping[str, str]
-) -> Iterator[str]:
-    """One attempt at a decision as an MLflow run; yields the run's id.
-
-    The run is tagged with the decision's identity: so a run that a killed attempt left is found and ended.
+@dataclass(frozen=True)
+class NewRun:
+    """A run to be opened in MLflow for an attempt at a decision.
 
     :param experiment: the name of the experiment.
     :param name: the name of the run.
     :param identity: the identity of the decision.
     :param tags: further tags of the run.
+    :param objects: the object versions that it uses, logged as its datasets; of a single one the run's tags
+        have the address.
+    :param context: how the run uses the objects, such as `training`.
+    """
+
+    experiment: str
+    name: str
+    identity: Identity
+    tags: Mapping[str, str]
+    objects: Sequence[ObjectVersion] = ()
+    context: str = ""
+
+
+@contextmanager
+def attempt(workspace: Workspace, new: NewRun) -> Iterator[str]:
+    """One attempt at a decision as an MLflow run; yields the run's id.
+
+    The run is tagged with the decision's identity: so a run that a killed attempt left is found and ended.
+
     :raises RegistryError: MLflow refused or did not answer.
     """
     import mlflow
 
-    with asking(f"Logging a run to experiment {experiment}", workspace.settings):
+    about = object_tags(new.objects[0]) if len(new.objects) == 1 else {}
+    mine = {IDENTITY_TAG: new.identity.path, COMMIT_TAG: "pending"}
+    with asking(f"Logging a run to experiment {new.experiment}", workspace.settings):
         mlflow_client = client(workspace.settings)
-        found = ensure_experiment(mlflow_client, experiment)
-        end_left_runs(mlflow_client, found, identity)
-        with mlflow.start_run(
-            experiment_id=found,
-            run_name=name,
-            tags={IDENTITY_TAG: identity.path, COMMIT_TAG: "pending", **provenance(workspace), **tags},
-        ) as run:
+        found = ensure_experiment(mlflow_client, new.experiment)
+        end_left_runs(mlflow_client, found, new.identity)
+        tags = {**mine, **provenance(workspace), **about, **new.tags}
+        with mlflow.start_run(experiment_id=found, run_name=new.name, tags=tags) as run:
+            if new.objects:
+                _log_datasets(new.objects, new.context)
             yield str(run.info.run_id)
 
 
@@ -221,32 +238,17 @@ def object_tags(version: ObjectVersion) -> dict[str, str]:
     }
 
 
-def log_dataset(version: ObjectVersion, name: str, context: str) -> None:
-    """Log an object version as the active run's dataset, which can be searched by `dataset.digest`.
-
-    :param version: the object version.
-    :param name: the dataset's name.
-    :param context: how the run uses it, such as `training`.
-    """
-    log_datasets([version], name, context)
-
-
-def log_datasets(versions: Sequence[ObjectVersion], name: str, context: str) -> None:
-    """Log several object versions as the active run's datasets, in one request; see `log_dataset`.
-
-    :param versions: the object versions.
-    :param name: the name of all these datasets.
-    :param context: how the run uses them.
-    """
+def _log_datasets(versions: Sequence[ObjectVersion], context: str) -> None:
+    """Log object versions as the active run's datasets, in one request; `dataset.digest` is searchable."""
     import mlflow
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         datasets: list[Any] = []
         for version in versions:
             source: Any = resolve_dataset_source(f"s3://{version.bucket}/{version.key}")
-            datasets.append(MetaDataset(source, name=name, digest=version.digest))  # type: ignore[abstract]
+            named = f"{context}_data"
+            datasets.append(MetaDataset(source, name=named, digest=version.digest))  # type: ignore[abstract]
         count = len(datasets)
         mlflow.log_inputs(datasets, contexts=[context] * count, tags_list=[None] * count)

@@ -238,7 +238,8 @@ def _log(
 
     name = workspace.settings.names.drift_experiment
     tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
-    with tracking.attempt(workspace, name, f"drift {_name(scored)}", identity, tags) as run_id:
+    new = tracking.NewRun(name, f"drift {_name(scored)}", identity, tags)
+    with tracking.attempt(workspace, new) as run_id:
         mlflow.log_metrics(dict(drift_metrics(verdict)))
         mlflow.set_tag("mlflow.note.content", verdict.sentence)
         for file, body in files.items():

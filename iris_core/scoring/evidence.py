@@ -148,19 +148,22 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     """
     import mlflow
 
-    first = batch[0].work
-    tags = {"iris.model_version": str(first.model.version)}
-    if len(batch) == 1:
-        name, tags = f"score {places.name(first)}", {**tracking.object_tags(first.object), **tags}
-    else:
-        name = f"score {len(batch)} objects from {places.name(first)}"
-        tags["iris.objects"] = str(len(batch))
+    first, others = batch[0].work, len(batch) - 1
+    new = tracking.NewRun(
+        experiment=workspace.settings.names.inference_experiment,
+        name=f"score {f'{len(batch)} objects from ' if others else ''}{places.name(first)}",
+        identity=first.identity,
+        tags={
+            "iris.model_version": str(first.model.version),
+            **({"iris.objects": str(len(batch))} if others else {}),
+        },
+        objects=[ready.work.object for ready in batch],
+        context="inference",
+    )
     counts = sum((ready.whole.counts for ready in batch), Counts())
-    experiment = workspace.settings.names.inference_experiment
-    with tracking.attempt(workspace, experiment, name, first.identity, tags) as run_id:
+    with tracking.attempt(workspace, new) as run_id:
         mlflow.log_params({"model": first.model.name, "model_version": first.model.version})
         mlflow.log_metrics(dict(_metrics(counts)))
-        tracking.log_datasets([ready.work.object for ready in batch], "inference_data", "inference")
         with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
             _write(workspace, batch, counts, Path(folder))
             mlflow.log_artifacts(folder)

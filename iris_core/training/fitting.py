@@ -1,14 +1,18 @@
-"""From a table to a fitted pipeline and what it scored: a function of the rows and the configuration."""
+"""Fits a pipeline to a table, scores it on the holdout, and logs both to MLflow."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as installed
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger.records.objects import TrainingSettings
+from iris_core.models import tracking
 from iris_core.models.holdout import Split, split
 from iris_core.settings.project import TableSchema
 
@@ -94,3 +98,68 @@ def recipe(config: TrainingConfig) -> Pipeline:
             random_state=config.seed,
         ),
     )
+
+
+def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -> str:
+    """Log a fitted pipeline to MLflow's active run: parameters, metrics, confusion matrix, model.
+
+    :param fitted: the pipeline and its scores.
+    :param config: the configuration that it was fitted with.
+    :param trusted: full names of types that may be loaded beside those that skops deems safe.
+    :returns: the model's URI.
+    """
+    import mlflow
+
+    mlflow.log_params({**config.model_dump(exclude={"table"}), "rows": len(fitted.parts.learned)})
+    mlflow.log_metrics(fitted.metrics)
+    classes = list(config.table.classes)
+    mlflow.log_dict(
+        {"classes": classes, "rows_are_actual": fitted.confusion.tolist()}, "confusion_matrix.json"
+    )
+    mlflow.log_figure(_confusion_figure(fitted.confusion, classes), "confusion_matrix.png")
+    return _log_model(fitted, trusted)
+
+
+def _log_model(fitted: Fitted, trusted: Sequence[str]) -> str:
+    import mlflow
+    import pandas as pd
+    from mlflow.models import infer_signature
+
+    example = fitted.parts.learned.features.head(5)
+    predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
+    with tracking.quiet():
+        info = mlflow.sklearn.log_model(
+            fitted.pipeline,
+            name="model",
+            signature=infer_signature(example, predicted),
+            input_example=example,
+            conda_env=_environment("scikit-learn", "numpy", "skops"),
+            serialization_format="skops",
+            skops_trusted_types=list(trusted) or None,
+        )
+    return str(info.model_uri)
+
+
+def _environment(*packages: str) -> dict[str, Any]:
+    """The model's environment, which MLflow stores beside the model; MLflow adds itself.
+
+    It is given whole: for a list of packages MLflow looks for the version of pip, which our image lacks.
+    """
+    pinned = [f"{name}=={installed(name)}" for name in packages]
+    return {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python_version()}", "pip", {"pip": pinned}],
+    }
+
+
+def _confusion_figure(confusion: np.ndarray[Any, Any], classes: list[str]) -> Any:
+    from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    # matplotlib takes text between two dollars for a formula.
+    names = [name.replace("$", r"\$") for name in classes]
+    display = ConfusionMatrixDisplay(confusion, display_labels=names)
+    display.plot(ax=figure.subplots(), colorbar=False)
+    return figure

@@ -24,12 +24,11 @@ from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import training_table
-from iris_core.models.profile import ProfileStore, profile_of
+from iris_core.models.profile import keep_profile
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
-from iris_core.training.fitting import Fitted, TrainingConfig, fit
-from iris_core.training.log import log_fitted
+from iris_core.training.fitting import Fitted, TrainingConfig, fit, log_fitted
 from iris_core.training.requests import owed_retraining
 
 MOST_EVIDENCE = 40_000
@@ -112,8 +111,8 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
 
 def _tried(workspace: Workspace, work: TrainingWork) -> Tried:
-    using = training_scope(workspace.settings).using
-    return Tried(work.identity, FailedRecord.Inputs.of(work.object, using))
+    using = TrainingConfig(table=workspace.settings.project.table).settings
+    return Tried(work.identity, FailedRecord.Inputs(object=work.object, config=using))
 
 
 def _continue(work: TrainingWork, standing: Record) -> TrainingWork:
@@ -145,15 +144,19 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
 
 def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -> Committed:
-    run_name = f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}"
-    tags = {**tracking.object_tags(work.object), "iris.config": config.variant}
-    experiment = workspace.settings.names.training_experiment
-    with tracking.attempt(workspace, experiment, run_name, work.identity, tags) as run_id:
+    new = tracking.NewRun(
+        experiment=workspace.settings.names.training_experiment,
+        name=f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}",
+        identity=work.identity,
+        tags={"iris.config": config.variant},
+        objects=[work.object],
+        context="training",
+    )
+    with tracking.attempt(workspace, new) as run_id:
         learnt = training_table(workspace.store, work.object, config.table)
         fitted = fit(learnt.frame, config)
-        model_uri = log_fitted(fitted, config, work.object, workspace.settings.trusted_model_types)
-    profile = profile_of(learnt, fitted.parts, fitted.pipeline, config.table)
-    stored = ProfileStore.of(workspace).keep(work.identity, profile)
+        model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
+    _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
