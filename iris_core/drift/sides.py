@@ -56,8 +56,8 @@ class _Reading:
     def frames(self, given: Input) -> Iterator[pl.DataFrame]:
         """Features as numbers, and the columns that hold classes as text."""
         names = self.table.feature_names
-        source = read(given, Wanted(names, (self.table.target, PREDICTION), self.table.classes))
-        source.require(names)
+        labels = (self.table.target, PREDICTION)
+        source = read(given, Wanted(names, labels, self.table.classes, required=names))
         for frame, statistics, text in source.each(self._measured):
             self.statistics = merge_tables(self.statistics, statistics)
             self.text = {**text, **self.text}

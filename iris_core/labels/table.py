@@ -139,8 +139,9 @@ def _read(given: Input, table: TableSchema) -> Iterator[Batch]:
 
     :raises DataRejected: the file is no table, or one of the two columns is missing.
     """
-    source = read(given, Wanted(labels=(table.target,), classes=table.classes, text=(table.key,)))
-    source.require([table.key, table.target])
+    key, target = (table.key,), (table.target,)
+    wanted = Wanted(labels=target, classes=table.classes, text=key, required=key + target)
+    source = read(given, wanted)
     return source.batches()
 
 

@@ -6,14 +6,13 @@ Counts add up over batches, parts of an object, and objects.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import DataRejected
 from iris_core.ledger.records.base import ClassQuality, UnknownCount
-from iris_core.models.metrics import metric_name
 from iris_core.tables import Finding, Labels, rejection
 from iris_core.tables.findings import LONGEST_QUOTE, ROWS_NAMED, Check, shown, with_hint, worst_first
 
@@ -54,14 +53,6 @@ class Quality(BaseModel):
     labelled: int
     accuracy: float
     classes: dict[str, ClassQuality]
-
-    def metrics(self) -> Iterator[tuple[str, float]]:
-        """Names and values of MLflow metrics."""
-        yield "accuracy", self.accuracy
-        for name, one in self.classes.items():
-            for what, value in (("precision", one.precision), ("recall", one.recall)):
-                if value is not None:
-                    yield metric_name(f"{what}_{name}"), value
 
 
 def quality(agreement: Mapping[str, Mapping[str, int]]) -> Quality | None:

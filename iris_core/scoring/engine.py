@@ -52,19 +52,19 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
     source = _opened(given, how, rows)
     out, counts = output(sink, source, how, rows is None or rows.start == rows.head), Counts()
 
-    def work(batch: Batch) -> tuple[Sorted, Decided | None, Any]:
+    def work(batch: Batch) -> tuple[Sorted, Counts, Any]:
         found = sorted_out(batch, how.table)
         decided = how.decider.decide(found.kept.features) if how.decider else None
-        return found, decided, out.rendered(found.kept, decided)
+        return found, _counted(how, found, decided), out.rendered(found.kept, decided)
 
-    for found, decided, rendered in source.each(work, how.workers):
+    for found, counted, rendered in source.each(work, how.workers):
         out.write(rendered)
         if found.rejected.height:
             if not counts.rejected:
                 rejects.write(HEADER)
             told = how.guard.frame(found.rejected) if how.guard else found.rejected
             rejects.write(told.write_csv(include_header=False).encode())
-        counts += _counted(how.classes, found, found.kept.labels.get(how.table.target), decided)
+        counts += counted
         if how.watch:
             how.watch(counts.rows + counts.rejected, found.kept.place)
     return Written(counts, out.close())
@@ -80,12 +80,12 @@ def _opened(given: Input, how: Scoring, rows: Range | None) -> Table:
         features=table.feature_names,
         labels=(table.target,),
         classes=table.classes,
+        required=table.feature_names,
         key=table.key,
         carried="frame" if how.options.format == "parquet" else "lines",
         sets_apart=True,
     )
     source = read(given, wanted, rows)
-    source.require(table.feature_names)
     clash = [name for name in how.added if name in source.columns]
     if clash:
         found = f"a column {clash[0]!r}, which scoring writes"
@@ -174,14 +174,15 @@ def _fault(
     )
 
 
-def _counted(names: tuple[str, ...], found: Sorted, labels: Labels | None, decided: Decided | None) -> Counts:
+def _counted(how: Scoring, found: Sorted, decided: Decided | None) -> Counts:
     """The counts of one batch."""
     counts = Counts(rows=len(found.kept), rejected=found.rejected.height, faults=found.faults)
     if decided is None:
         return counts
-    by_class = np.bincount(decided.codes, minlength=len(names)).tolist()
-    classes = {name: count for name, count in zip(names, by_class, strict=True) if count}
-    compared = {} if labels is None else _compared(names, labels, decided)
+    by_class = np.bincount(decided.codes, minlength=len(how.classes)).tolist()
+    classes = {name: count for name, count in zip(how.classes, by_class, strict=True) if count}
+    labels = found.kept.labels.get(how.table.target)
+    compared = {} if labels is None else _compared(how.classes, labels, decided)
     return counts.model_copy(update={"classes": classes, **compared})
 
 

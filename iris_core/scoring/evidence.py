@@ -22,10 +22,9 @@ from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.metrics import metric_name
-from iris_core.scoring import places
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.output import Format
-from iris_core.scoring.work import Scored, Whole, Work
+from iris_core.scoring.work import Scored, Whole, Work, keys_of
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Range
 
@@ -126,7 +125,7 @@ def keep_manifest(
         predictions=predictions,
         rejects=rejects,
     )
-    bucket, key = settings.predictions_bucket, places.manifest(workspace, work)
+    bucket, key = settings.predictions_bucket, keys_of(settings, work).manifest
     return Ready(whole, manifest, workspace.store.put(bucket, key, manifest.to_bytes(), "application/json"))
 
 
@@ -151,7 +150,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     first, others = batch[0].work, len(batch) - 1
     new = tracking.NewRun(
         experiment=workspace.settings.names.inference_experiment,
-        name=f"score {f'{len(batch)} objects from ' if others else ''}{places.name(first)}",
+        name=f"score {f'{len(batch)} objects from ' if others else ''}{first.name}",
         identity=first.identity,
         tags={
             "iris.model_version": str(first.model.version),
@@ -176,7 +175,11 @@ def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
     for name, count in counts.classes.items():
         yield metric_name(f"share_{name}"), count / counts.rows
     if found := counts.quality:
-        yield from found.metrics()
+        yield "accuracy", found.accuracy
+        for name, one in found.classes.items():
+            for what, value in (("precision", one.precision), ("recall", one.recall)):
+                if value is not None:
+                    yield metric_name(f"{what}_{name}"), value
 
 
 def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder: Path) -> None:

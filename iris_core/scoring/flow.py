@@ -16,11 +16,21 @@ from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import loaded
-from iris_core.scoring import places
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Scoring
-from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
+from iris_core.scoring.work import (
+    CONTENT_TYPES,
+    Piece,
+    Scored,
+    Shard,
+    Whole,
+    Work,
+    keys_of,
+    record_rejection,
+    reject_if_unusable,
+    withdraw,
+)
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
 
@@ -47,22 +57,22 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     :raises ObjectMissing: no piece can be scored, and the first one's object is gone.
     :raises TryFailed: no piece can be scored, the first one because of an unforeseen error.
     """
-    open_pieces, done = [], []
+    waiting, done = [], []
     trouble: list[DataRejected | ObjectMissing | TryFailed] = []
-    for piece in shard.pieces:
-        standing = workspace.ledger.get(piece.identity)
+    for work, piece in shard.works:
+        standing = workspace.ledger.get(work.identity)
         if standing is None:
-            open_pieces.append(piece)
+            waiting.append((work, piece))
         elif isinstance(standing, RejectedRecord | FailedRecord):
             trouble.append(standing.as_error())
         else:
-            done.append(Scored(work=shard.work(piece), piece=piece, part=None))
-    if open_pieces:
+            done.append(Scored(work=work, piece=piece, part=None))
+    if waiting:
         with loaded(workspace.settings, shard.model) as model:
             how = scoring_of(workspace, model.estimator, shard.model)
-            for piece in open_pieces:
+            for work, piece in waiting:
                 try:
-                    done.append(_score(workspace, shard.work(piece), piece, how, model.digest))
+                    done.append(_score(workspace, work, piece, how, model.digest))
                 except (DataRejected, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
                     trouble.append(error)
@@ -93,7 +103,7 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_d
         with one_try(workspace, work.tried(str(piece.index))):
             return _scored(workspace, work, piece, how, model_digest)
     except GivenUp:
-        places.withdraw(workspace, work, only_parts=True)
+        withdraw(workspace, work, only_parts=True)
         raise
 
 
@@ -102,7 +112,7 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
     try:
         written, part, rejects = _write(workspace, work, piece, how)
     except DataRejected as error:
-        places.record_rejection(workspace, work, error)
+        record_rejection(workspace, work, error)
         raise
     scored = Scored(
         work=work,
@@ -115,7 +125,7 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:
-        places.reject_if_unusable(workspace, Whole(work, (scored,)))
+        reject_if_unusable(workspace, Whole(work, (scored,)))
     return scored
 
 
@@ -123,12 +133,13 @@ def _write(
     workspace: Workspace, work: Work, piece: Piece, how: Scoring
 ) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
     settings, store = workspace.settings, workspace.store
-    bucket, key = settings.predictions_bucket, places.part(workspace, piece)
+    bucket, folder = settings.predictions_bucket, keys_of(settings, work).parts
+    key = f"{folder}/{piece.index:04d}-of-{piece.count:04d}.{settings.predictions_format}"
     rejects_key = f"{key}.rejects.csv"
     given = StoredInput(store, work.object, settings.max_unpack_ratio)
     with ExitStack() as stack:
         rejects = _Lazy(stack, store.writing(bucket, rejects_key, "text/csv"))
-        part = stack.enter_context(store.writing(bucket, key, places.CONTENT_TYPES[how.options.format]))
+        part = stack.enter_context(store.writing(bucket, key, CONTENT_TYPES[how.options.format]))
         written = score_table(given, how, part, rejects, piece.range)
     return (
         written,

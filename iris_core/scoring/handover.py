@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.workspace import Workspace
-from iris_core.scoring import places
 from iris_core.scoring.flow import score_shard
 from iris_core.scoring.publication import publish_all
 from iris_core.scoring.shards import plan_shards
 from iris_core.scoring.work import Scored, Shard
+from iris_core.settings.places import WORK
 
 MOST_BYTES = 48_000
 """Most bytes of JSON that one task hands over in XComs."""
@@ -70,12 +70,16 @@ def received(workspace: Workspace, handed: Handed) -> Any:
     """
     if not handed.stored:
         return handed.content
-    key = places.handed(workspace, handed.stored)
+    key = _key(workspace, handed.stored)
     return json.loads(workspace.store.get(workspace.settings.predictions_bucket, key))
 
 
 def _stored(workspace: Workspace, body: bytes) -> Handed:
     digest = hashlib.sha256(body).hexdigest()[:32]
     bucket = workspace.settings.predictions_bucket
-    workspace.store.put(bucket, places.handed(workspace, digest), body, "application/json")
+    workspace.store.put(bucket, _key(workspace, digest), body, "application/json")
     return Handed(stored=digest)
+
+
+def _key(workspace: Workspace, digest: str) -> str:
+    return f"{WORK}{workspace.settings.platform_env}/handed/{digest}.json"

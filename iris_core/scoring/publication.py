@@ -30,10 +30,17 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.scoring import places
 from iris_core.scoring.evidence import Ready, keep_manifest, log_run
-from iris_core.scoring.places import gather_rejects, reject_if_unusable, withdraw
-from iris_core.scoring.work import Scored, Whole, Work
+from iris_core.scoring.work import (
+    CONTENT_TYPES,
+    Scored,
+    Whole,
+    Work,
+    gather_rejects,
+    keys_of,
+    reject_if_unusable,
+    withdraw,
+)
 
 log = logging.getLogger(__name__)
 
@@ -162,8 +169,8 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
     reject_if_unusable(workspace, whole)
     work, settings = whole.work, workspace.settings
-    bucket, content_type = settings.predictions_bucket, places.CONTENT_TYPES[settings.predictions_format]
-    predictions = workspace.store.compose(parts, bucket, places.predictions(workspace, work), content_type)
+    bucket, content_type = settings.predictions_bucket, CONTENT_TYPES[settings.predictions_format]
+    predictions = workspace.store.compose(parts, bucket, keys_of(settings, work).predictions, content_type)
     return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, work, whole.parts))
 
 

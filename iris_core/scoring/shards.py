@@ -18,8 +18,7 @@ from iris_core.ledger.reconcile import Scope, reconcile
 from iris_core.ledger.tries import is_unforeseen
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.scoring.places import withdraw
-from iris_core.scoring.work import Piece, Shard, Work
+from iris_core.scoring.work import Piece, Shard, Work, withdraw
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, Range, StoredInput
 from iris_core.tables.blocks import blocks

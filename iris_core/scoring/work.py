@@ -1,19 +1,33 @@
-"""Data that travels between scoring's tasks: scorings that are owed, shards of them, and their results."""
+"""A scoring on its way through the tasks: the work that is owed, its pieces and parts, and what is written.
+
+Of an object that cannot be scored only its rejection and its rejected rows are kept.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC
 from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger import IdentityField, ModelRef
-from iris_core.ledger.records.objects import FailedRecord
+from iris_core.errors import DataRejected, ObjectMissing
+from iris_core.ledger import Committed, IdentityField, ModelRef
+from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.tries import Tried
+from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.counts import Counts
+from iris_core.scoring.engine import HEADER
+from iris_core.settings.places import MANIFESTS, REJECTS, WORK
+from iris_core.settings.variables import Settings
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
+
+CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
 class Work(BaseModel):
@@ -24,6 +38,12 @@ class Work(BaseModel):
     object: ObjectVersion
     identity: IdentityField
     model: ModelRef
+
+    @property
+    def name(self) -> str:
+        """The time at which the input landed, the input's digest, the model."""
+        moment = self.object.landed_at.astimezone(UTC)
+        return f"{moment:%Y%m%dT%H%M%SZ}-{self.object.digest[:8]}-{self.identity.variant}"
 
     @property
     def inputs(self) -> ScoredRecord.Inputs:
@@ -58,9 +78,13 @@ class Shard(BaseModel):
     model: ModelRef
     pieces: tuple[Piece, ...]
 
-    def work(self, piece: Piece) -> Work:
-        """The scoring that a piece is a part of."""
-        return Work(object=piece.object, identity=piece.identity, model=self.model)
+    @property
+    def works(self) -> list[tuple[Work, Piece]]:
+        """Each piece, with the scoring that it is a part of."""
+        return [
+            (Work(object=piece.object, identity=piece.identity, model=self.model), piece)
+            for piece in self.pieces
+        ]
 
 
 class Scored(BaseModel):
@@ -89,3 +113,104 @@ class Whole:
     def counts(self) -> Counts:
         """The counts of all parts."""
         return sum((part.counts for part in self.parts), Counts())
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of what a scoring writes; every attempt writes the same ones.
+
+    :param parts: prefix of its unfinished parts.
+    :param predictions: the published predictions; the key begins with the time at which the input landed.
+    :param rejects: the rejected rows.
+    :param manifest: the manifest.
+    """
+
+    parts: str
+    predictions: str
+    rejects: str
+    manifest: str
+
+
+def keys_of(settings: Settings, work: Work) -> Keys:
+    """The keys under which this deployment writes a scoring."""
+    env = settings.platform_env
+    return Keys(
+        parts=f"{WORK}{env}/{work.identity}",
+        predictions=f"{settings.predictions_prefix}/{work.name}.{settings.predictions_format}",
+        rejects=f"{REJECTS}{env}/{work.name}.csv",
+        manifest=f"{MANIFESTS}{env}/{work.identity}.json",
+    )
+
+
+def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
+    """Reject an object that has no rows, or too many rejected rows, and record the rejection.
+
+    :raises DataRejected: the object is rejected.
+    """
+    try:
+        whole.counts.require_usable(whole.work.object.uri, workspace.settings.max_reject_share)
+    except DataRejected as error:
+        record_rejection(workspace, whole.work, error, whole.parts)
+        raise
+
+
+def record_rejection(
+    workspace: Workspace, work: Work, error: DataRejected, parts: Sequence[Scored] = ()
+) -> Committed:
+    """Record that an object cannot be scored; keep its rejected rows and delete its parts.
+
+    :param work: the scoring that is rejected.
+    :param error: the reason, and the evidence for the record.
+    :param parts: the scored parts whose rejected rows are kept.
+    """
+    kept = gather_rejects(workspace, work, parts)
+    record = RejectedRecord(
+        identity=work.identity,
+        by=workspace.actor,
+        reason=str(error),
+        inputs=RejectedRecord.Inputs(object=work.object, model=work.model),
+        outputs=RejectedRecord.Outputs(rejects=kept) if kept else RejectedRecord.Outputs(),
+        evidence=Payload(**error.evidence),
+    )
+    committed = workspace.ledger.commit(record)
+    withdraw(workspace, work, only_parts=True)
+    return committed
+
+
+def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None:
+    """Delete what a decided scoring has written.
+
+    :param work: the scoring.
+    :param only_parts: delete the parts alone, not predictions, rejected rows and manifest.
+    """
+    bucket, store = workspace.settings.predictions_bucket, workspace.store
+    keys = keys_of(workspace.settings, work)
+    for key in list(store.keys(bucket, keys.parts)):
+        store.erase(bucket, key)
+    if only_parts:
+        return
+    for key in (keys.predictions, keys.rejects, keys.manifest):
+        with suppress(ObjectMissing):
+            store.head(bucket, key)
+            store.delete(bucket, key)
+
+
+def gather_rejects(workspace: Workspace, work: Work, parts: Sequence[Scored]) -> ObjectVersion | None:
+    """Write the rejected rows of all parts into one object; None where there are none.
+
+    :param work: the scoring that the parts belong to.
+    :param parts: in row order.
+    """
+    found = [part.rejects for part in parts if part.rejects]
+    if not found:
+        return None
+    bucket, key = workspace.settings.predictions_bucket, keys_of(workspace.settings, work).rejects
+    return workspace.store.put_stream(bucket, key, _below_one_header(workspace, found), "text/csv")
+
+
+def _below_one_header(workspace: Workspace, found: Sequence[ObjectVersion]) -> Iterator[bytes]:
+    yield HEADER
+    for version in found:
+        step = 8 << 20
+        for start in range(len(HEADER), version.size, step):
+            yield workspace.store.read(version, start, min(start + step, version.size))

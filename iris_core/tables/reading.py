@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -76,14 +76,6 @@ class Table:
         """The names in that line, including each nameless one."""
         return self.layout.fields
 
-    def require(self, names: Sequence[str]) -> None:
-        """Refuse a table without one of these columns.
-
-        :raises DataRejected: the message names the missing columns, and the ones that were probably meant.
-        """
-        if absent := missing_columns(self.columns, names):
-            raise rejection(self.where, absent)
-
     def batches(self) -> Iterator[Batch]:
         """The rows, in their order; a table without rows yields one batch without rows.
 
@@ -112,8 +104,16 @@ def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: i
     :param wanted: the columns to read.
     :param part: read only these rows of a plain CSV; None reads all rows.
     :param block_bytes: approximate bytes of a CSV in a batch.
-    :raises DataRejected: the format or the header cannot be read.
+    :raises DataRejected: the format or the header cannot be read, or a required column is missing: the
+        message names the missing columns, and the ones that were probably meant.
     """
+    table = _opened(given, wanted, part, block_bytes)
+    if absent := missing_columns(table.columns, wanted.required):
+        raise rejection(given.where, absent)
+    return table
+
+
+def _opened(given: Input, wanted: Wanted, part: Range | None, block_bytes: int) -> Table:
     first = given.read(0, min(len(PARQUET), given.size))
     if first == PARQUET:
         parquet = Parquet(given, wanted)

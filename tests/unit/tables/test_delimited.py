@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_columns_that_are_not_there_are_not_read() -> None:
     [batch] = source.batches()
     assert (batch.features.columns, batch.labels, batch.text.columns) == (["b"], {}, ["x"])
     with pytest.raises(DataRejected, match="column 'a': found no such column among 'b', 'x'"):
-        source.require(["a", "b"])
+        read(MemoryInput(b"b,x\n1,2\n", "t"), replace(WANTED, required=("a", "b")))
 
 
 def test_a_frame_of_all_columns() -> None:
