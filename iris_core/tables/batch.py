@@ -22,9 +22,10 @@ class Wanted:
     """The columns that are read, as far as a table has them.
 
     `features` are read as numbers, `labels` as `classes`, `text` as it is; with `has_rest` every other column
-    is read as text, too. A table without one of the `required` columns is refused. `key` is the column of ids; ids from Parquet are written the same whatever their
-    type. `carried` says how each row is kept whole: as a line of CSV, or in a frame of all columns. With
-    `sets_apart`, rows with more or fewer fields than the header are set apart instead of refused.
+    is read as text, too. A table without one of the `required` columns is refused. `key` is the column of
+    ids; ids from Parquet are written the same whatever their type. `carried` says how each row is kept whole:
+    as a line of CSV, or in a frame of all columns. With `sets_apart`, rows with more or fewer fields than the
+    header are set apart instead of refused.
     """
 
     features: tuple[str, ...] = ()
