@@ -108,7 +108,7 @@ def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: i
         message names the missing columns, and the ones that were probably meant.
     """
     table = _opened(given, wanted, part, block_bytes)
-    if absent := missing_columns(table.columns, wanted.required):
+    if wanted.required and (absent := missing_columns(table.columns, wanted.required)):
         raise rejection(given.where, absent)
     return table
 
