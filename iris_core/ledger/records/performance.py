@@ -22,14 +22,14 @@ class Certainty(BaseModel):
     std: float
 
 
-class ModelPerformance(BaseModel):
+class ModelPerformance(Payload):
     """Performance of one model version on `joined` labels; `accuracy` is the share of right predictions.
 
     `agreement` counts by label, then by prediction (a confusion matrix). `repeated` predictions did not
     count, because another one of the same key did. `certainty` is given where predictions have probabilities.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     model: ModelRef
     joined: int
