@@ -6,7 +6,6 @@ this program and MinIO itself know the root credentials, `MINIO_ROOT_USER` and `
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +19,12 @@ from minio.minioadmin import MinioAdmin
 
 from deploy.buckets import ensure_buckets
 from deploy.policies import Policy, artifact_policy, pipeline_policy, upload_policy
-from iris_core.errors import ConfigError, IrisError, StoreError
+from deploy.provisioning import named, run
+from iris_core.errors import ConfigError, StoreError
 from iris_core.settings.places import ARTIFACT_BUCKET
 from iris_core.settings.variables import Settings, load_settings
-from iris_core.store.objects import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, RETRIES, ObjectStore, StoreAccess
+from iris_core.store.clients import StoreAccess, connections
+from iris_core.store.objects import ObjectStore
 
 ROOT = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 PIPELINES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -59,9 +60,9 @@ def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
     }
     prefix = f"{settings.team}-{settings.platform_env}"
     users = [
-        User(*_pair(environ, names), f"{prefix}-{part}", policy) for part, (names, policy) in policies.items()
+        User(*named(environ, names), f"{prefix}-{part}", policy) for part, (names, policy) in policies.items()
     ]
-    if len({_pair(environ, ROOT)[0], *(user.access_key for user in users)}) != len(users) + 1:
+    if len({environ[ROOT[0]], *(user.access_key for user in users)}) != len(users) + 1:
         ids = ", ".join(names[0] for names in (ROOT, PIPELINES, MLFLOW, UPLOADS))
         raise ConfigError(
             f"{ids}: two of them are the same. Each is a user of its own: `make env` makes them."
@@ -83,10 +84,7 @@ def ensure_users(root: StoreAccess, users: Iterable[User]) -> None:
         credentials=StaticProvider(root.access_key_id, root.secret_access_key),
         region=root.region,
         secure=url.scheme == "https",
-        http_client=urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-            retries=urllib3.Retry(total=RETRIES, backoff_factor=0.2),
-        ),
+        http_client=connections(),
     )
     with _told(root.endpoint_url):
         for user in users:
@@ -101,7 +99,7 @@ def provision(environ: Mapping[str, str]) -> str:
     :raises IrisError: a variable is missing, or the store does not answer or refuses.
     """
     settings = load_settings(environ)
-    root = StoreAccess(settings.s3_endpoint_url, *_pair(environ, ROOT))
+    root = StoreAccess(settings.s3_endpoint_url, *named(environ, ROOT))
     users = users_of(settings, environ)
     told = f"{root.endpoint_url}: buckets {', '.join(ensure_buckets(ObjectStore(root), settings))}"
     try:
@@ -109,13 +107,6 @@ def provision(environ: Mapping[str, str]) -> str:
     except NoAdminApi as error:
         return f"{told}; no users: {error}"
     return f"{told}; users {', '.join(f'{user.access_key} ({user.policy_name})' for user in users)}"
-
-
-def _pair(environ: Mapping[str, str], names: tuple[str, str]) -> tuple[str, str]:
-    missing = [name for name in names if not environ.get(name)]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} not set: `make env` writes random ones into .env.")
-    return environ[names[0]], environ[names[1]]
 
 
 @contextmanager
@@ -136,13 +127,7 @@ def _told(endpoint: str) -> Iterator[None]:
 
 def main() -> int:
     """Provision the environment's store; return the exit code."""
-    try:
-        told = provision(os.environ)
-    except IrisError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{told}\n")
-    return 0
+    return run(provision)
 
 
 if __name__ == "__main__":

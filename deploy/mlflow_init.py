@@ -7,7 +7,6 @@ model and the experiments. Only this program and MLflow itself know the administ
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any
 
 import requests
 
-from iris_core.errors import ConfigError, IrisError, RegistryError
+from deploy.provisioning import named, run
+from iris_core.errors import RegistryError
 from iris_core.settings.variables import Settings, load_settings
 
 ADMIN = "admin"
@@ -142,13 +142,11 @@ def provision(environ: Mapping[str, str]) -> str:
 
     :raises IrisError: a variable is missing, or MLflow does not answer or refuses.
     """
-    missing = [name for name in (ADMIN_PASSWORD, *(role.secret for role in ROLES)) if not environ.get(name)]
-    if missing:
-        raise ConfigError(f"{', '.join(missing)} not set: `make env` writes random ones into .env.")
+    administrator, *passwords = named(environ, [ADMIN_PASSWORD, *(role.secret for role in ROLES)])
     settings = load_settings(environ)
-    accounts = Accounts(settings.tracking_uri, environ[ADMIN_PASSWORD])
-    for role in ROLES:
-        accounts.ensure_account(role.account, environ[role.secret])
+    accounts = Accounts(settings.tracking_uri, administrator)
+    for role, password in zip(ROLES, passwords, strict=True):
+        accounts.ensure_account(role.account, password)
         accounts.ensure_assigned(role.account, accounts.ensure_role(role))
     accounts.ensure_names(settings)
     told = ", ".join(f"{role.account} ({role.name})" for role in ROLES)
@@ -157,13 +155,7 @@ def provision(environ: Mapping[str, str]) -> str:
 
 def main() -> int:
     """Provision the environment's MLflow; return the exit code."""
-    try:
-        told = provision(os.environ)
-    except IrisError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{told}\n")
-    return 0
+    return run(provision)
 
 
 if __name__ == "__main__":

@@ -6,79 +6,43 @@ a fork, but must not be used before it: open an `ObjectStore` in the process tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import obstore
 import urllib3
 from minio import Minio
-from minio.commonconfig import ENABLED, ComposeSource
+from minio.commonconfig import ENABLED
 from minio.error import MinioException, S3Error
 from minio.versioningconfig import VersioningConfig
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
 
-from iris_core.errors import KeyUnreadable, ObjectMissing, StoreError
+from iris_core.store.answers import (
+    check_readable,
+    described,
+    is_plain,
+    listed_version,
+    store_errors,
+    version_id_of,
+    writing_errors,
+)
+from iris_core.store.clients import StoreAccess, bucket_client, minio_client
+from iris_core.store.pieces import LEAST_PART_BYTES, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-    from obstore.store import ClientConfig, RetryConfig
-
-CONNECT_TIMEOUT_S = 4
-READ_TIMEOUT_S = 8
-RETRIES = 2
-"""Together they limit one call to 30 s when the store hangs; a task's own retries outlast an outage."""
 
 WRITE_BUFFER_BYTES = 8 << 20
 WRITES_UNDER_WAY = 4
 """Together they limit the memory of a writer to 40 MB."""
-LEAST_PART_BYTES = 5 << 20
-"""Least size of every part of a multipart object but the last, in S3."""
-COPY_BYTES = 128 << 20
-"""The store copies so much in one call, well within the timeout."""
-
-_ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
 CLOCK_SLACK_S = 60
 """The store's clock may be behind ours by so many seconds."""
-
-_REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
-_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "PreconditionFailed"})
-_FORBIDDEN = re.compile(r"status code: 40[13]\b")
-"""Matches errors about a refused listing or a refused writer, for which obstore has no type."""
-
-_CLIENT: ClientConfig = {
-    "allow_http": True,
-    "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
-    "timeout": f"{READ_TIMEOUT_S}s",
-}
-_RETRY: RetryConfig = {
-    "max_retries": RETRIES,
-    "retry_timeout": timedelta(seconds=READ_TIMEOUT_S),
-    "backoff": {
-        "init_backoff": timedelta(milliseconds=200),
-        "max_backoff": timedelta(seconds=2),
-        "base": 2,
-    },
-}
-
-
-@dataclass(frozen=True)
-class StoreAccess:
-    """Address and credentials of the store; `repr` does not show the secret."""
-
-    endpoint_url: str
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    region: str = "us-east-1"
 
 
 class ObjectStore:
@@ -90,34 +54,13 @@ class ObjectStore:
 
     def _bucket(self, name: str) -> S3Store:
         if name not in self._buckets:
-            self._buckets[name] = S3Store(
-                name,
-                endpoint=self.access.endpoint_url,
-                access_key_id=self.access.access_key_id,
-                secret_access_key=self.access.secret_access_key,
-                region=self.access.region,
-                virtual_hosted_style_request=False,
-                client_options=_CLIENT,
-                retry_config=_RETRY,
-            )
+            self._buckets[name] = bucket_client(self.access, name)
         return self._buckets[name]
 
     @cached_property
     def admin(self) -> Minio:
         """minio-py's client, for buckets, versioning, notifications and policies."""
-        url = urlsplit(self.access.endpoint_url)
-        return Minio(
-            url.netloc,
-            self.access.access_key_id,
-            self.access.secret_access_key,
-            secure=url.scheme == "https",
-            region=self.access.region,
-            http_client=urllib3.PoolManager(
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-                retries=urllib3.Retry(total=RETRIES, backoff_factor=0.2),
-                maxsize=8,
-            ),
-        )
+        return minio_client(self.access)
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
         """A version of an object.
@@ -128,14 +71,14 @@ class ObjectStore:
         :raises ObjectMissing: there is no such object or version.
         :raises KeyUnreadable: no client can request this key.
         """
-        with _told(bucket, key):
-            if not _is_plain(key):
-                _check_readable(bucket, key)
-                return _listed(bucket, self.admin.stat_object(bucket, key, version_id=version_id))
+        with store_errors(bucket, key):
+            if not is_plain(key):
+                check_readable(bucket, key)
+                return listed_version(bucket, self.admin.stat_object(bucket, key, version_id=version_id))
             if version_id is None:
-                return _described(bucket, obstore.head(self._bucket(bucket), key))
+                return described(bucket, obstore.head(self._bucket(bucket), key))
             options: GetOptions = {"head": True, "version": version_id}
-            return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
+            return described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def read(self, version: ObjectVersion, start: int | None = None, end: int | None = None) -> bytes:
         """The bytes of exactly this version, or the half-open range [start, end) of them.
@@ -148,8 +91,8 @@ class ObjectStore:
         """
         if start is not None and start == end:
             return b""
-        read = self._read_plain if _is_plain(version.key) else self._read_odd
-        with _told(version.bucket, version.key):
+        read = self._read_plain if is_plain(version.key) else self._read_odd
+        with store_errors(version.bucket, version.key):
             try:
                 return read(version, version.version_id, start, end)
             except (FileNotFoundError, PreconditionError, S3Error):
@@ -182,7 +125,7 @@ class ObjectStore:
         self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
     ) -> bytes:
         """Read through minio-py, for keys that obstore refuses to send."""
-        _check_readable(version.bucket, version.key)
+        check_readable(version.bucket, version.key)
         response = self.admin.get_object(
             version.bucket,
             version.key,
@@ -205,12 +148,12 @@ class ObjectStore:
         :param data: the content.
         :param content_type: its MIME type.
         """
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             put = obstore.put(self._bucket(bucket), key, data, attributes={"Content-Type": content_type})
             options: GetOptions = {"head": True, "if_match": put["e_tag"]}
-            if version := _version_id(put["version"]):
+            if version := version_id_of(put["version"]):
                 options["version"] = version
-            return _described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
+            return described(bucket, obstore.get(self._bucket(bucket), key, options=options).meta)
 
     def put_stream(self, bucket: str, key: str, pieces: Iterator[bytes], content_type: str) -> ObjectVersion:
         """Write an object piece by piece; it appears as a whole, or not at all. Returns its new version.
@@ -236,7 +179,7 @@ class ObjectStore:
         :param content_type: the content's MIME type.
         """
         attributes = {"Content-Type": content_type}
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             writer = obstore.open_writer(
                 self._bucket(bucket),
                 key,
@@ -246,7 +189,7 @@ class ObjectStore:
             )
         with self._given_up(bucket, key):
             yield ObjectWriter(writer, bucket, key)
-            with _told(bucket, key), _writing():
+            with store_errors(bucket, key), writing_errors():
                 writer.close()
 
     def compose(
@@ -261,11 +204,11 @@ class ObjectStore:
         :param key: its key.
         :param content_type: its MIME type.
         """
-        pieces = [piece for part in parts for piece in _pieces(part)]
+        pieces = [piece for part in parts for piece in pieces_of(part)]
         if len(pieces) == 1 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
             read = (self.read(p.version, p.start, p.start + p.length) for p in pieces if p.length)
             return self.put_stream(bucket, key, read, content_type)
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             self.admin.compose_object(
                 bucket,
                 key,
@@ -289,7 +232,7 @@ class ObjectStore:
         :param data: the content.
         :param content_type: its MIME type.
         """
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             try:
                 obstore.put(
                     self._bucket(bucket),
@@ -307,7 +250,7 @@ class ObjectStore:
 
         :raises ObjectMissing: there is no such object.
         """
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             return bytes(obstore.get(self._bucket(bucket), key).bytes())
 
     def copy(self, version: ObjectVersion, bucket: str, key: str) -> ObjectVersion:
@@ -321,7 +264,7 @@ class ObjectStore:
 
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object; in a versioned bucket this only puts a delete marker on it."""
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             obstore.delete(self._bucket(bucket), key)
 
     def erase(self, bucket: str, key: str) -> None:
@@ -329,7 +272,7 @@ class ObjectStore:
 
         If the policy does not allow this, the object gets a delete marker.
         """
-        with _told(bucket, key):
+        with store_errors(bucket, key):
             listed = self.admin.list_objects(bucket, key, recursive=True, include_version=True)
             versions = [item.version_id for item in listed if item.object_name == key]
             try:
@@ -364,13 +307,13 @@ class ObjectStore:
         :param prefix: the folder.
         :param after: only keys after this one.
         """
-        with _told(bucket, prefix):
+        with store_errors(bucket, prefix):
             for page in obstore.list(self._bucket(bucket), prefix, offset=after):
                 yield from (meta["path"] for meta in page)
 
     def folders(self, bucket: str, prefix: str) -> list[str]:
         """Names of the folders directly below a folder, in lexical order."""
-        with _told(bucket, prefix):
+        with store_errors(bucket, prefix):
             listed = obstore.list_with_delimiter(self._bucket(bucket), prefix)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
 
@@ -380,16 +323,16 @@ class ObjectStore:
         Keys are in lexical order, each key's versions newest first. Delete markers and folder markers are
         left out.
         """
-        with _told(bucket, prefix):
+        with store_errors(bucket, prefix):
             listing = self.admin.list_objects(bucket, prefix, recursive=True, include_version=True)
             for item in listing:
                 if item.is_delete_marker or not item.object_name or item.object_name.endswith("/"):
                     continue
-                yield ListedVersion(_listed(bucket, item), str(item.is_latest).lower() != "false")
+                yield ListedVersion(listed_version(bucket, item), str(item.is_latest).lower() != "false")
 
     def ensure_bucket(self, name: str, versioned: bool = True) -> None:
         """Create a bucket unless it exists; by default versioned, so that overwriting loses no upload."""
-        with _told(name, ""):
+        with store_errors(name, ""):
             if not self.admin.bucket_exists(name):
                 self.admin.make_bucket(name)
             if versioned:
@@ -409,32 +352,8 @@ class ObjectWriter:
 
         :raises StoreError: the store refused a part, or did not answer.
         """
-        with _told(self._bucket, self._key), _writing():
+        with store_errors(self._bucket, self._key), writing_errors():
             self._writer.write(data)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    version: ObjectVersion
-    start: int
-    length: int
-
-    def source(self) -> ComposeSource:
-        return ComposeSource(
-            self.version.bucket,
-            self.version.key,
-            version_id=self.version.version_id,
-            offset=self.start,
-            length=self.length,
-            match_etag=self.version.etag,
-        )
-
-
-def _pieces(version: ObjectVersion) -> list[_Piece]:
-    """Cut a version into pieces of about `COPY_BYTES`, none of them small."""
-    count = max(1, version.size // COPY_BYTES)
-    cuts = [version.size * place // count for place in range(count + 1)]
-    return [_Piece(version, start, end - start) for start, end in pairwise(cuts)]
 
 
 def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
@@ -446,98 +365,4 @@ def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
     return store.head(address.bucket, address.key, address.version_id)
 
 
-def _is_plain(key: str) -> bool:
-    """Whether obstore sends this key unchanged: without control characters, empty segments, `.` and `..`."""
-    return _ODD_KEY.search(key) is None
-
-
-def _check_readable(bucket: str, key: str) -> None:
-    """Refuse a key that HTTP clients would change before they send it.
-
-    :raises KeyUnreadable: the key has a segment `.` or `..`.
-    """
-    if dots := [segment for segment in key.split("/") if segment in (".", "..")]:
-        raise KeyUnreadable(
-            f"s3://{bucket}/{key}: the key has a segment {dots[0]!r}, which clients resolve like a "
-            "folder's, so the object cannot be read. Copy it to a key without one, and delete this one."
-        )
-
-
-def _version_id(raw: str | None) -> str | None:
-    return None if raw in (None, "", "null") else raw
-
-
-def _described(bucket: str, meta: Any) -> ObjectVersion:
-    return ObjectVersion(
-        bucket=bucket,
-        key=meta["path"],
-        version_id=_version_id(meta["version"]),
-        etag=(meta["e_tag"] or "").strip('"'),
-        size=meta["size"],
-        landed_at=meta["last_modified"].replace(microsecond=0),
-    )
-
-
-def _listed(bucket: str, item: Any) -> ObjectVersion:
-    return ObjectVersion(
-        bucket=bucket,
-        key=item.object_name,
-        version_id=_version_id(item.version_id),
-        etag=(item.etag or "").strip('"'),
-        size=item.size or 0,
-        landed_at=item.last_modified.replace(microsecond=0),
-    )
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Turn the plain OSErrors of obstore's writer into errors of obstore's own type."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise BaseError(str(error)) from error
-
-
-@contextmanager
-def _told(bucket: str, key: str) -> Iterator[None]:
-    """Turn the clients' errors into ours, which name the object and the store's answer."""
-    where = f"s3://{bucket}/{key}"
-    try:
-        yield
-    except (FileNotFoundError, PreconditionError) as error:
-        raise ObjectMissing(f"{where} is not there, or no longer in this version.") from error
-    except S3Error as error:
-        if error.code in _REFUSALS:
-            raise StoreError(_refused(where)) from error
-        kind = ObjectMissing if error.code in _GONE else StoreError
-        raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
-    except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
-        if isinstance(error, PermissionDeniedError) or _FORBIDDEN.search(str(error)):
-            raise StoreError(_refused(where)) from error
-        raise StoreError(f"{where}: no answer from the store ({_first_line(error)}).") from error
-
-
-def _refused(where: str) -> str:
-    return (
-        f"{where}: the store refused the credentials. Check the connection minio_default, "
-        "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200]
-
-
-__all__ = [
-    "CONNECT_TIMEOUT_S",
-    "READ_TIMEOUT_S",
-    "RETRIES",
-    "ListedVersion",
-    "ObjectStore",
-    "ObjectVersion",
-    "ObjectWriter",
-    "StoreAccess",
-    "parse_uri",
-]
+__all__ = ["ListedVersion", "ObjectStore", "ObjectVersion", "ObjectWriter", "StoreAccess", "parse_uri"]

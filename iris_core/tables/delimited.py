@@ -141,7 +141,7 @@ class Delimited:
         has_lines = self._wanted.carried == "lines"
         lines = Lines(data, places(text, NEWLINE) if has_lines else np.empty(0, np.int32))
         features = frame.select(self._columns(self._features))
-        return self._batch(block, np.arange(block.rows), features, frame, lines, is_plain=True)
+        return self._batch(block, np.arange(block.rows), features, frame, lines)
 
     def _is_plain(self, frame: pl.DataFrame) -> bool:
         """Whether every feature is a finite number, no row is blank, and nameless columns are empty."""
@@ -169,22 +169,19 @@ class Delimited:
         self._check_nameless(frame, rows + block.first_row)
         features = numbers(frame.select(self._columns(self._features)))
         is_plain = all(not column.null_count() and column.is_finite().all() for column in features)
-        return self._batch(block, rows, features, frame, lines, is_plain, apart)
+        batch = self._batch(block, rows, features, frame, lines)
+        return replace(batch, is_plain=is_plain, uneven=apart if uneven.size else None)
 
     def _batch(
-        self,
-        block: Block,
-        rows: Numbers,
-        features: pl.DataFrame,
-        frame: pl.DataFrame,
-        lines: Lines,
-        is_plain: bool,
-        uneven: Uneven | None = None,
+        self, block: Block, rows: Numbers, features: pl.DataFrame, frame: pl.DataFrame, lines: Lines
     ) -> Batch:
-        """The batch of a block.
+        """The batch of a block whose features are all finite numbers.
 
+        :param block: the block.
         :param rows: the block's rows that are kept, counted from 0.
+        :param features: the features as numbers.
         :param frame: the parsed columns: labels and text as text.
+        :param lines: the rows as they are in the file.
         """
         names, carried = (*self._features, *self._labels), self._wanted.carried
         return Batch(
@@ -193,8 +190,7 @@ class Delimited:
             labels={name: self._classes.read(frame[f"c{self._places[name]}"]) for name in self._labels},
             text=frame.select(self._columns(self._text)),
             cells=lambda: self._as_text(lines.data, block.first_row).select(self._columns(names)),
-            is_plain=is_plain,
-            uneven=uneven if uneven and uneven.numbers.size else None,
+            is_plain=True,
             lines=lines if carried == "lines" else None,
             frame=self._whole(lines.data, features) if carried == "frame" else None,
             place=block.place,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -22,7 +22,17 @@ import pyarrow.parquet as pq
 from polars.exceptions import PanicException, PolarsError
 
 from iris_core.tables.batch import Batch, Wanted
-from iris_core.tables.cells import Classes, numbers
+from iris_core.tables.cells import Classes
+from iris_core.tables.columns import (
+    CARRIED,
+    NUMBERS,
+    features_of,
+    holds_nothing,
+    is_full,
+    is_one,
+    text_of,
+    unpacked,
+)
 from iris_core.tables.findings import Finding, rejection, too_large
 from iris_core.tables.formats import Unpacked
 from iris_core.tables.header import check_distinct, check_width
@@ -39,16 +49,6 @@ BUFFER_BYTES = 1 << 20
 GROUP_BYTES = 64 << 20
 """Bytes; a larger row group is read piece by piece, which is slower."""
 
-_NUMBERS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_null,
-)
-_CARRIED = (*_NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
 _BYTES = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _BYTES["FIXED_LEN_BYTE_ARRAY"] = 32
 """Bytes of a decoded value; of the types with a fixed length only decimals are read."""
@@ -93,7 +93,7 @@ class Parquet:
         self._check_types()
         self._may_be_blank = not self._is_filled()
         if self._may_be_blank:
-            simple = (name for name in self.columns if _is_one(self._types[name], _CARRIED))
+            simple = (name for name in self.columns if is_one(self._types[name], CARRIED))
             self._read = tuple(dict.fromkeys((*self._read, *simple)))
 
     @property
@@ -115,7 +115,7 @@ class Parquet:
         for name in self._read:
             kind = self._types[name]
             is_feature = name in self._features
-            if not _is_one(kind, _NUMBERS if is_feature else _CARRIED):
+            if not is_one(kind, NUMBERS if is_feature else CARRIED):
                 expected = "numbers" if is_feature else "text, numbers, dates or truth values"
                 found = f"the type {kind}"
                 finding = Finding(check="column_type", column=name, count=1, found=found, expected=expected)
@@ -125,14 +125,14 @@ class Parquet:
         """Whether by the statistics no row is blank: in each row group a column has a value in every row."""
         metadata = self._file.metadata
         groups = map(metadata.row_group, range(metadata.num_row_groups))
-        return all(any(_is_full(group.column(n)) for n in range(metadata.num_columns)) for group in groups)
+        return all(any(is_full(group.column(n)) for n in range(metadata.num_columns)) for group in groups)
 
     def slices(self) -> Iterator[Slice]:
         """All rows, in bounded slices.
 
         :raises DataRejected: a page is damaged, a row is too long, or the rows unpack to too many bytes.
         """
-        total, row, unpacked = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
+        total, row, counted = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
         names = [self._stored[name] for name in self._read]
         Unpacked(self._given).add(self._stored_bytes())
         for group in range(self._file.metadata.num_row_groups):
@@ -142,7 +142,7 @@ class Parquet:
         for rows, groups in groupby(sizes, key=lambda size: size[1]):
             batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
             while (batch := self._next(batches)) is not None:
-                unpacked.add(self._decoded_bytes(batch))
+                counted.add(self._decoded_bytes(batch))
                 if batch.num_rows == 1 and batch.nbytes > LONGEST_ROW_BYTES:
                     raise too_large(self._given.where, f"a row of {batch.nbytes:,} bytes", AT_MOST, row)
                 end = row + batch.num_rows
@@ -165,14 +165,14 @@ class Parquet:
         rows = np.arange(part.first_row, part.first_row + frame.height)
         if self._may_be_blank and (blank := self._blank(frame)).any():
             frame, rows = frame.filter(~blank), rows[~blank.to_numpy()]
-        features = _numbers(frame.select(self._features))
+        features = features_of(frame.select(self._features))
         names, carried = (*self._features, *self._labels), self._wanted.carried
         return Batch(
             numbers=rows,
             features=features,
-            labels={name: self._classes.read(_text(frame[name])) for name in self._labels},
-            text=frame.select(_text(frame[name]).fill_null("") for name in self._text),
-            cells=lambda: frame.select(_text(frame[name]).fill_null("") for name in names),
+            labels={name: self._classes.read(text_of(frame[name])) for name in self._labels},
+            text=frame.select(text_of(frame[name]).fill_null("") for name in self._text),
+            cells=lambda: frame.select(text_of(frame[name]).fill_null("") for name in names),
             is_plain=all(not column.null_count() and column.is_finite().all() for column in features),
             lines=self._lines(frame) if carried == "lines" else None,
             frame=frame if carried == "frame" else None,
@@ -187,7 +187,7 @@ class Parquet:
 
     def _frame(self, rows: pa.RecordBatch) -> pl.DataFrame:
         rows.validate(full=True)
-        columns = [_unpacked(rows.column(self._stored[name])) for name in self._read]
+        columns = [unpacked(rows.column(self._stored[name])) for name in self._read]
         frame = pl.DataFrame(pl.from_arrow(pa.table(columns, [f"c{place}" for place in range(len(columns))])))
         frame.columns = list(self._read)  # A column without a name gets one from polars.
         return frame
@@ -195,16 +195,16 @@ class Parquet:
     def _blank(self, frame: pl.DataFrame) -> pl.Series:
         """A mask of the rows without any value."""
         few = [frame[name] for name in self._features or self._read[:1]]
-        blank = frame.select(pl.all_horizontal(map(_holds_nothing, few))).to_series()
+        blank = frame.select(pl.all_horizontal(map(holds_nothing, few))).to_series()
         return (
-            frame.select(pl.all_horizontal(map(_holds_nothing, frame))).to_series() if blank.any() else blank
+            frame.select(pl.all_horizontal(map(holds_nothing, frame))).to_series() if blank.any() else blank
         )
 
     def _lines(self, frame: pl.DataFrame) -> Lines:
         """Rows as lines of CSV, with ids in the form in which they are joined."""
         out = io.BytesIO()
         ids = self._found([self._wanted.key])
-        frame.with_columns(_text(frame[name]) for name in ids).write_csv(out, include_header=False)
+        frame.with_columns(text_of(frame[name]) for name in ids).write_csv(out, include_header=False)
         data = out.getvalue()
         return Lines(data, scan(data).ends)
 
@@ -273,47 +273,3 @@ def _largest_group(metadata: pq.FileMetaData) -> int:
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     chunks = ((group.column(place) for place in range(metadata.num_columns)) for group in groups)
     return max((sum(chunk.total_compressed_size for chunk in group) for group in chunks), default=0)
-
-
-def _unpacked(column: pa.Array) -> pa.Array:
-    """A column that polars can read: without dictionary, 256-bit decimals as text, times in a named zone."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_decimal256(kind):
-        return pc.cast(column, pa.string())
-    if pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-")):
-        return pc.cast(column, pa.timestamp(kind.unit, "UTC"))
-    return column
-
-
-def _is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...]) -> bool:
-    return any(is_kind(kind.value_type if pa.types.is_dictionary(kind) else kind) for is_kind in kinds)
-
-
-def _is_full(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether every row has a value in this column; for text its minimum shows it, as blanks sort first."""
-    known = chunk.statistics if chunk.is_stats_set else None
-    if known is None or not known.has_null_count or known.null_count:
-        return False
-    return chunk.physical_type != "BYTE_ARRAY" or (known.has_min_max and bool(str(known.min).strip()))
-
-
-def _holds_nothing(column: pl.Series) -> pl.Expr:
-    cell = pl.col(column.name)
-    return cell.is_null() | (cell.str.strip_chars() == "") if column.dtype == pl.String else cell.is_null()
-
-
-def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
-    """Columns as Float64; text is read by `numbers`."""
-    text = [column.name for column in frame if column.dtype == pl.String]
-    values = frame.with_columns(pl.exclude(pl.String).cast(pl.Float64).fill_nan(None))
-    return values.with_columns(numbers(frame.select(text))) if text else values
-
-
-def _text(column: pl.Series) -> pl.Series:
-    """A column as text; a fraction of 0 is dropped, so that an id is the same in every type."""
-    if column.dtype.is_float():
-        column = column.fill_nan(None)
-    text = column.cast(pl.String)
-    return text.str.replace(r"\.0+$", "") if column.dtype.is_float() or column.dtype.is_decimal() else text

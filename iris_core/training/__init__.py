@@ -1,4 +1,4 @@
-"""Can this table be learned from, and what comes of it? From a training table to a model that is recorded."""
+"""Can this table be learnt from? Checks a training table, fits a model to it, and records both."""
 
 from __future__ import annotations
 

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 
 
 class TrainingConfig(BaseModel):
-    """Everything that, beside the data, decides what is learned.
+    """Everything besides the data that decides what a model learns.
 
-    `inverse_regularization` is scikit-learn's C; `holdout_share` the stratified part kept for scoring.
+    :param table: the schema of the table.
+    :param estimator: the kind of model.
+    :param inverse_regularization: scikit-learn's `C`.
+    :param max_iterations: most iterations of the solver.
+    :param holdout_share: share of the rows in the holdout, stratified by class.
+    :param seed: seed of the split and of the solver.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,10 +44,10 @@ class TrainingConfig(BaseModel):
 
     @property
     def variant(self) -> str:
-        """A short identity: another configuration decides anew about the same data.
+        """A short name of the configuration: with another one the same data is decided anew.
 
-        Without what is typical of a column, which judges a model, and without the key, which labels that
-        come later are joined by: neither changes what is learned.
+        Typical ranges of columns (they judge a model) and the key (late labels are joined by it) do not
+        count: neither changes what a model learns.
         """
         other: Any = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}, "key": True}}
         learning = self.model_dump_json(exclude=other)
@@ -50,13 +55,13 @@ class TrainingConfig(BaseModel):
 
     @property
     def settings(self) -> TrainingSettings:
-        """The configuration as records hold it: the table's schema shows in the variant only."""
+        """The configuration as records hold it; the table's schema is only part of the variant."""
         return TrainingSettings(variant=self.variant, **self.model_dump(exclude={"table"}))
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted pipeline, how its table was split, and what it scored on the holdout."""
+    """A fitted pipeline, the split of its table, and its scores on the holdout."""
 
     pipeline: Pipeline
     parts: Split
@@ -67,7 +72,7 @@ class Fitted:
 def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
     """Fit the pipeline on a stratified part of the frame and score it on the rest.
 
-    :param frame: features as float64 and the target as text, as `training_table` gives them.
+    :param frame: features as float64 and the target as text, as `training_table` returns them.
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
@@ -85,7 +90,7 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
 
 
 def recipe(config: TrainingConfig) -> Pipeline:
-    """The pipeline that a configuration describes, not fitted yet."""
+    """The pipeline of a configuration, not fitted yet."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

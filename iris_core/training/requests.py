@@ -1,4 +1,4 @@
-"""Retrainings that drift asked for, as the ledger holds them: what training owes because of one."""
+"""Retrainings that drift requested, by the ledger, and the training that is owed because of one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.workspace import Workspace
 
 HORIZON = timedelta(days=30)
-"""Older requests are forgotten: one that was not served by then never will be."""
+"""Older requests are ignored."""
 
 
 def requested_retrainings(ledger: Ledger) -> Iterator[RetrainRecord]:
-    """Retrainings that were asked for, newest first."""
+    """Records of requested retrainings, newest first."""
     for entry in ledger.journal("action", since=datetime.now(UTC) - HORIZON):
         if entry.outcome == Outcome.REQUESTED:
             record = ledger.find(RetrainRecord, entry.identity)
@@ -25,7 +25,7 @@ def requested_retrainings(ledger: Ledger) -> Iterator[RetrainRecord]:
 
 
 def owed_retraining(workspace: Workspace, trainings: Scope) -> Pending | None:
-    """The training that the newest request asks for, unless it was done or newer data took its place."""
+    """The training that the newest request wants; None if it is done, or newer data has landed since."""
     request = next(requested_retrainings(workspace.ledger), None)
     if request is None or request.about != trainings.source.newest(workspace.store):
         return None

@@ -1,7 +1,6 @@
-"""The tasks of the training DAG: choose what is owed, check it, train on exactly that.
+"""The tasks of the training DAG: choose the object version that is owed, check it, train on exactly this one.
 
-Which object is trained is chosen in `reconcile`, and nowhere else. What lands meanwhile is chosen by a run of
-its own: its event's, or the next.
+Only `reconcile` chooses the object that is trained. An object that lands meanwhile is chosen by another run.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from iris_core.training.fitting import Fitted, TrainingConfig, fit, log_fitted
 from iris_core.training.requests import owed_retraining
 
 MOST_EVIDENCE = 40_000
-"""Bytes of a table's evidence on its way to the record, in an XCom."""
+"""Most bytes of a table's evidence, which travels to the record in an XCom."""
 
 
 MOST_CELLS = 400
-"""Of a confusion matrix in a record."""
+"""Most cells of a confusion matrix in a record."""
 
 
 class TrainingWork(BaseModel):
@@ -50,7 +49,7 @@ class TrainingWork(BaseModel):
 
 
 def training_source(settings: Settings) -> Source:
-    """Where training data lands."""
+    """The bucket and key where training data lands."""
     return Source(settings.bucket, settings.train_key)
 
 
@@ -61,7 +60,7 @@ def training_scope(settings: Settings) -> Scope:
 
 
 def reconcile_training(workspace: Workspace) -> TrainingWork:
-    """The training or promotion that is owed: for new data, else because drift asked for it.
+    """The training or promotion that is owed: for new data, else because drift requested it.
 
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
@@ -88,9 +87,9 @@ def _all_done(workspace: Workspace) -> str:
 def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     """Check the table; a bad one is quarantined and its rejection recorded before the error is raised.
 
-    :raises DataRejected: the sentence a data scientist acts on.
+    :raises DataRejected: the table is bad; the message says what to do.
     :raises DecidedElsewhere: another run decided about this version meanwhile.
-    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
+    :raises TryFailed: an unforeseen error ended the try; noted, or recorded as failed.
     """
     from iris_core.training.validation import validate_training
 
@@ -127,7 +126,7 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     """Train on exactly this object version, log it, keep its profile, and commit the training record.
 
     :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
-    :raises TryFailed: it ended for a cause that nobody foresaw; noted, or recorded as failed.
+    :raises TryFailed: an unforeseen error ended the try; noted, or recorded as failed.
     :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
     """
     if standing := workspace.ledger.get(work.identity):
@@ -164,7 +163,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
 
 
 def _check_configuration(work: TrainingWork, config: TrainingConfig) -> None:
-    """What was chosen with another configuration would be recorded as trained with it."""
+    """Refuse work that was chosen with another configuration: its record would name the wrong one."""
     if work.identity.variant.base != config.variant:
         raise NothingOwed(
             f"{work.object.uri} was chosen with configuration {work.identity.variant.base}, and this "
@@ -196,7 +195,7 @@ def _trained_record(
 
 
 def _agreement(fitted: Fitted, classes: Sequence[str]) -> dict[str, dict[str, int]] | None:
-    """The holdout's rows by label, then by answer; None where they are too many for a record."""
+    """The holdout's rows by label, then by prediction; None where a record cannot hold so many cells."""
     counted = {
         label: {answer: int(n) for answer, n in zip(classes, row, strict=True) if n}
         for label, row in zip(classes, fitted.confusion, strict=True)

@@ -1,7 +1,7 @@
-"""Validation of training tables: all the evidence first, then the verdict.
+"""Validates training tables: first all the evidence, then the verdict.
 
-The whole file is streamed once, whatever is found on the way; then it passes with its evidence, or is
-rejected with a sentence that names the worst findings and what to do about them.
+The whole file is streamed once, whatever is found on the way. Then it passes with its evidence, or is
+rejected with a message that names the worst findings and what to do about them.
 """
 
 from __future__ import annotations
@@ -33,27 +33,31 @@ from iris_core.tables.tallies import Tally
 log = logging.getLogger(__name__)
 
 LEAST_ROWS_PER_CLASS = 5
-"""Fewer cannot be split into a stratified training part and holdout."""
+"""Fewer rows of a class cannot be split into a stratified training part and holdout."""
 MOST_MB = 1024
 MOST_REPEATED = 0.5
-"""Share of rows; Iris itself repeats a few."""
+"""The tolerated share of repeated rows; Iris itself repeats a few."""
 FEW_VALUES = 20
-"""As many has an answer on a scale, a grade, a count of rooms."""
+"""A feature with at most so many values is discrete: an answer on a scale, a grade, a count of rooms."""
 CELL_BYTES, ROW_BYTES = 32, 144
-"""What fitting takes for a feature of a row, and for its label: measured with 1,000,000 rows."""
+"""Memory that fitting takes for each feature of a row, and for each row; measured with 1,000,000 rows."""
 COLUMNS_NAMED = 100
 LONGEST_NAME = 100
-"""Of a column in the evidence, which becomes a part of a record."""
+"""Most characters of a column's name in the evidence, which becomes a part of a record."""
 
 
 class Evidence(BaseModel):
-    """What was seen in a whole table; `findings` are what rejects it, worst first.
+    """What a whole table contains.
 
-    `columns` and `extra_columns`, which are read and dropped, are the first hundred names, cut where they are
-    long; `column_count` counts all. `class_counts` has every class of the schema, `out_of_range` every
-    feature found; both count rows. `duplicates` are rows that equal an earlier one in all columns: an
-    estimate unless `duplicates_exact` (`Repeats`); `discrete`: of so few values that rows cannot but repeat.
-    `has_labels`: the target's column is there.
+    :param columns: the first `COLUMNS_NAMED` names, cut where they are long.
+    :param column_count: the number of all columns.
+    :param extra_columns: columns that are read and dropped; listed as `columns` are.
+    :param has_labels: whether the target's column is there.
+    :param class_counts: rows of every class of the schema.
+    :param duplicates: rows that equal an earlier one in all columns; an estimate unless `duplicates_exact`.
+    :param discrete: whether the features have so few values that rows cannot but repeat.
+    :param out_of_range: rows outside the plausible range, for every feature in the table.
+    :param findings: the reasons to reject the table, worst first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,9 +80,13 @@ def validate_training(
 ) -> Evidence:
     """Check a training table: columns, numbers, ranges, classes, duplicates, size.
 
-    :param most_repeated: `MAX_REPEAT_SHARE`; a table of few values is told of and not refused.
-    :param most_mb: `MAX_TRAIN_MB`, of memory that training would take.
-    :raises DataRejected: with the evidence; an unreadable table has only the finding that ended it.
+    :param given: the table's bytes.
+    :param table: the schema of the table.
+    :param most_repeated: the tolerated share of repeated rows (`MAX_REPEAT_SHARE`); in a table of few values
+        a larger share is logged, not refused.
+    :param most_mb: most MiB of memory that training may take (`MAX_TRAIN_MB`).
+    :raises DataRejected: the table is refused; the error has the evidence. An unreadable table has only the
+        finding that ended the reading.
     """
     survey = _Survey(
         table, read(given, Wanted(table.feature_names, (table.target,), table.classes, has_rest=True))
@@ -100,7 +108,7 @@ def validate_training(
 
 
 class _Survey:
-    """Everything that is counted while a table passes by."""
+    """Counts of a table, while its batches are read."""
 
     def __init__(self, table: TableSchema, source: Table) -> None:
         self.table = table
@@ -114,7 +122,7 @@ class _Survey:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All but a nameless one without values, which is no column."""
+        """All columns; a nameless one without values is no column."""
         return tuple(name for name in self.source.columns if name or self._has_nameless_values)
 
     @property
@@ -122,7 +130,7 @@ class _Survey:
         return self.table.target in self.source.columns
 
     def add(self, batch: Batch) -> None:
-        """Take in the rows of one batch."""
+        """Count the rows of one batch."""
         self.rows += len(batch)
         if not len(batch):
             return
@@ -192,7 +200,7 @@ class _Survey:
         return [tally.finding(self.table.classes) for tally in self._tallies.values()]
 
     def evidence(self, findings: tuple[Finding, ...], most_repeated: float) -> Evidence:
-        """The survey's result, with what was judged of it."""
+        """The evidence of the counts and of these findings."""
         known = {*self.table.feature_names, self.table.target}
         return Evidence(
             rows=self.rows,
@@ -210,7 +218,7 @@ class _Survey:
 
 
 def _named(columns: Iterable[str]) -> tuple[str, ...]:
-    """As many names as a record holds."""
+    """The names that fit into a record."""
     return tuple(
         name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
         for name in islice(columns, COLUMNS_NAMED)
@@ -230,7 +238,7 @@ def _size_findings(rows: int, least: int) -> Iterator[Finding]:
 
 
 def _memory_findings(rows: int, features: int, most_mb: int) -> Iterator[Finding]:
-    """Training, unlike all other steps, holds the whole table in memory."""
+    """Too many rows for the memory: training, unlike all other steps, holds the whole table."""
     each = CELL_BYTES * features + ROW_BYTES
     if rows * each <= most_mb << 20:
         return
@@ -240,7 +248,7 @@ def _memory_findings(rows: int, features: int, most_mb: int) -> Iterator[Finding
 
 
 def _class_findings(survey: _Survey) -> Iterator[Finding]:
-    """Nothing while labels are unknown or rows too few anyway: the counts would mislead."""
+    """Classes with too few rows; none while labels are unknown or rows too few: the counts would mislead."""
     target, is_short = survey.table.target, survey.rows < survey.table.min_rows
     if is_short or not survey.has_labels or survey.count("unknown_class", target):
         return
@@ -256,7 +264,7 @@ def _class_findings(survey: _Survey) -> Iterator[Finding]:
 
 
 def _duplicate_findings(survey: _Survey, most: float) -> Iterator[Finding]:
-    """Too many repeated rows; of a table that cannot but repeat, the log tells."""
+    """Too many repeated rows; in a table that cannot but repeat they are only logged."""
     repeated = survey.repeats.total
     if repeated <= most * survey.rows:
         return

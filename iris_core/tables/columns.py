@@ -1,0 +1,69 @@
+"""Columns of a Parquet file: the types that are read, and their values as numbers and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from iris_core.tables.cells import numbers
+
+NUMBERS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_null,
+)
+CARRIED = (*NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
+
+
+def unpacked(column: pa.Array) -> pa.Array:
+    """The column as polars can read it: no dictionary, 256-bit decimals as text, times in a named zone."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_decimal256(kind):
+        return pc.cast(column, pa.string())
+    if pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-")):
+        return pc.cast(column, pa.timestamp(kind.unit, "UTC"))
+    return column
+
+
+def is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...]) -> bool:
+    """Whether a type, or that of a dictionary's values, is one of these kinds."""
+    return any(is_kind(kind.value_type if pa.types.is_dictionary(kind) else kind) for is_kind in kinds)
+
+
+def is_full(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether every row has a value in this column; for text its minimum shows it, as blanks sort first."""
+    known = chunk.statistics if chunk.is_stats_set else None
+    if known is None or not known.has_null_count or known.null_count:
+        return False
+    return chunk.physical_type != "BYTE_ARRAY" or (known.has_min_max and bool(str(known.min).strip()))
+
+
+def holds_nothing(column: pl.Series) -> pl.Expr:
+    """A mask of the column's cells without a value."""
+    cell = pl.col(column.name)
+    return cell.is_null() | (cell.str.strip_chars() == "") if column.dtype == pl.String else cell.is_null()
+
+
+def features_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns as Float64; text is read by `numbers`."""
+    text = [column.name for column in frame if column.dtype == pl.String]
+    values = frame.with_columns(pl.exclude(pl.String).cast(pl.Float64).fill_nan(None))
+    return values.with_columns(numbers(frame.select(text))) if text else values
+
+
+def text_of(column: pl.Series) -> pl.Series:
+    """A column as text; a fraction of 0 is dropped, so that an id is the same in every type."""
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    text = column.cast(pl.String)
+    return text.str.replace(r"\.0+$", "") if column.dtype.is_float() or column.dtype.is_decimal() else text
