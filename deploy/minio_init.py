@@ -59,10 +59,11 @@ def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
         "uploads": (UPLOADS, upload_policy(settings)),
     }
     prefix = f"{settings.team}-{settings.platform_env}"
-    users = [
-        User(*named(environ, names), f"{prefix}-{part}", policy) for part, (names, policy) in policies.items()
-    ]
-    if len({environ[ROOT[0]], *(user.access_key for user in users)}) != len(users) + 1:
+    users = []
+    for part, (names, policy) in policies.items():
+        access_key, secret_key = named(environ, names)
+        users.append(User(access_key, secret_key, f"{prefix}-{part}", policy))
+    if len({named(environ, ROOT)[0], *(user.access_key for user in users)}) != len(users) + 1:
         ids = ", ".join(names[0] for names in (ROOT, PIPELINES, MLFLOW, UPLOADS))
         raise ConfigError(
             f"{ids}: two of them are the same. Each is a user of its own: `make env` makes them."
