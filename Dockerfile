@@ -25,7 +25,8 @@ COPY iris_core iris_core
 COPY plugins plugins
 # Without devstack/, the laptop's stack: the wheel then lacks it, and `iris up` says so.
 RUN uv build --wheel --build-constraints requirements.lock --out-dir /dist . \
-    && uv pip install --no-deps /dist/*.whl
+    && uv pip install --no-deps /dist/*.whl \
+    && rm -f /opt/iris/.lock
 # What the processes import is compiled, by importing it: a start without takes seconds more. All else would be two
 # thirds of the compiled files, which nobody reads.
 RUN env -u PYTHONDONTWRITEBYTECODE AIRFLOW_HOME=/tmp/airflow /opt/iris/bin/python -c "import \
