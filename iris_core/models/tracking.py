@@ -128,7 +128,9 @@ def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identi
         mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "reaped")
         mlflow_client.set_terminated(run.info.run_id, "KILLED")
         log.warning(
-            "Ended MLflow run %s: an attempt at %s died, or is under way elsewhere.", run.info.run_id, identity
+            "Ended MLflow run %s: an attempt at %s died, or is under way elsewhere.",
+            run.info.run_id,
+            identity,
         )
     return len(left)
 

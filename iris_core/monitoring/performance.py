@@ -22,6 +22,7 @@ from iris_core.monitoring import verdicts
 from iris_core.promotion.scores import ScoreLoss, certainty_loss, score_loss
 from iris_core.settings.project import metric_label
 from iris_core.store.objects import ObjectVersion
+from iris_core.tables.memory import give_memory_back, spare_memory
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     """
     trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
+    spare_memory()
     for one in labels.reconcile_labels(workspace):
         try:
             with one_try(workspace, labels.tried(workspace, one)):
@@ -47,6 +49,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
             trouble.append(error)
         else:
             done += [joined] if joined else []
+        give_memory_back()
     if trouble and not done:
         raise trouble[0]
     verdicts = [summary(record) for joined in done for record in joined.verdicts]

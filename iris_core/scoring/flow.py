@@ -33,6 +33,7 @@ from iris_core.scoring.work import (
 )
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
+from iris_core.tables.memory import give_memory_back, spare_memory
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -68,6 +69,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
         else:
             done.append(Scored(work=work, piece=piece, part=None))
     if waiting:
+        spare_memory()
         with loaded(workspace.settings, shard.model) as model:
             how = scoring_of(workspace, model.estimator, shard.model)
             for work, piece in waiting:
@@ -76,6 +78,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
                 except (DataRejected, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
                     trouble.append(error)
+                give_memory_back()
     if trouble and not done:
         raise trouble[0]
     return done
