@@ -5,12 +5,24 @@ A message says what was found, where, what was expected, and what to do.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
 
 class IrisError(Exception):
     """Base of all errors that Iris raises on purpose."""
+
+
+def free_frames(error: BaseException) -> None:
+    """Let go of what the functions that an error passed through held: tables of a hundred megabytes, perhaps.
+
+    For an error that is kept while others are still worked on. Its traceback keeps its lines.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
 
 
 class ConfigError(IrisError):

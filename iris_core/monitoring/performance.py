@@ -9,7 +9,7 @@ from typing import Any
 from iris_core import labels
 from iris_core.drift.performance import Answered, PerformanceVerdict, performance_verdict, score_verdict
 from iris_core.drift.thresholds import PERFORMANCE_ALPHA
-from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed
+from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed, free_frames
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
 from iris_core.ledger.records.gate import GateEvidence
@@ -46,6 +46,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
             log.warning("%s", error)
         except (DataRejected, TryFailed) as error:
             log.warning("%s", error)
+            free_frames(error)
             trouble.append(error)
         else:
             done += [joined] if joined else []

@@ -10,7 +10,7 @@ import time
 from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
-from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed
+from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed, free_frames
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
@@ -77,6 +77,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
                     done.append(_score(workspace, work, piece, how, model.digest))
                 except (DataRejected, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
+                    free_frames(error)
                     trouble.append(error)
                 give_memory_back()
     if trouble and not done:
