@@ -43,7 +43,7 @@ from iris_core.tables.records import AT_MOST, LONGEST_ROW_BYTES, Lines, scan
 FIRST_ROW = 2
 """The number of the first row, as if the header were row 1."""
 MOST_ROWS = 32_768
-MOST_BYTES = 4 << 20
+MOST_BYTES = 2 << 20
 """Most bytes of a slice's decoded rows; several slices are processed at once."""
 BUFFER_BYTES = 1 << 20
 GROUP_BYTES = 64 << 20

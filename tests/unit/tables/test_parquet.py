@@ -218,9 +218,9 @@ def test_a_cut_file(cut: int) -> None:
 
 
 class TestBounds:
-    """A value of 50 KB in 4,000 rows takes a kilobyte on disk and 200 MB when it is decoded."""
+    """A value of 20 KB in 10,000 rows takes a kilobyte on disk and 200 MB when it is decoded."""
 
-    LONG = ["x" * 50_000] * 4000
+    LONG = ["x" * 20_000] * 10_000
 
     @pytest.mark.parametrize(
         "how",
@@ -235,7 +235,7 @@ class TestBounds:
         if packed and "column_encoding" in how:
             pytest.skip("Arrow does not read that")
         column = pa.array(self.LONG).dictionary_encode() if packed else pa.array(self.LONG)
-        data = stored(pa.table({"a": [1.5] * 4000, "x": column}), **how)
+        data = stored(pa.table({"a": [1.5] * 10_000, "x": column}), **how)
         sizes = [batch.frame.estimated_size() for batch in self.batches(data)]
         assert sum(sizes) >= 200_000_000
         assert max(sizes) <= 2 * module.MOST_BYTES
