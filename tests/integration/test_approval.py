@@ -219,6 +219,14 @@ class TestANewerRequest:
         assert staged(manual) == 3
         assert verdict_on(manual, third) is not None
 
+    def test_twenty_that_nobody_answers_hold_no_upload(self, manual: Workspace, asked: Upload) -> None:
+        records = [asked(number) for number in range(1, 21)]
+        assert [request.inputs.version for request in promotion.open_requests(manual.ledger)] == [20]
+        outcomes = [getattr(verdict_on(manual, record), "outcome", None) for record in records]
+        assert outcomes == [*[Outcome.SUPERSEDED] * 19, None]
+        promotion.answer(manual, 20, yes())
+        assert staged(manual) == 20
+
     def test_an_older_model_that_comes_late_is_replaced_at_once(
         self, manual: Workspace, iris_rows: Rows, as_csv: AsCsv
     ) -> None:
