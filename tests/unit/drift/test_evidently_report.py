@@ -262,3 +262,14 @@ def test_unusable_tables_are_rejected_before_evidently_sees_them(broken: pl.Expr
 def test_importing_the_package_does_not_import_evidently_or_pandas() -> None:
     code = "import sys, iris_core.drift; sys.exit(any(m in sys.modules for m in ('evidently', 'pandas')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.integration
+def test_what_scoring_imports_is_light() -> None:
+    """Each task imports it; scipy alone takes 0.2 s."""
+    code = (
+        "import sys, iris_core.scoring, iris_core.ledger;"
+        "print(*({'scipy', 'sklearn', 'pandas', 'mlflow', 'evidently', 'boto3'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
