@@ -23,7 +23,7 @@ from iris_core.promotion.answers import answers_of
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
 from iris_core.promotion.slide import TableAnswers, best_of
-from iris_core.promotion.suspicion import leaks_of, surprise_of, tables_of, whole_of
+from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
 from iris_core.settings.project import Metric
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
 
     :param workspace: of the deployment.
     :param challenger: the model that is judged.
-
     :param parts: the challenger's table.
     """
     model = staged(workspace.settings)
@@ -149,25 +148,25 @@ def answers_to(
     if own is None:
         return ChampionAnswers(model.version, model.run_id, named, None)
     seen = np.isin(holdout.row_keys(), own.learned.row_keys())
+    tables = tables_of(own, parts)
     answers = ChampionAnswers(
         model.version,
         model.run_id,
         named,
         seen,
         typical_of(own.learned),
-        on_table=_answers_to_table(estimator, parts, own, metric),
+        on_table=_answers_to_table(estimator, tables, metric),
     )
     if on_suspect is None:
         return answers
-    tables = tables_of(own, parts)
     surprise = surprise_of(tables, estimator, on_suspect)
     return replace(answers, surprise=surprise, leaks=leaks_of(tables, estimator, on_suspect))
 
 
-def _answers_to_table(estimator: ClassifierMixin, parts: Split, own: Split, metric: Metric) -> TableAnswers:
-    whole = whole_of(parts)
+def _answers_to_table(estimator: ClassifierMixin, tables: Tables, metric: Metric) -> TableAnswers:
+    whole = tables.new
     answers = answers_of(estimator, whole.features, whole.labels.to_numpy(str), metric)
-    return TableAnswers(whole, answers, np.isin(whole.row_keys(), own.learned.row_keys()))
+    return TableAnswers(whole, answers, tables.is_seen)
 
 
 def _own_table(workspace: Workspace, model: ModelRef) -> Split | None:
