@@ -61,13 +61,13 @@ class Tables:
 
 def tables_of(own: Split, new: Split) -> Tables:
     """Join the parts of both tables, at most 10,000 rows of each part."""
-    ours, theirs, known = whole_of(own), whole_of(new), own.learned.row_keys()
+    ours, theirs, known = _whole(own), _whole(new), own.learned.row_keys()
     _, places, counts = np.unique(ours.row_keys(), return_inverse=True, return_counts=True)
     kept_back = np.arange(len(ours)) >= len(ours) - min(len(own.holdout), LEARNABLE_ROWS)
     return Tables(ours, theirs, counts[places] > 1, kept_back, np.isin(theirs.row_keys(), known))
 
 
-def whole_of(parts: Split) -> Part:
+def _whole(parts: Split) -> Part:
     """A table's training rows and holdout together, at most 10,000 rows of either."""
     return bounded(parts.learned, SEED).followed_by(bounded(parts.holdout, SEED))
 

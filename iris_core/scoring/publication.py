@@ -22,6 +22,7 @@ from iris_core.errors import (
     IrisError,
     NothingOwed,
     TryFailed,
+    free_frames,
 )
 from iris_core.ledger import Committed, Identity, Record
 from iris_core.ledger.owed import Source
@@ -78,6 +79,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
                 published.append(_summary(outcome))
             elif not isinstance(outcome, DecidedElsewhere):
                 log.warning("%s", outcome)
+                free_frames(outcome)
                 trouble.append(outcome)
     tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
     if failed := [error for error in trouble if not isinstance(error, DataRejected | TryFailed)]:
