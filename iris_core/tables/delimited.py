@@ -23,13 +23,13 @@ from iris_core.tables.formats import UTF8_BOM
 from iris_core.tables.header import BLANK, Header, check_encoding
 from iris_core.tables.records import (
     COMMA,
-    LONGEST_ROW_BYTES,
     NEWLINE,
     Lines,
     check_closed,
     check_lengths,
     check_quotes,
     count_rows,
+    has_long_line,
     places,
     scan,
     width_of,
@@ -38,6 +38,7 @@ from iris_core.tables.records import (
 MOST_ROWS = 100_000
 """Of a block: each takes memory of its own, however few bytes it has."""
 MOST_QUOTES, MANY_COLUMNS = 1 << 20, 1_000
+LARGEST_BLOCK_BYTES = 4 << 20
 """A block of more takes many times its bytes while it is worked on: one at a time."""
 
 
@@ -108,10 +109,10 @@ class Delimited:
 
     def _is_heavy(self, block: Block) -> bool:
         is_dense = self._width > MANY_COLUMNS or block.data.count(b'"') > MOST_QUOTES
-        return is_dense or len(block.data) > LONGEST_ROW_BYTES
+        return is_dense or len(block.data) > LARGEST_BLOCK_BYTES
 
     def _read_block(self, block: Block) -> Batch:
-        if len(block.data) > LONGEST_ROW_BYTES:
+        if has_long_line(block.data):
             check_lengths(scan(block.data), block.first_row, self._where)
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
@@ -156,6 +157,7 @@ class Delimited:
         found = scan(block.data)
         if block.data:
             check_closed(block.data, found, block.first_row, self._where)
+        check_lengths(found, block.first_row, self._where)
         check_quotes(found, block.first_row, self._where)
         fields, blank = found.fields(), found.blank()
         even, uneven = ~blank & (fields == self._width), np.flatnonzero(~blank & (fields != self._width))

@@ -20,7 +20,7 @@ from iris_core.tables.inputs import Input, RangeFile
 
 USUAL_BYTES = 2 << 20
 """Of a column's largest page and its dictionary: writers end each at a megabyte, unless a value is longer."""
-PAGES_BYTES = 32 << 20
+PAGES_BYTES = 24 << 20
 """Of the pages of all columns that are read, beyond what is usual."""
 FOOTER_BYTES = 16 << 20
 """It takes several times as much when it is read."""

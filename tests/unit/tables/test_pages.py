@@ -73,7 +73,7 @@ def test_pages_that_are_too_large(has_dictionary: bool) -> None:
     assert len(data) < MB
     sentence = refusal(data, Wanted(("a",), has_rest=True))
     assert sentence.startswith("t: found pages that unpack to 1")
-    assert "of them of 'note', expected at most about 36 MB: shorter values, or smaller pages." in sentence
+    assert "of them of 'note', expected at most about 28 MB: shorter values, or smaller pages." in sentence
     assert sum(map(len, read(MemoryInput(data, "t"), Wanted(("a",))).batches())) == 100, "it is not read"
 
 

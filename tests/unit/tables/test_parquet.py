@@ -286,7 +286,7 @@ def test_a_row_of_megabytes_that_is_small_on_disk() -> None:
     with pytest.raises(DataRejected) as caught:
         list(read(MemoryInput(out.getvalue(), "t"), Wanted(("a",), has_rest=True)).batches())
     assert str(caught.value).startswith(
-        "t: row 3: found a row of 9,437,197 bytes, expected rows of at most 4 MB"
+        "t: row 3: found a row of 9,437,197 bytes, expected rows of at most 1 MB"
     )
 
 

@@ -155,26 +155,26 @@ class TestMemory:
 
     def test_unclosed_quote_does_not_swallow_the_file(self) -> None:
         given = Endless(b'a,b\n1,"2\n')
-        with pytest.raises(DataRejected, match="row 2: found a quote that is not closed within 4 MB"):
+        with pytest.raises(DataRejected, match="row 2: found a quote that is not closed within 1 MB"):
             rows(begin(given, ALL))
         assert len(given.reads) <= 16
 
     @pytest.mark.parametrize("sign", [b",", b" ", b"\t"])
     def test_a_row_without_a_value_that_does_not_end_hides_nothing_behind_it(self, sign: bytes) -> None:
         sentence = refused(b"a,b\n1,2\n" + sign * (9 << 20) + b"\n3,4\n")
-        assert sentence.startswith("row 3: found 4 MB without the end of the row")
+        assert sentence.startswith("row 3: found 1 MB without the end of the row")
 
     def test_row_that_never_ends(self) -> None:
         assert refused(b"a,b\n1,2\n" + b"9" * (12 << 20)).startswith(
-            "row 3: found 4 MB without the end of the row"
+            "row 3: found 1 MB without the end of the row"
         )
 
-    @pytest.mark.parametrize("cell", [b"x" * (5 << 20), b'"' + b"a,\n" * (6 << 18) + b'"'])
+    @pytest.mark.parametrize("cell", [b"x" * (5 << 20), b"x" * (5 << 18), b'"' + b"a,\n" * (6 << 17) + b'"'])
     def test_a_row_that_is_too_long_is_named(self, cell: bytes) -> None:
         sentence = refused(b"a,b\n1,2\n3," + cell + b"\n4,5\n", 8 << 20)
         assert sentence.startswith("row 3: found a row of ")
         assert (
-            "expected rows of at most 4 MB. Leave out what no model needs (long texts, columns)." in sentence
+            "expected rows of at most 1 MB. Leave out what no model needs (long texts, columns)." in sentence
         )
 
     def test_a_block_of_many_short_rows_is_cut(self) -> None:
@@ -194,7 +194,7 @@ class TestMemory:
 
     def test_an_open_quote_in_the_header_is_found_at_once(self) -> None:
         """Not by counting the quotes before each of a million newlines."""
-        assert refused(b'"a' + b"\n" * 2_000_000).startswith("row 1: found a quote that is never closed")
+        assert refused(b'"a' + b"\n" * 2_000_000).startswith("row 1: found a quote that is not closed within 1 MB")
 
 
 class TestRefuses:
