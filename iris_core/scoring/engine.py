@@ -52,22 +52,26 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
     source = _opened(given, how, rows)
     out, counts = output(sink, source, how, rows is None or rows.start == rows.head), Counts()
 
-    def work(batch: Batch) -> tuple[Sorted, Counts, Any]:
+    def work(batch: Batch) -> tuple[Counts, Any, bytes, int]:
         found = sorted_out(batch, how.table)
         decided = how.decider.decide(found.kept.features) if how.decider else None
-        return found, _counted(how, found, decided), out.rendered(found.kept, decided)
+        rendered = out.rendered(found.kept, decided)
+        return _counted(how, found, decided), rendered, _told(how, found.rejected), found.kept.place
 
-    for found, counted, rendered in source.each(work, how.workers):
+    for counted, rendered, told, place in source.each(work, how.workers):
         out.write(rendered)
-        if found.rejected.height:
-            if not counts.rejected:
-                rejects.write(HEADER)
-            told = how.guard.frame(found.rejected) if how.guard else found.rejected
-            rejects.write(told.write_csv(include_header=False).encode())
+        if told:
+            rejects.write(told if counts.rejected else HEADER + told)
         counts += counted
         if how.watch:
-            how.watch(counts.rows + counts.rejected, found.kept.place)
+            how.watch(counts.rows + counts.rejected, place)
     return Written(counts, out.close())
+
+
+def _told(how: Scoring, rejected: pl.DataFrame) -> bytes:
+    """Rejected rows as lines of CSV."""
+    told = how.guard.frame(rejected) if how.guard else rejected
+    return told.write_csv(include_header=False).encode()
 
 
 def _opened(given: Input, how: Scoring, rows: Range | None) -> Table:
@@ -127,7 +131,9 @@ def _uneven(rows: Uneven, told: list[pl.DataFrame]) -> Iterator[Fault]:
     )
     for check, mask in checks:
         if mask.any():
-            numbers, found = rows.numbers[mask], [width_of(int(fields)) for fields in rows.fields[mask]]
+            numbers, fields = rows.numbers[mask], rows.fields[mask].tolist()
+            names = {width: width_of(width) for width in {*fields}}
+            found = [names[width] for width in fields]
             told.append(_rejected(numbers, "", f"expected {expected}", found))
             yield _fault(check, None, numbers, found, expected)
 
