@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 from iris_core.errors import DataRejected, ObjectMissing
 from iris_core.labels.history import log_performance
-from iris_core.labels.matching import Measured, Published, measured
+from iris_core.labels.matching import Measured, measured
+from iris_core.labels.predictions import Predictions
 from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine_and_reject
@@ -30,14 +31,12 @@ from iris_core.ledger.records.objects import (
     UnchangedRecord,
 )
 from iris_core.ledger.records.performance import MeasuredRecord, ModelPerformance
-from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.tries import Tried
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Input, StoredInput
 from iris_core.tables.findings import shown
-from iris_core.tables.ordered import ordered
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,6 @@ WAIT = timedelta(days=1)
 """How long unmatched labels are joined again to newer predictions."""
 OVERLAP = timedelta(minutes=5)
 """Added to the time looked back: a record becomes visible a little after its own time."""
-READERS = 8
 
 
 @dataclass(frozen=True)
@@ -131,13 +129,9 @@ def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
         return False
 
 
-def published_since(workspace: Workspace, since: datetime) -> Iterator[Published]:
-    """Predictions of the scorings recorded from this time on, newest first."""
-    entries = workspace.ledger.journal("scoring", since=since)
-    scored = dict.fromkeys(entry.identity for entry in entries if entry.outcome == Outcome.SCORED)
-    for _, record in ordered(scored, workspace.ledger.get, READERS):
-        if isinstance(record, ScoredRecord):
-            yield Published.of(record)
+def predictions_of(workspace: Workspace) -> Predictions:
+    """The predictions that this deployment has published."""
+    return Predictions(workspace.ledger, workspace.store, workspace.settings.project.table)
 
 
 Judge = Callable[[Workspace, Identity, ObjectVersion, ModelPerformance], PerformanceDriftRecord]
@@ -151,10 +145,11 @@ class Joined:
     verdicts: tuple[PerformanceDriftRecord, ...]
 
 
-def measure(workspace: Workspace, one: OwedLabels, judge: Judge) -> Joined | None:
+def measure(workspace: Workspace, one: OwedLabels, predictions: Predictions, judge: Judge) -> Joined | None:
     """Join one object's labels to published predictions, and record the performance of each model version.
 
     :param one: the labels.
+    :param predictions: reads what they are joined to; the same for all labels of a task.
     :param judge: records the verdict on one model version; called before the record that names the verdict.
     :returns: None if another run has joined them, or if they were joined before and newer predictions match
         none.
@@ -163,15 +158,12 @@ def measure(workspace: Workspace, one: OwedLabels, judge: Judge) -> Joined | Non
     """
     if workspace.ledger.get(one.identity):
         return None
-    scored = [each for each in published_since(workspace, one.since) if each.scoring not in one.known]
+    scored = [each for each in predictions.since(one.since) if each.scoring not in one.known]
     is_again = bool(one.known) or one.identity.variant.is_again
     scope, settings = _scope(workspace), workspace.settings
-    given, most = (
-        StoredInput(workspace.store, one.object, settings.max_unpack_ratio),
-        settings.max_reject_share,
-    )
+    given = StoredInput(workspace.store, one.object, settings.max_unpack_ratio)
     try:
-        found = measured(workspace.store, given, settings.project.table, scored, most)
+        found = measured(given, predictions, scored, settings.max_reject_share)
     except DataRejected as error:
         inputs = RejectedRecord.Inputs.of(one.object, scope.using)
         quarantine_and_reject(workspace, one.identity, inputs, error)
@@ -211,8 +203,8 @@ def preview(workspace: Workspace, given: Input) -> Measured:
     """
     settings = workspace.settings
     since = datetime.now(UTC) - timedelta(days=settings.labels_horizon_days)
-    scored = list(published_since(workspace, since))
-    return measured(workspace.store, given, settings.project.table, scored, settings.max_reject_share)
+    predictions = predictions_of(workspace)
+    return measured(given, predictions, predictions.since(since), settings.max_reject_share)
 
 
 def told(workspace: Workspace, found: Measured) -> str:

@@ -18,45 +18,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from iris_core.errors import DataRejected, ObjectMissing
-from iris_core.labels.table import KEY, LABEL, Share, check_share, keys, shares, survey
+from iris_core.labels.predictions import Predictions, Published, WithoutKey, probabilities
+from iris_core.labels.table import KEY, LABEL, Share, check_share, shares, survey
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.performance import Certainty, LabelEvidence, ModelPerformance
-from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.promotion.answers import LEAST_PROBABILITY
 from iris_core.scoring.counts import UnknownLabels, quality
-from iris_core.scoring.output import PREDICTION, probability_column
+from iris_core.scoring.output import PREDICTION
 from iris_core.settings.project import TableSchema
-from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables import OTHER, Batch, Input, MemoryInput, StoredInput, Wanted, read
-from iris_core.tables.ordered import ordered
+from iris_core.tables import Input
 
 log = logging.getLogger(__name__)
 
-READERS = 8
-SMALL_BYTES = 4 << 20
-"""Bytes; objects of predictions up to this size are read ahead, several at once."""
-JOINED_AT_ONCE = 250_000
-JOINED_BATCHES = 16
-"""Predictions are joined at so many rows or so many batches, whichever comes first."""
 PLACE = "place"
 LIKE = "like"
 IDS_COMPARED, LONGEST_ID = 20_000, 100
 """So many ids of either side, of so many characters, are searched for such as are written otherwise."""
 ALIKE_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Published:
-    """A scoring's predictions: the path of its record, the model, the object that holds them."""
-
-    scoring: str
-    model: ModelRef
-    predictions: ObjectVersion
-
-    @classmethod
-    def of(cls, record: ScoredRecord) -> Published:
-        """The predictions that a scoring's record names."""
-        return cls(record.identity.path, record.model, record.outputs.predictions)
 
 
 class Measured(LabelEvidence):
@@ -123,8 +101,7 @@ class _Answers:
 
 @dataclass
 class _Matching:
-    store: ObjectStore
-    table: TableSchema
+    predictions: Predictions
     answers: dict[str, _Answers] = field(default_factory=dict)
     scorings: dict[str, None] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
@@ -138,15 +115,26 @@ class _Matching:
         labels = share.frame.with_row_index(PLACE)
         taken: dict[str, NDArray[np.bool_]] = {}
         predicted = pl.Series(KEY, dtype=pl.String)
-        for one, frames in self._tables(scored):
+        for one, frames in self.predictions.tables(scored):
             mask = taken.setdefault(one.model.variant, np.zeros(labels.height, np.bool_))
-            for frame in frames:
+            for frame in self._readable(one, frames):
                 predicted = predicted.append(_short(frame[KEY], IDS_COMPARED - len(predicted)))
                 self._take(one, frame.join(labels, on=KEY, how="inner", maintain_order="left"), mask)
         seen = np.logical_or.reduce(list(taken.values())) if taken else np.zeros(labels.height, np.bool_)
         self.unmatched += int((~seen).sum())
         if len(self.alike) < ALIKE_SHOWN:
             self.alike |= _alike(_short(labels[KEY].filter(pl.Series(~seen)), IDS_COMPARED), predicted)
+
+    def _readable(self, one: Published, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The frames of one scoring's predictions, as far as they can be read."""
+        self.tables.add(one.scoring)
+        try:
+            yield from frames
+        except WithoutKey:
+            self.without_key.add(one.scoring)
+        except (ObjectMissing, DataRejected) as error:
+            log.warning("Predictions are passed over: %s", error)
+            self.gone.add(one.scoring)
 
     def _take(self, one: Published, joined: pl.DataFrame, mask: NDArray[np.bool_]) -> None:
         if not joined.height:
@@ -160,48 +148,13 @@ class _Matching:
         answers.repeated += joined.height - fresh.height
         for label, prediction, count in fresh.group_by(LABEL, PREDICTION).len().iter_rows():
             answers.pairs[label, prediction] += count
-        if (given := _given_to_label(fresh, self.table.classes)) is not None:
+        if (given := _given_to_label(fresh, self.predictions.table)) is not None:
             answers.certainty.add(given)
 
-    def _tables(self, scored: Iterable[Published]) -> Iterator[tuple[Published, Iterator[pl.DataFrame]]]:
-        for one, small in ordered(scored, self._read_ahead, READERS):
-            yield one, self._frames(one, small)
 
-    def _read_ahead(self, one: Published) -> bytes | None:
-        version = one.predictions
-        if version.size > SMALL_BYTES or version.key.endswith(".parquet"):
-            return None
-        try:
-            return self.store.read(version)
-        except ObjectMissing:
-            return None
-
-    def _frames(self, one: Published, small: bytes | None) -> Iterator[pl.DataFrame]:
-        self.tables.add(one.scoring)
-        version = one.predictions
-        given = StoredInput(self.store, version) if small is None else MemoryInput(small, version.uri)
-        classes = self.table.classes
-        chances = tuple(_probabilities(classes).values())
-        wanted = Wanted(features=chances, labels=(PREDICTION,), classes=classes, text=(self.table.key,))
-        try:
-            source = read(given, wanted)
-            if self.table.key not in source.columns:
-                self.without_key.add(one.scoring)
-                return
-            yield from _keyed(source.batches(), self.table.key)
-        except (ObjectMissing, DataRejected) as error:
-            log.warning("Predictions are passed over: %s", error)
-            self.gone.add(one.scoring)
-
-
-def _probabilities(classes: Sequence[str]) -> dict[str, str]:
-    """The column of each class's probability, where predictions have them."""
-    return {name: probability_column(name) for name in classes}
-
-
-def _given_to_label(rows: pl.DataFrame, classes: Sequence[str]) -> pl.Series | None:
+def _given_to_label(rows: pl.DataFrame, table: TableSchema) -> pl.Series | None:
     """The logarithm of the probability that each row's label was given; None without probabilities."""
-    columns = _probabilities(classes)
+    columns = probabilities(table)
     if not {*columns.values()} <= {*rows.columns}:
         return None
     given = pl.coalesce(pl.when(pl.col(LABEL) == name).then(column) for name, column in columns.items())
@@ -233,35 +186,22 @@ def _alike(labels: pl.Series, predicted: pl.Series) -> dict[str, str]:
     )
 
 
-def _keyed(batches: Iterator[Batch], key: str) -> Iterator[pl.DataFrame]:
-    """Frames of key and prediction, each large enough to be worth a join."""
-    held: list[pl.DataFrame] = []
-    for batch in batches:
-        predicted = batch.labels[PREDICTION].text().fill_null(OTHER).alias(PREDICTION)
-        held.append(batch.text.select(keys(key), predicted).hstack(batch.features))
-        if len(held) >= JOINED_BATCHES or sum(part.height for part in held) >= JOINED_AT_ONCE:
-            yield pl.concat(held)
-            held = []
-    if held:
-        yield pl.concat(held)
-
-
 def measured(
-    store: ObjectStore, given: Input, table: TableSchema, scored: Sequence[Published], most_unusable: float
+    given: Input, predictions: Predictions, scored: Sequence[Published], most_unusable: float
 ) -> Measured:
     """Join a file of labels to the predictions of these scorings.
 
-    :param store: where the predictions are read.
     :param given: the file of labels.
-    :param table: the schema, with key, target and classes.
-    :param scored: newest first.
+    :param predictions: reads the predictions.
+    :param scored: the scorings, newest first.
     :param most_unusable: the tolerated share, in [0, 1], of rows without a key, rows whose label is no class,
         and keys with several labels.
     :raises DataRejected: the file cannot be used as labels; the message says why and what to do.
     """
+    table = predictions.table
     found = survey(given, table)
     check_share(given, found, 0, (), most_unusable)
-    matching = _Matching(store, table)
+    matching = _Matching(predictions)
     labels = duplicate = conflicting = 0
     conflicts: tuple[str, ...] = ()
     for share in shares(given, table, found.passes):

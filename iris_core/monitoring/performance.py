@@ -37,11 +37,12 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     """
     trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
+    predictions = labels.predictions_of(workspace)
     spare_memory()
     for one in labels.reconcile_labels(workspace):
         try:
             with one_try(workspace, labels.tried(workspace, one)):
-                joined = labels.measure(workspace, one, record_verdict)
+                joined = labels.measure(workspace, one, predictions, record_verdict)
         except ObjectMissing as error:
             log.warning("%s", error)
         except (DataRejected, TryFailed) as error:

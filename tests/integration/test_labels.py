@@ -18,7 +18,7 @@ from iris_core import labels, models, monitoring, promotion, scoring, tables, tr
 from iris_core.errors import DataRejected, NothingOwed
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
-from iris_core.labels import flow, matching, table
+from iris_core.labels import matching, predictions, table
 from iris_core.ledger import Outcome, Record
 from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.performance import MeasuredRecord
@@ -227,7 +227,7 @@ class TestJoined:
         [record] = expect_all(ScoredRecord, records(workspace, "scoring"))
         version = record.outputs.predictions
         since = record.at + timedelta(seconds=1)
-        assert list(flow.published_since(workspace, since)) == []
+        assert labels.predictions_of(workspace).since(since) == []
         workspace.store.admin.remove_object(version.bucket, version.key, version_id=version.version_id)
         given = StoredInput(workspace.store, put(workspace, "elsewhere.csv", csv(pairs)))
         found = labels.preview(workspace, given)
@@ -314,6 +314,24 @@ class TestRefused:
         assert len(monitoring.join_labels(workspace)) == 1
         assert sorted(record.outcome for record in records(workspace)) == ["measured", "rejected"]
 
+    def test_small_predictions_are_read_once_for_all_files(
+        self, scored: Scored, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        workspace, pairs = scored
+        opened: list[str] = []
+        real = tables.read
+
+        def counted(given: Any, wanted: Any) -> Any:
+            opened.append(given.where)
+            return real(given, wanted)
+
+        monkeypatch.setattr(predictions, "read", counted)
+        for number in range(3):
+            put(workspace, f"iris/labels/{number}.csv", csv(pairs[number:]))
+        monitoring.join_labels(workspace)
+        matched = sorted(next(iter(record.evidence.models.values())).joined for record in measured(workspace))
+        assert (matched, len(opened)) == ([28, 29, 30], 1)
+
     def test_predictions_without_an_id(self, staged: Workspace, test_csv: bytes) -> None:
         score(staged, test_csv)
         put(staged, LABELS, b"id,species\n1,setosa\n")
@@ -327,13 +345,11 @@ class TestRefused:
         broken = workspace.store.put(
             workspace.settings.bucket, "iris/predictions/broken.csv", found + b"1\n", "text/csv"
         )
-        published = matching.Published("other", record.model, broken)
-        whole = matching.Published.of(record)
+        published = predictions.Published("other", record.model, broken)
+        whole = predictions.Published.of(record)
         put(workspace, LABELS, csv(pairs))
         given = StoredInput(workspace.store, workspace.store.head(workspace.settings.bucket, LABELS))
-        measured = matching.measured(
-            workspace.store, given, workspace.settings.project.table, [published, whole], 0.05
-        )
+        measured = matching.measured(given, labels.predictions_of(workspace), [published, whole], 0.05)
         assert (measured.matched, measured.gone) == (len(pairs), 1)
 
     def test_predictions_of_other_classes_share_one_row_of_the_agreement(
@@ -351,7 +367,7 @@ class TestRefused:
                 row[place] = f"class {number}"
             return real(MemoryInput("\n".join(map(",".join, rows)).encode(), given.where), wanted)
 
-        monkeypatch.setattr(matching, "read", of_another_model)
+        monkeypatch.setattr(predictions, "read", of_another_model)
         put(workspace, LABELS, csv(pairs))
         monitoring.join_labels(workspace)
         [record] = measured(workspace)

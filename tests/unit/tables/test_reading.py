@@ -194,7 +194,8 @@ class TestMemory:
 
     def test_an_open_quote_in_the_header_is_found_at_once(self) -> None:
         """Not by counting the quotes before each of a million newlines."""
-        assert refused(b'"a' + b"\n" * 2_000_000).startswith("row 1: found a quote that is not closed within 1 MB")
+        sentence = refused(b'"a' + b"\n" * 2_000_000)
+        assert sentence.startswith("row 1: found a quote that is not closed within 1 MB")
 
 
 class TestRefuses:
