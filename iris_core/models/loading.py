@@ -3,6 +3,8 @@
 MLflow loads whatever a model's files ask for: pickles, code folders, and skops files with a list of types
 that the files themselves declare as trusted. So MLflow only fetches the files, and this module reads them:
 only skops files, and only types that skops deems safe or that the deployment names in TRUSTED_MODEL_TYPES.
+A model whose files have the digest that our own training's record names may hold any type of scikit-learn and
+LightGBM, such as trees; anybody else's may not.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from urllib.parse import urlsplit
 from zipfile import BadZipFile
 
 from iris_core.errors import ModelRefused
-from iris_core.ledger import ModelRef
+from iris_core.ledger import Ledger, ModelRef
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.models import tracking
 from iris_core.settings.values import TYPE_NAME
 from iris_core.settings.variables import Settings
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 SKOPS = "skops"
+OWN_PACKAGES = ("sklearn.", "lightgbm.", "collections.")
+"""Types of these are trusted in a model that our own training wrote."""
 LOGGED = "models:/"
 PROXIED = "mlflow-artifacts"
 STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
@@ -50,9 +55,12 @@ class Loaded:
 
 
 @contextmanager
-def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
+def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Loaded]:
     """Load the scikit-learn model of a registered version; its files are deleted when the block ends.
 
+    :param settings: name the registry, and the types that are trusted.
+    :param ledger: has the record of the model's training.
+    :param model: the version.
     :raises RegistryError: MLflow does not answer, or has no such version.
     :raises ModelRefused: the model cannot be loaded without running code from its files.
     """
@@ -60,9 +68,12 @@ def loaded(settings: Settings, model: ModelRef) -> Iterator[Loaded]:
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
         with tracking.asking(f"Loading {uri}", settings):
             flavors = _fetch(settings, model, uri, folder)
+        digest = digest_of(Path(folder))
+        training = ledger.find(TrainedRecord, model.training)
+        is_own = training is not None and training.outputs.model_digest == digest
         with tracking.quiet():
-            estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types)
-        yield Loaded(estimator, digest_of(Path(folder)))
+            estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types, is_own)
+        yield Loaded(estimator, digest)
 
 
 def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
@@ -105,7 +116,7 @@ def check_place(place: str, uri: str, tracking_uri: str) -> None:
 
 
 def estimator_of(
-    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = ()
+    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = (), is_own: bool = False
 ) -> ClassifierMixin:
     """Read the estimator in a model's folder.
 
@@ -113,6 +124,7 @@ def estimator_of(
     :param flavors: the flavours in its MLmodel file; what they say about trusted types and code is ignored.
     :param uri: the model, for messages.
     :param trusted: full names of types that may be loaded besides those that skops deems safe.
+    :param is_own: our own training wrote these files.
     :raises ModelRefused: the model is no skops file, or holds other types.
     """
     flavor = flavors.get("sklearn")
@@ -128,7 +140,7 @@ def estimator_of(
             f"{uri} is refused: its file is in the format {str(written)[:40]!r}, which runs code when it is "
             f"loaded. {LOG_AGAIN}"
         )
-    return _read_skops(_file(folder, flavor, uri), uri, trusted)
+    return _read_skops(_file(folder, flavor, uri), uri, trusted, is_own)
 
 
 def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
@@ -141,15 +153,16 @@ def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
     return path
 
 
-def _read_skops(path: Path, uri: str, trusted: Sequence[str]) -> ClassifierMixin:
+def _read_skops(path: Path, uri: str, trusted: Sequence[str], is_own: bool) -> ClassifierMixin:
     """Read a skops file; check its types before any object is created."""
     import skops.io
 
     try:
-        strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(trusted))
-        if strange:
+        held = skops.io.get_untrusted_types(file=path)
+        known = {*trusted, *(name for name in held if is_own and name.startswith(OWN_PACKAGES))}
+        if strange := sorted({*held} - known):
             raise ModelRefused(_untrusted(uri, strange))
-        estimator: ClassifierMixin = skops.io.load(path, trusted=list(trusted))
+        estimator: ClassifierMixin = skops.io.load(path, trusted=sorted(known))
     except (
         BadZipFile,
         KeyError,
@@ -177,6 +190,21 @@ def _untrusted(uri: str, strange: Sequence[str]) -> str:
         f"If you know who wrote this model and what each of these types does, {fix}; "
         "if not, stage another version (iris rollback)."
     )
+
+
+def untrusted_types(estimator: ClassifierMixin) -> list[str]:
+    """Types that an estimator holds and skops does not deem safe."""
+    import skops.io
+
+    return list(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
+
+
+def logged_digest(model_uri: str) -> str:
+    """The digest of a model's files as MLflow has them."""
+    from mlflow.artifacts import download_artifacts
+
+    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
+        return digest_of(Path(download_artifacts(artifact_uri=model_uri, dst_path=folder)))
 
 
 def digest_of(folder: Path) -> str:

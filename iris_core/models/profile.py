@@ -164,7 +164,7 @@ def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRe
     log.info("Making the profile of %s version %s from %s.", model.name, model.version, training.about.uri)
     table = workspace.settings.project.table
     learnt, parts = drawn_again(workspace.store, training, table)
-    with loaded(workspace.settings, model) as opened:
+    with loaded(workspace.settings, workspace.ledger, model) as opened:
         made, _ = keep_profile(workspace, training.identity, learnt, parts, opened.estimator)
     return made
 

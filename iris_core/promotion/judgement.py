@@ -67,7 +67,7 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     champion = champion_answers(workspace, challenger, parts)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
     anchor = anchor_answers(workspace, challenger, answers.version, parts) if answers else None
-    with loaded(settings, challenger) as found:
+    with loaded(settings, workspace.ledger, challenger) as found:
         table = settings.project.table
         holdout = _holdout_of(training, parts)
         evidence = measure_model(

@@ -115,7 +115,7 @@ def _tried(workspace: Workspace, model: ModelRef, parts: Split, is_champion: boo
     """A version's answers, or the reason why it has none."""
     own, settings = _own_table(workspace, model), workspace.settings
     try:
-        with loaded(settings, model) as found:
+        with loaded(settings, workspace.ledger, model) as found:
             on_suspect = settings.promotion_on_suspect if is_champion else None
             return answers_to(model, found.estimator, parts, own, settings.project.metric, on_suspect)
     except ModelRefused as error:

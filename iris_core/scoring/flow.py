@@ -70,7 +70,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
             done.append(Scored(work=work, piece=piece, part=None))
     if waiting:
         spare_memory()
-        with loaded(workspace.settings, shard.model) as model:
+        with loaded(workspace.settings, workspace.ledger, shard.model) as model:
             how = scoring_of(workspace, model.estimator, shard.model)
             for work, piece in waiting:
                 try:

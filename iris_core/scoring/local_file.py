@@ -67,7 +67,7 @@ def score_file(
     """
     settings = workspace.settings
     model = model_version(workspace, named)
-    with loaded(settings, model) as found:
+    with loaded(settings, workspace.ledger, model) as found:
         how = scoring_of(workspace, found.estimator, model)
     began = time.monotonic()
     if watch:

@@ -115,7 +115,7 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
     """
     manifest = manifest_of(workspace, scoring)
     try:
-        with loaded(workspace.settings, manifest.model) as model:
+        with loaded(workspace.settings, workspace.ledger, manifest.model) as model:
             changed = model.digest != manifest.model_sha256
             sink = Comparing(workspace.store, manifest.predictions)
             rows = _again(workspace, manifest, model.estimator, sink)

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import os
+from math import prod
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from iris_core.errors import ConfigError
 from iris_core.settings.values import bare
 
 PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
+LOGISTIC_REGRESSION = "sklearn.linear_model.LogisticRegression"
+MOST_TRIES = 24
+"""Of a search."""
 
 
 class Feature(BaseModel):
@@ -105,11 +109,39 @@ def metric_label(metric: Metric) -> str:
     return "cost" if isinstance(metric, CostMatrix) else metric
 
 
+class ModelChoice(BaseModel):
+    """The classifier that is trained, `project.json`'s `model`.
+
+    `estimator` is its full name, `parameters` what it is made with. `search` has the values that are tried
+    for further parameters, every combination cross-validated. `class_weights` say how much a row of a class
+    counts: `balanced` (each class as much as any other), or a number for each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    estimator: str = Field(default=LOGISTIC_REGRESSION, pattern=r"^(sklearn|lightgbm)(\.[A-Za-z_]\w*)+$")
+    parameters: dict[str, Any] = {}
+    search: dict[str, tuple[Any, ...]] = {}
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if twice := sorted({*self.parameters} & {*self.search}):
+            raise ValueError(f"{twice} have a value in parameters and several in search")
+        if empty := sorted(name for name, values in self.search.items() if not values):
+            raise ValueError(f"search has no value for {empty}")
+        tries = prod(map(len, self.search.values()))
+        if tries > MOST_TRIES:
+            raise ValueError(f"search has {tries} combinations; at most {MOST_TRIES} are tried")
+        return self
+
+
 class Project(BaseModel):
     """The content of `project.json`.
 
-    `metric` is what models are judged by. `batch_spread` is what the means of batches differ by beyond the
-    chance of independent rows, in standard deviations of the rows.
+    `model` is the classifier that is trained; None stands for a logistic regression. `metric` is what models
+    are judged by. `batch_spread` is what the means of batches differ by beyond the chance of independent
+    rows, in standard deviations of the rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,6 +151,7 @@ class Project(BaseModel):
     dag_directory: str = "dags"
     tags: tuple[str, ...] = ()
     table: TableSchema
+    model: ModelChoice | None = None
     metric: Metric = "accuracy"
     batch_spread: float = Field(default=0.0, ge=0, le=10)
 
@@ -128,6 +161,9 @@ class Project(BaseModel):
             named = {*self.metric.cost, *(name for row in self.metric.cost.values() for name in row)}
             if unknown := sorted(named - {*self.table.classes}):
                 raise ValueError(f"metric: {unknown} are no classes of the table")
+        weights = self.model.class_weights if self.model else None
+        if isinstance(weights, dict) and {*weights} != {*self.table.classes}:
+            raise ValueError(f"model: class_weights need a number for each of {list(self.table.classes)}")
         return self
 
 

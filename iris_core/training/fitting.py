@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from platform import python_version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger.records.objects import TrainingSettings
+from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
-from iris_core.models.holdout import Split, split
-from iris_core.settings.project import TableSchema
+from iris_core.models.holdout import Part, Split, split
+from iris_core.models.loading import untrusted_types
+from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
+from iris_core.training.estimators import pipeline_of, search
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +29,11 @@ class TrainingConfig(BaseModel):
     """Everything besides the data that decides what a model learns.
 
     :param table: the schema of the table.
-    :param estimator: the kind of model.
-    :param inverse_regularization: scikit-learn's `C`.
-    :param max_iterations: most iterations of the solver.
+    :param model: the classifier that project.json names; without one it is a logistic regression.
+    :param metric: the declared one, in which the parameters of `model` are searched for.
+    :param estimator: the kind of that regression.
+    :param inverse_regularization: its `C` in scikit-learn.
+    :param max_iterations: most iterations of its solver.
     :param holdout_share: share of the rows in the holdout, stratified by class.
     :param seed: seed of the split and of the solver.
     """
@@ -36,37 +41,66 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     table: TableSchema
+    model: ModelChoice | None = None
+    metric: Metric = "accuracy"
     estimator: str = "logistic-regression"
     inverse_regularization: float = 1.0
     max_iterations: int = 1000
     holdout_share: float = 0.2
     seed: int = 42
 
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """The configuration of a project."""
+        return cls(table=project.table, model=project.model, metric=project.metric)
+
     @property
     def variant(self) -> str:
         """A short name of the configuration: with another one the same data is decided anew.
 
         Typical ranges of columns (they judge a model) and the key (late labels are joined by it) do not
-        count: neither changes what a model learns.
+        count: neither changes what a model learns. The metric does where parameters are searched for by it.
         """
         other: Any = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}, "key": True}}
+        other |= {} if self.model else {"model": True}
+        other |= {} if self.model and self.model.search else {"metric": True}
         learning = self.model_dump_json(exclude=other)
         return "c" + hashlib.sha256(learning.encode()).hexdigest()[:12]
 
     @property
     def settings(self) -> TrainingSettings:
         """The configuration as records hold it; the table's schema is only part of the variant."""
-        return TrainingSettings(variant=self.variant, **self.model_dump(exclude={"table"}))
+        known: dict[str, Any] = {
+            "variant": self.variant,
+            "holdout_share": self.holdout_share,
+            "seed": self.seed,
+        }
+        if self.model:
+            chosen = self.model.model_dump(mode="json")
+            return TrainingSettings(**known, estimator=self.model.estimator, model=chosen)
+        return TrainingSettings(
+            **known,
+            estimator=self.estimator,
+            inverse_regularization=self.inverse_regularization,
+            max_iterations=self.max_iterations,
+        )
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The configuration as parameters of an MLflow run."""
+        known = self.settings.model_dump(exclude={"variant", "model"})
+        return {**known, **(self.model.parameters if self.model else {})}
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted pipeline, the split of its table, and its scores on the holdout."""
+    """A fitted pipeline, the split of its table, its scores on the holdout, and the tries of a search."""
 
     pipeline: Pipeline
     parts: Split
     metrics: dict[str, float]
     confusion: np.ndarray[Any, Any]
+    tries: tuple[Try, ...] = ()
 
 
 def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
@@ -78,7 +112,9 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
 
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
-    pipeline = recipe(config).fit(learned.features, learned.labels)
+    tries = _searched(config, learned)
+    chosen = tries[0].parameters if tries else {}
+    pipeline = recipe(config, chosen).fit(learned.features, learned.labels)
     predicted = pipeline.predict(holdout.features)
     metrics = {
         "accuracy": float(accuracy_score(holdout.labels, predicted)),
@@ -86,11 +122,23 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
         "train_accuracy": float(pipeline.score(learned.features, learned.labels)),
     }
     confusion = confusion_matrix(holdout.labels, predicted, labels=list(config.table.classes))
-    return Fitted(pipeline, parts, metrics, confusion)
+    return Fitted(pipeline, parts, metrics, confusion, tries)
 
 
-def recipe(config: TrainingConfig) -> Pipeline:
-    """The pipeline of a configuration, not fitted yet."""
+def _searched(config: TrainingConfig, learned: Part) -> tuple[Try, ...]:
+    if not config.model or not config.model.search:
+        return ()
+    return search(config.model, learned, config.metric, config.seed)
+
+
+def recipe(config: TrainingConfig, chosen: Mapping[str, Any] | None = None) -> Pipeline:
+    """The pipeline of a configuration, not fitted yet.
+
+    :param config: the configuration.
+    :param chosen: values of the searched parameters.
+    """
+    if config.model:
+        return pipeline_of(config.model, config.seed, chosen)
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -115,17 +163,32 @@ def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     """
     import mlflow
 
-    mlflow.log_params({**config.model_dump(exclude={"table"}), "rows": len(fitted.parts.learned)})
+    mlflow.log_params({**config.parameters, "rows": len(fitted.parts.learned)})
     mlflow.log_metrics(fitted.metrics)
+    _log_tries(fitted.tries, config)
     classes = list(config.table.classes)
     mlflow.log_dict(
         {"classes": classes, "rows_are_actual": fitted.confusion.tolist()}, "confusion_matrix.json"
     )
     mlflow.log_figure(_confusion_figure(fitted.confusion, classes), "confusion_matrix.png")
-    return _log_model(fitted, trusted)
+    return _log_model(fitted, config, trusted)
 
 
-def _log_model(fitted: Fitted, trusted: Sequence[str]) -> str:
+def _log_tries(tries: Sequence[Try], config: TrainingConfig) -> None:
+    """Log each try of a search as a run below the active one."""
+    import mlflow
+
+    active = mlflow.active_run()
+    experiment = active.info.experiment_id if active else None
+    for number, tried in enumerate(tries, 1):
+        with mlflow.start_run(
+            run_name=f"try {number} of {len(tries)}", experiment_id=experiment, nested=True
+        ):
+            mlflow.log_params(tried.parameters)
+            mlflow.log_metric(metric_label(config.metric), tried.score)
+
+
+def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -> str:
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
@@ -138,11 +201,16 @@ def _log_model(fitted: Fitted, trusted: Sequence[str]) -> str:
             name="model",
             signature=infer_signature(example, predicted),
             input_example=example,
-            conda_env=_environment("scikit-learn", "numpy", "skops"),
+            conda_env=_environment("scikit-learn", "numpy", "skops", *_package(config)),
             serialization_format="skops",
-            skops_trusted_types=list(trusted) or None,
+            skops_trusted_types=[*trusted, *untrusted_types(fitted.pipeline)] or None,
         )
     return str(info.model_uri)
+
+
+def _package(config: TrainingConfig) -> list[str]:
+    """The package of the classifier, if it is another than scikit-learn."""
+    return ["lightgbm"] if config.model and config.model.estimator.startswith("lightgbm.") else []
 
 
 def _environment(*packages: str) -> dict[str, Any]:

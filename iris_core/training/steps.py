@@ -23,10 +23,12 @@ from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import training_table
+from iris_core.models.loading import logged_digest
 from iris_core.models.profile import keep_profile
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
+from iris_core.training.estimators import check_model
 from iris_core.training.fitting import Fitted, TrainingConfig, fit, log_fitted
 from iris_core.training.requests import owed_retraining
 
@@ -55,7 +57,7 @@ def training_source(settings: Settings) -> Source:
 
 def training_scope(settings: Settings) -> Scope:
     """The trainings of a deployment, with its configuration."""
-    config = TrainingConfig(table=settings.project.table)
+    config = TrainingConfig.of(settings.project)
     return Scope("training", training_source(settings), config.settings)
 
 
@@ -110,7 +112,7 @@ def validate(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
 
 def _tried(workspace: Workspace, work: TrainingWork) -> Tried:
-    using = TrainingConfig(table=workspace.settings.project.table).settings
+    using = TrainingConfig.of(workspace.settings.project).settings
     return Tried(work.identity, FailedRecord.Inputs(object=work.object, config=using))
 
 
@@ -127,13 +129,16 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
 
     :raises DecidedElsewhere: another run trained or superseded this version first; its record stands.
     :raises TryFailed: an unforeseen error ended the try; noted, or recorded as failed.
+    :raises ConfigError: the classifier that project.json names cannot be trained; nothing was tried.
     :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
     """
     if standing := workspace.ledger.get(work.identity):
         tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
         return _continue(work, standing)
-    config = TrainingConfig(table=workspace.settings.project.table)
+    config = TrainingConfig.of(workspace.settings.project)
     _check_configuration(work, config)
+    if config.model:
+        check_model(config.model, config.table, config.seed)
     with one_try(workspace, _tried(workspace, work)):
         committed = _trained(workspace, work, config)
     if isinstance(committed.record, TrainedRecord):
@@ -156,7 +161,9 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         fitted = fit(learnt.frame, config)
         model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
-    outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
+    outputs = TrainedRecord.Outputs(
+        run_id=run_id, model_uri=model_uri, profile=stored, model_digest=logged_digest(model_uri)
+    )
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
     return committed
@@ -190,6 +197,7 @@ def _trained_record(
             **fitted.metrics,
             validation=work.validation,
             agreement=_agreement(fitted, workspace.settings.project.table.classes),
+            search=fitted.tries,
         ),
     )
 

@@ -128,7 +128,7 @@ class TestReport:
         path = scored(tracked, test_csv)
         remove_table(tracked, trained)
         shutil.rmtree(files_of(tracked, model))
-        with pytest.raises(RegistryError), models.loaded(tracked.settings, model):
+        with pytest.raises(RegistryError), models.loaded(tracked.settings, tracked.ledger, model):
             pass
         record = reported(tracked, path)
         assert record.outcome == "none"
@@ -150,7 +150,7 @@ class TestReport:
 
         profile = learnt_profile(tracked, record, model)
         reference = read_side(StoredInput(tracked.store, record.about), table)
-        with models.loaded(settings, model) as found:
+        with models.loaded(settings, tracked.ledger, model) as found:
             answers = predicted_classes(found.estimator, reference.sample.select(table.feature_names))
             weights = feature_weights(found.estimator, table.feature_names)
         side = replace(reference, sample=reference.sample.with_columns(answers))

@@ -46,7 +46,7 @@ def plain(staged: Workspace) -> Any:
     """The staged estimator."""
     model = models.staged(staged.settings)
     assert model is not None
-    with models.loaded(staged.settings, model) as found:
+    with models.loaded(staged.settings, staged.ledger, model) as found:
         return found.estimator
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from iris_core.errors import DataRejected, GivenUp
 from iris_core.ledger.model import ModelRef
@@ -12,14 +12,19 @@ from iris_core.store.versions import ObjectVersion
 
 
 class TrainingSettings(Payload):
-    """Everything besides the data and the table's schema that the trained model depends on."""
+    """Everything besides the data and the table's schema that the trained model depends on.
+
+    `model` is what project.json says of the classifier; without it, it is a logistic regression of
+    `inverse_regularization` and `max_iterations`.
+    """
 
     variant: str
     estimator: str
-    inverse_regularization: float
-    max_iterations: int
+    inverse_regularization: float | None = None
+    max_iterations: int | None = None
     holdout_share: float
     seed: int
+    model: dict[str, Any] | None = None
 
 
 class LabelSettings(Payload):

@@ -21,13 +21,21 @@ class StoredProfile(BaseModel):
     size: int
 
 
+class Try(Payload):
+    """A try of a search: the parameters, and the score in the declared metric on rows left out."""
+
+    parameters: dict[str, Any]
+    score: float
+
+
 class TrainedRecord(ObjectRecord):
     """A model was trained and logged.
 
     `rows` counts all rows, `holdout_rows` those that were held out; the scores are on the latter.
     `agreement` counts the held-out rows by label, then by answer.
     `validation` is the evidence of the table's validation. `profile` is None in records from before models
-    had profiles.
+    had profiles. `model_digest` is the SHA-256 of the model's files as they were logged, `search` has the
+    tries of a search, the chosen one first.
     """
 
     class Inputs(ObjectInputs):
@@ -37,6 +45,7 @@ class TrainedRecord(ObjectRecord):
         run_id: str
         model_uri: str
         profile: StoredProfile | None = None
+        model_digest: str = ""
 
     class Evidence(Payload):
         rows: int
@@ -46,6 +55,7 @@ class TrainedRecord(ObjectRecord):
         train_accuracy: float
         validation: dict[str, Any]
         agreement: dict[str, dict[str, int]] | None = None
+        search: tuple[Try, ...] = ()
 
     KIND = "training"
 
