@@ -195,6 +195,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
 
     example = fitted.parts.learned.features.head(5)
     predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
+    own = untrusted_types(fitted.pipeline) if config.model else ()
     with tracking.quiet():
         info = mlflow.sklearn.log_model(
             fitted.pipeline,
@@ -203,7 +204,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
             input_example=example,
             conda_env=_environment("scikit-learn", "numpy", "skops", *_package(config)),
             serialization_format="skops",
-            skops_trusted_types=[*trusted, *untrusted_types(fitted.pipeline)] or None,
+            skops_trusted_types=[*trusted, *own] or None,
         )
     return str(info.model_uri)
 

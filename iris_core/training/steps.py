@@ -161,9 +161,9 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         fitted = fit(learnt.frame, config)
         model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
-    outputs = TrainedRecord.Outputs(
-        run_id=run_id, model_uri=model_uri, profile=stored, model_digest=logged_digest(model_uri)
-    )
+    outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
+    if config.model:
+        outputs = outputs.model_copy(update={"model_digest": logged_digest(model_uri)})
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
     return committed
@@ -197,7 +197,7 @@ def _trained_record(
             **fitted.metrics,
             validation=work.validation,
             agreement=_agreement(fitted, workspace.settings.project.table.classes),
-            search=fitted.tries,
+            **({"search": fitted.tries} if fitted.tries else {}),
         ),
     )
 
