@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,13 @@ LOG_AGAIN = (
 )
 
 
+Asked = Callable[[], bool]
+
+
+def _nobodys() -> bool:
+    return False
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
     """A loaded model, and the SHA-256 of its files' names and contents."""
@@ -69,8 +76,11 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
         with tracking.asking(f"Loading {uri}", settings):
             flavors = _fetch(settings, model, uri, folder)
         digest = digest_of(Path(folder))
-        training = ledger.find(TrainedRecord, model.training)
-        is_own = training is not None and training.outputs.model_digest == digest
+
+        def is_own() -> bool:
+            training = ledger.find(TrainedRecord, model.training)
+            return training is not None and training.outputs.model_digest == digest
+
         with tracking.quiet():
             estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types, is_own)
         yield Loaded(estimator, digest)
@@ -116,7 +126,7 @@ def check_place(place: str, uri: str, tracking_uri: str) -> None:
 
 
 def estimator_of(
-    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = (), is_own: bool = False
+    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = (), is_own: Asked = _nobodys
 ) -> ClassifierMixin:
     """Read the estimator in a model's folder.
 
@@ -124,7 +134,7 @@ def estimator_of(
     :param flavors: the flavours in its MLmodel file; what they say about trusted types and code is ignored.
     :param uri: the model, for messages.
     :param trusted: full names of types that may be loaded besides those that skops deems safe.
-    :param is_own: our own training wrote these files.
+    :param is_own: whether our own training wrote these files; asked only if that matters.
     :raises ModelRefused: the model is no skops file, or holds other types.
     """
     flavor = flavors.get("sklearn")
@@ -153,16 +163,16 @@ def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
     return path
 
 
-def _read_skops(path: Path, uri: str, trusted: Sequence[str], is_own: bool) -> ClassifierMixin:
+def _read_skops(path: Path, uri: str, trusted: Sequence[str], is_own: Asked) -> ClassifierMixin:
     """Read a skops file; check its types before any object is created."""
     import skops.io
 
     try:
-        held = skops.io.get_untrusted_types(file=path)
-        known = {*trusted, *(name for name in held if is_own and name.startswith(OWN_PACKAGES))}
-        if strange := sorted({*held} - known):
-            raise ModelRefused(_untrusted(uri, strange))
-        estimator: ClassifierMixin = skops.io.load(path, trusted=sorted(known))
+        strange = {*skops.io.get_untrusted_types(file=path)} - {*trusted}
+        own = {name for name in strange if name.startswith(OWN_PACKAGES)}
+        if strange != own or (own and not is_own()):
+            raise ModelRefused(_untrusted(uri, sorted(strange)))
+        estimator: ClassifierMixin = skops.io.load(path, trusted=[*trusted, *own])
     except (
         BadZipFile,
         KeyError,

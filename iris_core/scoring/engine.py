@@ -55,8 +55,8 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
     def work(batch: Batch) -> tuple[Counts, Any, bytes, int]:
         found = sorted_out(batch, how.table)
         decided = how.decider.decide(found.kept.features) if how.decider else None
-        rendered = out.rendered(found.kept, decided)
-        return _counted(how, found, decided), rendered, _told(how, found.rejected), found.kept.place
+        counted, rejected = _counted(how, found, decided), _told(how, found.rejected)
+        return counted, out.rendered(found.kept, decided), rejected, found.kept.place
 
     for counted, rendered, told, place in source.each(work, how.workers):
         out.write(rendered)

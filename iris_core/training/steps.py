@@ -186,6 +186,7 @@ def _trained_record(
     outputs: TrainedRecord.Outputs,
 ) -> TrainedRecord:
     learned, holdout = fitted.parts.learned, fitted.parts.holdout
+    found: dict[str, Any] = {**fitted.metrics, **({"search": fitted.tries} if fitted.tries else {})}
     return TrainedRecord(
         identity=work.identity,
         by=workspace.actor,
@@ -194,10 +195,9 @@ def _trained_record(
         evidence=TrainedRecord.Evidence(
             rows=len(learned) + len(holdout),
             holdout_rows=len(holdout),
-            **fitted.metrics,
+            **found,
             validation=work.validation,
             agreement=_agreement(fitted, workspace.settings.project.table.classes),
-            **({"search": fitted.tries} if fitted.tries else {}),
         ),
     )
 

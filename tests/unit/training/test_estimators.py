@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from iris_core.errors import ConfigError
 from iris_core.models.holdout import Part
-from iris_core.settings.project import MOST_TRIES, ModelChoice, Project, load_project
+from iris_core.settings.project import MOST_TRIES, Metric, ModelChoice, Project, load_project
 from iris_core.training.estimators import check_model, pipeline_of, search
 from iris_core.training.fitting import TrainingConfig, fit, recipe
 
@@ -91,13 +91,16 @@ def test_others_are_refused_with_those_that_can(wrong: ModelChoice, told: str) -
         ({"estimator": "os.system"}, "pattern"),
         ({"parameters": {"C": 1}, "search": {"C": [1]}}, "have a value in parameters and several in search"),
         ({"search": {"C": []}}, "search has no value for"),
-        ({"search": {"a": range(5), "b": range(5)}}, f"25 combinations; at most {MOST_TRIES} are tried"),
+        (
+            {"search": {"a": [*range(5)], "b": [*range(5)]}},
+            f"25 combinations; at most {MOST_TRIES} are tried",
+        ),
         ({"class_weights": {"setosa": 0}}, "greater than 0"),
     ],
 )
 def test_what_project_json_may_say(given: dict[str, Any], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
-        ModelChoice(**{key: [*value] if isinstance(value, range) else value for key, value in given.items()})
+        ModelChoice.model_validate(given)
 
 
 def test_class_weights_name_every_class() -> None:
@@ -150,7 +153,7 @@ class TestVariant:
     def test_the_metric_counts_where_it_chooses(self) -> None:
         searching = choice(search={"max_depth": [1, 2]})
         for model, count in ((None, 1), (choice(), 1), (searching, 2)):
-            metrics = ("accuracy", "macro_f1")
+            metrics: tuple[Metric, ...] = ("accuracy", "macro_f1")
             configs = [TrainingConfig(table=TABLE, model=model, metric=metric) for metric in metrics]
             assert len({config.variant for config in configs}) == count
 
