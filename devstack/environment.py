@@ -16,10 +16,11 @@ from devstack.ports import LOOPBACK
 from iris_core.errors import ConfigError
 from iris_core.models.tracking import BOUNDS
 from iris_core.settings.declared import given
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file
+from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file, shipped_file
 from iris_core.settings.variables import Settings, load_settings
 
 PARALLELISM = 4
+DAGS = "dags"
 
 # Settings of another Airflow, MLflow or cloud account in the user's shell would change this stack. With
 # PYTHONDONTWRITEBYTECODE every process would compile its imports again (8 s instead of 3).
@@ -155,16 +156,19 @@ def _connection(values: Mapping[str, str]) -> str:
 
 
 def dag_folder() -> Path:
-    """The folder with the DAGs, which `project.json` names relative to the project's folder.
+    """The folder with the DAGs: the one that `project.json` names, beside that file, else the checkout's.
 
     :raises ConfigError: the folder holds no DAG.
     """
-    folder = project_folder() / load_project().dag_directory
+    named = load_project().dag_directory
+    folder = project_folder() / named
+    if named == DAGS and not folder.is_dir():
+        folder = shipped_file().parent / DAGS
     if not any(map(_may_hold_a_dag, folder.rglob("*.py"))):
         raise ConfigError(
             f"There is no DAG in {folder}, so Airflow would have nothing to run. "
-            f"dag_directory of {project_file()} is the folder of the DAGs, beside that file. Example: dags. "
-            "An installed package brings none: start in a checkout, or let "
+            f"dag_directory of {project_file()} is the folder of the DAGs, beside that file; without it, the "
+            "checkout's are used. An installed package brings none: start in a checkout, or let "
             f"{PROJECT_FILE_VARIABLE} name its file."
         )
     return folder

@@ -80,6 +80,21 @@ def test_a_project_without_a_dag_is_an_error_and_not_an_empty_airflow(
     stack_environment(home, PORTS, {})
 
 
+def test_a_project_file_outside_of_the_checkout_has_the_checkout_s_dags(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone copies project.json, changes the table, and lets IRIS_PROJECT_FILE name the copy."""
+    moved = tmp_path / "elsewhere" / "project.json"
+    moved.parent.mkdir()
+    moved.write_text(project_file().read_text(encoding="utf-8"), encoding="utf-8")
+    shipped = Path(stack_environment(home, PORTS, {})["AIRFLOW__CORE__DAGS_FOLDER"])
+    monkeypatch.setenv(PROJECT_FILE_VARIABLE, str(moved))
+    assert Path(stack_environment(home, PORTS, {})["AIRFLOW__CORE__DAGS_FOLDER"]) == shipped
+    (moved.parent / "dags").mkdir()
+    with pytest.raises(ConfigError, match=r"There is no DAG in .*/elsewhere/dags, so Airflow"):
+        stack_environment(home, PORTS, {})
+
+
 def test_what_belongs_to_other_stacks_is_left_out(home: Home) -> None:
     foreign = {
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
