@@ -1,4 +1,7 @@
-"""`make demo`: Iris goes through all three pipelines; then its petals grow, and the verdict changes."""
+"""`make demo`: Iris goes through all three pipelines; then its petals grow, and the verdict changes.
+
+With tables of one's own, those go through the pipelines, and that is all.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -56,6 +60,14 @@ class Scene:
     check: Callable[[], object] = lambda: None
 
 
+@dataclass(frozen=True)
+class OwnTables:
+    """Tables to play with in place of Iris: one to train on, one to score."""
+
+    train: Path
+    test: Path
+
+
 @dataclass
 class Result:
     """The demo's result. `error` is empty if all hops arrived and the severity rose."""
@@ -79,12 +91,15 @@ class Result:
         }
 
 
-def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
-    """Play both acts and write the result to the home, also after a failure.
+def play(scene: Scene, show: Show, seed: int | None = None, own: OwnTables | None = None) -> Result:
+    """Play both acts, or the first one with other tables than Iris, and write the result to the home.
+
+    The result is written after a failure, too.
 
     :param scene: the stack.
     :param show: shows the progress.
     :param seed: chooses the flowers for training and for scoring; by default another one each time.
+    :param own: tables to play with in place of Iris.
     :raises HopMissing: a hop did not arrive in time, or the severity did not rise.
     :raises StackError: the stack does not work, or is taken down while the demo plays.
     """
@@ -93,7 +108,10 @@ def play(scene: Scene, show: Show, seed: int | None = None) -> Result:
     try:
         await_fitness(scene, show)
         began = time.monotonic()
-        _play_acts(scene, show, result, secrets.randbelow(2**31) if seed is None else seed)
+        if own:
+            _play_own(scene, show, result, own)
+        else:
+            _play_acts(scene, show, result, secrets.randbelow(2**31) if seed is None else seed)
     except IrisError as error:
         result.error = str(error)
         raise
@@ -132,8 +150,7 @@ def _ill(scene: Scene) -> list[Diagnosis]:
 def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
     schema = scene.workspace.settings.project.table
     training, inference = split_iris(schema, seed)
-    sight = Sight(scene.workspace.ledger, scene.airflow, scene.hop_bound_s, _idle(scene, show))
-    director = Director(scene.workspace, sight)
+    director = _director(scene, show)
 
     show.act("clean", f"upload {len(training.rows)} rows to train on and {len(inference.rows)} to score")
     clean = Act("clean", show.hop)
@@ -145,6 +162,18 @@ def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
     result.acts.append(drifted)
     director.shifted(drifted, shifted(inference, schema).csv())
     check_rise(clean.severity, drifted.severity)
+
+
+def _play_own(scene: Scene, show: Show, result: Result, own: OwnTables) -> None:
+    show.act("clean", f"upload {own.train.name} to train on and {own.test.name} to score")
+    act = Act("clean", show.hop)
+    result.acts.append(act)
+    _director(scene, show).clean(act, own.train.read_bytes(), own.test.read_bytes())
+
+
+def _director(scene: Scene, show: Show) -> Director:
+    sight = Sight(scene.workspace.ledger, scene.airflow, scene.hop_bound_s, _idle(scene, show))
+    return Director(scene.workspace, sight)
 
 
 def _idle(scene: Scene, show: Show) -> Callable[[HopName, float], None]:

@@ -14,13 +14,31 @@ from iris_core.cli.deployment import chosen_compose, deployed_workspace
 from iris_core.cli.screen import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
-    from devstack.demo import Result, Scene
+    from devstack.demo import OwnTables, Result, Scene
     from devstack.stack import Stack
 
 
 def demo(
     seed: Annotated[
         int | None, typer.Option(help="Chooses the flowers to train on; by default others each time.")
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A table to train on, in place of Iris; with --test.",
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A table to score, in place of Iris; with --train.",
+        ),
     ] = None,
     hop_bound: Annotated[float, typer.Option(min=1, help="Seconds to wait for each hop.")] = 120.0,
     as_json: AsJson = False,
@@ -31,21 +49,27 @@ def demo(
     stack. The result is also in [bold].iris/demo.json[/]. Exit code 1 if a hop does not arrive; the message
     names it.
 
+    With --train and --test, your own tables go through the pipelines; IRIS_PROJECT_FILE names the
+    project.json that they are of (iris init writes one).
+
     Examples:
 
       iris demo
 
       iris demo --json | jq '.acts[] | {name, severity}'
 
+      IRIS_PROJECT_FILE=wine/project.json iris demo --train wine.csv --test today.csv
+
       iris --compose .env demo   # after make compose-up
     """
     from devstack.demo import play
     from iris_core.errors import IrisError
 
+    own = _own(train, test)
     screen = Stage()
     if env_file := chosen_compose.get():
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            result = play(_composed_scene(env_file, hop_bound), screen, seed)
+            result = play(_composed_scene(env_file, hop_bound), screen, seed, own)
         _conclude(result, screen, as_json, "make compose-down")
         return
     stack = local_stack()
@@ -54,7 +78,7 @@ def demo(
         start(stack, screen)
     try:
         with interruptible(), screen.awaiting("waiting for Airflow"):
-            result = play(_scene(stack, hop_bound), screen, seed)
+            result = play(_scene(stack, hop_bound), screen, seed, own)
     except KeyboardInterrupt:
         if began_it:
             stack.down(screen.component)
@@ -65,6 +89,20 @@ def demo(
             screen.links(stack.state.endpoints)
         raise
     _conclude(result, screen, as_json, "make down")
+
+
+def _own(train: Path | None, test: Path | None) -> OwnTables | None:
+    """The tables to play with; None if that is Iris.
+
+    :raises BadParameter: one of the two is missing.
+    """
+    from devstack.demo import OwnTables
+
+    if train and test:
+        return OwnTables(train, test)
+    if train or test:
+        raise typer.BadParameter("--train and --test go together: a table to train on, and one to score.")
+    return None
 
 
 def _composed_scene(env_file: Path, hop_bound: float) -> Scene:

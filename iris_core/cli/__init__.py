@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from iris_core.cli import approval, data, decisions, doctor, drift, labels, scoring
+from iris_core.cli import approval, data, decisions, doctor, drift, labels, project, scoring
 from iris_core.cli.deployment import chosen_compose
 from iris_core.cli.extensions import add_commands
 from iris_core.errors import IrisError
@@ -59,6 +59,7 @@ def choose(
 
 add_commands(app)
 for command in (
+    project.init,
     data.upload,
     labels.labels,
     scoring.score,
@@ -71,5 +72,6 @@ for command in (
     doctor.doctor,
 ):
     app.command()(command)
+app.command("try")(project.try_table)
 app.add_typer(drift.drift, name="drift")
 app.add_typer(decisions.ledger_app, name="ledger")

@@ -15,8 +15,8 @@ import polars as pl
 from iris_core.drift.sides import Side, read_side
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.settings.project import TableSchema
-from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_core.tables import StoredInput, missing_columns, rejection
+from iris_core.store.objects import ObjectStore
+from iris_core.tables import Input, StoredInput, missing_columns, rejection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,20 +101,19 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
     return Split(Part(learn_x, learn_y), Part(holdout_x, holdout_y))
 
 
-def training_table(store: ObjectStore, version: ObjectVersion, table: TableSchema) -> TrainingTable:
+def training_table(given: Input, table: TableSchema) -> TrainingTable:
     """Read a whole training table, once.
 
-    :param store: where the object is read.
-    :param version: the object version.
+    :param given: the table's bytes.
     :param table: names the features, the target and its classes.
     :raises ObjectMissing: this object version is gone.
     :raises DataRejected: the object cannot be read as a table, or a column is missing.
     """
     frames: list[pl.DataFrame] = []
-    side = read_side(StoredInput(store, version), table, frames.append)
+    side = read_side(given, table, frames.append)
     whole = pl.concat(frames)
     if absent := missing_columns(whole.columns, [table.target]):
-        raise rejection(version.uri, absent)
+        raise rejection(given.where, absent)
     return TrainingTable(whole.select(*table.feature_names, table.target).to_pandas(), side)
 
 
@@ -129,5 +128,5 @@ def drawn_again(
     :raises DataRejected: the project's table has other columns now.
     :raises ObjectMissing: this object version is gone.
     """
-    learnt, config = training_table(store, training.about, table), training.inputs.config
+    learnt, config = training_table(StoredInput(store, training.about), table), training.inputs.config
     return learnt, split(learnt.frame, table, config.holdout_share, config.seed)

@@ -157,7 +157,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         context="training",
     )
     with tracking.attempt(workspace, new) as run_id:
-        learnt = training_table(workspace.store, work.object, config.table)
+        learnt = training_table(StoredInput(workspace.store, work.object), config.table)
         fitted = fit(learnt.frame, config)
         model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)

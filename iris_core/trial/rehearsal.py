@@ -1,0 +1,108 @@
+"""Runs a table through what the pipelines do, in this process, and records nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from iris_core.drift.known import Known, Rejected
+from iris_core.drift.performance import Answered
+from iris_core.drift.sides import PREDICTION, Side, read_side
+from iris_core.drift.verdict import DriftVerdict, judge
+from iris_core.ledger.records.gate import Holdout
+from iris_core.models.holdout import training_table
+from iris_core.models.profile import predicted_classes, profile_of
+from iris_core.promotion.gate import Verdict, gate_verdict
+from iris_core.promotion.measurement import Limits, measure_model
+from iris_core.scoring.counts import Counts
+from iris_core.scoring.decide import Decider
+from iris_core.scoring.engine import score_table
+from iris_core.scoring.output import Options, Scoring
+from iris_core.settings.project import TableSchema
+from iris_core.settings.variables import Settings
+from iris_core.tables import Input
+from iris_core.training.estimators import check_model
+from iris_core.training.fitting import Fitted, TrainingConfig, fit
+from iris_core.training.validation import Evidence, validate_training
+
+
+@dataclass(frozen=True, eq=False)
+class Rehearsal:
+    """What the pipelines would say of a table, and of a second one that the model scores."""
+
+    validated: Evidence
+    fitted: Fitted
+    verdict: Verdict
+    scored: Counts | None = None
+    drift: DriftVerdict | None = None
+
+
+class _Nowhere:
+    """A sink that keeps nothing."""
+
+    def write(self, data: bytes | memoryview, /) -> None: ...
+
+
+def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Rehearsal:
+    """Validate a table, train on it, judge the model as a first one, and score and compare a second table.
+
+    :param settings: the limits, and the project with its table.
+    :param given: the training table.
+    :param test: the table to score, if there is one.
+    :raises DataRejected: a table is refused; the message says why.
+    :raises ConfigError: the classifier that project.json names cannot be trained.
+    """
+    config, table = TrainingConfig.of(settings.project), settings.project.table
+    if config.model:
+        check_model(config.model, table, config.seed)
+    validated = validate_training(given, table, settings.max_repeat_share, settings.max_train_mb)
+    learnt = training_table(given, table)
+    fitted = fit(learnt.frame, config)
+    found = Rehearsal(validated, fitted, _verdict(settings, given, fitted, config))
+    if test is None:
+        return found
+    counts = _scored(settings, test, fitted)
+    reference = profile_of(learnt, fitted.parts, fitted.pipeline, table).side(table)
+    return replace(found, scored=counts, drift=_drift(settings, fitted, reference, test, counts))
+
+
+def _verdict(settings: Settings, given: Input, fitted: Fitted, config: TrainingConfig) -> Verdict:
+    parts = fitted.parts
+    holdout = Holdout(
+        object=given.where,
+        digest=parts.holdout.digest(),
+        rows=len(parts.holdout),
+        learned_rows=len(parts.learned),
+        share=config.holdout_share,
+        seed=config.seed,
+    )
+    limits = Limits(settings.accuracy_threshold, settings.promotion_margin, settings.project.metric)
+    return gate_verdict(measure_model(config.table, parts, holdout, fitted.pipeline, limits))
+
+
+def _scored(settings: Settings, test: Input, fitted: Fitted) -> Counts:
+    table = settings.project.table
+    how = Scoring(Decider(fitted.pipeline, table.feature_names), table, Options("0"))
+    counts = score_table(test, how, _Nowhere(), _Nowhere()).counts
+    counts.require_usable(test.where, settings.max_reject_share)
+    return counts
+
+
+def _drift(settings: Settings, fitted: Fitted, reference: Side, test: Input, counts: Counts) -> DriftVerdict:
+    table = settings.project.table
+    current = _answered(read_side(test, table), fitted, table)
+    units = {feature.name: feature.unit for feature in table.features}
+    rows = len(fitted.parts.holdout)
+    known = Known(
+        units=units,
+        label=table.target,
+        holdout=Answered(rows=rows, right=round(fitted.metrics["accuracy"] * rows)),
+        rejected=Rejected.of_faults(counts.rejected, [fault.model_dump() for fault in counts.faults]),
+        spread=settings.drift_batch_spread,
+    )
+    return judge(reference, current, known)
+
+
+def _answered(side: Side, fitted: Fitted, table: TableSchema) -> Side:
+    """The side with the model's predictions in its sample."""
+    answers = predicted_classes(fitted.pipeline, side.sample.select(table.feature_names))
+    return replace(side, sample=side.sample.with_columns(answers.alias(PREDICTION)))

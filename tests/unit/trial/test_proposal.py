@@ -1,0 +1,156 @@
+"""What is proposed for odd tables, and what is said to be doubtful."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from iris_core.errors import DataRejected
+from iris_core.settings.project import Project
+from iris_core.tables import MemoryInput
+from iris_core.trial.proposal import Proposal, propose
+
+ROWS = 120
+
+
+def table(rows: int = ROWS, /, **columns: Sequence[object]) -> bytes:
+    """A CSV of an amount that tells the class, and these columns."""
+    chance = random.Random(7)
+    label = [("no", "yes")[number % 2] for number in range(rows)]
+    amount = [f"{chance.gauss(10 + 3 * (each == 'yes'), 2):.2f}" for each in label]
+    whole = {
+        "amount": amount,
+        **columns,
+        "churned": label,
+        **{k: v for k, v in columns.items() if k == "churned"},
+    }
+    lines = [",".join(whole), *(",".join(map(str, row)) for row in zip(*whole.values(), strict=True))]
+    return "\n".join([*lines, ""]).encode()
+
+
+def proposed(data: bytes, target: str = "churned") -> Proposal:
+    """The proposal; what is written must be a project."""
+    found = propose(MemoryInput(data, "t.csv"), target, "My table 1")
+    Project.model_validate(found.project)
+    return found
+
+
+def refused(data: bytes, target: str = "churned") -> str:
+    with pytest.raises(DataRejected) as caught:
+        propose(MemoryInput(data, "t.csv"), target, "t")
+    return str(caught.value)
+
+
+def features(found: Proposal) -> list[str]:
+    return [each["name"] for each in found.project["table"]["features"]]
+
+
+def test_a_plain_table_has_ranges_with_room_and_no_doubt() -> None:
+    found = proposed(table(age=[20 + number % 50 for number in range(ROWS)]))
+    assert features(found) == ["amount", "age"]
+    assert found.doubts == ()
+    [_, age] = found.project["table"]["features"]
+    assert (age["min"], age["max"]) == (0, 94)
+    assert found.project["name"] == "my_table_1"
+    assert found.project["table"]["classes"] == ["no", "yes"]
+    assert "metric" not in found.project
+
+
+@pytest.mark.parametrize(
+    ("column", "what", "doubt"),
+    [
+        ([f"2024-01-{1 + n % 28:02d}" for n in range(ROWS)], "left out: dates", "days since a date"),
+        ([f"{1 + n % 28}.02.2024" for n in range(ROWS)], "left out: dates", "days since a date"),
+        ([("yes", "no", "no")[n % 3] for n in range(ROWS)], "left out: yes or no", "write 0 and 1"),
+        ([("TRUE", "FALSE")[n % 2] for n in range(ROWS)], "left out: yes or no", "write 0 and 1"),
+        ([f"{n % 70:05d}" for n in range(ROWS)], "left out: a code", "leading zeros"),
+        ([("gold", "basic", "pro")[n % 3] for n in range(ROWS)], "left out: a category", "3 levels of text"),
+        ([f"level {n % 100}" for n in range(ROWS)], "left out: free text or ids", "100 different texts"),
+        (["7"] * ROWS, "left out: constant", "every cell is '7'"),
+        (["1", "1.0"] * (ROWS // 2), "left out: constant", "every number is 1"),
+        ([""] * ROWS, "left out: empty", "it has no values"),
+        (["", "", "3"] * (ROWS // 3), "left out: mostly missing", "80 of 120 cells are missing"),
+    ],
+)
+def test_what_is_no_feature_is_left_out_and_told(column: list[str], what: str, doubt: str) -> None:
+    found = proposed(table(odd=column))
+    assert features(found) == ["amount"]
+    assert dict(found.found)["odd"] == what
+    [told] = found.doubts
+    assert told.startswith("odd: ")
+    assert doubt in told
+
+
+@pytest.mark.parametrize("name", ["phone", "zip code", "account_no", "PLZ"])
+def test_a_number_that_is_named_like_a_code(name: str) -> None:
+    found = proposed(table(ROWS, **{name: [10_000 + n // 2 for n in range(ROWS)]}))
+    assert dict(found.found)[name] == "left out: a code"
+
+
+@pytest.mark.parametrize(
+    ("column", "doubt"),
+    [
+        ([n % 5 for n in range(ROWS)], "5 different whole numbers: an amount, or a code"),
+        ([*["", "NA", "inf"], *(n / 7 for n in range(ROWS - 3))], "3 cells are missing or infinite"),
+        ([10**16 + n // 2 for n in range(ROWS)], "are not exact beyond 9,007,199,254,740,992; is it an id?"),
+        ([n % 2 + 0.001 * (n % 7) for n in range(ROWS)], "names the class in 100% of the rows by itself"),
+    ],
+)
+def test_features_that_are_doubtful(column: list[object], doubt: str) -> None:
+    found = proposed(table(odd=column))
+    assert features(found) == ["amount", "odd"]
+    [told] = found.doubts
+    assert doubt in told
+
+
+@pytest.mark.parametrize("ids", [list(range(ROWS)), [f"c{n}" for n in range(ROWS)]])
+def test_the_first_column_of_ids_is_the_key(ids: list[object]) -> None:
+    found = proposed(table(customer=ids, again=[10 * n for n in range(ROWS)]))
+    assert found.project["table"]["key"] == "customer"
+    assert dict(found.found)["again"] == "left out: an id"
+
+
+def test_a_rare_class_changes_metric_and_weights() -> None:
+    found = proposed(table(churned=["yes" if n < 6 else "<=50 K" for n in range(ROWS)]))
+    assert found.project["metric"] == "balanced_accuracy"
+    assert found.project["model"] == {"class_weights": "balanced"}
+    assert found.project["table"]["classes"] == ["<=50 K", "yes"]
+
+
+def test_classes_with_blanks_around_are_one() -> None:
+    data = table(churned=[(" yes", "yes ", "no", "not sure")[n % 4] for n in range(ROWS)])
+    assert proposed(data).project["table"]["classes"] == ["yes", "no", "not sure"]
+
+
+def test_a_class_with_few_rows_and_rows_without_one_are_told() -> None:
+    found = proposed(table(churned=["yes"] * 3 + [""] * 2 + ["no"] * (ROWS - 5)))
+    assert "churned: 2 rows have no class; such a table is refused: leave them out" in found.doubts
+    assert "churned: a class has 3 rows; 5 are needed" in found.doubts
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (table(churned=["no"] * ROWS), "has one class, 'no'; a model needs two"),
+        (table(1), "has 1 rows with a class; a training table needs 30"),
+        (table(churned=[n / 7 for n in range(ROWS)]), "they look like numbers to be estimated, not classes"),
+        (table(churned=[f"text {n}" for n in range(ROWS)]), "they look like ids or free text, not classes"),
+        (b"amount,churned,amount\n1,no,2\n" * 40, "amount"),
+        (b"churned,plan\n" + b"no,a\nyes,b\n" * 40, "has no column of numbers that could be a feature"),
+        (b"", "found no bytes"),
+        (b"\x89PNG\r\n", "found"),
+    ],
+)
+def test_tables_that_are_refused(data: bytes, told: str) -> None:
+    assert told in refused(data)
+
+
+def test_another_target_is_named() -> None:
+    assert "has no column 'nosuch'. --target names one of 'amount', 'churned'." in refused(table(), "nosuch")
+
+
+def test_five_thousand_levels() -> None:
+    found = proposed(table(6_000, level=[f"l{n % 5_000}" for n in range(6_000)]))
+    assert dict(found.found)["level"] == "left out: free text or ids"
