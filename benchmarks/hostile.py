@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.poison import Drawn, answers, flowers, hostile, sound
+from benchmarks.poison import MARKER, Drawn, answers, flowers, hostile, sound
 from benchmarks.poison.sending import NotTaken, send
 from benchmarks.worker import Task, Worker
 from devstack.embedded_s3 import embedded_s3
@@ -59,7 +59,6 @@ PURPOSES: tuple[Purpose, ...] = (
 KINDS = {"train": "training", "test": "scoring", "labels": "performance"}
 CLASSES = ("?", "<=50K", "setosa (L.)", "50%", "..", "a/../b", "versicolor", "$x_{", "NA", "1", "=B")
 ROWS = {"train": 150, "test": 40}
-MARKER = "keys.marker"
 MOST_RUNS = 5
 """An unforeseen error is tried in a bounded number of runs."""
 MOST_RECORD_KB = 64

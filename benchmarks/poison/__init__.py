@@ -8,4 +8,7 @@ from __future__ import annotations
 from benchmarks.poison.drawing import KINDS, Drawn, hostile, sound
 from benchmarks.poison.grid import Grid, answers, flowers
 
-__all__ = ["KINDS", "Drawn", "Grid", "answers", "flowers", "hostile", "sound"]
+MARKER = "keys.marker"
+"""The kind of what is no data: it is passed over, and nothing is recorded about it."""
+
+__all__ = ["KINDS", "MARKER", "Drawn", "Grid", "answers", "flowers", "hostile", "sound"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.poison import MARKER
 from benchmarks.poison.sending import NotTaken, send
 from devstack.stack import Stack
 from iris_core.doctor.airflow_api import AirflowApi
@@ -75,6 +76,7 @@ class Uploader:
     workspace: Workspace
     tell: Tell
     acknowledged: dict[str, datetime] = field(default_factory=dict)
+    """When each upload of data was acknowledged, by the version's digest."""
     sound: set[str] = field(default_factory=set)
     """Etags of what every step must use."""
     poison: int = 0
@@ -114,7 +116,8 @@ class Uploader:
                 return
 
     def _note(self, upload: script.Upload, version: ObjectVersion) -> None:
-        self.acknowledged[version.digest] = datetime.now(UTC)
+        if upload.hostile != MARKER:
+            self.acknowledged[version.digest] = datetime.now(UTC)
         if upload.is_sound:
             self.sound.add(version.etag)
         if upload.hostile:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from benchmarks.poison import MARKER
 from iris_core.settings.project import load_project
+from iris_core.store.versions import ObjectVersion
 from tests.chaos import script
+from tests.chaos.harness import Uploader
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +41,21 @@ def test_at_the_end_sound_labels_name_the_rows_of_a_sound_table() -> None:
     ids = [line.rsplit(b",", 1)[1] for line in scored.data.splitlines()]
     assert [line.split(b",")[0] for line in labels.data.splitlines()] == ids
     assert len(set(ids)) == len(ids) > 30
+
+
+def test_of_what_is_thrown_in_only_data_needs_a_record() -> None:
+    said: list[str] = []
+    uploader = Uploader(None, said.append)  # type: ignore[arg-type]
+    landed = {
+        kind: ObjectVersion(
+            bucket="b", key=kind, version_id="1", etag="e", size=1, landed_at=datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        for kind in (MARKER, "text.shaken")
+    }
+    for kind, version in landed.items():
+        uploader._note(script.Upload("test", b"x", 0.0, hostile=kind), version)
+    assert [*uploader.acknowledged] == [landed["text.shaken"].digest]
+    assert uploader.poison == len(said) == 2
 
 
 def test_without_hostile_objects_nothing_is_added() -> None:
