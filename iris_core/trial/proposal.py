@@ -34,8 +34,11 @@ ROOM = 0.5
 LARGEST_EXACT = 2**53
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}[./]\d\d?[./]\d\d?")
 CODE = re.compile(
-    r"(^|[_\s-])(zip|plz|postcode|postal|code|phone|tel|fax|ssn|iban|account|nr|no)($|[_\s-])", re.I
+    r"(^|[_\s-])(id|zip|plz|postcode|postal|code|phone|tel|fax|ssn|iban|account|nr|no)($|[_\s-])", re.I
 )
+ID = re.compile(r"(^|[_\s-])(id|key|uuid|guid)($|[_\s-])|[a-z](Id|ID)$", re.I)
+LONGEST_KEY = 64
+DEFAULT_KEY, OTHER_KEY = "id", "row_id"
 BOOLEAN = {"yes", "no", "y", "n", "true", "false", "t", "f", "on", "off"}
 
 
@@ -109,7 +112,7 @@ def _classes(where: str, frame: pl.DataFrame, target: str) -> tuple[str, ...]:
     names, rows = counts[target].to_list(), frame.height
     what = ""
     if rows < LEAST_ROWS:
-        what = f"{rows} rows with a class; a training table needs {LEAST_ROWS}"
+        what = f"{rows} row{'' if rows == 1 else 's'} with a class; a training table needs {LEAST_ROWS}"
     elif len(names) < 2:
         what = f"one class, {shown(names[0])}; a model needs two to tell apart"
     elif len(names) > MOST_CLASSES:
@@ -145,11 +148,11 @@ def _decide(look: _Look, cells: pl.Series) -> None:
 def _decide_text(look: _Look, known: pl.Series, rows: int, distinct: int) -> None:
     name, few = known.name, [shown(cell) for cell in known.unique(maintain_order=True).head(3)]
     share = len(known.filter(known.str.contains(f"^(?:{DATE.pattern})"))) / len(known)
-    if distinct == rows and not look.key:
+    if share > 0.9:
+        look.leave_out(name, "dates", f"dates ({few[0]}): make numbers of them, such as days since a date")
+    elif distinct == rows and not look.key and (known.str.len_chars() <= LONGEST_KEY).all():
         look.key = name
         look.found.append((name, "the key: another value in every row"))
-    elif share > 0.9:
-        look.leave_out(name, "dates", f"dates ({few[0]}): make numbers of them, such as days since a date")
     elif {cell.lower() for cell in known.unique().head(3)} <= BOOLEAN:
         look.leave_out(name, "yes or no", f"{' and '.join(few)}: write 0 and 1 to make it a feature")
     elif distinct > 0.5 * len(known):
@@ -165,7 +168,8 @@ def _decide_number(look: _Look, known: pl.Series, absent: int, distinct: int) ->
     name, values = known.name, numbers(known.to_frame())[known.name]
     is_whole = bool((values == values.floor()).all())
     has_zeros = bool(known.str.contains(r"^0\d").any())
-    is_id = is_whole and distinct == len(known) and not absent
+    is_new = is_whole and distinct == len(known) and not absent
+    is_id = is_new and (bool(ID.search(name)) or bool((values.diff().drop_nulls() > 0).all()))
     finite = values.filter(values.is_finite())
     low, high = (float(bound or 0.0) for bound in (finite.min(), finite.max()))  # type: ignore[arg-type]
     if is_id and not look.key and not has_zeros and low >= 0:
@@ -176,12 +180,14 @@ def _decide_number(look: _Look, known: pl.Series, absent: int, distinct: int) ->
         look.leave_out(name, "a code", f"looks like a code ({why}: {shown(known[0])}), not an amount")
     elif not low < high:
         look.leave_out(name, "constant", f"every number is {low:g}")
-    elif is_id and distinct > LEAST_ROWS:
+    elif is_id:
         look.leave_out(name, "an id", "another whole number in every row: looks like an id, not an amount")
     else:
         look.features.append({"name": name, "type": "number", **_range(low, high)})
         look.found.append((name, f"a number from {low:g} to {high:g}"))
         absent += len(values) - len(finite)
+        if is_new:
+            look.doubts.append(f"{name}: another whole number in every row: an amount, or an id?")
         look.doubts += [f"{name}: {doubt}" for doubt in _about(absent, distinct, low, high, is_whole)]
 
 
@@ -234,8 +240,9 @@ def _project(
 ) -> dict[str, Any]:
     rarest = _rarest(frame, target)
     table: dict[str, Any] = {"features": look.features, "target": target, "classes": list(classes)}
-    if look.key:
-        table["key"] = look.key
+    taken = {target, *(each["name"] for each in look.features)}
+    if look.key or DEFAULT_KEY in taken:
+        table["key"] = look.key or OTHER_KEY
     if rarest < LEAST_OF_CLASS:
         look.doubts.append(
             f"{target}: a class has {rarest} row{'' if rarest == 1 else 's'}; {LEAST_OF_CLASS} are needed"

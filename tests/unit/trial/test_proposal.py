@@ -112,6 +112,24 @@ def test_the_first_column_of_ids_is_the_key(ids: list[object]) -> None:
     assert dict(found.found)["again"] == "left out: an id"
 
 
+def test_a_date_or_a_long_text_in_every_row_is_no_key() -> None:
+    dates = [f"20{10 + n // 12:02d}-{1 + n % 12:02d}-01" for n in range(ROWS)]
+    found = proposed(table(day=dates, said=[f"{'so ' * 30}{n}" for n in range(ROWS)]))
+    assert "key" not in found.project["table"]
+    assert dict(found.found)["day"] == "left out: dates"
+
+
+def test_amounts_that_differ_in_every_row_are_features_and_doubtful() -> None:
+    found = proposed(table(income=[(n * 7919) % 100_003 for n in range(ROWS)]))
+    assert features(found) == ["amount", "income"]
+    assert found.doubts == ("income: another whole number in every row: an amount, or an id?",)
+
+
+def test_a_class_that_is_named_as_the_key_usually_is() -> None:
+    found = proposed(table().replace(b"churned", b"id", 1), "id")
+    assert found.project["table"]["key"] == "row_id"
+
+
 def test_a_rare_class_changes_metric_and_weights() -> None:
     found = proposed(table(churned=["yes" if n < 6 else "<=50 K" for n in range(ROWS)]))
     assert found.project["metric"] == "balanced_accuracy"
@@ -134,7 +152,7 @@ def test_a_class_with_few_rows_and_rows_without_one_are_told() -> None:
     ("data", "told"),
     [
         (table(churned=["no"] * ROWS), "has one class, 'no'; a model needs two"),
-        (table(1), "has 1 rows with a class; a training table needs 30"),
+        (table(1), "has 1 row with a class; a training table needs 30"),
         (table(churned=[n / 7 for n in range(ROWS)]), "they look like numbers to be estimated, not classes"),
         (table(churned=[f"text {n}" for n in range(ROWS)]), "they look like ids or free text, not classes"),
         (b"amount,churned,amount\n1,no,2\n" * 40, "amount"),
