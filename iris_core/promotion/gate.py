@@ -22,9 +22,9 @@ from iris_core.ledger.records.gate import (
     ColumnPlacement,
     Floor,
     GateEvidence,
-    Leaks,
     Pairs,
 )
+from iris_core.ledger.records.suspect import Leaks
 from iris_core.promotion.check import Check
 from iris_core.promotion.comparison import check_anchor, check_champion, check_slide
 from iris_core.promotion.paired import exact_p_value

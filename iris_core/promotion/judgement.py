@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 from iris_core.errors import ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.gate import Approval, GateEvidence, Holdout
+from iris_core.ledger.records.gate import (
+    Approval,
+    GateEvidence,
+    Holdout,
+)
 from iris_core.ledger.records.promotion import JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace

@@ -14,8 +14,10 @@ from iris_core.ledger.records.gate import (
     GateEvidence,
     Holdout,
     Interval,
-    Leaks,
     Slide,
+)
+from iris_core.ledger.records.suspect import (
+    Leaks,
     Surprise,
 )
 from iris_core.models.holdout import Split

@@ -12,8 +12,9 @@ import numpy as np
 
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
 from iris_core.ledger import ModelRef, Outcome
-from iris_core.ledger.records.gate import GateEvidence, OnSuspect
+from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.suspect import OnSuspect
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.holdout import Split, drawn_again

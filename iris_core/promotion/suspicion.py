@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from iris_core.drift.hypergeometric import at_least
-from iris_core.ledger.records.gate import TOGETHER, Leak, Leaks, OnSuspect, Surprise
+from iris_core.ledger.records.suspect import (
+    TOGETHER,
+    Leak,
+    Leaks,
+    OnSuspect,
+    Surprise,
+)
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.floor import LEARNABLE_ROWS, bounded, cross_validated
 from iris_core.promotion.measurement import LEAST_UNSEEN

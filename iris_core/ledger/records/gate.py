@@ -6,22 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from iris_core.ledger.records.base import Payload
+from iris_core.ledger.records.suspect import Closed, Doubts, Leaks, Surprise
 from iris_core.settings.project import CostMatrix, Metric, metric_label
-
-OnSuspect = Literal["ask", "refuse", "accept"]
 
 STANDARD_ERRORS = 3.0
 """So many a column's mean may lie outside of what is typical: chance moves that of a class with few rows."""
 
 
-class _Frozen(Payload):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Pairs(_Frozen):
+class Pairs(Closed):
     """Rows that two models answered: in `better` only the first was right, in `worse` only the second."""
 
     rows: int
@@ -34,7 +29,7 @@ class Pairs(_Frozen):
         return (self.better - self.worse) / self.rows
 
 
-class Interval(_Frozen):
+class Interval(Closed):
     """A two-sided confidence interval."""
 
     low: float
@@ -42,7 +37,7 @@ class Interval(_Frozen):
     level: float
 
 
-class Holdout(_Frozen):
+class Holdout(Closed):
     """How to draw the holdout rows again: `share` of the object version, stratified, drawn with `seed`.
 
     `digest` is the SHA-256 of the rows' values.
@@ -56,7 +51,7 @@ class Holdout(_Frozen):
     seed: int
 
 
-class Floor(_Frozen):
+class Floor(Closed):
     """The model compared with always answering the majority class of the training rows.
 
     Shown to be better: `p_value` (one-sided, exact) is at most `limit`. On a table where one class is nearly
@@ -87,7 +82,7 @@ class Floor(_Frozen):
         return self.is_better or recognises
 
 
-class ClassSlice(_Frozen):
+class ClassSlice(Closed):
     """One class on the holdout; `difference` is the recall minus the champion's recall, on the compared rows.
 
     `recall` is None without rows.
@@ -101,7 +96,7 @@ class ClassSlice(_Frozen):
     difference: Interval | None = None
 
 
-class ColumnPlacement(_Frozen):
+class ColumnPlacement(Closed):
     """A feature's mean in one part of the table, with equal weight for every class, and its typical range.
 
     `according_to` names the source of the range; it is empty, and there is no range, if neither source has
@@ -125,7 +120,7 @@ class ColumnPlacement(_Frozen):
         return above and (self.typical_max is None or self.mean - chance <= self.typical_max)
 
 
-class Champion(_Frozen):
+class Champion(Closed):
     """The staged version, or the best earlier one, on the challenger's holdout, on the same rows.
 
     `rows_seen` are holdout rows that the champion was trained on (None: its training data is not known). They
@@ -161,7 +156,7 @@ class Champion(_Frozen):
         return ours - theirs
 
 
-class Slide(_Frozen):
+class Slide(Closed):
     """The champion against the best earlier version (`version`), on rows of the new table unknown to both.
 
     A positive `gain` means that the champion is better; `error` is the gain's standard error. `fingerprint`
@@ -186,109 +181,6 @@ class Slide(_Frozen):
     def is_too_long(self) -> bool:
         """Whether a loss is shown, and is more than the margin as measured."""
         return self.difference.high < 0 and -self.all_gain > self.margin
-
-
-class Surprise(_Frozen):
-    """How right the champion is on the new table, and models like it on its own table.
-
-    `p_value` is Fisher's, one-sided: so many wrong answers more by chance. At most `limit`, and the table is
-    suspect: labels are wrong, or the world has changed, which no number can tell apart. `on_suspect` is what
-    the deployment does then. `compared_on`: rows whose features were not learnt from, or all.
-    `own_by`: on its holdout, or on its whole table by cross-validation.
-    """
-
-    right: int
-    rows: int
-    own_right: int
-    own_rows: int
-    p_value: float
-    limit: float
-    on_suspect: OnSuspect
-    compared_on: Literal["unseen rows", "all rows"] = "unseen rows"
-    own_by: Literal["holdout", "cross-validation"] = "holdout"
-
-    @property
-    def is_suspect(self) -> bool:
-        return self.p_value <= self.limit
-
-    @property
-    def sentence(self) -> str:
-        new, own = self.right / self.rows, self.own_right / self.own_rows
-        unseen = " that it was not trained on" if self.compared_on == "unseen rows" else ""
-        own_rows = "holdout rows" if self.own_by == "holdout" else "rows by cross-validation"
-        found = (
-            f"the champion is right on {new:.0%} of {self.rows} rows of this table{unseen}, "
-            f"and on {own:.0%} of its own {self.own_rows} {own_rows}"
-        )
-        if not self.is_suspect:
-            return found
-        return f"{found} (p = {self.p_value:.2g}): labels are wrong, or the world has changed"
-
-
-TOGETHER = "all columns together"
-
-
-class Leak(_Frozen):
-    """A feature that alone names the class almost always, and did not in the champion's table.
-
-    Answers of a small decision tree, cross-validated, on either table; for `TOGETHER`, of clones of the
-    champion. `p_value` is Fisher's, one-sided: so
-    many right answers more by chance.
-    """
-
-    feature: str
-    right: int
-    rows: int
-    own_right: int
-    own_rows: int
-    p_value: float
-
-    @property
-    def sentence(self) -> str:
-        who = f"{self.feature} tell" if self.feature == TOGETHER else f"{self.feature} alone tells"
-        return (
-            f"{who} {self.right / self.rows:.0%} of {self.rows} labels, "
-            f"and told {self.own_right / self.own_rows:.0%} of {self.own_rows} in the champion's table"
-        )
-
-
-class Leaks(_Frozen):
-    """Features that may leak the label; `on_suspect` is what the deployment does then."""
-
-    found: tuple[Leak, ...]
-    on_suspect: OnSuspect
-
-    @property
-    def sentence(self) -> str:
-        told = "; ".join(leak.sentence for leak in self.found)
-        return f"{told}: does a column know the answer before it is asked?"
-
-
-class Doubt(_Frozen):
-    """A label that is probably wrong: `row` as a spreadsheet shows it, what is `likely` instead, and how sure
-    models are that never saw the row (cross-validated probabilities of both)."""
-
-    row: int
-    label: str
-    label_probability: float
-    likely: str
-    likely_probability: float
-
-
-class Doubts(_Frozen):
-    """The labels of a suspect table that are most probably wrong, of `count`; `uri` is the list as a CSV."""
-
-    count: int
-    worst: tuple[Doubt, ...]
-    uri: str = ""
-
-    @property
-    def sentence(self) -> str:
-        if not self.count:
-            return "no single label stands out against the others of this table"
-        rows = ", ".join(str(each.row) for each in self.worst[:5])
-        where = f", the worst are listed in {self.uri}" if self.uri else ""
-        return f"{self.count} labels are probably wrong, first those of rows {rows}{where}"
 
 
 class Approval(Payload):
