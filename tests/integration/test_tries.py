@@ -292,7 +292,7 @@ class TestMonitoring:
         given = "\n".join(["id,species", *(f"f{number},setosa" for number in range(30)), ""]).encode()
         bad = put(inbox, f"iris/labels/a-{POISON}.csv", given)
         good = put(inbox, "iris/labels/b.csv", given)
-        breaks(monkeypatch, labels_flow, "measured", lambda _, given, *__: given.where, NoException("odd"))
+        breaks(monkeypatch, labels_flow, "measured", lambda given, *_: given.where, NoException("odd"))
         assert len(monitoring.join_labels(run(inbox, 1))) == 1
         assert [record.outcome for record in about(inbox, good, "performance")] == ["measured"]
         for number in (2, 3):
