@@ -161,9 +161,9 @@ def dag_folder() -> Path:
     :raises ConfigError: the folder holds no DAG.
     """
     named = load_project().dag_directory
-    folder = project_folder() / named
-    if named == DAGS and not folder.is_dir():
-        folder = shipped_file().parent / DAGS
+    folder, shipped = project_folder() / named, shipped_file().parent / DAGS
+    if named == DAGS and not folder.is_dir() and shipped.is_dir():
+        folder = shipped
     if not any(map(_may_hold_a_dag, folder.rglob("*.py"))):
         raise ConfigError(
             f"There is no DAG in {folder}, so Airflow would have nothing to run. "
