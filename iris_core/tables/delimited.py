@@ -35,8 +35,9 @@ from iris_core.tables.records import (
     width_of,
 )
 
-MOST_ROWS = 100_000
-"""Of a block: each takes memory of its own, however few bytes it has."""
+MOST_ROWS, SHORT_ROWS = 100_000, 25_000
+"""A block of more rows than the first is cut into parts of the second: each row takes memory of its own,
+however few bytes it has."""
 MOST_QUOTES, MANY_COLUMNS = 1 << 20, 1_000
 LARGEST_BLOCK_BYTES = 4 << 20
 """A block of more takes many times its bytes while it is worked on: one at a time."""
@@ -68,14 +69,14 @@ def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Bl
 
 
 def _parts(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where parts of at most `MOST_ROWS` rows end, and how many each has."""
+    """Where the parts of a block end, and how many rows each has."""
     rows = count_rows(data)
     if rows <= MOST_ROWS:
         yield from [(len(data), rows)] if data else []
         return
     ends = scan(data).ends + 1
-    for start in range(0, rows, MOST_ROWS):
-        end = min(start + MOST_ROWS, rows)
+    for start in range(0, rows, SHORT_ROWS):
+        end = min(start + SHORT_ROWS, rows)
         yield (int(ends[end - 1]) if end < rows else len(data)), end - start
 
 

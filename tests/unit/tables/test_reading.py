@@ -180,7 +180,7 @@ class TestMemory:
     def test_a_block_of_many_short_rows_is_cut(self) -> None:
         lines = [f'"{n % 9}"' if n % 3 else str(n % 9) for n in range(250_000)]
         found = list(begin(MemoryInput("\n".join(["a", *lines]).encode(), WHERE), ALL).batches())
-        assert max(map(len, found)) == 100_000
+        assert max(map(len, found)) == 25_000
         assert [number for batch in found for number in batch.numbers.tolist()] == list(range(2, 250_002))
         assert [cell for batch in found for cell in batch.text["a"]] == [line.strip('"') for line in lines]
 
