@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import pyarrow.parquet as pq
@@ -57,26 +57,32 @@ def check_footer(given: Input) -> None:
         raise too_large(given.where, found, f"at most {FOOTER_BYTES >> 20} MB")
 
 
-def check_pages(given: Input, group: pq.RowGroupMetaData, names: Collection[str]) -> None:
+def check_pages(given: Input, group: pq.RowGroupMetaData, names: Mapping[str, int]) -> None:
     """Refuse a row group of which too much is unpacked at once.
 
     :param group: what the footer says of it.
-    :param names: the columns that are read, as they are stored.
+    :param names: the columns that are read, as they are stored, and how many times its own bytes a
+        dictionary of each takes.
     :raises DataRejected: its pages are too large.
     :raises ValueError: what is there are no pages.
     """
     file = io.BufferedReader(RangeFile(given), READ_BYTES)
     sizes: dict[str, int] = {}
+    times: dict[str, int] = {}
     for chunk in map(group.column, range(group.num_columns)):
         if chunk.path_in_schema in names:
             starts = [place for place in (chunk.dictionary_page_offset, chunk.data_page_offset) if place]
             start = min(starts, default=0)
             sizes[chunk.path_in_schema] = largest_page(file, start, start + chunk.total_compressed_size)
-    total, name = sum(sizes.values()), max(sizes, key=lambda name: sizes[name], default="")
-    if sum(max(0, size - USUAL_BYTES) for size in sizes.values()) > PAGES_BYTES:
+            times[chunk.path_in_schema] = names[chunk.path_in_schema] if chunk.has_dictionary_page else 1
+    beyond = {column: max(0, size - USUAL_BYTES) * times[column] for column, size in sizes.items()}
+    if sum(beyond.values()) > PAGES_BYTES:
+        total, name = sum(sizes.values()), max(beyond, key=lambda column: beyond[column])
         found = f"pages that unpack to {total >> 20} MB at once, {sizes[name] >> 20} of them of {shown(name)}"
-        most = (PAGES_BYTES + USUAL_BYTES * len(sizes)) >> 20
-        expected = f"at most about {most} MB: shorter values, or smaller pages"
+        is_category = times[name] > 1
+        most = PAGES_BYTES // times[name] + USUAL_BYTES * (1 if is_category else len(sizes))
+        what = " of a column of categories" if is_category else ""
+        expected = f"at most about {most >> 20} MB{what}: shorter values, or smaller pages"
         raise too_large(given.where, found, expected)
 
 

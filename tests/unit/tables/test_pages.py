@@ -77,6 +77,15 @@ def test_pages_that_are_too_large(has_dictionary: bool) -> None:
     assert sum(map(len, read(MemoryInput(data, "t"), Wanted(("a",))).batches())) == 100, "it is not read"
 
 
+def test_long_values_of_a_category() -> None:
+    """Arrow takes nine times the bytes of such a column's dictionary."""
+    values = pa.array([f"{n}{'k' * 100_000}" for n in range(150)])
+    data = stored({"a": [1.0] * 150, "note": pa.DictionaryArray.from_arrays(list(range(150)), values)})
+    sentence = refusal(data, Wanted(("a",), has_rest=True))
+    assert "14 of them of 'note', expected at most about 5 MB of a column of categories" in sentence
+    assert sum(map(len, read(MemoryInput(data, "t"), Wanted(("a",))).batches())) == 150, "it is not read"
+
+
 def test_many_columns_with_pages_of_the_usual_size_are_read() -> None:
     names = [f"c{place}" for place in range(60)]
     column = pa.array(np.random.default_rng(1).normal(size=130_000))

@@ -240,6 +240,18 @@ class TestBounds:
         assert sum(sizes) >= 200_000_000
         assert max(sizes) <= 2 * module.MOST_BYTES
 
+    def test_the_last_row_alone_does_not_count_its_whole_dictionary(self) -> None:
+        values = pa.array([f"{n}{'x' * 20_000}" for n in range(150)])
+        rows = 64 * 3 + 1
+        column = pa.DictionaryArray.from_arrays([n % 150 for n in range(rows)], values)
+        batches = list(self.batches(stored(pa.table({"a": [1.5] * rows, "x": column}))))
+        assert (len(batches[-1]), sum(map(len, batches))) == (1, rows)
+
+    def test_dates_beyond_the_calendar_are_refused(self) -> None:
+        data = stored(pa.table({"a": [1.5], "x": pa.array([2**62], pa.date64())}))
+        with pytest.raises(DataRejected, match=r"damaged Parquet file .*out-of-range date"):
+            list(opened(data, Wanted(("a",), carried="lines")).batches())
+
     def test_a_dictionary_of_short_values_is_read_in_large_slices(self) -> None:
         data = stored(pa.table({"a": [1.5] * 200_000, "x": ["alpha", "beta"] * 100_000}))
         assert max(batch.frame.height for batch in self.batches(data)) == module.MOST_ROWS
