@@ -45,12 +45,7 @@ LOG_AGAIN = (
     "Log the model again with mlflow.sklearn.log_model(…, serialization_format='skops') and stage that."
 )
 
-
 Asked = Callable[[], bool]
-
-
-def _nobodys() -> bool:
-    return False
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +121,11 @@ def check_place(place: str, uri: str, tracking_uri: str) -> None:
 
 
 def estimator_of(
-    folder: Path, flavors: dict[str, Any], uri: str, trusted: Sequence[str] = (), is_own: Asked = _nobodys
+    folder: Path,
+    flavors: dict[str, Any],
+    uri: str,
+    trusted: Sequence[str] = (),
+    is_own: Asked = lambda: False,
 ) -> ClassifierMixin:
     """Read the estimator in a model's folder.
 

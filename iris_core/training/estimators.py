@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
+from inspect import signature
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 UNSCALED = ("sklearn.tree.", "sklearn.ensemble.", "lightgbm.")
 """Trees compare a feature with a limit: scaling changes nothing."""
+LIGHTGBM = "lightgbm.LGBMClassifier"
 TRIAL_ROWS = 10
 """Rows of each class in the made-up table that an estimator is tried on."""
 
@@ -50,7 +53,7 @@ def _estimator(choice: ModelChoice, seed: int, parameters: dict[str, Any]) -> Cl
     if choice.class_weights is not None:
         parameters["class_weight"] = choice.class_weights
     try:
-        known = {*kind._get_param_names()}
+        known = {*signature(kind).parameters}
         if unknown := sorted({*parameters} - known):
             raise TypeError(f"it has no {', '.join(unknown)}, but {', '.join(sorted(known))}")
         if "random_state" in known:
@@ -75,23 +78,7 @@ def _kind(choice: ModelChoice) -> Any:
 
 
 def _refused(choice: ModelChoice, why: str) -> ConfigError:
-    return ConfigError(f"project.json: model: {choice.estimator} cannot be trained: {why}. {_possible()}")
-
-
-def _possible() -> str:
-    """The classifiers that can be trained, of those that are installed."""
-    from sklearn.utils import all_estimators
-
-    found = [
-        kind for _, kind in all_estimators("classifier") if not getattr(kind, "_required_parameters", ())
-    ]
-    names = (f"{kind.__module__.split('._')[0]}.{kind.__name__}" for kind in found if _is_made_alone(kind))
-    return f"Those that can: {', '.join(names)}; lightgbm.LGBMClassifier where LightGBM is installed."
-
-
-def _is_made_alone(kind: Any) -> bool:
-    """Whether it needs no other estimator, which project.json cannot name."""
-    return not {"estimator", "estimators"} & {*kind._get_param_names()}
+    return ConfigError(f"project.json: model: {choice.estimator} cannot be trained: {why}.")
 
 
 def check_model(choice: ModelChoice, table: TableSchema, seed: int) -> None:
@@ -103,6 +90,13 @@ def check_model(choice: ModelChoice, table: TableSchema, seed: int) -> None:
     :raises ConfigError: it cannot be made, fitted or stored; the message says why, and names those that can.
     """
     part = _made_up(table, seed)
+    try:
+        _check_on(part, choice, seed)
+    except ConfigError as error:
+        raise ConfigError(f"{error} Those that can: {', '.join(_possible(part, seed))}.") from error
+
+
+def _check_on(part: Part, choice: ModelChoice, seed: int) -> None:
     first = dict(zip(choice.search, (values[0] for values in choice.search.values()), strict=True))
     pipeline = pipeline_of(choice, seed, first)
     if "n_estimators" in pipeline[-1].get_params():
@@ -116,6 +110,17 @@ def check_model(choice: ModelChoice, table: TableSchema, seed: int) -> None:
             raise _refused(choice, f"{type(error).__name__}: {str(error)[:300]}") from error
     if foreign := [name for name in strange if not name.startswith(OWN_PACKAGES)]:
         raise _refused(choice, f"it holds types that cannot be stored safely: {', '.join(foreign)}")
+
+
+def _possible(part: Part, seed: int) -> Iterator[str]:
+    """The classifiers that can be trained with their own parameters, of those that are installed."""
+    from sklearn.utils import all_estimators
+
+    names = (f"{kind.__module__.split('._')[0]}.{kind.__name__}" for _, kind in all_estimators("classifier"))
+    for name in (*names, LIGHTGBM):
+        with suppress(ConfigError):
+            _check_on(part, ModelChoice(estimator=name), seed)
+            yield name
 
 
 def _made_up(table: TableSchema, seed: int) -> Part:

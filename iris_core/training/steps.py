@@ -160,10 +160,9 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         learnt = training_table(StoredInput(workspace.store, work.object), config.table)
         fitted = fit(learnt.frame, config)
         model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
+        logged = {"model_digest": logged_digest(model_uri)} if config.model else {}
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
-    outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored)
-    if config.model:
-        outputs = outputs.model_copy(update={"model_digest": logged_digest(model_uri)})
+    outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
     return committed
