@@ -15,10 +15,7 @@ from sklearn.base import ClassifierMixin  # noqa: TID253 - a class below is one
 
 from benchmarks.trial import SHARE, Flowers
 from iris_core import training
-from iris_core.ledger.records.gate import (
-    GateEvidence,
-    Holdout,
-)
+from iris_core.ledger.records.gate import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split, split
 from iris_core.models.registry import reference_of
 from iris_core.promotion.gate import gate_verdict

@@ -13,10 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253 - a clas
 
 from benchmarks.planted import LIMITS, RARE, judged
 from benchmarks.trial import SHARE
-from iris_core.ledger.records.gate import (
-    GateEvidence,
-    Slide,
-)
+from iris_core.ledger.records.gate import GateEvidence, Slide
 from iris_core.models.holdout import Split, split
 from iris_core.models.registry import reference_of
 from iris_core.promotion.measurement import ChampionAnswers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,27 +18,22 @@ if TYPE_CHECKING:
     from devstack.stack import Stack
 
 
+def _table(told: str) -> Any:
+    """An option that names a table's file."""
+    return typer.Option(exists=True, dir_okay=False, readable=True, help=told)
+
+
 def demo(
     seed: Annotated[
         int | None, typer.Option(help="Chooses the flowers to train on; by default others each time.")
     ] = None,
     train: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            readable=True,
-            help="A table to train on, in place of Iris; with --test.",
-        ),
+        _table("A table to train on, in place of Iris; with --test."),
     ] = None,
     test: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            readable=True,
-            help="A table to score, in place of Iris; with --train.",
-        ),
+        _table("A table to score, in place of Iris; with --train."),
     ] = None,
     hop_bound: Annotated[float, typer.Option(min=1, help="Seconds to wait for each hop.")] = 120.0,
     as_json: AsJson = False,

@@ -102,6 +102,12 @@ def _text_of(batch: Batch) -> dict[str, str]:
     return found
 
 
+def judged(reference: Side, current: Side, table: TableSchema, known: Known | None = None) -> DriftVerdict:
+    """Judge two sides, without Evidently's report; the parameters are those of `compare`."""
+    units = {feature.name: feature.unit for feature in table.features}
+    return judge(reference, current, replace(known or Known(), units=units, label=table.target))
+
+
 def compare(
     reference: Side, current: Side, table: TableSchema, known: Known | None = None
 ) -> tuple[DriftVerdict, EvidentlyReport]:
@@ -113,8 +119,7 @@ def compare(
     :param known: what else is known; its units and label are the table's.
     :raises DataRejected: the tables cannot be compared.
     """
-    units = {feature.name: feature.unit for feature in table.features}
-    verdict = judge(reference, current, replace(known or Known(), units=units, label=table.target))
+    verdict = judged(reference, current, table, known)
     report = report_or_reason(
         reference.sample,
         current.sample,

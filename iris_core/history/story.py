@@ -7,10 +7,7 @@ from datetime import datetime
 
 from iris_core.history.queries import Story, tally
 from iris_core.ledger import Actor, Outcome
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, RollbackRecord, VerdictRecord
 
 

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Identity, Ledger, Outcome
 from iris_core.ledger.identity import VERDICT
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from iris_core.ledger.records.gate import (
-    STANDARD_ERRORS,
-    ColumnPlacement,
-)
+from iris_core.ledger.records.gate import STANDARD_ERRORS, ColumnPlacement
 from iris_core.models.holdout import Part, Split
 from iris_core.settings.project import Feature, TableSchema
 

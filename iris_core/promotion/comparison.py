@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from iris_core.ledger.records.gate import (
-    Champion,
-    ClassSlice,
-    GateEvidence,
-    Interval,
-    Slide,
-)
+from iris_core.ledger.records.gate import Champion, ClassSlice, GateEvidence, Interval, Slide
 from iris_core.promotion.check import Check
 
 

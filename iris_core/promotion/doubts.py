@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from iris_core.ledger.records.suspect import (
-    Doubt,
-    Doubts,
-)
+from iris_core.ledger.records.suspect import Doubt, Doubts
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.holdout import Part, Split

@@ -17,13 +17,7 @@ from math import comb
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.ledger.records.gate import (
-    ClassSlice,
-    ColumnPlacement,
-    Floor,
-    GateEvidence,
-    Pairs,
-)
+from iris_core.ledger.records.gate import ClassSlice, ColumnPlacement, Floor, GateEvidence, Pairs
 from iris_core.ledger.records.suspect import Leaks
 from iris_core.promotion.check import Check
 from iris_core.promotion.comparison import check_anchor, check_champion, check_slide

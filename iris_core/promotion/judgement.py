@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 from iris_core.errors import ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-    Holdout,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence, Holdout
+from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.promotion import JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -26,6 +23,7 @@ from iris_core.promotion.doubts import listed_doubts
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.measurement import Limits, measure_model
 from iris_core.promotion.rivals import anchor_answers, champion_answers, drawn
+from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -67,13 +65,13 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     except ObjectMissing as error:
         return Assessment(None, False, f"its holdout cannot be drawn again: {error}")
     settings = workspace.settings
-    limits = Limits(settings.accuracy_threshold, settings.promotion_margin, settings.project.metric)
+    limits = limits_of(settings)
     champion = champion_answers(workspace, challenger, parts)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
     anchor = anchor_answers(workspace, challenger, answers.version, parts) if answers else None
     with loaded(settings, workspace.ledger, challenger) as found:
         table = settings.project.table
-        holdout = _holdout_of(training, parts)
+        holdout = holdout_of(training.about.uri, parts, training.inputs.config)
         evidence = measure_model(
             table, parts, holdout, found.estimator, limits, answers, none_because, anchor
         )
@@ -85,10 +83,20 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     return Assessment(evidence, verdict.passed, verdict.reason)
 
 
-def _holdout_of(training: TrainedRecord, parts: Split) -> Holdout:
-    config = training.inputs.config
+def limits_of(settings: Settings) -> Limits:
+    """What this deployment asks of a model."""
+    return Limits(settings.accuracy_threshold, settings.promotion_margin, settings.project.metric)
+
+
+def holdout_of(where: str, parts: Split, config: TrainingSettings) -> Holdout:
+    """How a holdout was drawn.
+
+    :param where: the table.
+    :param parts: its training rows and holdout.
+    :param config: the configuration by which it was split.
+    """
     return Holdout(
-        object=training.about.uri,
+        object=where,
         digest=parts.holdout.digest(),
         rows=len(parts.holdout),
         learned_rows=len(parts.learned),

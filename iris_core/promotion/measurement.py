@@ -8,18 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from iris_core.ledger.records.gate import (
-    Champion,
-    ClassSlice,
-    GateEvidence,
-    Holdout,
-    Interval,
-    Slide,
-)
-from iris_core.ledger.records.suspect import (
-    Leaks,
-    Surprise,
-)
+from iris_core.ledger.records.gate import Champion, ClassSlice, GateEvidence, Holdout, Interval, Slide
+from iris_core.ledger.records.suspect import Leaks, Surprise
 from iris_core.models.holdout import Split
 from iris_core.promotion.answers import Answers, answers_of
 from iris_core.promotion.columns import columns_of

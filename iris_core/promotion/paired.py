@@ -5,10 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from statistics import NormalDist
 
-from iris_core.ledger.records.gate import (
-    Interval,
-    Pairs,
-)
+from iris_core.ledger.records.gate import Interval, Pairs
 
 PRECISION = 1e-10
 

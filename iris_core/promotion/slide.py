@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from iris_core.ledger.records.gate import (
-    GateEvidence,
-    Interval,
-    Slide,
-)
+from iris_core.ledger.records.gate import GateEvidence, Interval, Slide
 from iris_core.models.holdout import Part
 from iris_core.promotion.answers import Answers
 from iris_core.promotion.floor import LEVEL

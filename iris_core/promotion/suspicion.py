@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from iris_core.drift.hypergeometric import at_least
-from iris_core.ledger.records.suspect import (
-    TOGETHER,
-    Leak,
-    Leaks,
-    OnSuspect,
-    Surprise,
-)
+from iris_core.ledger.records.suspect import TOGETHER, Leak, Leaks, OnSuspect, Surprise
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.floor import LEARNABLE_ROWS, bounded, cross_validated
 from iris_core.promotion.measurement import LEAST_UNSEEN
@@ -195,11 +189,7 @@ class _Leaking:
 
     def alone(self, feature: str) -> Iterator[Leak]:
         """Test one feature, with a small tree."""
-        from sklearn.tree import DecisionTreeClassifier
-
-        leaves = LEAVES * int(self.new.labels.nunique())
-        tree = DecisionTreeClassifier(max_leaf_nodes=max(2, leaves), random_state=SEED)
-        yield from self.leak(feature, tree, [feature])
+        yield from self.leak(feature, _small_tree(self.new), [feature])
 
     def leak(self, name: str, model: ClassifierMixin, features: list[str]) -> Iterator[Leak]:
         """Cross-validate a model on either table, and yield the leak if there is one.
@@ -209,7 +199,7 @@ class _Leaking:
         :param features: the columns that they are given.
         """
         right = _told_by(features, self.new, model)
-        if right is None or not _is_almost_all(right, self.new):
+        if right is None or not is_almost_all(right, self.new):
             return
         before = _told_by(features, self.own, model)
         if before is None:
@@ -234,6 +224,19 @@ def _told_by(features: list[str], part: Part, model: ClassifierMixin) -> Flags |
     return None if answers is None else answers.named == part.labels.to_numpy(str)
 
 
-def _is_almost_all(right: Flags, part: Part) -> bool:
+def told_alone(feature: str, part: Part) -> Flags | None:
+    """Rows whose label small trees predict right from one feature; None with too few rows."""
+    return _told_by([feature], part, _small_tree(part))
+
+
+def _small_tree(part: Part) -> ClassifierMixin:
+    from sklearn.tree import DecisionTreeClassifier
+
+    leaves = LEAVES * int(part.labels.nunique())
+    return DecisionTreeClassifier(max_leaf_nodes=max(2, leaves), random_state=SEED)
+
+
+def is_almost_all(right: Flags, part: Part, share: float = ALMOST_ALL) -> bool:
+    """Whether of the rows that the majority class gets wrong, this share is right."""
     missed = len(part) - int(part.labels.value_counts().max())
-    return missed > 0 and int((~right).sum()) <= (1 - ALMOST_ALL) * missed
+    return missed > 0 and int((~right).sum()) <= (1 - share) * missed

@@ -38,8 +38,7 @@ from iris_core.tables.records import (
 MOST_ROWS, SHORT_ROWS = 100_000, 25_000
 """A block of more rows than the first is cut into parts of the second: each row takes memory of its own,
 however few bytes it has."""
-MOST_QUOTES, MANY_COLUMNS = 1 << 20, 1_000
-LARGEST_BLOCK_BYTES = 4 << 20
+MOST_QUOTES, MANY_COLUMNS, LARGEST_BLOCK_BYTES = 1 << 20, 1_000, 4 << 20
 """A block of more takes many times its bytes while it is worked on: one at a time."""
 
 

@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 
 from iris_core.drift.known import Known, Rejected
 from iris_core.drift.performance import Answered
-from iris_core.drift.sides import PREDICTION, Side, read_side
-from iris_core.drift.verdict import DriftVerdict, judge
-from iris_core.ledger.records.gate import Holdout
+from iris_core.drift.sides import PREDICTION, Side, judged, read_side
+from iris_core.drift.verdict import DriftVerdict
 from iris_core.models.holdout import training_table
 from iris_core.models.profile import predicted_classes, profile_of
 from iris_core.promotion.gate import Verdict, gate_verdict
-from iris_core.promotion.measurement import Limits, measure_model
+from iris_core.promotion.judgement import holdout_of, limits_of
+from iris_core.promotion.measurement import measure_model
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options, Scoring
+from iris_core.scoring.replay import Nowhere
 from iris_core.settings.project import TableSchema
 from iris_core.settings.variables import Settings
 from iris_core.tables import Input
@@ -34,12 +35,6 @@ class Rehearsal:
     verdict: Verdict
     scored: Counts | None = None
     drift: DriftVerdict | None = None
-
-
-class _Nowhere:
-    """A sink that keeps nothing."""
-
-    def write(self, data: bytes | memoryview, /) -> None: ...
 
 
 def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Rehearsal:
@@ -66,23 +61,15 @@ def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Reh
 
 
 def _verdict(settings: Settings, given: Input, fitted: Fitted, config: TrainingConfig) -> Verdict:
-    parts = fitted.parts
-    holdout = Holdout(
-        object=given.where,
-        digest=parts.holdout.digest(),
-        rows=len(parts.holdout),
-        learned_rows=len(parts.learned),
-        share=config.holdout_share,
-        seed=config.seed,
-    )
-    limits = Limits(settings.accuracy_threshold, settings.promotion_margin, settings.project.metric)
-    return gate_verdict(measure_model(config.table, parts, holdout, fitted.pipeline, limits))
+    holdout = holdout_of(given.where, fitted.parts, config.settings)
+    evidence = measure_model(config.table, fitted.parts, holdout, fitted.pipeline, limits_of(settings))
+    return gate_verdict(evidence)
 
 
 def _scored(settings: Settings, test: Input, fitted: Fitted) -> Counts:
     table = settings.project.table
     how = Scoring(Decider(fitted.pipeline, table.feature_names), table, Options("0"))
-    counts = score_table(test, how, _Nowhere(), _Nowhere()).counts
+    counts = score_table(test, how, Nowhere(), Nowhere()).counts
     counts.require_usable(test.where, settings.max_reject_share)
     return counts
 
@@ -90,16 +77,13 @@ def _scored(settings: Settings, test: Input, fitted: Fitted) -> Counts:
 def _drift(settings: Settings, fitted: Fitted, reference: Side, test: Input, counts: Counts) -> DriftVerdict:
     table = settings.project.table
     current = _answered(read_side(test, table), fitted, table)
-    units = {feature.name: feature.unit for feature in table.features}
     rows = len(fitted.parts.holdout)
     known = Known(
-        units=units,
-        label=table.target,
         holdout=Answered(rows=rows, right=round(fitted.metrics["accuracy"] * rows)),
         rejected=Rejected.of_faults(counts.rejected, [fault.model_dump() for fault in counts.faults]),
         spread=settings.drift_batch_spread,
     )
-    return judge(reference, current, known)
+    return judged(reference, current, table, known)
 
 
 def _answered(side: Side, fitted: Fitted, table: TableSchema) -> Side:

@@ -17,10 +17,7 @@ from iris_core.history.queries import staged_at, story
 from iris_core.history.story import paragraph
 from iris_core.ledger import Ledger, Outcome
 from iris_core.ledger.records.action import AlertRecord
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace

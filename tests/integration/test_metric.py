@@ -15,10 +15,7 @@ import pytest
 from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from tests.conftest import MakeWorkspace

@@ -13,10 +13,7 @@ import pytest
 from iris_core import models, promotion
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.gate import (
-    Approval,
-    GateEvidence,
-)
+from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict

@@ -10,10 +10,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 
-from iris_core.ledger.records.gate import (
-    GateEvidence,
-    Holdout,
-)
+from iris_core.ledger.records.gate import GateEvidence, Holdout
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.answers import Answers
 from iris_core.promotion.columns import typical_of

@@ -6,13 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iris_core.ledger.records.gate import (
-    Champion,
-    GateEvidence,
-    Interval,
-    Pairs,
-    Slide,
-)
+from iris_core.ledger.records.gate import Champion, GateEvidence, Interval, Pairs, Slide
 from iris_core.models.holdout import Part
 from iris_core.promotion.answers import Answers
 from iris_core.promotion.gate import gate_verdict

@@ -10,11 +10,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from iris_core.ledger.records.suspect import (
-    TOGETHER,
-    Leaks,
-    Surprise,
-)
+from iris_core.ledger.records.suspect import TOGETHER, Leaks, Surprise
 from iris_core.models.holdout import Part, Split
 from iris_core.promotion.doubts import doubts_about
 from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
