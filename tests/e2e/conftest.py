@@ -90,12 +90,19 @@ class Running:
         return {task["task_id"]: task["state"] for task in found}
 
     def quiet(self) -> None:
-        """Wait until no run is under way."""
+        """Wait until no run is under way, and none is about to start: a task's event becomes a run later."""
         self.wait("the end of all runs", lambda: None if self._running() else True)
 
-    def _running(self) -> int:
+    def _running(self) -> bool:
+        # The runs twice: one that ends between two looks has queued its event by the second.
+        return self._runs() or any(map(self._queued, self.airflow.dag_ids())) or self._runs()
+
+    def _runs(self) -> bool:
         found = self.airflow.get("/dags/~/dagRuns", state=["queued", "running"], limit=1)
-        return int(found["total_entries"])
+        return bool(found["total_entries"])
+
+    def _queued(self, dag_id: str) -> bool:
+        return bool(self.airflow.get(f"/dags/{dag_id}/assets/queuedEvents")["total_entries"])
 
     def shown(self) -> str:
         """The ledger in a line each."""
