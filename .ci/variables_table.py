@@ -9,6 +9,7 @@ from pathlib import Path
 from devstack.variables import StackVariables
 from iris_core.doctor.variables import AirflowLogin
 from iris_core.settings.declared import Declared, as_text, is_secret, read_variables, variables
+from iris_core.settings.projects import SHARED, ProjectChoice
 from iris_core.settings.variables import Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -16,7 +17,7 @@ BEGIN, END = "<!-- table -->\n\n", "\n<!-- end of the table -->\n"
 
 
 def rows(model: type[Declared]) -> Iterator[str]:
-    """A row for each variable: name, default, purpose."""
+    """A row for each variable: name, whether each project has its own value, default, purpose."""
     declared = read_variables(model, {})
     names = {str(field.validation_alias): name for name, field in model.model_fields.items()}
     for variable, field in variables(model).items():
@@ -25,14 +26,15 @@ def rows(model: type[Declared]) -> Iterator[str]:
         shown = f"`{value}`" if value and not Path(value).is_absolute() else ""
         default = f"{shown} ({words})" if shown and words else shown or words or "none"
         secret = "; a secret" if is_secret(field) else ""
-        yield f"| `{variable}` | {default} | {field.description}{secret} |\n"
+        scope = "yes" if model is Settings and variable not in SHARED else ""
+        yield f"| `{variable}` | {scope} | {default} | {field.description}{secret} |\n"
 
 
 def page() -> str:
     """The page with the table as the declarations have it."""
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    heading = "| Variable | Default | Purpose |\n|---|---|---|\n"
-    table = "".join([*rows(Settings), *rows(AirflowLogin), *rows(StackVariables)])
+    heading = "| Variable | Per project | Default | Purpose |\n|---|---|---|---|\n"
+    table = "".join([*rows(Settings), *rows(ProjectChoice), *rows(AirflowLogin), *rows(StackVariables)])
     return before + BEGIN + heading + table + END + rest.split(END)[1]
 
 

@@ -40,7 +40,7 @@ def write(workspace: Workspace, state: str, map_index: int = -1, error: str = ""
     )
     task = f"{actor.task_id}[{map_index}]" if map_index >= 0 else actor.task_id
     key = (
-        f"{AUDIT}{workspace.settings.platform_env}/{now:%Y-%m-%d}/"
+        f"{AUDIT}{workspace.settings.names.section}/{now:%Y-%m-%d}/"
         f"{actor.dag_id}/{actor.run_id}/{task}-try{actor.try_number}-{state}.json"
     )
     body = record.model_dump_json(indent=1).encode()

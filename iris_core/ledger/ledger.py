@@ -2,10 +2,10 @@
 
 The conditional write of a record's key (`If-None-Match: *`) is the commit point of its effect:
 
-    ledger/{env}/{identity}.json
+    ledger/{section}/{identity}.json
 
-Before the record, an empty journal entry is written to `ledger/{env}/journal/{kind}/{entry}`. Readers ignore
-an entry whose record was never committed, or was committed by another attempt.
+Before the record, an empty journal entry is written to `ledger/{section}/journal/{kind}/{entry}`. Readers
+ignore an entry whose record was never committed, or was committed by another attempt.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class Committed:
 
 
 class Ledger:
-    """Decisions of one environment, in one bucket."""
+    """Decisions of one project in one environment: the section (`Names.section`) of one bucket's ledger."""
 
-    def __init__(self, store: ObjectStore, bucket: str, env: str) -> None:
+    def __init__(self, store: ObjectStore, bucket: str, section: str) -> None:
         self._store = store
         self._bucket = bucket
-        self._records = f"{LEDGER}{env}"
-        self._journal = f"{LEDGER}{env}/journal"
-        self._tries = f"{LEDGER}{env}/tries"
+        self._records = f"{LEDGER}{section}"
+        self._journal = f"{LEDGER}{section}/journal"
+        self._tries = f"{LEDGER}{section}/tries"
 
     def commit(self, record: Record) -> Committed:
         """Commit a decision, once: the first call writes its record, every call returns the one that stands.

@@ -19,7 +19,7 @@ def quarantine(workspace: Workspace, version: ObjectVersion, error: DataRejected
     :returns: the copy; or the reason's object, if the version's key cannot be read.
     """
     settings, store = workspace.settings, workspace.store
-    base = f"{QUARANTINE}{settings.platform_env}/{version.digest}/{version.file_name}"
+    base = f"{QUARANTINE}{settings.names.section}/{version.digest}/{version.file_name}"
     reason = store.put(settings.bucket, f"{base}.reason.txt", f"{error}\n".encode(), "text/plain")
     if isinstance(error, KeyUnreadable):
         return reason

@@ -28,7 +28,7 @@ class Settled:
     def of(cls, workspace: Workspace, work: str) -> Settled:
         """Marks of a kind of work in the workspace's ledger."""
         settings = workspace.settings
-        return cls(workspace.store, settings.bucket, f"{LEDGER}{settings.platform_env}/settled/{work}")
+        return cls(workspace.store, settings.bucket, f"{LEDGER}{settings.names.section}/settled/{work}")
 
     def until(self, now: datetime) -> datetime | None:
         """The newest marked hour: everything recorded before it is done. None without a mark.

@@ -165,7 +165,7 @@ def _given_up(workspace: Workspace, about: Tried, found: FailedRecord.Evidence, 
         identity=about.identity,
         by=workspace.actor,
         reason=f"{uri}: {why}. Given up after {found.tries} tries (MAX_TRIES). Once the cause is mended: "
-        f"iris retry '{uri}' --reason …",
+        f"{workspace.settings.command} retry '{uri}' --reason …",
         inputs=about.inputs,
         evidence=found,
     )

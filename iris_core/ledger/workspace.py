@@ -26,14 +26,14 @@ class Workspace:
 
 
 def open_workspace(settings: Settings, access: StoreAccess, actor: Actor | None = None) -> Workspace:
-    """Open the store and the ledger of the settings' team and environment.
+    """Open the store and the ledger of the settings' project.
 
     :param settings: name bucket and environment.
     :param access: address and credentials of the object store.
     :param actor: the actor who is named in records; by default `RUN_OWNER` alone.
     """
     store = ObjectStore(access)
-    ledger = Ledger(store, settings.bucket, settings.platform_env)
+    ledger = Ledger(store, settings.bucket, settings.names.section)
     return Workspace(settings, store, ledger, actor or Actor(owner=settings.run_owner))
 
 

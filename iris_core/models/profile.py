@@ -193,16 +193,16 @@ def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, f
 
 @dataclass(frozen=True)
 class ProfileStore:
-    """Stored profiles of one environment's models."""
+    """Stored profiles of one project's models, in one environment."""
 
     store: ObjectStore
     bucket: str
-    env: str
+    section: str
 
     @classmethod
     def of(cls, workspace: Workspace) -> ProfileStore:
-        """Stored profiles of a workspace's environment."""
-        return cls(workspace.store, workspace.settings.bucket, workspace.settings.platform_env)
+        """Stored profiles of a workspace's project."""
+        return cls(workspace.store, workspace.settings.bucket, workspace.settings.names.section)
 
     def keep(self, training: Identity, profile: Profile) -> StoredProfile:
         """Store a model's profile. Storing the same profile again changes nothing.
@@ -246,4 +246,4 @@ class ProfileStore:
             self.store.put(self.bucket, key, data, content_type)
 
     def _key(self, training: Identity, digest: str) -> str:
-        return f"{PROFILES}{self.env}/{training.path}/{digest}{SUFFIX}"
+        return f"{PROFILES}{self.section}/{training.path}/{digest}{SUFFIX}"

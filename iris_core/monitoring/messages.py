@@ -142,4 +142,5 @@ def alert_of(settings: Settings, record: DriftRecord, state: Debounced, more: in
 
 def message_id(settings: Settings, about: Identity) -> str:
     """The id of a message about a record."""
-    return hashlib.sha256(f"{settings.bucket}/{about.path}".encode()).hexdigest()[:32]
+    project = f"{settings.names.section}/" if settings.further else ""
+    return hashlib.sha256(f"{settings.bucket}/{project}{about.path}".encode()).hexdigest()[:32]

@@ -78,14 +78,14 @@ def _request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord
 
 def _ask(workspace: Workspace, judged: JudgedInputs, evidence: GateEvidence, reason: str) -> AskedRecord:
     assert judged.trained_at is not None
-    number = judged.version
+    number, iris = judged.version, workspace.settings.command
     record = AskedRecord(
         identity=Identity.of_request(judged.run_id or "", judged.trained_at),
         by=workspace.actor,
         reason=reason,
         inputs=judged,
         outputs=AskedRecord.Outputs(
-            answer=f"iris approve {number} --reason …, or iris refuse {number} --reason …",
+            answer=f"{iris} approve {number} --reason …, or {iris} refuse {number} --reason …",
             may_answer=MAY_ANSWER,
         ),
         evidence=evidence,

@@ -39,7 +39,7 @@ def listed_doubts(
     if found is None or not found.count:
         return found
     version = training.about
-    key = f"{QUARANTINE}{settings.platform_env}/{version.digest}/{version.file_name}.labels.csv"
+    key = f"{QUARANTINE}{settings.names.section}/{version.digest}/{version.file_name}.labels.csv"
     kept = workspace.store.put(settings.bucket, key, _as_csv(found), "text/csv")
     return found.model_copy(update={"uri": kept.uri})
 

@@ -52,7 +52,7 @@ def _target(workspace: Workspace, version: int, force: bool) -> ModelVersion:
     if verdict != Outcome.PROMOTED and not force:
         raise PromotionRefused(
             f"Version {version} of {name} was {verdict}, not approved. "
-            f"To stage it all the same: iris rollback {version} --force --reason …"
+            f"To stage it all the same: {workspace.settings.command} rollback {version} --force --reason …"
         )
     return found
 

@@ -82,4 +82,4 @@ def _stored(workspace: Workspace, body: bytes) -> Handed:
 
 
 def _key(workspace: Workspace, digest: str) -> str:
-    return f"{WORK}{workspace.settings.platform_env}/handed/{digest}.json"
+    return f"{WORK}{workspace.settings.names.section}/handed/{digest}.json"

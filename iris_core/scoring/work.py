@@ -133,12 +133,12 @@ class Keys:
 
 def keys_of(settings: Settings, work: Work) -> Keys:
     """The keys under which this deployment writes a scoring."""
-    env = settings.platform_env
+    section = settings.names.section
     return Keys(
-        parts=f"{WORK}{env}/{work.identity}",
+        parts=f"{WORK}{section}/{work.identity}",
         predictions=f"{settings.predictions_prefix}/{work.name}.{settings.predictions_format}",
-        rejects=f"{REJECTS}{env}/{work.name}.csv",
-        manifest=f"{MANIFESTS}{env}/{work.identity}.json",
+        rejects=f"{REJECTS}{section}/{work.name}.csv",
+        manifest=f"{MANIFESTS}{section}/{work.identity}.json",
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import Field, SecretStr, ValidationError
@@ -65,6 +67,17 @@ class _Mapping(EnvSettingsSource):
 Model = TypeVar("Model", bound=Declared)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """How errors name a variable's value: `where` comes before the sentence, `name` is what was written.
+
+    The origin of "" is that of errors about several values.
+    """
+
+    name: str
+    where: str = ""
+
+
 def variable(name: str, default: Any, purpose: str, *examples: str, computed: str = "", **limits: Any) -> Any:
     """Declare a variable as a field; the field's type is that of the value.
 
@@ -110,12 +123,27 @@ def read_variables(model: type[Model], environ: Mapping[str, str] | None = None,
         name of a variable seems to be misspelt.
     """
     environ = os.environ if environ is None else environ
-    _refuse_misspelt(model, environ)
+    refuse_misspelt(model, environ)
+    return read_values(model, environ, {}, **known)
+
+
+def read_values(
+    model: type[Model], values: Mapping[str, str], origins: Mapping[str, Origin], **known: Any
+) -> Model:
+    """Read a model's variables from values that come from several places.
+
+    :param model: declares the variables.
+    :param values: the value of each variable that is set.
+    :param origins: how errors name values that are not simply environment variables.
+    :param known: values of fields that are known already.
+    :raises ConfigError: a value is malformed.
+    """
+    bare_values = given(model, values, origins)
     try:
-        return model(**known, **{"environ": environ})
+        return model(**known, **{"environ": bare_values})
     except ValidationError as error:
         # Not `from error`: the text of that error quotes the values, secrets too.
-        raise ConfigError(_explain(model, error, environ)) from None
+        raise ConfigError(_explain(model, error, bare_values, origins)) from None
 
 
 def as_text(value: Any) -> str:
@@ -127,58 +155,87 @@ def as_text(value: Any) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def given(model: type[BaseSettings], environ: Mapping[str, str]) -> dict[str, str]:
+def given(
+    model: type[BaseSettings], environ: Mapping[str, str], origins: Mapping[str, Origin] | None = None
+) -> dict[str, str]:
     """The declared variables that are set, with their bare values: without outer blanks and quotes.
 
+    :param model: declares the variables.
+    :param environ: the mapping to read.
+    :param origins: how errors name values that are not simply environment variables.
     :raises ConfigError: a value holds a control character, or half a pair of quotes.
     """
     found: dict[str, str] = {}
     for name, field in variables(model).items():
         if value := bare(environ.get(name, "")):
             if problem := unusable(value, is_secret=is_secret(field)):
-                raise ConfigError(_sentence(name, field, value, problem))
+                raise ConfigError(_sentence(_origin(name, origins), field, value, problem))
             found[name] = value
     return found
+
+
+def _origin(name: str, origins: Mapping[str, Origin] | None) -> Origin:
+    return (origins or {}).get(name) or Origin(name)
 
 
 def _names_a_secret(annotation: Any) -> bool:
     return annotation is SecretStr or any(map(_names_a_secret, get_args(annotation)))
 
 
-def _explain(model: type[Declared], error: ValidationError, environ: Mapping[str, str]) -> str:
+def _explain(
+    model: type[Declared], error: ValidationError, values: Mapping[str, str], origins: Mapping[str, Origin]
+) -> str:
     first = error.errors()[0]
     problem = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
-        return f"{problem}."
-    name = str(first["loc"][0])
-    value = given(model, environ).get(name, str(first.get("input", "")))
-    return _sentence(name, variables(model)[name], value, problem)
+        return f"{_origin('', origins).where}{problem}."
+    place = str(first["loc"][0])
+    # A default that is wrong is told by its field's name, not by the variable's.
+    name = str(model.model_fields[place].validation_alias) if place in model.model_fields else place
+    value = values.get(name, str(first.get("input", "")))
+    return _sentence(_origin(name, origins), variables(model)[name], value, problem)
 
 
-def _sentence(name: str, field: FieldInfo, value: str, problem: str) -> str:
+def _sentence(origin: Origin, field: FieldInfo, value: str, problem: str) -> str:
     shown = MASK if is_secret(field) or "@" in value else on_one_line(value)
-    return f"{name}={shown}: {problem}. Example: {name}={examples(field)}"
+    named = f"{origin.name}={shown}: {problem}. Example: {origin.name}={examples(field)}"
+    return f"{origin.where}{named}"
 
 
-def _refuse_misspelt(model: type[Declared], environ: Mapping[str, str]) -> None:
+def refuse_misspelt(model: type[Declared], environ: Iterable[str]) -> None:
     """Refuse variables whose names seem to be misspelt: their settings would have no effect.
 
+    :param model: declares the variables.
+    :param environ: the names of the variables that are set.
     :raises ConfigError: the message names the variable that was probably meant.
     """
     declared = variables(model)
-    ours = tuple({name.partition("_")[0] + "_" for name in declared} - {*_SHARED})
-    unknown = [name for name in environ if _plain(name).startswith(ours) and name not in declared]
-    if not unknown:
-        return
-    from difflib import get_close_matches
-
+    unknown = [name for name in environ if is_like_ours(model, name) and name not in declared]
     for name in unknown:
-        if alike := get_close_matches(_plain(name), declared, n=1, cutoff=_ALIKE):
+        if alike := closest(plain(name), declared):
             raise ConfigError(
-                f"{name} is no variable that is read. Was {alike[0]} meant? Rename it, or unset it. "
-                f"Example: {alike[0]}={examples(declared[alike[0]])}"
+                f"{name} is no variable that is read. Was {alike} meant? Rename it, or unset it. "
+                f"Example: {alike}={examples(declared[alike])}"
             )
 
 
-def _plain(name: str) -> str:
+def is_like_ours(model: type[Declared], name: str) -> bool:
+    """Whether a variable's name begins as those of the model do that no other program reads."""
+    return plain(name).startswith(_beginnings(model))
+
+
+@cache
+def _beginnings(model: type[Declared]) -> tuple[str, ...]:
+    return tuple({name.partition("_")[0] + "_" for name in variables(model)} - {*_SHARED})
+
+
+def closest(name: str, known: Iterable[str], least: float = _ALIKE) -> str:
+    """The known name that resembles this one most; "" if none has at least this `difflib` ratio."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, list(known), n=1, cutoff=least)), "")
+
+
+def plain(name: str) -> str:
+    """A variable's name as it was probably meant: upper case, with underscores."""
     return bare(name).upper().replace("-", "_")

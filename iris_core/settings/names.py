@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Names:
-    """Ids of DAGs, experiments, the model and assets, made from team, environment and project."""
+    """Ids of DAGs, experiments, the model and assets, made from team, environment and project.
+
+    Of the default project, names of assets and the section do without the project.
+    """
 
     team: str
     platform_env: str
     project: str
+    further: bool = False
 
     def _airflow(self, rest: str) -> str:
         return f"{self.team}_{self.platform_env}_{rest}"
@@ -49,5 +53,20 @@ class Names:
         return self._airflow(f"{self.project}_model")
 
     def asset(self, name: str) -> str:
-        """An asset's name, unique in an Airflow that serves several teams."""
-        return self._airflow(name)
+        """An asset's name, unique in an Airflow that serves several teams and projects."""
+        return self._airflow(f"{self.project}_{name}" if self.further else name)
+
+    @property
+    def section(self) -> str:
+        """The part of keys below `ledger/`, `work/` and so on that keeps environments and projects apart.
+
+        No environment's name has a hyphen, so no two sections are the same by accident.
+        """
+        return f"{self.platform_env}-{self.project}" if self.further else self.platform_env
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The names that no other project may have; for the assets, the beginning of their names."""
+        dags = {self.training_dag, self.inference_dag, self.drift_dag}
+        experiments = {self.training_experiment, self.inference_experiment, self.drift_experiment}
+        return frozenset(dags | experiments | {self.model, self.asset("")})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
+
+from iris_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from iris_core.settings.variables import Settings
@@ -43,9 +47,11 @@ class Place:
         return key.startswith(self.key) if self.key.endswith("/") else key == self.key
 
 
-def buckets(settings: Settings) -> list[str]:
-    """The buckets that the pipelines read and write; all of them are versioned."""
-    return sorted({settings.bucket, settings.predictions_bucket, settings.drift_bucket})
+def buckets(*projects: Settings) -> list[str]:
+    """The buckets that the projects' pipelines read and write; all of them are versioned."""
+    return sorted(
+        {name for one in projects for name in (one.bucket, one.predictions_bucket, one.drift_bucket)}
+    )
 
 
 def kept(settings: Settings) -> tuple[Place, ...]:
@@ -103,6 +109,36 @@ def check_apart(settings: Settings) -> None:
     uploads = watched(settings)
     for number, place in enumerate(uploads):
         _check(place, uploads[:number] + written(settings))
+
+
+def check_side_by_side(one: Settings, other: Settings) -> None:
+    """Check that two projects of a deployment share no name and no place.
+
+    :raises ConfigError: they do; the message names both files.
+    """
+    if same := sorted(one.names.shown & other.names.shown):
+        raise ConfigError(
+            f"{one.project_file} and {other.project_file}: both projects would have the name {same[0]}. "
+            "Give one of them another name, or another team."
+        )
+    own = watched(one) + published_places(one)
+    others = watched(other) + published_places(other)
+    pairs = [
+        *product(own, others + kept(other)),
+        *product(kept(one), others),
+        *product(_sections(one), _sections(other)),
+    ]
+    for mine, theirs in pairs:
+        if mine.overlaps(theirs):
+            raise ConfigError(
+                f"{one.project_file}: {mine.name}={mine.key} overlaps with {theirs.name} ({theirs.key}) of "
+                f"{other.project_file} in the bucket {mine.bucket}. Give each a place of its own."
+            )
+
+
+def _sections(settings: Settings) -> Iterator[Place]:
+    for place in kept(settings):
+        yield replace(place, key=f"{place.key}{settings.names.section}/")
 
 
 def _check(place: Place, others: tuple[Place, ...]) -> None:

@@ -1,4 +1,4 @@
-"""`project.json`: the project's name, and the schema of its table.
+"""`project.json` and `projects/*.json`: each has a project's name, and the schema of its table.
 
 Another dataset needs a change of that file, not of code.
 """
@@ -17,6 +17,10 @@ from iris_core.errors import ConfigError
 from iris_core.settings.values import bare
 
 PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
+DEFAULT_NAME = "project.json"
+FURTHER = "projects"
+"""The folder of further projects, beside a `project.json`."""
+
 LOGISTIC_REGRESSION = "sklearn.linear_model.LogisticRegression"
 MOST_TRIES = 24
 """Of a search."""
@@ -141,7 +145,8 @@ class Project(BaseModel):
 
     `model` is the classifier that is trained; None stands for a logistic regression. `metric` is what models
     are judged by. `batch_spread` is what the means of batches differ by beyond the chance of independent
-    rows, in standard deviations of the rows.
+    rows, in standard deviations of the rows. `settings` are the project's own values of variables, by the
+    variables' names; an environment variable wins over them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -154,6 +159,12 @@ class Project(BaseModel):
     model: ModelChoice | None = None
     metric: Metric = "accuracy"
     batch_spread: float = Field(default=0.0, ge=0, le=10)
+    settings: dict[str, Any] = {}
+
+    @property
+    def full_name(self) -> str:
+        """The name with the default team's: another team may have a project of the same name."""
+        return f"{self.default_team}_{self.name}"
 
     @model_validator(mode="after")
     def _known_classes(self) -> Self:
@@ -167,16 +178,58 @@ class Project(BaseModel):
         return self
 
 
+def project_paths(named: str) -> tuple[Path, ...]:
+    """The files of a deployment's projects; the first is the default project's.
+
+    Beside a `project.json`, the files `projects/*.json` belong to further projects.
+
+    :param named: the content of `$IRIS_PROJECT_FILE`: a file, a folder with such files, or several of both,
+        separated by commas or colons; "" stands for the shipped file.
+    :raises ConfigError: a folder holds no project.
+    """
+    given = _separate(named) if named else [shipped_file()]
+    found: dict[Path, Path] = {}
+    for path in given:
+        for file in _files_in(path) if path.is_dir() else _files_beside(path):
+            found.setdefault(file.resolve(), file)
+    return tuple(found.values())
+
+
+def _separate(named: str) -> list[Path]:
+    if os.path.exists(named):  # noqa: PTH110 - a list of paths may be too long for Path.exists
+        return [Path(named)]
+    parts = named.split("," if "," in named else os.pathsep)
+    return [Path(part) for part in map(bare, parts) if part] or [Path(named)]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    first = folder / DEFAULT_NAME
+    found = [*(_files_beside(first) if first.exists() else []), *_json_in(folder)]
+    if not found:
+        raise ConfigError(
+            f"{PROJECT_FILE_VARIABLE}: the folder {folder} holds no project. Each project is a file there "
+            "whose name ends in .json."
+        )
+    return found
+
+
+def _files_beside(file: Path) -> list[Path]:
+    return [file, *(_json_in(file.parent / FURTHER) if file.name == DEFAULT_NAME else [])]
+
+
+def _json_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.json") if not file.name.startswith("."))
+
+
 def project_file() -> Path:
-    """The path in `$IRIS_PROJECT_FILE`, else the shipped file."""
-    named = bare(os.environ.get(PROJECT_FILE_VARIABLE, ""))
-    return Path(named) if named else shipped_file()
+    """The default project's file: of those that `$IRIS_PROJECT_FILE` names, else of the shipped ones."""
+    return project_paths(bare(os.environ.get(PROJECT_FILE_VARIABLE, "")))[0]
 
 
 def shipped_file() -> Path:
     """The `project.json` in the package, else that of the checkout."""
-    packaged = Path(__file__).parents[1] / "project.json"
-    return packaged if packaged.exists() else Path(__file__).parents[2] / "project.json"
+    packaged = Path(__file__).parents[1] / DEFAULT_NAME
+    return packaged if packaged.exists() else Path(__file__).parents[2] / DEFAULT_NAME
 
 
 def load_project(path: Path | None = None) -> Project:

@@ -1,15 +1,33 @@
 """Settings: every environment variable that the pipelines read, in one frozen object."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from iris_core.settings.declared import Declared, read_variables, variable
+from iris_core.errors import ConfigError
+from iris_core.settings.declared import (
+    Declared,
+    given,
+    read_values,
+    read_variables,
+    refuse_misspelt,
+    variable,
+)
 from iris_core.settings.names import Names
-from iris_core.settings.places import check_apart
+from iris_core.settings.places import check_apart, check_side_by_side
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, Project, load_project, shipped_file
+from iris_core.settings.projects import (
+    Deployment,
+    ProjectChoice,
+    ProjectFile,
+    check_names,
+    for_one_project,
+    read_files,
+    values_of,
+)
 from iris_core.settings.values import (
     Addresses,
     Bucket,
@@ -35,11 +53,14 @@ class Settings(Declared):
     project_file: Path = variable(
         PROJECT_FILE_VARIABLE,
         shipped_file,
-        "another `project.json`",
+        "another `project.json`, a folder with projects' files, or several of both, comma-separated",
         "/opt/airflow/wine.json",
-        computed="the installed project.json",
+        "/opt/airflow/projects",
+        computed="the installed project.json, and projects/*.json beside it",
     )
     project: Project = Field(default_factory=lambda known: load_project(known["project_file"]))
+    further: bool = False
+    """Whether this is not the deployment's default project."""
     tracking_uri: TrackingUri = variable(
         "MLFLOW_TRACKING_URI", "http://mlflow:5000", "tracking server and registry"
     )
@@ -327,9 +348,14 @@ class Settings(Declared):
         return self.promotion_approval == "manual" or self.promotion_on_suspect == "ask"
 
     @property
+    def command(self) -> str:
+        """The command `iris` as a person types it about this project."""
+        return f"iris --project {self.project.full_name}" if self.further else "iris"
+
+    @property
     def names(self) -> Names:
         """Ids of DAGs, experiments, model and assets."""
-        return Names(self.team, self.platform_env, self.project.name)
+        return Names(self.team, self.platform_env, self.project.name, self.further)
 
 
 def _in_project(known: Mapping[str, Any], name: str) -> str:
@@ -339,15 +365,51 @@ def _in_project(known: Mapping[str, Any], name: str) -> str:
 
 
 def load_settings(environ: Mapping[str, str] | None = None, project: Project | None = None) -> Settings:
-    """Read the settings from the environment; an empty variable counts as unset.
+    """Read a project's settings from its file and the environment; an empty variable counts as unset.
 
     :param environ: the mapping to read; default: this process's environment.
-    :param project: the project; default: the content of the file that the environment names, else of the
-        shipped file.
+    :param project: the project; default: the one that `IRIS_PROJECT` names, else the default project.
     :raises ConfigError: a value is malformed; the message names variable, problem and an example.
     """
-    return (
-        read_variables(Settings, environ)
-        if project is None
-        else read_variables(Settings, environ, project=project)
-    )
+    environ = os.environ if environ is None else environ
+    if project is None:
+        return load_deployment(environ).named(read_variables(ProjectChoice, environ).name)
+    names = (project.name, project.full_name)
+    path = Path(given(Settings, environ).get(PROJECT_FILE_VARIABLE, shipped_file()))
+    file = ProjectFile(path, is_default=True, names=names, content=project)
+    _check_names(environ, [file])
+    return _settings_of(file, environ)
+
+
+def load_deployment(environ: Mapping[str, str] | None = None) -> Deployment:
+    """Read the settings of every project. A broken one does not hold the others.
+
+    :param environ: the mapping to read; default: this process's environment.
+    :raises ConfigError: the name of a variable seems to be misspelt, or a folder holds no project.
+    """
+    environ = os.environ if environ is None else environ
+    files = read_files(given(Settings, environ).get(PROJECT_FILE_VARIABLE, ""))
+    _check_names(environ, files)
+    projects: list[Settings] = []
+    broken = []
+    for file in files:
+        try:
+            settings = _settings_of(file, environ)
+            for other in projects:
+                check_side_by_side(settings, other)
+        except ConfigError as error:
+            broken.append((file, error))
+        else:
+            projects.append(settings)
+    return Deployment(tuple(projects), tuple(broken))
+
+
+def _check_names(environ: Mapping[str, str], files: Sequence[ProjectFile]) -> None:
+    own = for_one_project(Settings, environ)
+    refuse_misspelt(Settings, (name for name in environ if name not in own))
+    check_names(Settings, environ, files)
+
+
+def _settings_of(file: ProjectFile, environ: Mapping[str, str]) -> Settings:
+    values, origins = values_of(Settings, file, environ)
+    return read_values(Settings, values, origins, project=file.project(), further=not file.is_default)

@@ -23,6 +23,7 @@ from devstack.processes import COMPONENT_MARK, STACK_MARK
 from devstack.variables import StackVariables
 from iris_core.doctor.variables import AirflowLogin
 from iris_core.settings.declared import as_text, variables
+from iris_core.settings.projects import ProjectChoice
 from iris_core.settings.variables import Settings, load_settings
 
 pytestmark = pytest.mark.unit
@@ -296,6 +297,7 @@ class TestVariables:
         ours = set(re.findall(r'"(IRIS_[A-Z_]+|MINIO_BIN)"', text)) - {STACK_MARK, COMPONENT_MARK}
         assert ours >= {"IRIS_PROJECT_FILE", "MINIO_BIN", *PORT_VARIABLES.values()}
         declared = {**VARIABLES, **variables(AirflowLogin), **variables(StackVariables)}
+        declared |= variables(ProjectChoice)
         assert ours - declared.keys() == set()
 
 

@@ -79,6 +79,7 @@ class TestDefaults:
             ("retrain_on_drift", False),
             ("retrain_cooldown_hours", 6.0),
             ("retrain_budget", 2),
+            ("further", False),
         ],
     )
     def test_value(self, field: str, value: object) -> None:
