@@ -30,56 +30,60 @@ from airflow.sdk import TriggerRule, dag, task
 from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, rest_is_next, run_portion, run_step
-from iris_core.settings.variables import load_settings
-
-settings = load_settings()
-asset = assets(settings)
-rest = rest_of(asset.inference_data)
+from iris_core.settings.variables import Settings, load_deployment
 
 
-@dag(
-    dag_id=settings.names.inference_dag,
-    schedule=daily_or(asset.staged_model | asset.inference_data),
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    default_args=DEFAULT_ARGS,
-    tags=[*settings.project.tags, "inference"],
-    doc_md=__doc__,
-)
-def iris_batch_inference() -> None:
-    @task
-    def plan() -> Any:
-        from iris_core import scoring
+def define(settings: Settings) -> None:
+    """The DAG of one project."""
+    asset, project = assets(settings), settings.project.full_name
+    rest = rest_of(asset.inference_data)
 
-        return run_portion(scoring.plan_handed)
-
-    @task(execution_timeout=timedelta(hours=2))
-    def score(shard: dict[str, Any]) -> Any:
-        from iris_core import scoring
-
-        return run_step(scoring.score_handed, scoring.Handed(**shard))
-
-    @task(
-        outlets=[asset.predictions, rest],
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
-        max_active_tis_per_dag=1,
+    @dag(
+        dag_id=settings.names.inference_dag,
+        schedule=daily_or(asset.staged_model | asset.inference_data),
+        start_date=datetime(2026, 1, 1),
+        catchup=False,
+        default_args=DEFAULT_ARGS,
+        tags=[*settings.project.tags, "inference"],
+        doc_md=__doc__,
     )
-    def publish(scored: Any) -> Any:
-        from iris_core import scoring
+    def iris_batch_inference() -> None:
+        @task
+        def plan() -> Any:
+            from iris_core import scoring
 
-        done = run_step(scoring.publish_handed, [scoring.Handed(**one) for one in scored])
-        return rest_is_next(done, "plan", rest, asset.inference_data)
+            return run_portion(project, scoring.plan_handed)
 
-    wait = S3KeySensor(
-        task_id="wait_for_inference_data",
-        bucket_name=settings.bucket,
-        bucket_key=f"{settings.test_key}*" if settings.test_key.endswith("/") else settings.test_key,
-        wildcard_match=settings.test_key.endswith("/"),
-    )
-    owed = plan()
+        @task(execution_timeout=timedelta(hours=2))
+        def score(shard: dict[str, Any]) -> Any:
+            from iris_core import scoring
 
-    wait >> owed
-    publish(score.expand(shard=owed))
+            return run_step(project, scoring.score_handed, scoring.Handed(**shard))
+
+        @task(
+            outlets=[asset.predictions, rest],
+            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+            max_active_tis_per_dag=1,
+        )
+        def publish(scored: Any) -> Any:
+            from iris_core import scoring
+
+            done = run_step(project, scoring.publish_handed, [scoring.Handed(**one) for one in scored])
+            return rest_is_next(done, "plan", rest, asset.inference_data)
+
+        wait = S3KeySensor(
+            task_id="wait_for_inference_data",
+            bucket_name=settings.bucket,
+            bucket_key=f"{settings.test_key}*" if settings.test_key.endswith("/") else settings.test_key,
+            wildcard_match=settings.test_key.endswith("/"),
+        )
+        owed = plan()
+
+        wait >> owed
+        publish(score.expand(shard=owed))
+
+    iris_batch_inference()
 
 
-iris_batch_inference()
+for found in load_deployment().projects:
+    define(found)

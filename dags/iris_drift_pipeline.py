@@ -40,75 +40,79 @@ from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, rest_is_next, run_portion, run_step
-from iris_core.settings.variables import load_settings
-
-settings = load_settings()
-asset = assets(settings)
-rest = rest_of(asset.predictions)
+from iris_core.settings.variables import Settings, load_deployment
 
 
-@dag(
-    dag_id=settings.names.drift_dag,
-    schedule=daily_or(asset.predictions | asset.labels),
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    default_args=DEFAULT_ARGS,
-    tags=[*settings.project.tags, "drift"],
-    doc_md=__doc__,
-)
-def iris_drift_pipeline() -> None:
-    @task
-    def unreported() -> Any:
-        from iris_core import monitoring
+def define(settings: Settings) -> None:
+    """The DAG of one project."""
+    asset, project = assets(settings), settings.project.full_name
+    rest = rest_of(asset.predictions)
 
-        return run_portion(monitoring.plan_reports)
-
-    @task(outlets=[asset.drift_report], max_active_tis_per_dag=1, execution_timeout=timedelta(hours=1))
-    def join_labels() -> Any:
-        from iris_core import monitoring
-
-        return run_step(monitoring.join_labels)
-
-    @task(outlets=[asset.drift_report, rest], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
-    def verdict(reports: Any) -> Any:
-        from iris_core import monitoring
-
-        concluded = run_step(monitoring.conclude, list(reports))
-        return rest_is_next(concluded, "unreported", rest, asset.predictions)
-
-    @task(trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
-    def alert() -> Any:
-        return run_step(deliver_alerts)
-
-    @task(
-        outlets=[asset.retrain_request],
-        trigger_rule=TriggerRule.ALL_DONE,
-        max_active_tis_per_dag=1,
+    @dag(
+        dag_id=settings.names.drift_dag,
+        schedule=daily_or(asset.predictions | asset.labels),
+        start_date=datetime(2026, 1, 1),
+        catchup=False,
+        default_args=DEFAULT_ARGS,
+        tags=[*settings.project.tags, "drift"],
+        doc_md=__doc__,
     )
-    def request_retraining() -> Any:
-        from iris_core.monitoring import retraining
+    def iris_drift_pipeline() -> None:
+        @task
+        def unreported() -> Any:
+            from iris_core import monitoring
 
-        return run_step(retraining.request)
+            return run_portion(project, monitoring.plan_reports)
 
-    wait = S3KeySensor(
-        task_id="wait_for_predictions",
-        bucket_name=settings.predictions_bucket,
-        bucket_key=f"{settings.predictions_prefix}/*",
-        wildcard_match=True,
-    )
-    owed = unreported()
-    report = EvidentlyDriftReportOperator.partial(
-        task_id="report", execution_timeout=timedelta(hours=1)
-    ).expand(scoring=owed)
-    concluded, joined = verdict(report.output), join_labels()
-    actions = [alert(), request_retraining()]
-    # The leaves decide a run's state. The tasks above ignore failures, so this leaf looks at every task.
-    outcome = EmptyOperator(task_id="outcome", trigger_rule=TriggerRule.NONE_FAILED)
+        @task(outlets=[asset.drift_report], max_active_tis_per_dag=1, execution_timeout=timedelta(hours=1))
+        def join_labels() -> Any:
+            from iris_core import monitoring
 
-    wait >> [owed, joined]
-    joined >> actions
-    concluded >> actions
-    [report, joined, concluded, *actions] >> outcome
+            return run_step(project, monitoring.join_labels)
+
+        @task(outlets=[asset.drift_report, rest], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
+        def verdict(reports: Any) -> Any:
+            from iris_core import monitoring
+
+            concluded = run_step(project, monitoring.conclude, list(reports))
+            return rest_is_next(concluded, "unreported", rest, asset.predictions)
+
+        @task(trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
+        def alert() -> Any:
+            return run_step(project, deliver_alerts)
+
+        @task(
+            outlets=[asset.retrain_request],
+            trigger_rule=TriggerRule.ALL_DONE,
+            max_active_tis_per_dag=1,
+        )
+        def request_retraining() -> Any:
+            from iris_core.monitoring import retraining
+
+            return run_step(project, retraining.request)
+
+        wait = S3KeySensor(
+            task_id="wait_for_predictions",
+            bucket_name=settings.predictions_bucket,
+            bucket_key=f"{settings.predictions_prefix}/*",
+            wildcard_match=True,
+        )
+        owed = unreported()
+        report = EvidentlyDriftReportOperator.partial(
+            task_id="report", project=project, execution_timeout=timedelta(hours=1)
+        ).expand(scoring=owed)
+        concluded, joined = verdict(report.output), join_labels()
+        actions = [alert(), request_retraining()]
+        # The leaves decide a run's state. The tasks above ignore failures, so this leaf looks at every task.
+        outcome = EmptyOperator(task_id="outcome", trigger_rule=TriggerRule.NONE_FAILED)
+
+        wait >> [owed, joined]
+        joined >> actions
+        concluded >> actions
+        [report, joined, concluded, *actions] >> outcome
+
+    iris_drift_pipeline()
 
 
-iris_drift_pipeline()
+for found in load_deployment().projects:
+    define(found)

@@ -36,54 +36,59 @@ from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, run_step
-from iris_core.settings.variables import load_settings
-
-settings = load_settings()
-asset = assets(settings)
+from iris_core.settings.variables import Settings, load_deployment
 
 
-@dag(
-    dag_id=settings.names.training_dag,
-    schedule=daily_or(asset.training_data | asset.retrain_request),
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    default_args=DEFAULT_ARGS,
-    tags=[*settings.project.tags, "training"],
-    doc_md=__doc__,
-)
-def iris_pipeline() -> None:
-    @task
-    def reconcile() -> Any:
-        from iris_core import training
+def define(settings: Settings) -> None:
+    """The DAG of one project."""
+    asset, project = assets(settings), settings.project.full_name
 
-        return run_step(training.reconcile_training)
-
-    @task(execution_timeout=timedelta(hours=1))
-    def validate(work: dict[str, Any]) -> Any:
-        from iris_core import training
-
-        return run_step(training.validate, training.TrainingWork(**work))
-
-    @task(execution_timeout=timedelta(hours=2), max_active_tis_per_dag=1)
-    def train(work: dict[str, Any]) -> Any:
-        from iris_core import training
-
-        return run_step(training.train, training.TrainingWork(**work))
-
-    wait = S3KeySensor(
-        task_id="wait_for_training_data", bucket_name=settings.bucket, bucket_key=settings.train_key
+    @dag(
+        dag_id=settings.names.training_dag,
+        schedule=daily_or(asset.training_data | asset.retrain_request),
+        start_date=datetime(2026, 1, 1),
+        catchup=False,
+        default_args=DEFAULT_ARGS,
+        tags=[*settings.project.tags, "training"],
+        doc_md=__doc__,
     )
-    owed = reconcile()
-    trained = train(validate(owed))  # type: ignore[arg-type]  # a task's result, filled in when it runs
-    register = MlflowRegisterModelOperator(
-        task_id="register",
-        trained=trained,
-        outlets=[asset.staged_model],
-        max_active_tis_per_dag=1,
-    )
+    def iris_pipeline() -> None:
+        @task
+        def reconcile() -> Any:
+            from iris_core import training
 
-    wait >> owed
-    trained >> register
+            return run_step(project, training.reconcile_training)
+
+        @task(execution_timeout=timedelta(hours=1))
+        def validate(work: dict[str, Any]) -> Any:
+            from iris_core import training
+
+            return run_step(project, training.validate, training.TrainingWork(**work))
+
+        @task(execution_timeout=timedelta(hours=2), max_active_tis_per_dag=1)
+        def train(work: dict[str, Any]) -> Any:
+            from iris_core import training
+
+            return run_step(project, training.train, training.TrainingWork(**work))
+
+        wait = S3KeySensor(
+            task_id="wait_for_training_data", bucket_name=settings.bucket, bucket_key=settings.train_key
+        )
+        owed = reconcile()
+        trained = train(validate(owed))  # type: ignore[arg-type]  # a task's result, filled in when it runs
+        register = MlflowRegisterModelOperator(
+            task_id="register",
+            trained=trained,
+            project=project,
+            outlets=[asset.staged_model],
+            max_active_tis_per_dag=1,
+        )
+
+        wait >> owed
+        trained >> register
+
+    iris_pipeline()
 
 
-iris_pipeline()
+for found in load_deployment().projects:
+    define(found)

@@ -40,7 +40,7 @@ def _parts(api: AirflowApi) -> Diagnosis:
 
 
 def _dags(api: AirflowApi, names: Names) -> Diagnosis:
-    wanted = {names.training_dag, names.inference_dag, names.drift_dag}
+    wanted = {*names.dags}
     found = api.get("/dags", limit=100, exclude_stale=True, dag_id_pattern=names.team)["dags"]
     known = {dag["dag_id"]: dag["is_paused"] for dag in found}
     if broken := api.import_errors():

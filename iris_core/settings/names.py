@@ -36,6 +36,11 @@ class Names:
         return self._airflow(f"{self.project}_drift_pipeline")
 
     @property
+    def dags(self) -> tuple[str, str, str]:
+        """The ids of the three DAGs."""
+        return self.training_dag, self.inference_dag, self.drift_dag
+
+    @property
     def training_experiment(self) -> str:
         return self._experiment("classifier")
 
@@ -67,6 +72,5 @@ class Names:
     @property
     def shown(self) -> frozenset[str]:
         """The names that no other project may have; for the assets, the beginning of their names."""
-        dags = {self.training_dag, self.inference_dag, self.drift_dag}
         experiments = {self.training_experiment, self.inference_experiment, self.drift_experiment}
-        return frozenset(dags | experiments | {self.model, self.asset("")})
+        return frozenset({*self.dags, *experiments, self.model, self.asset("")})

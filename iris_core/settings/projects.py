@@ -113,6 +113,14 @@ class Deployment:
         said = "is the name of several projects" if found else "is the name of no project"
         raise ConfigError(f"{name} {said}. Known: {known}.")
 
+    def check(self) -> None:
+        """Check that no file is broken.
+
+        :raises ConfigError: the message has a line for each broken file.
+        """
+        if self.broken:
+            raise ConfigError("\n".join(dict.fromkeys(str(error) for _, error in self.broken)))
+
     @property
     def known(self) -> str:
         """The projects' names, comma-separated; with the team's where two have the same."""

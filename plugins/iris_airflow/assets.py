@@ -29,7 +29,7 @@ class Assets:
 
 
 def assets(settings: Settings) -> Assets:
-    """The assets of one team and environment.
+    """The assets of one project, in one team and environment.
 
     The URIs' schemes start with `x-`: for any other scheme, even `s3`, Airflow imports every provider's asset
     handlers, and with them boto3, each time a DAG file is parsed.
@@ -60,10 +60,11 @@ def assets(settings: Settings) -> Assets:
 
 def _alias(settings: Settings) -> MlflowAliasTrigger:
     return MlflowAliasTrigger(
+        project=settings.project.full_name,
         model=settings.names.model,
         bucket=settings.bucket,
         key=settings.test_key,
-        env=settings.platform_env,
+        env=settings.names.section,
         rescore=settings.rescore,
     )
 
@@ -79,7 +80,7 @@ def _stored(settings: Settings, name: str, bucket: str, key: str, **kwargs: Any)
 
 
 def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
-    trigger = MinioObjectTrigger(bucket=settings.bucket, key=key, kind=kind, env=settings.platform_env)
+    trigger = MinioObjectTrigger(bucket=settings.bucket, key=key, kind=kind, env=settings.names.section)
     watcher = AssetWatcher(name=f"{settings.names.asset(name)}_watcher", trigger=trigger)
     return _stored(settings, name, settings.bucket, key, watchers=[watcher])
 

@@ -52,7 +52,10 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 
 def run_step(
-    function: Callable[Concatenate[Workspace, Rest], Any], *args: Rest.args, **kwargs: Rest.kwargs
+    project: str,
+    function: Callable[Concatenate[Workspace, Rest], Any],
+    *args: Rest.args,
+    **kwargs: Rest.kwargs,
 ) -> Any:
     """Call a core function in the running task's name; return its result, shortened to 64 KB for an XCom.
 
@@ -60,15 +63,16 @@ def run_step(
     retry. Any other error (such as a store or a registry that does not answer) fails this try, and the task
     is retried.
 
+    :param project: the project's name, as `Deployment.named` takes it.
     :param function: takes the workspace, then `args` and `kwargs`.
     """
     from airflow.sdk import get_current_context
 
     with outcomes():
-        return _fitting(_jsonable(function(workspace(get_current_context()), *args, **kwargs)))
+        return _fitting(_jsonable(function(workspace(get_current_context(), project), *args, **kwargs)))
 
 
-def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
+def run_portion(project: str, function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
     """Call a core function that plans a portion of the owed work, of as many items as Airflow maps.
 
     The number of items that are left goes into an XCom for `rest_is_next`.
@@ -81,7 +85,7 @@ def run_portion(function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]
     most = max(1, min(MOST, conf.getint("core", "max_map_length", fallback=1024) // 2))
     context = get_current_context()
     with outcomes():
-        portion = function(workspace(context), most)
+        portion = function(workspace(context, project), most)
     if portion.left:
         context["ti"].xcom_push(key=LEFT, value=portion.left)
     return [_jsonable(item) for item in portion]
@@ -133,8 +137,8 @@ def noted(context: Context) -> Iterator[None]:
         raise
 
 
-def workspace(context: Context) -> Workspace:
-    """The workspace of the running task: settings from the environment, the store from the connection.
+def workspace(context: Context, project: str) -> Workspace:
+    """The workspace of the running task: settings of its project, the store from the connection.
 
     From here on Airflow masks the settings' secrets in the task's log, as it masks the connection's.
     """
@@ -145,9 +149,9 @@ def workspace(context: Context) -> Workspace:
     from iris_core.ledger.audit import code_version
     from iris_core.ledger.workspace import open_workspace
     from iris_core.settings.masking import secrets_of
-    from iris_core.settings.variables import load_settings
+    from iris_core.settings.variables import load_deployment
 
-    settings = load_settings()
+    settings = load_deployment().named(project)
     for secret in secrets_of(settings):
         mask_secret(secret)
     task = context["ti"]

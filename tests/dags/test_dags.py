@@ -157,11 +157,12 @@ def prefix(team: tuple[str, str]) -> str:
     return "_".join(team)
 
 
-def test_there_are_three_files() -> None:
+def test_there_are_three_files_with_a_dag_each_and_one_for_broken_projects() -> None:
     assert [file.name for file in FILES] == [
         "iris_batch_inferencing.py",
         "iris_drift_pipeline.py",
         "iris_pipeline.py",
+        "iris_projects.py",
     ]
 
 
@@ -349,7 +350,7 @@ def functions(tree: ast.Module) -> list[ast.FunctionDef]:
     ]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", FILES[:3], ids=lambda file: file.name)
 class TestFiles:
     def test_is_short(self, file: Path) -> None:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES

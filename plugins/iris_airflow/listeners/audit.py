@@ -31,10 +31,11 @@ class AuditListener:
 
 def _record(task_instance: Any, state: str, error: str = "") -> None:
     from iris_core.ledger.audit import write
-    from iris_core.settings.variables import load_settings
+    from iris_core.settings.variables import load_deployment
 
-    names = load_settings().names
-    if task_instance.dag_id in (names.training_dag, names.inference_dag, names.drift_dag):
-        from iris_airflow.steps import workspace
+    for settings in load_deployment().projects:
+        if task_instance.dag_id in settings.names.dags:
+            from iris_airflow.steps import workspace
 
-        write(workspace({"ti": task_instance}), state, task_instance.map_index, error)
+            opened = workspace({"ti": task_instance}, settings.project.full_name)
+            write(opened, state, task_instance.map_index, error)

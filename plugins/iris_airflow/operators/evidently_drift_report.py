@@ -20,18 +20,20 @@ class EvidentlyDriftReportOperator(BaseOperator):
     the drift prefix and to MLflow, the verdict goes to the ledger.
 
     :param scoring: the path of a scoring's ledger record, as returned by the task `unreported`.
+    :param project: the project's name; "" stands for the default project.
     """
 
-    template_fields: Sequence[str] = ("scoring",)
+    template_fields: Sequence[str] = ("scoring", "project")
     ui_color = "#ffe9d6"
 
-    def __init__(self, *, scoring: Any, **kwargs: Any) -> None:
+    def __init__(self, *, scoring: Any, project: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scoring = scoring
+        self.project = project
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return severity, sentence and the report's address."""
         from iris_core import monitoring
 
-        reported: dict[str, Any] = run_step(monitoring.report, self.scoring)
+        reported: dict[str, Any] = run_step(self.project, monitoring.report, self.scoring)
         return reported

@@ -22,19 +22,21 @@ class MlflowRegisterModelOperator(BaseOperator):
     approve` stages the model later. Repeating the task changes nothing.
 
     :param trained: the result of the training task; its `identity` is the path of the ledger record.
+    :param project: the project's name; "" stands for the default project.
     """
 
-    template_fields: Sequence[str] = ("trained",)
+    template_fields: Sequence[str] = ("trained", "project")
     ui_color = "#d8ecff"
 
-    def __init__(self, *, trained: Any, **kwargs: Any) -> None:
+    def __init__(self, *, trained: Any, project: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.trained = trained
+        self.project = project
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return model, version and reason, and attach them to the outlet's event."""
         with noted(context):
-            staged: dict[str, Any] = run_step(register_model, self.trained["identity"])
+            staged: dict[str, Any] = run_step(self.project, register_model, self.trained["identity"])
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = staged
         return staged

@@ -29,7 +29,7 @@ class MinioObjectTrigger(WatchTrigger):
     :param bucket: the bucket to watch.
     :param key: one object's key, or a prefix that ends in `/`.
     :param kind: the kind of decision that an object must have in the ledger, such as `training`.
-    :param env: the ledger's environment.
+    :param env: the ledger's section: the environment, and the project unless it is the default one.
     :param conn_id: the Airflow connection of the store.
     :param ping_s: seconds between the stream's pings; without a line for three pings it is opened again.
     :param sweep_s: seconds between two listings while the stream works.

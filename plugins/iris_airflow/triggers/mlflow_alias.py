@@ -29,15 +29,27 @@ class MlflowAliasTrigger(WatchTrigger):
     :param model: the registered model.
     :param bucket: the data bucket.
     :param key: the inference data's key, or a prefix that ends in `/`.
-    :param env: the ledger's environment.
+    :param env: the ledger's section: the environment, and the project unless it is the default one.
     :param conn_id: the Airflow connection of the store.
     :param poll_s: seconds between two requests for the alias.
     :param sweep_s: seconds between two searches for owed scorings while the alias does not change.
     :param grace_s: seconds for which a version staged by the training DAG is left to its own event.
     :param rescore: what a newly staged version scores again: `newest`, `all` or `none`.
+    :param project: the project's name; "" stands for the default project.
     """
 
-    arguments = ("model", "bucket", "key", "env", "conn_id", "poll_s", "sweep_s", "grace_s", "rescore")
+    arguments = (
+        "model",
+        "bucket",
+        "key",
+        "env",
+        "conn_id",
+        "poll_s",
+        "sweep_s",
+        "grace_s",
+        "rescore",
+        "project",
+    )
 
     def __init__(
         self,
@@ -51,6 +63,7 @@ class MlflowAliasTrigger(WatchTrigger):
         sweep_s: float = 60.0,
         grace_s: float = 30.0,
         rescore: str = "newest",
+        project: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.model = model
@@ -62,6 +75,7 @@ class MlflowAliasTrigger(WatchTrigger):
         self.sweep_s = sweep_s
         self.grace_s = grace_s
         self.rescore = rescore
+        self.project = project
         self._poll: AliasPoll | None = None
 
     async def run(self) -> AsyncGenerator[TriggerEvent, None]:
@@ -71,10 +85,10 @@ class MlflowAliasTrigger(WatchTrigger):
 
     def _polled(self) -> AliasPoll:
         from iris_core.events.alias import AliasPoll
-        from iris_core.settings.variables import load_settings
+        from iris_core.settings.variables import load_deployment
 
         if self._poll is None:
-            settings = load_settings()
+            settings = load_deployment().named(self.project)
             self._poll = AliasPoll(settings.tracking_uri, self.model, self.poll_s, settings.tracking_login)
         return self._poll
 

@@ -78,7 +78,7 @@ class TestSteps:
     @pytest.mark.integration
     def test_it_acts_in_the_running_tasks_name(self, workspace: Workspace, running: Running) -> None:
         with running(workspace):
-            actor = run_step(lambda opened: opened.actor)
+            actor = run_step("", lambda opened: opened.actor)
         assert actor["owner"] == "jane.doe"
         assert [actor[name] for name in ("dag_id", "run_id", "task_id", "try_number")] == [
             "a_dag",
@@ -96,14 +96,14 @@ class TestSteps:
         monkeypatch.setenv("DRIFT_ALERT_WEBHOOK", "https://alerts.example.org/hook?token=planted")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-password")
         with running(workspace):
-            run_step(lambda opened: None)
+            run_step("", lambda opened: None)
         logged = _secrets_masker().redact("POST /hook?token=planted by iris:planted-password")
         assert logged == "POST *** by iris:***"
 
     @pytest.mark.integration
     def test_results_can_be_an_xcom(self, workspace: Workspace, running: Running) -> None:
         with running(workspace):
-            result = run_step(lambda opened: [opened.actor, opened.actor])
+            result = run_step("", lambda opened: [opened.actor, opened.actor])
         assert json.loads(json.dumps(result)) == result
 
     @pytest.mark.integration
@@ -113,7 +113,7 @@ class TestSteps:
         with running(workspace):
             monkeypatch.setenv("AIRFLOW_CONN_MINIO_DEFAULT", '{"conn_type": "aws", "login": "somebody"}')
             with pytest.raises(AirflowFailException, match="Connection minio_default needs"):
-                run_step(lambda opened: None)
+                run_step("", lambda opened: None)
 
 
 def trained(workspace: Workspace, data: bytes) -> dict[str, Any]:
