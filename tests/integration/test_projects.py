@@ -132,9 +132,10 @@ def test_models_and_experiments_are_apart(both: tuple[Workspace, Workspace], tra
         train_and_stage(workspace)
         client = tracking.client(workspace.settings)
         versions = client.search_model_versions(f"name = '{workspace.settings.names.model}'")
-        assert [version.version for version in versions] == [1]
+        assert [str(version.version) for version in versions] == ["1"]
         assert registry.find(client, workspace.settings.names.model, 1)
         found = client.get_experiment_by_name(workspace.settings.names.training_experiment)
+        assert found
         assert len(client.search_runs([found.experiment_id])) == 1
 
 
