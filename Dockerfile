@@ -21,6 +21,7 @@ RUN uv pip install --constraint requirements.lock --extra postgres --extra celer
     --extra kubernetes --extra statsd -r pyproject.toml
 
 COPY README.md LICENSE project.json ./
+COPY projects projects
 COPY iris_core iris_core
 COPY plugins plugins
 # Without devstack/, the laptop's stack: the wheel then lacks it, and `iris up` says so.

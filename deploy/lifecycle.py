@@ -19,12 +19,13 @@ _NO_RULES = "NoSuchLifecycleConfiguration"
 _NO_LIFECYCLE = ("NotImplemented", "MethodNotAllowed")
 
 
-def ensure_lifecycle(store: ObjectStore, settings: Settings) -> list[str]:
-    """Set our rules as the settings ask for; return the buckets that have them.
+def ensure_lifecycle(store: ObjectStore, *projects: Settings) -> list[str]:
+    """Set our rules as the projects ask for; return the buckets that have them.
 
     MinIO itself drops unfinished uploads after a day. A store without lifecycle rules is left unchanged.
     """
-    places = [place for place in written(settings) if place.cleared]
+    every = [place for settings in projects for place in written(settings) if place.cleared]
+    places = list(dict.fromkeys(every))
     buckets = sorted({place.bucket for place in places})
     return [bucket for bucket in buckets if _ensure(store, bucket, places)]
 

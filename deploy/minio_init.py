@@ -7,7 +7,7 @@ this program and MinIO itself know the root credentials, `MINIO_ROOT_USER` and `
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -19,10 +19,10 @@ from minio.minioadmin import MinioAdmin
 
 from deploy.buckets import ensure_buckets
 from deploy.policies import Policy, artifact_policy, pipeline_policy, upload_policy
-from deploy.provisioning import named, run
+from deploy.provisioning import named, run, sound_projects
 from iris_core.errors import ConfigError, StoreError
 from iris_core.settings.places import ARTIFACT_BUCKET
-from iris_core.settings.variables import Settings, load_settings
+from iris_core.settings.variables import Settings
 from iris_core.store.clients import StoreAccess, connections
 from iris_core.store.objects import ObjectStore
 
@@ -48,17 +48,17 @@ class User:
     policy: Policy
 
 
-def users_of(settings: Settings, environ: Mapping[str, str]) -> list[User]:
-    """The three users that the variables name, each with its policy for these settings.
+def users_of(projects: Sequence[Settings], environ: Mapping[str, str]) -> list[User]:
+    """The three users that the variables name, each with its policy for these projects.
 
     :raises ConfigError: a variable is missing, or two users share a name.
     """
     policies = {
-        "pipelines": (PIPELINES, pipeline_policy(settings)),
+        "pipelines": (PIPELINES, pipeline_policy(*projects)),
         "mlflow": (MLFLOW, artifact_policy(ARTIFACT_BUCKET)),
-        "uploads": (UPLOADS, upload_policy(settings)),
+        "uploads": (UPLOADS, upload_policy(*projects)),
     }
-    prefix = f"{settings.team}-{settings.platform_env}"
+    prefix = f"{projects[0].team}-{projects[0].platform_env}"
     users = []
     for part, (names, policy) in policies.items():
         access_key, secret_key = named(environ, names)
@@ -95,14 +95,15 @@ def ensure_users(root: StoreAccess, users: Iterable[User]) -> None:
 
 
 def provision(environ: Mapping[str, str]) -> str:
-    """Create the buckets and users of the environment's settings; return a summary.
+    """Create the buckets and users of the environment's projects; return a summary.
 
     :raises IrisError: a variable is missing, or the store does not answer or refuses.
     """
-    settings = load_settings(environ)
-    root = StoreAccess(settings.s3_endpoint_url, *named(environ, ROOT))
-    users = users_of(settings, environ)
-    told = f"{root.endpoint_url}: buckets {', '.join(ensure_buckets(ObjectStore(root), settings))}"
+    projects, left_out = sound_projects(environ)
+    root = StoreAccess(projects[0].s3_endpoint_url, *named(environ, ROOT))
+    users = users_of(projects, environ)
+    buckets = ensure_buckets(ObjectStore(root), *projects)
+    told = f"{left_out}{root.endpoint_url}: buckets {', '.join(buckets)}"
     try:
         ensure_users(root, users)
     except NoAdminApi as error:

@@ -15,9 +15,9 @@ from typing import Any
 
 import requests
 
-from deploy.provisioning import named, run
+from deploy.provisioning import named, run, sound_projects
 from iris_core.errors import RegistryError
-from iris_core.settings.variables import Settings, load_settings
+from iris_core.settings.variables import Settings
 
 ADMIN = "admin"
 ADMIN_PASSWORD = "MLFLOW_ADMIN_PASSWORD"  # noqa: S105 - the variable's name
@@ -138,19 +138,22 @@ class Accounts:
 
 
 def provision(environ: Mapping[str, str]) -> str:
-    """Create roles, accounts, model and experiments of the environment's settings; return a summary.
+    """Create roles, accounts, models and experiments of the environment's projects; return a summary.
 
     :raises IrisError: a variable is missing, or MLflow does not answer or refuses.
     """
     administrator, *passwords = named(environ, [ADMIN_PASSWORD, *(role.secret for role in ROLES)])
-    settings = load_settings(environ)
-    accounts = Accounts(settings.tracking_uri, administrator)
+    projects, left_out = sound_projects(environ)
+    address = projects[0].tracking_uri
+    accounts = Accounts(address, administrator)
     for role, password in zip(ROLES, passwords, strict=True):
         accounts.ensure_account(role.account, password)
         accounts.ensure_assigned(role.account, accounts.ensure_role(role))
-    accounts.ensure_names(settings)
+    for settings in projects:
+        accounts.ensure_names(settings)
     told = ", ".join(f"{role.account} ({role.name})" for role in ROLES)
-    return f"{settings.tracking_uri}: accounts {told}; model {settings.names.model}"
+    models = ", ".join(settings.names.model for settings in projects)
+    return f"{left_out}{address}: accounts {told}; model {models}"
 
 
 def main() -> int:

@@ -21,13 +21,14 @@ _READ = ("s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetOb
 _WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
 
 
-def pipeline_policy(settings: Settings) -> Policy:
+def pipeline_policy(*projects: Settings) -> Policy:
     """The pipelines may read their buckets, listen for uploads, and write to their own places.
 
     They may not write where uploads land. They may delete only unfinished or withdrawn predictions, and only
     unfinished ones for good.
     """
-    names, places = buckets(settings), written(settings)
+    names = buckets(*projects)
+    places = [place for settings in projects for place in written(settings)]
     return _policy(
         _allow([*_LOOK, "s3:GetLifecycleConfiguration", "s3:ListenBucketNotification"], names),
         _allow(_READ, [f"{name}/*" for name in names]),
@@ -39,13 +40,14 @@ def pipeline_policy(settings: Settings) -> Policy:
     )
 
 
-def upload_policy(settings: Settings) -> Policy:
+def upload_policy(*projects: Settings) -> Policy:
     """Data scientists may write where uploads land, and read everything, the ledger included."""
-    names = buckets(settings)
+    names = buckets(*projects)
+    places = [place for settings in projects for place in watched(settings)]
     return _policy(
         _allow(_LOOK, names),
         _allow(_READ, [f"{name}/*" for name in names]),
-        _allow(_WRITE, map(_below, watched(settings))),
+        _allow(_WRITE, map(_below, places)),
     )
 
 

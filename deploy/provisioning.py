@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from iris_core.errors import ConfigError, IrisError
+from iris_core.settings.variables import Settings, load_deployment
 
 
 def named(environ: Mapping[str, str], names: Sequence[str]) -> list[str]:
@@ -18,6 +19,17 @@ def named(environ: Mapping[str, str], names: Sequence[str]) -> list[str]:
     if missing:
         raise ConfigError(f"{', '.join(missing)} not set: `make env` writes random ones into .env.")
     return [environ[name] for name in names]
+
+
+def sound_projects(environ: Mapping[str, str]) -> tuple[Sequence[Settings], str]:
+    """The settings of the projects that can run, and a line for each that cannot.
+
+    :raises ConfigError: none can run, or a variable counts for all of them and is wrong.
+    """
+    deployment = load_deployment(environ)
+    if not deployment.projects:
+        deployment.check()
+    return deployment.projects, "".join(f"left out: {error}\n" for _, error in deployment.broken)
 
 
 def run(provision: Callable[[Mapping[str, str]], str]) -> int:

@@ -16,8 +16,15 @@ from devstack.ports import LOOPBACK
 from iris_core.errors import ConfigError
 from iris_core.models.tracking import BOUNDS
 from iris_core.settings.declared import given
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project, project_file, shipped_file
-from iris_core.settings.variables import Settings, load_settings
+from iris_core.settings.project import (
+    PROJECT_FILE_VARIABLE,
+    load_project,
+    project_file,
+    project_roots,
+    shipped_file,
+)
+from iris_core.settings.projects import for_one_project
+from iris_core.settings.variables import Settings, load_deployment
 
 PARALLELISM = 4
 DAGS = "dags"
@@ -47,11 +54,14 @@ def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str
     """
     known = given(Settings, environ)
     values = {name: value for name, value in known.items() if not name.startswith(_FOREIGN)}
+    values |= {name: environ[name] for name in for_one_project(Settings, environ)}
     values.setdefault("RUN_OWNER", getpass.getuser())
     values |= _credentials(home)
     values |= _endpoints(ports)
-    load_settings(component_environment(values, environ))
-    return values | _mlflow() | _airflow(home, ports, values)
+    named = given(Settings, os.environ).get(PROJECT_FILE_VARIABLE, "")
+    files = {PROJECT_FILE_VARIABLE: ",".join(str(path.resolve()) for path in project_roots(named))}
+    load_deployment(component_environment(values | files, environ)).named()
+    return values | files | _mlflow() | _airflow(home, ports, values)
 
 
 def component_environment(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -117,7 +127,6 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
         "AIRFLOW_HOME": str(home.airflow),
         # By default sqlite waits 5 s for a locked database, too short for the triggerer on a busy machine.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
-        PROJECT_FILE_VARIABLE: str(project_file().resolve()),
         "AIRFLOW_CONN_MINIO_DEFAULT": _connection(values),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),

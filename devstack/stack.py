@@ -42,7 +42,8 @@ from devstack.startup import Report, Startup, tell_nobody, use_write_ahead_log
 from devstack.state import StackState, load_state, save_state
 from iris_core.errors import StackError
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
-from iris_core.settings.variables import Settings, load_settings
+from iris_core.settings.projects import Deployment
+from iris_core.settings.variables import Settings, load_deployment, load_settings
 from iris_core.store.objects import ObjectStore
 
 PATIENCE_S = 3.0
@@ -82,14 +83,25 @@ class Stack:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings that the running stack was started with.
+        """The settings that the running stack was started with: those of the chosen project.
 
         :raises StackError: the stack was never started.
         """
+        return load_settings(self._stored())
+
+    @property
+    def deployment(self) -> Deployment:
+        """The projects of the running stack.
+
+        :raises StackError: the stack was never started.
+        """
+        return load_deployment(self._stored())
+
+    def _stored(self) -> dict[str, str]:
         values = read_environment(self.home)
         if not values:
             raise StackError(f"There is no stack in {self.home.root}. Start one with `make up`.")
-        return load_settings(values)
+        return values
 
     def workspace(self) -> Workspace:
         """The workspace of the running stack."""
@@ -217,7 +229,8 @@ class Stack:
         return parts.describe_stack(self.home, state.ports, environ, self._prepare_store)
 
     def _prepare_store(self) -> None:
-        ensure_buckets(ObjectStore(access_from_settings(self.settings)), self.settings)
+        store = ObjectStore(access_from_settings(self.settings))
+        ensure_buckets(store, *self.deployment.projects)
 
     def _startup(self, state: StackState, report: Report) -> Startup:
         environ = component_environment(read_environment(self.home), self._environ)

@@ -157,6 +157,7 @@ def _facts(stack: Stack, state: StackState | None) -> dict[str, Any]:
         "components": [asdict(component) for component in stack.status()],
         "ports": state.ports if state else {},
         "endpoints": state.endpoints if state else {},
+        "projects": stack.deployment.labels if state else [],
         "newest_decisions": _newest_decisions(stack) if state else [],
     }
 
@@ -194,6 +195,8 @@ def _print_status(facts: dict[str, Any], state: StackState | None) -> None:
         screen.console.print("Start it with: iris up")
         return
     screen.links(state.endpoints)
+    if len(facts["projects"]) > 1:
+        screen.console.print(f"  projects (iris --project NAME …): {', '.join(facts['projects'])}")
     for decision in facts["newest_decisions"]:
         told = f"{decision['kind']:<10} {coloured(decision['outcome'])}"
         screen.console.print(f"  {decision['at'][:19]}  {told}")

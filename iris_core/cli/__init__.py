@@ -48,6 +48,14 @@ app = typer.Typer(
 
 @app.callback()
 def choose(
+    context: typer.Context,
+    project: Annotated[
+        str,
+        typer.Option(
+            help="Which of several projects the command is about; by default the default project.",
+            envvar="IRIS_PROJECT",
+        ),
+    ] = "",
     compose: Annotated[
         Path | None,
         typer.Option(help="Use the stack of docker-compose.yml that runs with this .env, not the local one."),
@@ -55,6 +63,12 @@ def choose(
 ) -> None:
     """Iris MLOps Pipelines: a CSV in the bucket becomes a model, scores and a drift verdict."""
     chosen_compose.set(compose)
+    if project:
+        from iris_core.settings.projects import chosen_project
+        from iris_core.settings.values import bare
+
+        chosen = chosen_project.set(bare(project))
+        context.call_on_close(lambda: chosen_project.reset(chosen))
 
 
 add_commands(app)

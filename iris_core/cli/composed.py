@@ -10,8 +10,9 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from iris_core.errors import ConfigError
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project
-from iris_core.settings.variables import Settings, load_settings
+from iris_core.settings.project import PROJECT_FILE_VARIABLE
+from iris_core.settings.projects import Deployment
+from iris_core.settings.variables import Settings, load_deployment, load_settings
 
 PORTS = {"AIRFLOW_PORT": "8080", "MLFLOW_PORT": "5000", "MINIO_PORT": "9000"}
 """Variables with the published ports, and docker-compose.yml's defaults."""
@@ -55,9 +56,13 @@ DECIDER = Login(
 
 @dataclass(frozen=True)
 class Composed:
-    """The stack's addresses, the settings with a login, and the password of Airflow's first account."""
+    """The stack's addresses, the settings of the chosen project with a login, and all projects.
+
+    `password` is that of Airflow's first account.
+    """
 
     settings: Settings
+    deployment: Deployment
     airflow: str
     mlflow: str
     password: str = field(repr=False)
@@ -80,7 +85,9 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Lo
     airflow, mlflow, store = (f"http://127.0.0.1:{given.get(name) or port}" for name, port in PORTS.items())
     values = {
         "MLFLOW_S3_ENDPOINT_URL": store,
-        **{name: value for name, value in given.items() if value and name != PROJECT_FILE_VARIABLE},
+        **{name: value for name, value in given.items() if value},
+        # The variable in `.env` names a path in the containers.
+        PROJECT_FILE_VARIABLE: os.environ.get(PROJECT_FILE_VARIABLE, ""),
         "MLFLOW_TRACKING_URI": mlflow,
         "MLFLOW_TRACKING_USERNAME": login.account,
         "MLFLOW_TRACKING_PASSWORD": _secret(given, login.password, env_file, login.may),
@@ -88,8 +95,7 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Lo
         "AWS_SECRET_ACCESS_KEY": _secret(given, login.store_secret, env_file, login.may),
     }
     password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file, "ask Airflow")
-    # The variable with the project's file is left out: it names a path in the containers.
-    return Composed(load_settings(values, load_project()), airflow, mlflow, password)
+    return Composed(load_settings(values), load_deployment(values), airflow, mlflow, password)
 
 
 def _secret(given: Mapping[str, str], name: str, env_file: Path, may: str) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from iris_core.cli.composed import Login
     from iris_core.doctor.airflow_api import AirflowApi
     from iris_core.ledger.workspace import Workspace
+    from iris_core.settings.projects import Deployment
     from iris_core.settings.variables import Settings
 
 chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
@@ -55,6 +56,17 @@ def airflow_of(address: str) -> AirflowApi | None:
         return AirflowApi(there.airflow, (ADMIN, there.password))
     running = running_environment()
     return AirflowApi(running["AIRFLOW__API__BASE_URL"]) if running else None
+
+
+def deployed_projects() -> Deployment:
+    """The projects of the chosen deployment."""
+    from iris_core.cli.composed import composed
+    from iris_core.cli.extensions import running_environment
+    from iris_core.settings.variables import load_deployment
+
+    if env_file := chosen_compose.get():
+        return composed(env_file).deployment
+    return load_deployment(running_environment())
 
 
 def _settings(login: Login | None) -> Settings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from iris_core.cli.deployment import airflow_of, chosen_compose, deployed_workspace
+from iris_core.cli.deployment import airflow_of, chosen_compose, deployed_projects, deployed_workspace
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def doctor(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Check store, credentials, MLflow, Airflow and owed work: prints a line for each, and what to do.
+    """Check projects, store, credentials, MLflow, Airflow and owed work: a line for each, and what to do.
 
     Exit code 0 if everything works, else 1. Objects that it writes for a check are removed again.
     The login for an Airflow that is not a stack's: IRIS_AIRFLOW_USER, IRIS_AIRFLOW_PASSWORD.
@@ -33,11 +33,14 @@ def doctor(
 
       iris --compose .env doctor
 
+      iris --project penguins doctor
+
       iris doctor --airflow https://airflow.example.com --json | jq '.[] | select(.level == "ill")'
     """
-    from iris_core.doctor import examine, is_fit
+    from iris_core.doctor import check_projects, examine, is_fit
 
-    found = list(examine(deployed_workspace(), airflow_of(airflow), is_uploader=bool(chosen_compose.get())))
+    found = list(check_projects(deployed_projects()))
+    found += examine(deployed_workspace(), airflow_of(airflow), is_uploader=bool(chosen_compose.get()))
     if as_json:
         print_json([finding.as_json() for finding in found])
     else:

@@ -52,13 +52,12 @@ def report(
     from iris_core.drift.known import Known
     from iris_core.drift.sides import compare
     from iris_core.drift.whole import answers
-    from iris_core.settings.project import load_project
     from iris_core.settings.variables import load_settings
 
-    table = load_project().table
+    settings = load_settings()
+    table = settings.project.table
     learnt = _side(reference, table)
-    spread = load_settings().drift_batch_spread
-    known = Known(holdout=answers(learnt.sample, table.target), spread=spread)
+    known = Known(holdout=answers(learnt.sample, table.target), spread=settings.drift_batch_spread)
     verdict, tested = compare(learnt, _side(current, table), table, known)
     if html:
         html.write_text(tested.html, encoding="utf-8")
@@ -151,7 +150,7 @@ def _cases(references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
 
 def _population(reference: str) -> Population:
     from iris_core.drift.backtest.populations import BUILT_IN, built_in, of_table
-    from iris_core.settings.project import load_project
+    from iris_core.settings.variables import load_settings
 
     if reference in BUILT_IN:
         return built_in(reference)
@@ -159,7 +158,7 @@ def _population(reference: str) -> Population:
         raise ConfigError(
             f"--reference={reference}: no such file, and no built-in table: {', '.join(BUILT_IN)}."
         )
-    table = load_project().table
+    table = load_settings().project.table
     return of_table(reference, _side(reference, table).sample, table.feature_names, table.target)
 
 

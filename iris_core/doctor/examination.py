@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator
 from iris_core.doctor.airflow import check_airflow
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.doctor.clocks import check_clocks
-from iris_core.doctor.finding import Diagnosis, Level, ill
+from iris_core.doctor.finding import Diagnosis, Level, ill, well
 from iris_core.doctor.owed import check_owed
 from iris_core.doctor.registry import check_mlflow
 from iris_core.doctor.rights import check_rights
 from iris_core.doctor.store import check_store
 from iris_core.errors import IrisError
 from iris_core.ledger.workspace import Workspace
+from iris_core.settings.projects import Deployment
 
-__all__ = ["Diagnosis", "Level", "examine", "is_fit"]
+__all__ = ["Diagnosis", "Level", "check_projects", "examine", "is_fit"]
 
 
 def examine(
@@ -40,6 +41,14 @@ def examine(
     if is_fit(found):
         yield from check_rights(store, settings, are_pipelines=not is_uploader)
         yield from _owed(workspace)
+
+
+def check_projects(deployment: Deployment) -> Iterator[Diagnosis]:
+    """Tell which projects there are, and what is wrong with the files of those that cannot run."""
+    if deployment.projects:
+        yield well("projects", ", ".join(deployment.labels))
+    for file, error in deployment.broken:
+        yield ill("projects", str(error), f"Correct {file.path} or the variable: its DAGs do not run.")
 
 
 def _owed(workspace: Workspace) -> Iterator[Diagnosis]:

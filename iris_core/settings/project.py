@@ -187,7 +187,7 @@ def project_paths(named: str) -> tuple[Path, ...]:
         separated by commas or colons; "" stands for the shipped file.
     :raises ConfigError: a folder holds no project.
     """
-    given = _separate(named) if named else [shipped_file()]
+    given = project_roots(named)
     found: dict[Path, Path] = {}
     for path in given:
         for file in _files_in(path) if path.is_dir() else _files_beside(path):
@@ -195,7 +195,10 @@ def project_paths(named: str) -> tuple[Path, ...]:
     return tuple(found.values())
 
 
-def _separate(named: str) -> list[Path]:
+def project_roots(named: str) -> list[Path]:
+    """The files and folders that a content of `$IRIS_PROJECT_FILE` names."""
+    if not named:
+        return [shipped_file()]
     if os.path.exists(named):  # noqa: PTH110 - a list of paths may be too long for Path.exists
         return [Path(named)]
     parts = named.split("," if "," in named else os.pathsep)

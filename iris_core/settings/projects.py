@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,10 @@ class ProjectChoice(Declared):
         "iris",
         computed="the default project",
     )
+
+
+chosen_project: ContextVar[str] = ContextVar("project", default="")
+"""The project of `iris --project`; "" where none was chosen."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Deployment:
         for file, error in self.broken:
             if wanted in file.names or (file.is_default and not name):
                 raise error
-        known = ", ".join(found.project.full_name for found in found) or self.known
+        known = ", ".join(one.project.full_name for one in found) or ", ".join(self.labels)
         said = "is the name of several projects" if found else "is the name of no project"
         raise ConfigError(f"{name} {said}. Known: {known}.")
 
@@ -122,13 +127,13 @@ class Deployment:
             raise ConfigError("\n".join(dict.fromkeys(str(error) for _, error in self.broken)))
 
     @property
-    def known(self) -> str:
-        """The projects' names, comma-separated; with the team's where two have the same."""
+    def labels(self) -> list[str]:
+        """The projects' names, with the team's where several have the same."""
         short = [found.project.name for found in self.projects]
-        return ", ".join(
+        return [
             found.project.full_name if short.count(found.project.name) > 1 else found.project.name
             for found in self.projects
-        )
+        ]
 
 
 def read_files(named: str) -> list[ProjectFile]:

@@ -24,6 +24,7 @@ from iris_core.settings.projects import (
     ProjectChoice,
     ProjectFile,
     check_names,
+    chosen_project,
     for_one_project,
     read_files,
     values_of,
@@ -368,12 +369,14 @@ def load_settings(environ: Mapping[str, str] | None = None, project: Project | N
     """Read a project's settings from its file and the environment; an empty variable counts as unset.
 
     :param environ: the mapping to read; default: this process's environment.
-    :param project: the project; default: the one that `IRIS_PROJECT` names, else the default project.
+    :param project: the project; default: that of `iris --project`, of `IRIS_PROJECT`, or the default one.
     :raises ConfigError: a value is malformed; the message names variable, problem and an example.
     """
     environ = os.environ if environ is None else environ
     if project is None:
-        return load_deployment(environ).named(read_variables(ProjectChoice, environ).name)
+        return load_deployment(environ).named(
+            chosen_project.get() or read_variables(ProjectChoice, environ).name
+        )
     names = (project.name, project.full_name)
     path = Path(given(Settings, environ).get(PROJECT_FILE_VARIABLE, shipped_file()))
     file = ProjectFile(path, is_default=True, names=names, content=project)

@@ -211,6 +211,15 @@ def test_dags_that_are_missing_paused_or_broken() -> None:
     assert asked(answers)["dags"].said == "a.py cannot be imported: ConfigError: TEAM is wrong"
 
 
+def test_another_project_s_broken_file_is_no_illness_of_this_one_s_dags() -> None:
+    answers = airflow_answers()
+    broken = {"filename": "dags/iris_projects.py", "stack_trace": "ConfigError: wine.json: name: wrong.\n"}
+    answers["/api/v2/importErrors"]["import_errors"] = [broken]
+    assert asked(answers)["dags"].level == "well"
+    del answers["/api/v2/dags"]["dags"][0]
+    assert "wine.json: name: wrong." in asked(answers)["dags"].said
+
+
 def test_an_asset_that_nobody_watches() -> None:
     answers = airflow_answers()
     answers["/api/v2/assets"]["assets"][0]["watchers"] = []

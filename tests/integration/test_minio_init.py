@@ -96,7 +96,7 @@ def test_missing_and_shared_credentials_are_refused(
 
 
 def test_no_secret_is_in_a_repr() -> None:
-    assert "secret-1" not in repr(minio_init.users_of(load_settings({}), USERS))
+    assert "secret-1" not in repr(minio_init.users_of([load_settings({})], USERS))
 
 
 def test_the_policy_that_the_documents_show_is_the_one_that_is_made() -> None:
@@ -213,7 +213,7 @@ def listen(bucket: str) -> Step:
 
 
 def add_user(store: ObjectStore) -> None:
-    users = minio_init.users_of(load_settings({}), USERS)
+    users = minio_init.users_of([load_settings({})], USERS)
     minio_init.ensure_users(store.access, users)
 
 

@@ -20,6 +20,7 @@ from devstack.environment import (
 from devstack.home import Home, find_home
 from iris_core.errors import ConfigError
 from iris_core.settings.project import PROJECT_FILE_VARIABLE, project_file
+from iris_core.settings.variables import load_deployment
 
 ROOT = Path(__file__).parents[3]
 FILE = "airflow_local_settings.py"
@@ -129,3 +130,24 @@ def test_its_airflow_does_what_the_image_s_does_first(home: Home) -> None:
     )
     ours.body = ours.body[1:]  # all but its docstring
     assert ast.dump(written) == ast.dump(ours)
+
+
+def test_every_project_reaches_the_components(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iris = json.loads(project_file().read_text(encoding="utf-8"))
+    (tmp_path / "projects").mkdir()
+    (tmp_path / "project.json").write_text(json.dumps(iris))
+    (tmp_path / "projects" / "wine.json").write_text(json.dumps({**iris, "name": "wine"}))
+    monkeypatch.chdir(tmp_path)
+    named = {PROJECT_FILE_VARIABLE: "project.json", "ACCURACY_THRESHOLD__WINE": "0.7"}
+    monkeypatch.setenv(PROJECT_FILE_VARIABLE, "project.json")
+    stored = stack_environment(home, PORTS, named)
+    monkeypatch.chdir("/")
+    assert [one.accuracy_threshold for one in load_deployment(stored).projects] == [0.1, 0.7]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "projects" / "wine.json").write_text("{")
+    assert stack_environment(home, PORTS, named).keys() == stored.keys()
+    (tmp_path / "project.json").write_text("{")
+    with pytest.raises(ConfigError, match="not JSON"):
+        stack_environment(home, PORTS, named)

@@ -141,7 +141,7 @@ class TestNames:
         assert refused(tmp_path, "iris") == (
             "iris is the name of several projects. Known: team_a_iris, team_b_iris."
         )
-        assert both.known == "team_a_iris, team_b_iris"
+        assert both.labels == ["team_a_iris", "team_b_iris"]
         threshold = {"ACCURACY_THRESHOLD__TEAM_B_IRIS": "0.7"}
         assert project(tmp_path, "team_b_iris", **threshold).accuracy_threshold == 0.7
         assert project(tmp_path, **threshold).accuracy_threshold == 0.1
