@@ -250,7 +250,11 @@ def load_project(path: Path | None = None) -> Project:
         ) from error
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not JSON in UTF-8 ({error}).") from error

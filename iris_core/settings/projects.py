@@ -157,7 +157,7 @@ def _names_in(path: Path) -> tuple[str, ...]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return (str(content["name"]).lower(), f"{content.get('default_team')}_{content['name']}".lower())
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return (path.stem.lower(),)
 
 

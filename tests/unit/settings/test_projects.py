@@ -302,6 +302,21 @@ class TestBroken:
         assert broken.path == file
         assert str(error).startswith(str(file))
 
+    @pytest.mark.parametrize(
+        "content", [b"\xff\xfe{", b"[" * 100_000, b'{"name": ' + b"9" * 5000 + b"}", b"\xef\xbb\xbf{}"]
+    )
+    def test_nor_does_one_that_is_no_text_or_no_json(self, folder: Path, content: bytes) -> None:
+        file = folder / "projects" / "wine.json"
+        file.write_bytes(content)
+        [(_, error)] = deployed(folder).broken
+        assert str(error).startswith(f"{file}")
+        assert "not JSON" in str(error)
+
+    def test_nor_does_a_folder_with_such_a_name(self, folder: Path) -> None:
+        (folder / "projects" / "zoo.json").mkdir()
+        [(_, error)] = deployed(folder).broken
+        assert str(error) == f"{folder}/projects/zoo.json cannot be read: Is a directory."
+
     def test_asking_for_it_says_what_is_wrong(self, folder: Path) -> None:
         (folder / "projects" / "wine.json").write_text("{")
         assert "wine.json, line 1: not JSON" in refused(folder, "wine")
