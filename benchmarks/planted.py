@@ -21,7 +21,8 @@ from iris_core.models.registry import reference_of
 from iris_core.promotion.gate import gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
 from iris_core.promotion.rivals import answers_to
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 from iris_core.settings.variables import load_settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from iris_core.ledger.records.gate import STANDARD_ERRORS, ColumnPlacement
 from iris_core.models.holdout import Part, Split
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,8 @@ import polars as pl
 from iris_core.scoring.counts import VALUES_NAMED, Counts, Fault, UnknownLabels
 from iris_core.scoring.decide import Decided
 from iris_core.scoring.output import SOURCE_ROW, Scoring, Sink, output
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, is_missing, read, rejection
 from iris_core.tables.batch import Uneven
 from iris_core.tables.findings import ROWS_NAMED, Check

@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
 from iris_core.errors import ConfigError
+from iris_core.settings.features import Feature
 from iris_core.settings.values import bare
 
 PROJECT_FILE_VARIABLE = "IRIS_PROJECT_FILE"
@@ -26,42 +27,13 @@ MOST_TRIES = 24
 """Of a search."""
 
 
-class Feature(BaseModel):
-    """A numeric column that the model sees; `min` and `max` bound plausible values, in `unit`.
-
-    `typical_min` and `typical_max` bound the column's mean in a training table, with equal weight for every
-    class. The mean shows a swapped column or another unit even if each row is plausible.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    name: str = Field(min_length=1)
-    type: Literal["number"] = "number"
-    unit: str = ""
-    min: float
-    max: float
-    typical_min: float | None = None
-    typical_max: float | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.min < self.max:
-            raise ValueError(f"feature {self.name!r}: min {self.min} is not below max {self.max}")
-        low = self.min if self.typical_min is None else self.typical_min
-        high = self.max if self.typical_max is None else self.typical_max
-        if not self.min <= low < high <= self.max:
-            raise ValueError(
-                f"feature {self.name!r}: typical_min {low} and typical_max {high} do not lie in this order "
-                f"between min {self.min} and max {self.max}"
-            )
-        return self
-
-
 class TableSchema(BaseModel):
     """Columns of a training table; an inference table needs only the features.
 
     `min_rows` is the least number of rows of a training table. `key` is the column that joins late labels to
-    their predictions: if an inference table has it, the predictions have it, too.
+    their predictions: if an inference table has it, the predictions have it, too. `ignored` are columns that
+    no model sees; like any other column they are carried through scoring. `positive` is the class of two that
+    one looks for: its precision and recall are logged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -71,20 +43,34 @@ class TableSchema(BaseModel):
     classes: tuple[str, ...] = Field(min_length=2)
     min_rows: int = Field(default=30, ge=10)
     key: str = Field(default="id", min_length=1)
+    ignored: tuple[str, ...] = ()
+    positive: str | None = None
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        names = [*self.feature_names, self.target, self.key]
+        names = [*self.feature_names, self.target, self.key, *(set(self.ignored) - {self.key})]
         if len(set(names)) != len(names):
             raise ValueError(f"column names must be distinct: {names}")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must be distinct: {list(self.classes)}")
+        if self.positive is not None and self.positive not in self.classes:
+            raise ValueError(f"positive: {self.positive!r} is none of the classes {list(self.classes)}")
         return self
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """The features' column names, in the model's order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Names of the features that are amounts."""
+        return tuple(feature.name for feature in self.features if feature.is_number)
+
+    @property
+    def coded(self) -> dict[str, tuple[str, ...]]:
+        """What the codes of each category or truth value stand for."""
+        return {feature.name: feature.codes for feature in self.features if feature.codes}
 
 
 class CostMatrix(BaseModel):

@@ -58,10 +58,12 @@ class TrainingConfig(BaseModel):
     def variant(self) -> str:
         """A short name of the configuration: with another one the same data is decided anew.
 
-        Typical ranges of columns (they judge a model) and the key (late labels are joined by it) do not
-        count: neither changes what a model learns. The metric does where parameters are searched for by it.
+        Typical ranges of columns (they judge a model), the key (late labels are joined by it), ignored
+        columns and the positive class do not count: none changes what a model learns. The metric does where
+        parameters are searched for by it.
         """
-        other: Any = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}, "key": True}}
+        unlearnt = {"key": True, "ignored": True, "positive": True}
+        other: Any = {"table": {"features": {"__all__": {"typical_min", "typical_max"}}, **unlearnt}}
         other |= {} if self.model else {"model": True}
         other |= {} if self.model and self.model.search else {"metric": True}
         learning = self.model_dump_json(exclude=other)

@@ -15,7 +15,8 @@ from itertools import islice
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 from iris_core.tables import (
     Batch,
     Input,

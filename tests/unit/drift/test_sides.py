@@ -10,7 +10,8 @@ import pytest
 
 from iris_core.drift.sides import Side, read_side
 from iris_core.errors import DataRejected
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 from iris_core.tables import MemoryInput
 
 pytestmark = pytest.mark.unit

@@ -16,7 +16,8 @@ from iris_core.promotion.answers import Answers
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.measurement import ChampionAnswers, Limits, measure_model
-from iris_core.settings.project import Feature, TableSchema
+from iris_core.settings.features import Feature
+from iris_core.settings.project import TableSchema
 
 pytestmark = pytest.mark.unit
 
