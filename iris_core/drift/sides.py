@@ -15,6 +15,7 @@ from iris_core.drift.verdict import DriftVerdict, judge, with_page
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Finding, Input, Wanted, is_missing, read, rejection
 from iris_core.tables.findings import shown
+from iris_core.tables.kinds import expected
 
 PREDICTION = "prediction"
 SAMPLE_ROWS = 50_000
@@ -57,7 +58,8 @@ class _Reading:
         """Features as numbers, and the columns that hold classes as text."""
         names = self.table.feature_names
         labels = (self.table.target, PREDICTION)
-        source = read(given, Wanted(names, labels, self.table.classes, required=names))
+        wanted = Wanted(names, labels, self.table.classes, required=names, kinds=self.table.kinds)
+        source = read(given, wanted)
         for frame, statistics, text in source.each(self._measured):
             self.statistics = merge_tables(self.statistics, statistics)
             self.text = {**text, **self.text}
@@ -76,13 +78,14 @@ class _Reading:
 
     def check_numbers(self) -> None:
         """Refuse a table in which a feature holds text and no number in any row."""
+        kinds = self.table.kinds
         findings = [
             Finding(
                 check="not_a_number",
                 column=name,
                 count=self.statistics[name].rows,
                 found=f"text ({shown(cell)}) and no number",
-                expected="numbers",
+                expected=expected(kinds[name]) if name in kinds else "numbers",
             )
             for name, cell in self.text.items()
             if not self.statistics[name].count

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 SKOPS = "skops"
-OWN_PACKAGES = ("sklearn.", "lightgbm.", "collections.")
-"""Types of these are trusted in a model that our own training wrote."""
+OWN_PACKAGES, OWN_TYPES = ("sklearn.", "lightgbm.", "collections."), ("numpy.dtype",)
+"""Types of these packages, and these types, are trusted in a model that our own training wrote."""
 LOGGED = "models:/"
 PROXIED = "mlflow-artifacts"
 STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
@@ -168,7 +168,7 @@ def _read_skops(path: Path, uri: str, trusted: Sequence[str], is_own: Asked) -> 
 
     try:
         strange = {*skops.io.get_untrusted_types(file=path)} - {*trusted}
-        own = {name for name in strange if name.startswith(OWN_PACKAGES)}
+        own = {name for name in strange if is_own_type(name)}
         if strange != own or (own and not is_own()):
             raise ModelRefused(_untrusted(uri, sorted(strange)))
         estimator: ClassifierMixin = skops.io.load(path, trusted=[*trusted, *own])
@@ -186,6 +186,11 @@ def _read_skops(path: Path, uri: str, trusted: Sequence[str], is_own: Asked) -> 
             f"{str(error)[:200]!r}). {LOG_AGAIN}"
         ) from error
     return estimator
+
+
+def is_own_type(name: str) -> bool:
+    """Whether a type, by its full name, is trusted in a model that our own training wrote."""
+    return name.startswith(OWN_PACKAGES) or name in OWN_TYPES
 
 
 def _untrusted(uri: str, strange: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from iris_core.errors import DataRejected, ObjectMissing, ProfileUnusable
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.training import StoredProfile, TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.models.design import design_of
 from iris_core.models.holdout import Split, TrainingTable, drawn_again
 from iris_core.models.loading import loaded
 from iris_core.settings.places import PROFILES
@@ -170,8 +171,9 @@ def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRe
 
 
 def predicted_classes(model: ClassifierMixin, features: pl.DataFrame) -> pl.Series:
-    """The model's prediction for each row; null where a feature is no finite number."""
-    known = features.select(pl.all_horizontal(pl.all().is_finite().fill_null(False))).to_series()
+    """The model's prediction for each row; null where a feature cannot be used."""
+    usable = pl.all().is_not_null() & ~pl.all().is_infinite()
+    known = features.select(pl.all_horizontal(usable).fill_null(False)).to_series()
     answers = pl.Series(PREDICTION, [None] * features.height, dtype=pl.String)
     if not known.any():
         return answers
@@ -182,13 +184,18 @@ def predicted_classes(model: ClassifierMixin, features: pl.DataFrame) -> pl.Seri
 def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, float] | None:
     """How much each feature moves a linear model: the mean of the absolute values of its coefficients.
 
-    None for a model without coefficients. After a scaler the weights of features can be compared.
+    Of several columns that are made of a feature, the one that moves most counts. None for a model without
+    coefficients. After a scaler the weights of features can be compared.
     """
-    last = model[-1] if hasattr(model, "steps") else model
+    *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
     coefficients = getattr(last, "coef_", None)
-    if coefficients is None or coefficients.shape[1] != len(names):
+    design = None if coefficients is None else design_of(steps, names)
+    if coefficients is None or design is None or coefficients.shape[1] != len(design.features):
         return None
-    return dict(zip(names, abs(coefficients).mean(axis=0).tolist(), strict=True))
+    found = dict.fromkeys(names, 0.0)
+    for name, weight in zip(design.features, abs(coefficients).mean(axis=0).tolist(), strict=True):
+        found[name] = max(found[name], weight)
+    return found
 
 
 @dataclass(frozen=True)

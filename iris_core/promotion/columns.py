@@ -46,7 +46,7 @@ def typical_of(part: Part) -> dict[str, tuple[float, float]]:
 def columns_of(
     table: TableSchema, parts: Split, by_champion: Mapping[str, tuple[float, float]]
 ) -> Iterator[ColumnPlacement]:
-    """The mean of every feature in either part of a table, and the range in which it is typical.
+    """The mean of every number in either part of a table, and the range in which it is typical.
 
     :param table: names the features; the ranges that it declares come first.
     :param parts: the training rows and the holdout.
@@ -58,7 +58,7 @@ def columns_of(
     ]
     for part, rows in named:
         means, errors = _balanced_means(rows)
-        for feature in table.features:
+        for feature in (each for each in table.features if each.is_number):
             mean, error = float(means[feature.name]), float(errors[feature.name])
             yield _column_evidence(feature, part, (mean, error), by_champion.get(feature.name))
 

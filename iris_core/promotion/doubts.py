@@ -46,8 +46,9 @@ def listed_doubts(
 
 def _row_numbers(workspace: Workspace, training: TrainedRecord) -> NDArray[Any]:
     """The number of each row as a spreadsheet shows it."""
-    names = workspace.settings.project.table.feature_names
-    table = read(StoredInput(workspace.store, training.about), Wanted(features=names))
+    known = workspace.settings.project.table
+    wanted = Wanted(features=known.feature_names, kinds=known.kinds)
+    table = read(StoredInput(workspace.store, training.about), wanted)
     return np.concatenate(list(table.each(lambda batch: batch.numbers)))
 
 

@@ -1,7 +1,8 @@
 """A model's decisions about rows of features.
 
 Any scikit-learn classifier decides by its own `predict`. A linear one is evaluated as a polars expression,
-without scikit-learn's copies: a pipeline of scalers and a linear classifier decides by `argmax(W·x + b)`.
+without scikit-learn's copies: a pipeline of scalers, imputers and one-hot encoders before a linear classifier
+decides by `argmax(W·x + b)` of the columns that it makes (`models.design`).
 Folding the scalers into W and b changes the order of summation, so a score may differ from scikit-learn's in
 its last bits. The model itself decides the rows whose two best scores are closer together than the bound on
 that difference.
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iris_core.errors import ConfigError
+from iris_core.models.design import Block, Design, design_of
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -47,7 +49,7 @@ class Decided:
 
 
 class Decider:
-    """A classifier over frames of finite Float64 features.
+    """A classifier over frames of Float64 features, finite or NaN where a value is missing and may be.
 
     :param model: a fitted scikit-learn classifier.
     :param names: the features in the schema's order; used unless the model remembers the order of its
@@ -69,7 +71,7 @@ class Decider:
         self.classes = tuple(str(label) for label in self._labels)  # type: ignore[union-attr]
         self._known = pa.array(self._labels)
         self._with_probabilities = probabilities
-        self.linear: Linear | None = linear(model) if fast else None
+        self.linear: Linear | None = linear(model, self.names) if fast else None
 
     def _check(self, names: Sequence[str], probabilities: bool) -> None:
         kind = type(self._model).__name__
@@ -122,12 +124,14 @@ class Decider:
 
 @dataclass(frozen=True, eq=False)
 class Linear:
-    """Computes scores `weights @ x + bias`; `spread` and `offset` bound their rounding errors.
+    """Computes scores `weights @ x + bias` of the columns x of a design; `spread` and `offset` bound their
+    rounding errors.
 
     `|score error| <= units * eps * (spread · |x| + offset)` for every class. Shapes: `weights` (classes,
-    features), `bias` (classes,), `spread` (features,).
+    columns), `bias` (classes,), `spread` (columns,).
     """
 
+    blocks: tuple[Block, ...]
     weights: Numbers
     bias: Numbers
     spread: Numbers
@@ -135,28 +139,31 @@ class Linear:
 
     def decide(self, features: pl.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Each row's class, as its place among the classes, and the places of rows too close to decide."""
-        names = features.columns
-        largest = [max(abs(low), abs(high)) for low, high in self._extent(features)]
-        close = self._rounding(largest)
-        scores = features.select(self._score(row, names).alias(f"s{row}") for row in range(len(self.bias)))
+        close = self._rounding(_extent(features))
+        scores = features.select(self._score(row).alias(f"s{row}") for row in range(len(self.bias)))
         decided = scores.select(*_best(scores.columns, close))
         return decided[CODE].to_numpy(), np.flatnonzero(decided[_CLOSE].to_numpy())
 
-    @staticmethod
-    def _extent(features: pl.DataFrame) -> list[tuple[float, float]]:
-        low, high = features.min().row(0), features.max().row(0)
-        return list(zip(low, high, strict=True))
-
-    def _rounding(self, largest: list[float]) -> float:
+    def _rounding(self, extent: dict[str, float]) -> float:
+        largest = [size for block in self.blocks for size in block.largest(extent)]
         units = ROUNDINGS * (len(largest) + 4)
         size = float(np.dot(self.spread, largest)) + self.offset
         return 2 * units * float(np.finfo(np.float64).eps) * size + SMALLEST
 
-    def _score(self, row: int, names: list[str]) -> pl.Expr:
-        score = pl.lit(float(self.bias[row]))
-        for name, weight in zip(names, self.weights[row], strict=True):
-            score = score + pl.col(name) * float(weight)
+    def _score(self, row: int) -> pl.Expr:
+        score, place = pl.lit(float(self.bias[row])), 0
+        for block in self.blocks:
+            for part in block.score(self.weights[row, place : place + block.width]):
+                score = score + part
+            place += block.width
         return score
+
+
+def _extent(features: pl.DataFrame) -> dict[str, float]:
+    """The largest absolute value of each feature, whatever is missing; 0 if all of it is."""
+    known = features.fill_nan(None)
+    extremes = zip(features.columns, known.min().row(0), known.max().row(0), strict=True)
+    return {name: max(abs(low or 0.0), abs(high or 0.0)) for name, low, high in extremes}
 
 
 def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
@@ -172,34 +179,30 @@ def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
     return code.alias(CODE), (~((gap > close) & gap.is_finite())).alias(_CLOSE)
 
 
-def linear(model: Any) -> Linear | None:
+def linear(model: Any, names: Sequence[str]) -> Linear | None:
     """The linear form of a classifier; None where its `predict` does anything else.
 
     Only exact types are accepted: a subclass may decide in another way.
+
+    :param model: the fitted classifier, or a pipeline that ends with it.
+    :param names: the features, in the order in which the model takes them.
     """
     *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    if not _is_linear(last) or not all(_is_affine(step) for step in steps):
-        return None
-    scale, shift = np.ones(last.coef_.shape[1]), np.zeros(last.coef_.shape[1])
-    moved = shift.copy()
-    for step in steps:
-        factor, term = _affine(step, len(scale))
-        scale, shift = scale * factor, shift * factor + term
-        moved = moved * np.abs(factor) + np.abs(term)
-    return _folded(last, scale, shift, moved)
+    design = design_of(steps, names) if _is_linear(last) else None
+    return _folded(last, design) if design and len(design.factor) == last.coef_.shape[1] else None
 
 
-def _folded(last: Any, scale: Numbers, shift: Numbers, moved: Numbers) -> Linear | None:
-    weights = last.coef_ * scale
-    bias = last.coef_ @ shift + last.intercept_
+def _folded(last: Any, design: Design) -> Linear | None:
+    weights = last.coef_ * design.factor
+    bias = last.coef_ @ design.term + last.intercept_
     spread = np.abs(weights).max(axis=0)
-    offset = float((np.abs(last.coef_) @ moved + np.abs(last.intercept_)).max())
+    offset = float((np.abs(last.coef_) @ design.moved + np.abs(last.intercept_)).max())
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
         return None
     if len(weights) == 1:
         # Two classes: the second when the score is positive, which is a score against zero.
         weights, bias = np.vstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
-    return Linear(weights, bias, spread, offset)
+    return Linear(design.blocks, weights, bias, spread, offset)
 
 
 def _is_linear(last: Any) -> bool:
@@ -215,30 +218,3 @@ def _is_linear(last: Any) -> bool:
         and coefficients.ndim == 2
         and len(last.classes_) == max(2, len(coefficients))
     )
-
-
-def _is_affine(step: Any) -> bool:
-    from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
-
-    if step is None or step == "passthrough":
-        return True
-    if type(step) is MinMaxScaler:
-        return not step.clip
-    return type(step) in (StandardScaler, MaxAbsScaler, RobustScaler)
-
-
-def _affine(step: Any, width: int) -> tuple[Numbers, Numbers]:
-    """Factor and term of a scaler that maps each column x to `x * factor + term`."""
-    from sklearn.preprocessing import MinMaxScaler
-
-    ones, zeros = np.ones(width), np.zeros(width)
-    if step is None or step == "passthrough":
-        return ones, zeros
-    if type(step) is MinMaxScaler:
-        return np.asarray(step.scale_), np.asarray(step.min_)
-    scale = getattr(step, "scale_", None)
-    factor = ones if scale is None else 1 / np.asarray(scale)
-    centre = getattr(step, "mean_", None) if hasattr(step, "with_mean") else getattr(step, "center_", None)
-    is_centred = getattr(step, "with_mean", getattr(step, "with_centering", False))
-    term = -np.asarray(centre) * factor if is_centred and centre is not None else zeros
-    return factor, term

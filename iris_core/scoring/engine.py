@@ -20,9 +20,10 @@ from iris_core.scoring.decide import Decided
 from iris_core.scoring.output import SOURCE_ROW, Scoring, Sink, output
 from iris_core.settings.features import Feature
 from iris_core.settings.project import TableSchema
-from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, is_missing, read, rejection
+from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
 from iris_core.tables.batch import Uneven
 from iris_core.tables.findings import ROWS_NAMED, Check
+from iris_core.tables.kinds import expected, faults
 from iris_core.tables.records import Positions, width_of
 
 HEADER = b"source_row,column,reason,found\n"
@@ -89,6 +90,7 @@ def _opened(given: Input, how: Scoring, rows: Range | None) -> Table:
         key=table.key,
         carried="frame" if how.options.format == "parquet" else "lines",
         sets_apart=True,
+        kinds=table.kinds,
     )
     source = read(given, wanted, rows)
     clash = [name for name in how.added if name in source.columns]
@@ -144,23 +146,13 @@ def _features(batch: Batch, features: Sequence[Feature], told: list[pl.DataFrame
     seen = pl.repeat(False, len(batch), dtype=pl.Boolean, eager=True)
     for feature in features:
         cells, values = batch.as_text(feature.name), batch.features[feature.name]
-        expected = f"a number in {feature.unit}" if feature.unit else "a number"
-        for check, mask in _checks(cells, values):
+        for check, mask in faults(cells, values, feature):
             if mask.any():
                 numbers, new = batch.numbers[mask.to_numpy()], mask & ~seen
                 seen = seen | mask
-                reason = f"{check.replace('_', ' ')}, expected {expected}"
+                reason = f"{check.replace('_', ' ')}, expected {expected(feature)}"
                 told.append(_rejected(batch.numbers[new.to_numpy()], feature.name, reason, cells.filter(new)))
-                yield _fault(check, feature.name, numbers, cells.filter(mask), expected)
-
-
-def _checks(cells: pl.Series, values: pl.Series) -> Sequence[tuple[Check, pl.Series]]:
-    is_absent = is_missing(cells) & values.is_null()
-    return (
-        ("missing", is_absent),
-        ("not_a_number", values.is_null() & ~is_absent),
-        ("infinite", values.is_infinite().fill_null(False)),
-    )
+                yield _fault(check, feature.name, numbers, cells.filter(mask), expected(feature))
 
 
 def _rejected(numbers: Positions, column: str, reason: str, found: Any) -> pl.DataFrame:

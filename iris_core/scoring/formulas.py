@@ -2,8 +2,8 @@
 
 The rule follows OWASP's page on CSV injection: a formula begins with `=`, `+`, `-`, `@`, one of their
 full-width forms, a tab or a line end. Blanks and invisible characters before the sign change nothing. Numbers
-stay as they are. So do the columns and classes that project.json names: they do not come from an upload, and
-predictions must stay readable.
+stay as they are. So do the columns, levels and classes that project.json names: they do not come from an
+upload, and predictions must stay readable.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ class Guard:
     """Defuses the formulas in what is written of a table of this schema."""
 
     def __init__(self, table: TableSchema) -> None:
-        self._features = frozenset(table.feature_names)
-        self._known = frozenset((*table.feature_names, table.target, *table.classes))
+        takes_any = {one.name for one in table.features if one.unseen == "other"}
+        self._features = frozenset(table.feature_names) - takes_any
+        levels = (level for one in table.features for level in one.levels)
+        self._known = frozenset((*table.feature_names, table.target, *table.classes, *levels))
 
     def text(self, cell: str) -> str:
         """Defuse one cell."""
@@ -52,7 +54,7 @@ class Guard:
         return self._marked(header + b"\n", width, range(width))[0][:-1]
 
     def lines(self, lines: Lines, columns: Sequence[str]) -> Lines:
-        """Defuse CSV rows, given as bytes. Only columns that are no features can hold text."""
+        """Defuse CSV rows, given as bytes. Columns that are no features, or take any level, can hold text."""
         texts = [place for place, name in enumerate(columns) if name not in self._features]
         data, marks = self._marked(lines.data, len(columns), texts)
         return Lines(data, lines.ends + np.searchsorted(marks, lines.ends)) if marks.size else lines

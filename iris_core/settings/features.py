@@ -56,10 +56,10 @@ class Feature(BaseModel):
         kind, bounds = given.get("type", "number"), {"min", "max"} & {*given}
         if kind in ("number", "integer"):
             if len(bounds) < 2:
-                raise ValueError(f"feature {given.get('name')!r}: a {kind} needs min and max")
+                raise ValueError(f"feature {given.get('name')!r}: {_a(kind)} needs min and max")
             return given
-        if bounds:
-            raise ValueError(f"feature {given.get('name')!r}: a {kind} has no min and max")
+        if bounds and kind in ("boolean", "category"):
+            raise ValueError(f"feature {given.get('name')!r}: {_a(kind)} has no min and max")
         return given
 
     @model_validator(mode="after")
@@ -89,7 +89,7 @@ class Feature(BaseModel):
     def _check_only(self, *others: str) -> None:
         named = [name for name in others if getattr(self, name) != type(self).model_fields[name].default]
         if named:
-            raise ValueError(f"feature {self.name!r}: a {self.type} has no {', '.join(named)}")
+            raise ValueError(f"feature {self.name!r}: {_a(self.type)} has no {', '.join(named)}")
 
     def _check_levels(self) -> None:
         if not 1 <= len(self.levels) <= MOST_LEVELS:
@@ -128,3 +128,7 @@ class Feature(BaseModel):
 
 
 _OF_LEVELS = ("levels", "unseen")
+
+
+def _a(kind: object) -> str:
+    return f"an {kind}" if kind == "integer" else f"a {kind}"

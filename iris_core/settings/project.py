@@ -63,6 +63,13 @@ class TableSchema(BaseModel):
         return tuple(feature.name for feature in self.features)
 
     @property
+    def kinds(self) -> dict[str, Feature]:
+        """The features that are more than numbers which are always there."""
+        return {
+            each.name: each for each in self.features if each.type != "number" or each.missing == "impute"
+        }
+
+    @property
     def numbers(self) -> tuple[str, ...]:
         """Names of the features that are amounts."""
         return tuple(feature.name for feature in self.features if feature.is_number)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from iris_core.settings.features import Feature
 from iris_core.tables.cells import Labels
 from iris_core.tables.records import Lines, Positions
 
@@ -25,7 +26,8 @@ class Wanted:
     is read as text, too. A table without one of the `required` columns is refused. `key` is the column of
     ids; ids from Parquet are written the same whatever their type. `carried` says how each row is kept whole:
     as a line of CSV, or in a frame of all columns. With `sets_apart`, rows with more or fewer fields than the
-    header are set apart instead of refused.
+    header are set apart instead of refused. `kinds` has the features that are more than numbers
+    (`tables.kinds`).
     """
 
     features: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ class Wanted:
     key: str = ""
     carried: Carried = "nothing"
     sets_apart: bool = False
+    kinds: Mapping[str, Feature] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,8 +60,9 @@ class Uneven:
 class Batch:
     """Some rows of a table, in its order; rows without any value are left out.
 
-    `numbers` are the rows' numbers as a spreadsheet shows them. `features` are Float64: null where a cell is
-    missing or no number, infinite where it says so; `is_plain` means that all are finite numbers. `lines` or
+    `numbers` are the rows' numbers as a spreadsheet shows them. `features` are Float64: null where a cell
+    cannot be used, infinite where it says so, NaN where it is missing and may be; truth values and categories
+    are codes (`tables.kinds`). `is_plain` means that all can be used. `lines` or
     `frame` hold the whole rows, if they are wanted. `place` is the approximate byte of the input at which the
     batch ends.
     """

@@ -6,7 +6,7 @@ It is the same in training, scoring, late labels and drift, and in every format.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,9 +71,12 @@ class Classes:
     A label that is written exactly as a class is that class, even `NA` or `None`. Otherwise outer blanks are
     ignored, and a text that counts as missing is no label; `TRUE` names the class `True`, and `1.0` the class
     `1`. If the only classes are 1 and 0, the words true and false name them, and the other way round.
+
+    :param names: the classes.
+    :param words: further words for classes, in lower case.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], words: Mapping[str, str] | None = None) -> None:
         self.names = tuple(names)
         self.type = pl.Enum(self.names)
         self._words = _named({name: name.lower() for name in names if name.lower() in ("true", "false")})
@@ -83,6 +86,7 @@ class Classes:
             self._words = {"false": self._values[0.0], "true": self._values[1.0]}
         elif len(self._words) == 2 and not self._values:
             self._values = {0.0: self._words["false"], 1.0: self._words["true"]}
+        self._words |= words or {}
 
     def read(self, cells: pl.Series) -> Labels:
         """Read the labels in cells of text; null means no label."""

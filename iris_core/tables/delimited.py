@@ -1,7 +1,7 @@
 """Turns blocks of a CSV's whole rows into typed batches.
 
-A plain block (no quotes, every row as wide as the header, every feature a finite number) is parsed directly
-to numbers. Any other block is examined row by row: the result is the same, only slower.
+A plain block (no quotes, every row as wide as the header, every feature of use) is parsed directly to
+numbers. Any other block is examined row by row: the result is the same, only slower.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import polars as pl
 
 from iris_core.errors import DataRejected
 from iris_core.tables.batch import Batch, Numbers, Uneven, Wanted
-from iris_core.tables.cells import Classes, numbers
+from iris_core.tables.cells import Classes
 from iris_core.tables.findings import Check, Finding, missing_columns, rejection, shown
 from iris_core.tables.formats import UTF8_BOM
 from iris_core.tables.header import BLANK, Header, check_encoding
+from iris_core.tables.kinds import Kinds, is_usable
 from iris_core.tables.records import (
     COMMA,
     NEWLINE,
@@ -79,6 +80,11 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
         yield (int(ends[end - 1]) if end < rows else len(data)), end - start
 
 
+def _is_any_empty(features: pl.DataFrame) -> bool:
+    """Whether some row has no feature: it may be blank."""
+    return bool(features.select(pl.all_horizontal(pl.all().is_nan()).any()).item())
+
+
 class Delimited:
     """Reads the blocks below a CSV's header; nameless columns except the first must hold no value."""
 
@@ -92,6 +98,8 @@ class Delimited:
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
         rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []
         self._text = (*self._found(wanted.text), *rest)
+        self._kinds = Kinds(wanted.kinds)
+        self._amounts = [name for name in self._features if not self._kinds.is_coded(name)]
         self._turn = Lock()
 
     def _found(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -134,20 +142,26 @@ class Delimited:
         if np.count_nonzero(text == COMMA) != block.rows * (self._width - 1):
             return None
         try:
-            frame = self._parsed(data, self._features)
+            frame = self._parsed(data, self._amounts)
         except pl.exceptions.PolarsError:
             return None
-        if frame.height != block.rows or not self._is_plain(frame):
+        features = self._read_features(frame)
+        if frame.height != block.rows or not self._is_plain(frame, features):
             return None
         has_lines = self._wanted.carried == "lines"
         lines = Lines(data, places(text, NEWLINE) if has_lines else np.empty(0, np.int32))
-        features = frame.select(self._columns(self._features))
         return self._batch(block, np.arange(block.rows), features, frame, lines)
 
-    def _is_plain(self, frame: pl.DataFrame) -> bool:
-        """Whether every feature is a finite number, no row is blank, and nameless columns are empty."""
-        features = frame.select(self._columns(self._features))
-        if any(column.null_count() or not column.is_finite().all() for column in features):
+    def _read_features(self, frame: pl.DataFrame) -> pl.DataFrame:
+        cells = frame.select(self._columns(self._features))
+        return self._kinds.read(cells) if self._kinds else cells
+
+    def _is_plain(self, frame: pl.DataFrame, features: pl.DataFrame) -> bool:
+        """Whether every feature can be used, no row is blank, and nameless columns are empty."""
+        if not self._kinds:
+            if any(column.null_count() or not column.is_finite().all() for column in features):
+                return False
+        elif not is_usable(features) or (features.width and _is_any_empty(features)):
             return False
         if not features.width and (frame[:, 0].str.strip_chars() == "").any():
             return False
@@ -169,15 +183,14 @@ class Delimited:
         if frame.height != rows.size:
             raise self._no_csv(block.first_row, "quotes that split rows otherwise than line ends do")
         self._check_nameless(frame, rows + block.first_row)
-        features = numbers(frame.select(self._columns(self._features)))
-        is_plain = all(not column.null_count() and column.is_finite().all() for column in features)
+        features = self._kinds.read(frame.select(self._columns(self._features)))
         batch = self._batch(block, rows, features, frame, lines)
-        return replace(batch, is_plain=is_plain, uneven=apart if uneven.size else None)
+        return replace(batch, is_plain=is_usable(features), uneven=apart if uneven.size else None)
 
     def _batch(
         self, block: Block, rows: Numbers, features: pl.DataFrame, frame: pl.DataFrame, lines: Lines
     ) -> Batch:
-        """The batch of a block whose features are all finite numbers.
+        """The batch of a block whose features can all be used.
 
         :param block: the block.
         :param rows: the block's rows that are kept, counted from 0.
@@ -199,9 +212,10 @@ class Delimited:
         )
 
     def _whole(self, data: bytes, features: pl.DataFrame) -> pl.DataFrame:
-        """All columns: features as numbers, the others as text."""
+        """All columns: amounts as numbers, the others as text."""
         text = self._read(data, dict.fromkeys(range(self._width), pl.String))
-        return text.fill_null("").select(self._columns(self.columns)).with_columns(features)
+        amounts = features.select(pl.col(self._amounts).fill_nan(None))
+        return text.fill_null("").select(self._columns(self.columns)).with_columns(amounts)
 
     def _columns(self, names: Iterable[str]) -> list[pl.Expr]:
         return [pl.col(f"c{self._places[name]}").alias(name) for name in names]

@@ -26,7 +26,6 @@ from iris_core.tables.cells import Classes
 from iris_core.tables.columns import (
     CARRIED,
     NUMBERS,
-    features_of,
     holds_nothing,
     is_full,
     is_one,
@@ -37,6 +36,7 @@ from iris_core.tables.findings import Finding, rejection, too_large
 from iris_core.tables.formats import Unpacked
 from iris_core.tables.header import check_distinct, check_width
 from iris_core.tables.inputs import Input, RangeFile
+from iris_core.tables.kinds import Kinds, is_usable
 from iris_core.tables.pages import check_footer, check_pages
 from iris_core.tables.records import AT_MOST, LONGEST_ROW_BYTES, Lines, scan
 
@@ -75,6 +75,7 @@ class Parquet:
 
     def __init__(self, given: Input, wanted: Wanted) -> None:
         self._given, self._wanted, self._classes = given, wanted, Classes(wanted.classes)
+        self._kinds = Kinds(wanted.kinds)
         check_footer(given)
         self._file = self._open()
         if _largest_group(self._file.metadata) > GROUP_BYTES:
@@ -116,9 +117,9 @@ class Parquet:
     def _check_types(self) -> None:
         for name in self._read:
             kind = self._types[name]
-            is_feature = name in self._features
-            if not is_one(kind, NUMBERS if is_feature else CARRIED):
-                expected = "numbers" if is_feature else "text, numbers, dates or truth values"
+            is_number = name in self._features and not self._kinds.is_coded(name)
+            if not is_one(kind, NUMBERS if is_number else CARRIED):
+                expected = "numbers" if is_number else "text, numbers, dates or truth values"
                 found = f"the type {kind}"
                 finding = Finding(check="column_type", column=name, count=1, found=found, expected=expected)
                 raise rejection(self._given.where, [finding])
@@ -161,7 +162,7 @@ class Parquet:
         rows = np.arange(part.first_row, part.first_row + frame.height)
         if self._may_be_blank and (blank := self._blank(frame)).any():
             frame, rows = frame.filter(~blank), rows[~blank.to_numpy()]
-        features = features_of(frame.select(self._features))
+        features = self._kinds.read(frame.select(self._features))
         names, carried = (*self._features, *self._labels), self._wanted.carried
         return Batch(
             numbers=rows,
@@ -169,7 +170,7 @@ class Parquet:
             labels={name: self._classes.read(text_of(frame[name])) for name in self._labels},
             text=frame.select(text_of(frame[name]).fill_null("") for name in self._text),
             cells=lambda: frame.select(text_of(frame[name]).fill_null("") for name in names),
-            is_plain=all(not column.null_count() and column.is_finite().all() for column in features),
+            is_plain=is_usable(features),
             lines=self._lines(frame) if carried == "lines" else None,
             frame=frame if carried == "frame" else None,
             place=part.place,

@@ -34,9 +34,9 @@ class Tally:
             news = batch.as_text(self.column).filter(mask).unique(maintain_order=True).head(VALUES_NAMED)
             self.values = list(dict.fromkeys([*self.values, *news]))[:VALUES_NAMED]
 
-    def finding(self, classes: Sequence[str]) -> Finding:
-        """The finding of this tally; an unknown class comes with the class that was probably meant."""
-        known = classes if self.check == "unknown_class" else ()
+    def finding(self, names: Sequence[str]) -> Finding:
+        """The finding of this tally; an unknown class or level comes with the one that was probably meant."""
+        known = names if self.check in ("unknown_class", "unknown_level") else ()
         return Finding(
             check=self.check,
             column=self.column,

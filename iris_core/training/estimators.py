@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from iris_core.errors import ConfigError
 from iris_core.ledger.records.training import Try
 from iris_core.models.holdout import Part
-from iris_core.models.loading import OWN_PACKAGES, untrusted_types
+from iris_core.models.loading import is_own_type, untrusted_types
 from iris_core.promotion.floor import bounded, cross_validated
 from iris_core.promotion.scores import score_of
 from iris_core.settings.project import Metric, ModelChoice, TableSchema, metric_label
+from iris_core.training.preparation import preparation
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -32,20 +33,21 @@ TRIAL_ROWS = 10
 """Rows of each class in the made-up table that an estimator is tried on."""
 
 
-def pipeline_of(choice: ModelChoice, seed: int, tried: Mapping[str, Any] | None = None) -> Pipeline:
+def pipeline_of(
+    choice: ModelChoice, table: TableSchema, seed: int, tried: Mapping[str, Any] | None = None
+) -> Pipeline:
     """The pipeline that project.json asks for, not fitted yet.
 
     :param choice: project.json's `model`.
+    :param table: names the features and their kinds.
     :param seed: the estimator's `random_state`, unless its parameters name one.
     :param tried: values of the searched parameters.
     :raises ConfigError: there is no such classifier, or it has no such parameter.
     """
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     estimator = _estimator(choice, seed, {**choice.parameters, **(tried or {})})
-    scaler = [] if choice.estimator.startswith(UNSCALED) else [StandardScaler()]
-    return make_pipeline(*scaler, estimator)
+    return make_pipeline(*preparation(table, not choice.estimator.startswith(UNSCALED)), estimator)
 
 
 def _estimator(choice: ModelChoice, seed: int, parameters: dict[str, Any]) -> ClassifierMixin:
@@ -91,14 +93,14 @@ def check_model(choice: ModelChoice, table: TableSchema, seed: int) -> None:
     """
     part = _made_up(table, seed)
     try:
-        _check_on(part, choice, seed)
+        _check_on(part, choice, table, seed)
     except ConfigError as error:
-        raise ConfigError(f"{error} Those that can: {', '.join(_possible(part, seed))}.") from error
+        raise ConfigError(f"{error} Those that can: {', '.join(_possible(part, table, seed))}.") from error
 
 
-def _check_on(part: Part, choice: ModelChoice, seed: int) -> None:
+def _check_on(part: Part, choice: ModelChoice, table: TableSchema, seed: int) -> None:
     first = dict(zip(choice.search, (values[0] for values in choice.search.values()), strict=True))
-    pipeline = pipeline_of(choice, seed, first)
+    pipeline = pipeline_of(choice, table, seed, first)
     if "n_estimators" in pipeline[-1].get_params():
         pipeline[-1].set_params(n_estimators=1)
     with warnings.catch_warnings():
@@ -108,18 +110,18 @@ def _check_on(part: Part, choice: ModelChoice, seed: int) -> None:
             strange = untrusted_types(pipeline)
         except Exception as error:
             raise _refused(choice, f"{type(error).__name__}: {str(error)[:300]}") from error
-    if foreign := [name for name in strange if not name.startswith(OWN_PACKAGES)]:
+    if foreign := [name for name in strange if not is_own_type(name)]:
         raise _refused(choice, f"it holds types that cannot be stored safely: {', '.join(foreign)}")
 
 
-def _possible(part: Part, seed: int) -> Iterator[str]:
+def _possible(part: Part, table: TableSchema, seed: int) -> Iterator[str]:
     """The classifiers that can be trained with their own parameters, of those that are installed."""
     from sklearn.utils import all_estimators
 
     names = (f"{kind.__module__.split('._')[0]}.{kind.__name__}" for _, kind in all_estimators("classifier"))
     for name in (*names, LIGHTGBM):
         with suppress(ConfigError):
-            _check_on(part, ModelChoice(estimator=name), seed)
+            _check_on(part, ModelChoice(estimator=name), table, seed)
             yield name
 
 
@@ -128,14 +130,20 @@ def _made_up(table: TableSchema, seed: int) -> Part:
     import pandas as pd
 
     draw, rows = np.random.default_rng(seed), TRIAL_ROWS * len(table.classes)
-    columns = {each.name: draw.uniform(each.min, each.max, rows) for each in table.features}
+    columns = {
+        each.name: draw.integers(0, len(each.codes), rows).astype(float)
+        if each.codes
+        else draw.uniform(each.min, each.max, rows)
+        for each in table.features
+    }
     return Part(pd.DataFrame(columns), pd.Series(np.resize(table.classes, rows), name=table.target))
 
 
-def search(choice: ModelChoice, part: Part, metric: Metric, seed: int) -> tuple[Try, ...]:
+def search(choice: ModelChoice, table: TableSchema, part: Part, metric: Metric, seed: int) -> tuple[Try, ...]:
     """Cross-validate every combination of the searched parameters, in the declared metric; the best first.
 
     :param choice: project.json's `model`.
+    :param table: names the features and their kinds.
     :param part: the training rows; a bounded number of them is used.
     :param metric: the declared one.
     :param seed: seed of the folds, the rows and the estimator.
@@ -147,7 +155,7 @@ def search(choice: ModelChoice, part: Part, metric: Metric, seed: int) -> tuple[
     ]
     tries = []
     for number, tried in enumerate(combinations, 1):
-        answers = cross_validated(pipeline_of(choice, seed, tried), some, seed, metric)
+        answers = cross_validated(pipeline_of(choice, table, seed, tried), some, seed, metric)
         score = score_of(metric, labels, answers) if answers else 0.0
         log.info("Try %d of %d, %s: %s %.4f", number, len(combinations), tried, name, score)
         tries.append(Try(parameters=tried, score=score))

@@ -18,6 +18,7 @@ from iris_core.models.holdout import Part, Split, split
 from iris_core.models.loading import untrusted_types
 from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
 from iris_core.training.estimators import pipeline_of, search
+from iris_core.training.preparation import preparation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,11 @@ class TrainingConfig(BaseModel):
         return "c" + hashlib.sha256(learning.encode()).hexdigest()[:12]
 
     @property
+    def holds_own_types(self) -> bool:
+        """Whether its model may hold types that load only from files that our own training wrote."""
+        return self.model is not None or bool(self.table.kinds)
+
+    @property
     def settings(self) -> TrainingSettings:
         """The configuration as records hold it; the table's schema is only part of the variant."""
         known: dict[str, Any] = {
@@ -112,6 +118,7 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+    positive = config.table.positive
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
     tries = _searched(config, learned)
@@ -122,15 +129,26 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
         "accuracy": float(accuracy_score(holdout.labels, predicted)),
         "f1_macro": float(f1_score(holdout.labels, predicted, average="macro")),
         "train_accuracy": float(pipeline.score(learned.features, learned.labels)),
+        **(_found(holdout.labels == positive, predicted == positive) if positive else {}),
     }
     confusion = confusion_matrix(holdout.labels, predicted, labels=list(config.table.classes))
     return Fitted(pipeline, parts, metrics, confusion, tries)
 
 
+def _found(wanted: pd.Series[bool], named: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Precision and recall of the positive class; 0 where it is never named."""
+    from sklearn.metrics import precision_score, recall_score
+
+    return {
+        "precision": float(precision_score(wanted, named, zero_division=0)),
+        "recall": float(recall_score(wanted, named, zero_division=0)),
+    }
+
+
 def _searched(config: TrainingConfig, learned: Part) -> tuple[Try, ...]:
     if not config.model or not config.model.search:
         return ()
-    return search(config.model, learned, config.metric, config.seed)
+    return search(config.model, config.table, learned, config.metric, config.seed)
 
 
 def recipe(config: TrainingConfig, chosen: Mapping[str, Any] | None = None) -> Pipeline:
@@ -140,13 +158,12 @@ def recipe(config: TrainingConfig, chosen: Mapping[str, Any] | None = None) -> P
     :param chosen: values of the searched parameters.
     """
     if config.model:
-        return pipeline_of(config.model, config.seed, chosen)
+        return pipeline_of(config.model, config.table, config.seed, chosen)
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(
-        StandardScaler(),
+        *preparation(config.table, is_scaled=True),
         LogisticRegression(
             C=config.inverse_regularization,
             max_iter=config.max_iterations,
@@ -197,7 +214,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
 
     example = fitted.parts.learned.features.head(5)
     predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
-    own = untrusted_types(fitted.pipeline) if config.model else ()
+    own = untrusted_types(fitted.pipeline) if config.holds_own_types else ()
     with tracking.quiet():
         info = mlflow.sklearn.log_model(
             fitted.pipeline,

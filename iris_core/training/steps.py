@@ -160,7 +160,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         learnt = training_table(StoredInput(workspace.store, work.object), config.table)
         fitted = fit(learnt.frame, config)
         model_uri = log_fitted(fitted, config, workspace.settings.trusted_model_types)
-        logged = {"model_digest": logged_digest(model_uri)} if config.model else {}
+        logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))

@@ -29,6 +29,7 @@ from iris_core.tables import (
     rejection,
 )
 from iris_core.tables.findings import Check, Finding, one_of, shown, worst_first
+from iris_core.tables.kinds import expected, faults
 from iris_core.tables.tallies import Tally
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,11 @@ def validate_training(
         finding that ended the reading.
     """
     survey = _Survey(
-        table, read(given, Wanted(table.feature_names, (table.target,), table.classes, has_rest=True))
+        table,
+        read(
+            given,
+            Wanted(table.feature_names, (table.target,), table.classes, has_rest=True, kinds=table.kinds),
+        ),
     )
     for batch in survey.source.batches():
         survey.add(batch)
@@ -148,18 +153,20 @@ class _Survey:
         return [feature for feature in self.table.features if feature.name in self.source.columns]
 
     def _add_feature(self, batch: Batch, feature: Feature, values: pl.Series) -> None:
-        unit, plausible = feature.unit, _plausible(feature)
         known = self._values.get(feature.name, values.clear())
         if len(known) <= FEW_VALUES:
             self._values[feature.name] = pl.concat([known, values.unique()]).unique().head(FEW_VALUES + 1)
         if values.null_count():
-            is_absent = is_missing(batch.as_text(feature.name))
-            number = f"a number in {unit}" if unit else "a number"
-            self._tally("missing", feature.name, number, batch, is_absent)
-            self._tally("not_a_number", feature.name, number, batch, values.is_null() & ~is_absent)
+            for check, mask in faults(batch.as_text(feature.name), values, feature):
+                if check != "infinite":
+                    self._tally(check, feature.name, expected(feature), batch, mask)
+        if feature.is_number:
+            self._add_range(batch, feature, values.fill_nan(None))
+
+    def _add_range(self, batch: Batch, feature: Feature, values: pl.Series) -> None:
         is_implausible = (~values.is_between(feature.min, feature.max)).fill_null(False)
         if is_implausible.any():
-            is_infinite = values.is_infinite().fill_null(False)
+            plausible, is_infinite = _plausible(feature), values.is_infinite().fill_null(False)
             self._tally("infinite", feature.name, plausible, batch, is_infinite)
             self._tally("out_of_range", feature.name, plausible, batch, is_implausible & ~is_infinite)
 
@@ -198,7 +205,10 @@ class _Survey:
 
     def findings(self) -> list[Finding]:
         """What was found in the rows."""
-        return [tally.finding(self.table.classes) for tally in self._tallies.values()]
+        levels = {each.name: each.levels for each in self.table.features}
+        return [
+            tally.finding(levels.get(name, self.table.classes)) for (_, name), tally in self._tallies.items()
+        ]
 
     def evidence(self, findings: tuple[Finding, ...], most_repeated: float) -> Evidence:
         """The evidence of the counts and of these findings."""

@@ -35,7 +35,8 @@ class TrainedRecord(ObjectRecord):
     `agreement` counts the held-out rows by label, then by answer.
     `validation` is the evidence of the table's validation. `profile` is None in records from before models
     had profiles. `model_digest` is the SHA-256 of the model's files as they were logged, `search` has the
-    tries of a search, the chosen one first.
+    tries of a search, the chosen one first. `precision` and `recall` are those of the positive class, where
+    project.json names one.
     """
 
     class Inputs(ObjectInputs):
@@ -56,6 +57,8 @@ class TrainedRecord(ObjectRecord):
         validation: dict[str, Any]
         agreement: dict[str, dict[str, int]] | None = None
         search: tuple[Try, ...] = ()
+        precision: float | None = None
+        recall: float | None = None
 
     KIND = "training"
 

@@ -53,7 +53,7 @@ def decided(model: Any, values: pl.DataFrame, **how: Any) -> list[str]:
 @pytest.mark.parametrize("size", [1.0, 1e-6, 1e6])
 def test_as_predict_says(model: Any, classes: int, size: float) -> None:
     model = fitted(model, classes=classes)
-    assert linear(model) is not None
+    assert linear(model, NAMES) is not None
     values = np.random.default_rng(1).uniform(-9, 9, (4000, 4)) * size
     assert decided(model, frame(values)) == model.predict(pd.DataFrame(values, columns=NAMES)).tolist()
 
@@ -61,7 +61,7 @@ def test_as_predict_says(model: Any, classes: int, size: float) -> None:
 @pytest.mark.parametrize("model", OTHERS, ids=repr)
 def test_any_other_model_is_asked(model: Any) -> None:
     model = fitted(model)
-    assert linear(model) is None
+    assert linear(model, NAMES) is None
     values = np.random.default_rng(1).uniform(0, 8, (500, 4))
     assert decided(model, frame(values)) == model.predict(pd.DataFrame(values, columns=NAMES)).tolist()
 
@@ -71,13 +71,13 @@ def test_a_subclass_is_not_taken_for_linear() -> None:
         def predict(self, X: Any) -> Any:  # noqa: N803
             return np.full(len(X), "setosa")
 
-    assert linear(fitted(Contrary(max_iter=500))) is None
+    assert linear(fitted(Contrary(max_iter=500)), NAMES) is None
 
 
 def on_the_border(model: Any, seed: int, count: int = 200) -> Any:
     """Points at which the two best scores are equal but for rounding."""
     random = np.random.default_rng(seed)
-    form = linear(model)
+    form = linear(model, NAMES)
     assert form is not None
     points = random.uniform(-5, 9, (count, 4))
     for place in range(count):
@@ -94,7 +94,7 @@ def test_near_ties(model: Any, classes: int) -> None:
     model = fitted(model, classes=classes)
     points = on_the_border(model, seed=2)
     near = points * (1 + np.random.default_rng(3).choice([0, 1e-16, -2e-16, 1e-15], points.shape))
-    form = linear(model)
+    form = linear(model, NAMES)
     assert form is not None
     _, close = form.decide(frame(near))
     assert len(close) > 100
@@ -113,7 +113,7 @@ def test_any_finite_numbers(values: list[list[float]], seed: int) -> None:
     from fractions import Fraction
 
     model = fitted(seed=seed)
-    form = linear(model)
+    form = linear(model, NAMES)
     assert form is not None
     with np.errstate(all="ignore"):
         codes, close = form.decide(frame(values))

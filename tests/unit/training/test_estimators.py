@@ -114,12 +114,12 @@ def test_class_weights_name_every_class() -> None:
 
 
 def test_trees_are_not_scaled_and_are_seeded() -> None:
-    assert [name for name, _ in pipeline_of(choice(), SEED).steps] == ["randomforestclassifier"]
-    linear = pipeline_of(ModelChoice(class_weights="balanced"), SEED)
+    assert [name for name, _ in pipeline_of(choice(), TABLE, SEED).steps] == ["randomforestclassifier"]
+    linear = pipeline_of(ModelChoice(class_weights="balanced"), TABLE, SEED)
     assert [name for name, _ in linear.steps] == ["standardscaler", "logisticregression"]
     assert linear[-1].class_weight == "balanced"
     assert linear[-1].random_state == SEED
-    assert pipeline_of(choice(parameters={"random_state": 1}), SEED)[-1].random_state == 1
+    assert pipeline_of(choice(parameters={"random_state": 1}), TABLE, SEED)[-1].random_state == 1
 
 
 def test_search_finds_what_is_better_and_says_each_try(caplog: pytest.LogCaptureFixture) -> None:
@@ -127,11 +127,11 @@ def test_search_finds_what_is_better_and_says_each_try(caplog: pytest.LogCapture
     wanted = choice(
         "sklearn.tree.DecisionTreeClassifier", search={"max_depth": [1, 6], "criterion": ["gini"]}
     )
-    tries = search(wanted, rows(), "balanced_accuracy", SEED)
+    tries = search(wanted, TABLE, rows(), "balanced_accuracy", SEED)
     assert [tried.parameters["max_depth"] for tried in tries] == [6, 1]
     assert tries[0].score > tries[1].score + 0.1
     assert "Try 2 of 2, {'max_depth': 6, 'criterion': 'gini'}: balanced_accuracy 0." in caplog.text
-    assert search(wanted, rows(), "balanced_accuracy", SEED) == tries
+    assert search(wanted, TABLE, rows(), "balanced_accuracy", SEED) == tries
 
 
 def test_the_chosen_parameters_are_trained() -> None:
