@@ -31,10 +31,10 @@ def init(
     name: Annotated[str, typer.Option(help="The project's name; by default from the table's file.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Look at a table and write a project.json for it: features, ranges, classes, key, metric.
+    """Look at a table and write a project.json for it: features, ranges, levels, classes, key, metric.
 
-    Says what it found in each column, and what it doubts: read that, and correct the file. Features are
-    numbers; other columns are left out, and scoring carries them through.
+    Says what it found in each column, and what it doubts: read that, and correct the file. Columns that are
+    left out are carried through scoring.
 
     Examples:
 

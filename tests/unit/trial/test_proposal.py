@@ -10,6 +10,7 @@ import pytest
 from iris_core.errors import DataRejected
 from iris_core.settings.project import Project
 from iris_core.tables import MemoryInput
+from iris_core.training.validation import validate_training
 from iris_core.trial.proposal import Proposal, propose
 
 ROWS = 120
@@ -63,10 +64,8 @@ def test_a_plain_table_has_ranges_with_room_and_no_doubt() -> None:
     [
         ([f"2024-01-{1 + n % 28:02d}" for n in range(ROWS)], "left out: dates", "days since a date"),
         ([f"{1 + n % 28}.02.2024" for n in range(ROWS)], "left out: dates", "days since a date"),
-        ([("yes", "no", "no")[n % 3] for n in range(ROWS)], "left out: yes or no", "write 0 and 1"),
-        ([("TRUE", "FALSE")[n % 2] for n in range(ROWS)], "left out: yes or no", "write 0 and 1"),
+        ([str(n / 7) if n % 50 else "n. a." for n in range(ROWS)], "left out: not all numbers", "3 cells"),
         ([f"{n % 70:05d}" for n in range(ROWS)], "left out: a code", "leading zeros"),
-        ([("gold", "basic", "pro")[n % 3] for n in range(ROWS)], "left out: a category", "3 levels of text"),
         ([f"level {n % 100}" for n in range(ROWS)], "left out: free text or ids", "100 different texts"),
         (["7"] * ROWS, "left out: constant", "every cell is '7'"),
         (["1", "1.0"] * (ROWS // 2), "left out: constant", "every number is 1"),
@@ -93,7 +92,14 @@ def test_a_number_that_is_named_like_a_code(name: str) -> None:
     ("column", "doubt"),
     [
         ([n % 5 for n in range(ROWS)], "5 different whole numbers: an amount, or a code"),
-        ([*["", "NA", "inf"], *(n / 7 for n in range(ROWS - 3))], "3 cells are missing or infinite"),
+        (
+            [*["", "NA"], *(n / 7 for n in range(ROWS - 2))],
+            "2 cells are missing: their median and an indicator",
+        ),
+        (
+            [*["inf"], *(n / 7 for n in range(ROWS - 1))],
+            "1 cells are infinite: such a training table is refused",
+        ),
         ([10**16 + n // 2 for n in range(ROWS)], "are not exact beyond 9,007,199,254,740,992; is it an id?"),
         ([n % 2 + 0.001 * (n % 7) for n in range(ROWS)], "names the class in 100% of the rows by itself"),
     ],
@@ -163,7 +169,14 @@ def test_a_class_with_few_rows_and_rows_without_one_are_told() -> None:
         (table(churned=[n / 7 for n in range(ROWS)]), "they look like numbers to be estimated, not classes"),
         (table(churned=[f"text {n}" for n in range(ROWS)]), "they look like ids or free text, not classes"),
         (b"amount,churned,amount\n1,no,2\n" * 40, "amount"),
-        (b"churned,plan\n" + b"no,a\nyes,b\n" * 40, "has no column of numbers that could be a feature"),
+        (
+            b"churned,plan\n" + b"no,a\nyes,a\n" * 40,
+            "has no column that could be a feature. plan: every cell",
+        ),
+        (
+            table() + b"amount,churned\n" + table().split(b"\n", 1)[1],
+            "row 122: the header again. Delete the row",
+        ),
         (b"", "found no bytes"),
         (b"\x89PNG\r\n", "found"),
     ],
@@ -176,6 +189,63 @@ def test_another_target_is_named() -> None:
     assert "has no column 'nosuch'. --target names one of 'amount', 'churned'." in refused(table(), "nosuch")
 
 
-def test_five_thousand_levels() -> None:
-    found = proposed(table(6_000, level=[f"l{n % 5_000}" for n in range(6_000)]))
-    assert dict(found.found)["level"] == "left out: free text or ids"
+@pytest.mark.parametrize(("rows", "what"), [(6_000, "free text or ids"), (26_000, "too many levels")])
+def test_five_thousand_levels(rows: int, what: str) -> None:
+    found = proposed(table(rows, level=[f"l{n % 5_000}" for n in range(rows)]))
+    assert dict(found.found)["level"] == f"left out: {what}"
+    assert found.project["table"]["ignored"] == ["level"]
+
+
+@pytest.mark.parametrize(
+    "pair", [("yes", "no"), ("TRUE", "FALSE"), ("1", "0"), ("Y", "n"), ("1.0", "0.0"), ("on", "off")]
+)
+def test_truth_values_in_any_words(pair: tuple[str, str]) -> None:
+    found = proposed(table(odd=[pair[n % 3 == 0] for n in range(ROWS)]))
+    assert found.project["table"]["features"][1] == {"name": "odd", "type": "boolean"}
+    assert found.doubts == ()
+
+
+def test_a_category_has_its_levels_and_takes_others() -> None:
+    plans = [("gold", "basic", "pro; plus", "")[n % 4] if n else "rare" for n in range(ROWS)]
+    found = proposed(table(plan=plans))
+    assert found.project["table"]["features"][1] == {
+        "name": "plan",
+        "type": "category",
+        "levels": ["basic", "gold", "pro; plus"],
+        "missing": "impute",
+        "unseen": "other",
+    }
+    assert found.doubts == (
+        "plan: 30 cells are missing: a level of its own",
+        "plan: 1 levels with fewer than 5 rows ('rare') count as other",
+    )
+
+
+def test_whole_numbers_and_fractions() -> None:
+    found = proposed(table(rooms=[n % 17 for n in range(ROWS)], share=[n % 17 / 4 for n in range(ROWS)]))
+    [_, rooms, share] = found.project["table"]["features"]
+    assert rooms == {"name": "rooms", "type": "integer", "min": 0, "max": 24}
+    assert share["type"] == "number"
+    assert found.doubts == ()
+
+
+def test_a_column_that_is_nearly_constant_is_doubtful() -> None:
+    found = proposed(table(1_000, odd=[7 if n % 200 else 9 for n in range(1_000)]))
+    assert found.doubts == ("odd: near-constant: 99.5% of its cells are '7'",)
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive"),
+    [(("no", "yes"), "yes"), (("b", "a", "a"), "b"), (("1", "0", "1"), "1"), (("x", "y", "z"), None)],
+)
+def test_the_positive_class(labels: Sequence[str], positive: str | None) -> None:
+    found = proposed(table(churned=[labels[n % len(labels)] for n in range(ROWS)]))
+    assert found.project["table"].get("positive") == positive
+
+
+def test_names_that_a_category_and_a_truth_value_share_with_nothing_are_read_as_proposed() -> None:
+    """What is proposed validates the table that it was made from."""
+    plans = [("NA", "x", " y", "")[n % 4] for n in range(ROWS)]
+    data = table(plan=plans, ok=[("Yes", "no", "")[n % 3] for n in range(ROWS)])
+    schema = Project.model_validate(proposed(data).project).table
+    assert validate_training(MemoryInput(data, "t"), schema).rows == ROWS
