@@ -3,7 +3,8 @@
 Each contender is a process of its own over the same generated CSV (four numbers and a text), with libraries
 imported and the model loaded before the clock starts: plain pandas,
 pandas in chunks, polars with map_batches, Iris on a local file, store to store and in shards on two
-workers, and the same engine without a model. Prints a table and writes .iris/results/bench-scoring.json.
+workers, and the same engine without a model; then a table with features of every kind (`scoring_kinds`).
+Prints a table and writes .iris/results/bench-scoring.json.
 The store is a real MinIO when MINIO_BIN names one, else the embedded one.
 """
 
@@ -29,6 +30,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks import scoring_kinds
 from iris_core.settings.project import load_project
 
 COLUMNS = load_project().table.feature_names
@@ -91,11 +93,20 @@ def prepare(given: Given) -> None:
 
     if given["contender"] != "ours_lane":
         model_of(given)
+    if given["contender"] == "ours_kinds":
+        _decided_once(given)
     if given["contender"].startswith("ours"):
         import iris_core.scoring.engine
         import iris_core.store.objects  # noqa: F401
     elif given["contender"].startswith("polars"):
         import polars  # noqa: F401
+
+
+def _decided_once(given: Given) -> None:
+    """The imports that a model's form needs."""
+    from iris_core.scoring.decide import Decider
+
+    Decider(model_of(given), scoring_kinds.NAMES)
 
 
 def pandas_plain(given: Given) -> int:
@@ -227,6 +238,8 @@ CONTENDERS: dict[str, Callable[[Given], int]] = {
         ours_store,
         ours_shards,
         ours_lane,
+        scoring_kinds.pandas_kinds,
+        scoring_kinds.ours_kinds,
     )
 }
 
@@ -400,6 +413,7 @@ def bench(rows: int, large: int, repeat: int, folder: Path) -> None:
         put(access, small_file, small_file.name)
         _stores(contest, small_file, rows)
         assert same_bytes(access, ["out/ours_store_linear.csv", "out/ours_shards.csv"])
+        unlike = _kinds(contest, folder, rows)
         wrong = mismatches(folder / "ours_local_linear.csv", folder / "model.pickle")
         for left in folder.glob("*s_*.csv"):
             left.unlink()
@@ -407,7 +421,7 @@ def bench(rows: int, large: int, repeat: int, folder: Path) -> None:
         put(access, large_file, large_file.name)
         large_file_rows = {"how": "linear"}
         contest.run("ours_store_large", "ours_store", large_file, large, **large_file_rows)
-    figures = _figures(contest, wrong, rows, large)
+    figures = [*_figures(contest, wrong, rows, large), *_kinds_figures(contest, unlike)]
     where = find_home()
     parameters = {
         "rows": rows,
@@ -440,6 +454,45 @@ def _stores(contest: Bench, source: Path, rows: int) -> None:
     contest.run("ours_store_any", "ours_store", source, rows, how="any")
     contest.run("ours_store_copy", "ours_store", source, rows, how="copy")
     contest.run("ours_shards", "ours_shards", source, rows, how="linear")
+
+
+def _kinds(contest: Bench, folder: Path, rows: int) -> int:
+    """Measure the table with features of every kind; count predictions that are not the baseline's."""
+    source, unlike = folder / "kinds.csv", 0
+    scoring_kinds.fit(folder)
+    scoring_kinds.generate(source, rows)
+    for name in scoring_kinds.ESTIMATORS:
+        model = str(folder / f"{name}.pickle")
+        contest.run(f"pandas_{name}", "pandas_kinds", source, rows, model=model)
+        contest.run(f"ours_{name}", "ours_kinds", source, rows, model=model)
+        ours, theirs = (folder / f"{side}_{name}.csv" for side in ("ours", "pandas"))
+        unlike += scoring_kinds.mismatches(ours, theirs)
+        ours.unlink()
+        theirs.unlink()
+    source.unlink()
+    return unlike
+
+
+def _kinds_figures(contest: Bench, unlike: int) -> list[Any]:
+    from devstack.figures import Figure
+
+    def times(name: str, goal: float) -> Figure:
+        return Figure(
+            name=f"{name}_vs_pandas_chunks",
+            value=contest.ratio(f"ours_{name}", f"pandas_{name}"),
+            unit="x",
+            baseline=contest.measured[f"pandas_{name}"]["rate"],
+            goal=goal,
+            better="higher",
+        )
+
+    peak = max(contest.measured[f"ours_{name}"]["peak_mb"] for name in scoring_kinds.ESTIMATORS)
+    return [
+        times("one_hot_linear", 6),
+        times("gradient_boosting", 1.5),
+        Figure(name="kinds_peak_rss_mb", value=peak, unit="MB", goal=500),
+        Figure(name="kinds_mismatches", value=float(unlike), unit="rows", goal=0),
+    ]
 
 
 def _figures(contest: Bench, wrong: int, rows: int, large: int) -> list[Any]:

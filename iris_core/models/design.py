@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
-class Block(Protocol):
+class Derived(Protocol):
     """Some columns of a design; `width` is their number."""
 
     @property
@@ -107,13 +107,13 @@ class Design:
     rounding loses.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Derived, ...]
     factor: Numbers
     term: Numbers
     moved: Numbers
 
     @classmethod
-    def of(cls, *blocks: Block) -> Design:
+    def of(cls, *blocks: Derived) -> Design:
         """Columns that no scaler has changed."""
         width = sum(block.width for block in blocks)
         return cls(blocks, np.ones(width), np.zeros(width), np.zeros(width))
@@ -202,7 +202,7 @@ def _imputed(step: Any, names: Sequence[str]) -> Design | None:
     fills = np.asarray(step.statistics_, np.float64)
     if not (np.isnan(step.missing_values) and step.keep_empty_features and np.isfinite(fills).all()):
         return None
-    blocks: list[Block] = [Amounts(tuple(names), tuple(fills.tolist()))]
+    blocks: list[Derived] = [Amounts(tuple(names), tuple(fills.tolist()))]
     if step.add_indicator:
         blocks.append(Indicators(tuple(names[place] for place in step.indicator_.features_)))
     return Design.of(*blocks)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iris_core.errors import ConfigError
-from iris_core.models.design import Block, Design, design_of
+from iris_core.models.design import Derived, Design, design_of
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -131,7 +131,7 @@ class Linear:
     columns), `bias` (classes,), `spread` (columns,).
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[Derived, ...]
     weights: Numbers
     bias: Numbers
     spread: Numbers

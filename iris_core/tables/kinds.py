@@ -58,13 +58,20 @@ class Kinds:
         return pl.DataFrame([found[name] for name in cells.columns])
 
     def _code(self, column: pl.Series, feature: Feature) -> pl.Series:
-        found = self._levels[feature.name].read(text_of(column))
+        # Few texts occur, and what each means is asked once.
+        cells = text_of(column)
+        different = cells.unique()
+        codes = self._codes(different, feature)
+        return cells.replace_strict(different, codes, return_dtype=pl.Float64).alias(feature.name)
+
+    def _codes(self, cells: pl.Series, feature: Feature) -> pl.Series:
+        found = self._levels[feature.name].read(cells)
         codes = found.known.to_physical().cast(pl.Float64)
         if feature.unseen == "other":
             codes = codes.set(found.unknown.is_not_null(), float(len(feature.levels)))
         if feature.missing == "impute":
             codes = codes.set(found.known.is_null() & found.unknown.is_null(), float("nan"))
-        return codes.alias(feature.name)
+        return codes
 
 
 def _amount(column: pl.Series, values: pl.Series, feature: Feature) -> pl.Series:

@@ -39,7 +39,7 @@ IMPUTE = {"missing": "impute"}
 
 
 @dataclass(frozen=True)
-class Column:
+class Inferred:
     """What a column is, in words; what is doubtful; what project.json says of it, if it is a feature."""
 
     name: str
@@ -49,12 +49,12 @@ class Column:
     is_key: bool = False
 
 
-def left_out(name: str, what: str, doubt: str) -> Column:
+def left_out(name: str, what: str, doubt: str) -> Inferred:
     """A column that no model should see."""
-    return Column(name, f"left out: {what}", (f"{name}: {doubt}",))
+    return Inferred(name, f"left out: {what}", (f"{name}: {doubt}",))
 
 
-def decide(cells: pl.Series, needs_key: bool) -> Column:
+def infer(cells: pl.Series, needs_key: bool) -> Inferred:
     """Decide what a column is.
 
     :param cells: its cells as text, without outer blanks.
@@ -69,14 +69,14 @@ def decide(cells: pl.Series, needs_key: bool) -> Column:
     if known.n_unique() == 1:
         return left_out(name, "constant", f"every cell is {shown(known[0])}")
     values = numbers(known.to_frame())[name]
-    decided = (
+    inferred = (
         _text(known, values, absent, needs_key)
         if values.null_count()
         else _number(known, values, absent, needs_key)
     )
-    if decided.feature is None:
-        return decided
-    return Column(name, decided.what, (*decided.doubts, *_common(known)), decided.feature)
+    if inferred.feature is None:
+        return inferred
+    return Inferred(name, inferred.what, (*inferred.doubts, *_common(known)), inferred.feature)
 
 
 def _common(known: pl.Series) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _common(known: pl.Series) -> Iterator[str]:
         yield f"{known.name}: near-constant: {share:.1%} of its cells are {shown(counts[known.name][0])}"
 
 
-def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> Column:
+def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> Inferred:
     name, distinct = known.name, known.n_unique()
     some = ", ".join(shown(cell) for cell in known.unique(maintain_order=True).head(3))
     if known.str.contains(f"^(?:{DATE.pattern})").mean() > NEARLY:  # type: ignore[operator]
@@ -96,7 +96,7 @@ def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> 
         told = f"numbers, but {len(odd):,} cells are none, such as {shown(odd[0])}: correct them"
         return left_out(name, "not all numbers", told)
     if distinct == len(known) and needs_key and not absent and known.str.len_chars().max() <= LONGEST_KEY:  # type: ignore[operator]
-        return Column(name, "the key: another value in every row", is_key=True)
+        return Inferred(name, "the key: another value in every row", is_key=True)
     words = {WORDS.get(cell.lower(), cell.lower()) for cell in known.unique().head(20)}
     if words == {FALSE, TRUE}:
         return _truth(known, absent)
@@ -110,15 +110,15 @@ def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> 
     return _category(known, absent)
 
 
-def _truth(known: pl.Series, absent: int) -> Column:
+def _truth(known: pl.Series, absent: int) -> Inferred:
     name, some = known.name, " and ".join(shown(cell) for cell in sorted(known.unique())[:4])
     doubts = (f"{name}: {absent:,} cells are missing: a level of its own",) if absent else ()
-    return Column(
+    return Inferred(
         name, f"true or false ({some})", doubts, {"name": name, "type": "boolean", **_missing(absent)}
     )
 
 
-def _category(known: pl.Series, absent: int) -> Column:
+def _category(known: pl.Series, absent: int) -> Inferred:
     name, counts = known.name, known.value_counts(sort=True)
     often = counts.filter(pl.col("count") >= LEAST_OF_LEVEL)[name].to_list()
     rare = [level for level in counts[name].to_list() if level not in {*often}]
@@ -137,7 +137,7 @@ def _category(known: pl.Series, absent: int) -> Column:
         **_missing(absent),
         "unseen": "other",
     }
-    return Column(
+    return Inferred(
         name,
         f"a category with {len(often):,} levels; any other level counts as other",
         tuple(doubts),
@@ -149,7 +149,7 @@ def _missing(absent: int) -> dict[str, str]:
     return IMPUTE if absent else {}
 
 
-def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> Column:
+def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> Inferred:
     name, distinct = known.name, known.n_unique()
     is_whole = bool((values == values.floor()).all())
     has_zeros = bool(known.str.contains(r"^0\d").any())
@@ -158,7 +158,7 @@ def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -
     finite = values.filter(values.is_finite())
     low, high = (float(bound or 0.0) for bound in (finite.min(), finite.max()))  # type: ignore[arg-type]
     if is_id and needs_key and not has_zeros and low >= 0:
-        return Column(name, "the key: another whole number in every row", is_key=True)
+        return Inferred(name, "the key: another whole number in every row", is_key=True)
     if {*values.unique().head(3)} == {0.0, 1.0}:
         return _truth(known, absent)
     if has_zeros or CODE.search(name):
@@ -179,7 +179,7 @@ def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -
         for told in _doubts(absent, len(values) - len(finite), distinct, low, high, is_whole)
     ]
     said = f"a whole number from {low:g} to {high:g}" if is_whole else f"a number from {low:g} to {high:g}"
-    return Column(name, said, tuple(doubts), feature)
+    return Inferred(name, said, tuple(doubts), feature)
 
 
 def _doubts(

@@ -19,7 +19,7 @@ from iris_core.tables import Input, Wanted, is_missing, read
 from iris_core.tables.cells import numbers
 from iris_core.tables.findings import shown
 from iris_core.tables.kinds import WORDS, Kinds
-from iris_core.trial.columns import Column, decide
+from iris_core.trial.columns import Inferred, infer
 
 LEAST_ROWS, LEAST_OF_CLASS = 30, 5
 MOST_CLASSES = 50
@@ -122,13 +122,13 @@ def _target(where: str, frame: pl.DataFrame, target: str) -> _Target:
     return _Target(target, rows, dict(counts.iter_rows()))
 
 
-def _columns(target: _Target) -> list[Column]:
+def _columns(target: _Target) -> list[Inferred]:
     """What every column but the target is."""
-    found: list[Column] = []
+    found: list[Inferred] = []
     for name in target.rows.columns:
         if name != target.name:
             needs_key = not any(column.is_key for column in found)
-            found.append(decide(target.rows[name].str.strip_chars(), needs_key))
+            found.append(infer(target.rows[name].str.strip_chars(), needs_key))
     return found
 
 
@@ -155,7 +155,7 @@ def _tellers(features: Sequence[dict[str, Any]], target: _Target) -> Iterator[st
             yield f"{name}: names the class in {right.mean():.0%} of the rows by itself: {told}"
 
 
-def _project(columns: Sequence[Column], target: _Target, name: str) -> dict[str, Any]:
+def _project(columns: Sequence[Inferred], target: _Target, name: str) -> dict[str, Any]:
     features = [column.feature for column in columns if column.feature]
     table: dict[str, Any] = {"features": features, "target": target.name, "classes": [*target.counts]}
     key = next((column.name for column in columns if column.is_key), "")
@@ -182,7 +182,7 @@ def _positive(target: _Target) -> str:
 
 
 def _found(
-    columns: Sequence[Column], target: _Target, project: dict[str, Any], names: Sequence[str]
+    columns: Sequence[Inferred], target: _Target, project: dict[str, Any], names: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """What was found, in the table's order of columns."""
     others = iter(columns)

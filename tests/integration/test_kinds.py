@@ -13,6 +13,7 @@ import pytest
 
 from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.errors import DataRejected
+from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -116,7 +117,7 @@ def test_late_labels_are_joined(of_model: Of) -> None:
     )
     monitoring.join_labels(workspace)
     measured = next(workspace.ledger.recent_of(MeasuredRecord))
-    assert measured.outcome == "measured"
+    assert measured.outcome == Outcome.MEASURED
     assert measured.evidence.unmatched == 0
 
 
