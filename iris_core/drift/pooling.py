@@ -7,11 +7,17 @@ from itertools import takewhile
 
 from iris_core.drift.known import Earlier
 from iris_core.drift.placement import score_shift, together
-from iris_core.drift.severity import ColumnEvidence, TermEvidence, carried, term_evidence
-from iris_core.drift.share import share_difference
+from iris_core.drift.severity import (
+    ColumnEvidence,
+    TermEvidence,
+    carried,
+    level_evidence,
+    share_changes,
+    term_evidence,
+)
 from iris_core.drift.spread import Compared, widened
 from iris_core.drift.statistics import FeatureStatistics, TableStatistics
-from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS, Term
+from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS
 
 RECENT = 10
 """How many of the model's last batches are compared together, this one included."""
@@ -65,15 +71,13 @@ def _small_terms(
     """Compare shares and means; `among` holds the number of columns and of batches."""
     columns, batches = among
     rows = Compared(reference.rows, pooled.rows, batches)
-    counted: dict[Term, tuple[int, int]] = {
-        "missing": (reference.missing, pooled.missing),
-        "infinite": (reference.infinite, pooled.infinite),
-    }
-    for term, (was, now) in counted.items():
-        alpha = ALPHA[term] / columns
-        share = share_difference(was, reference.rows, now, pooled.rows, alpha)
-        yield term_evidence(term, widened(share, rows, spread, alpha), columns)
-    if min(reference.count, pooled.count) >= MINIMUM_ROWS and reference.std:
+    for term, share in share_changes(reference, pooled, columns):
+        yield term_evidence(term, widened(share, rows, spread, ALPHA[term] / columns), columns)
+    if min(reference.count, pooled.count) < MINIMUM_ROWS:
+        return
+    if reference.is_category:
+        yield level_evidence("levels", (reference, pooled), rows, columns, spread)
+    elif reference.std:
         alpha = ALPHA["mean"] / columns
         shift = widened(score_shift(reference, pooled, alpha), rows, spread, alpha)
         yield term_evidence("recent", shift, columns, ALPHA["mean"])
@@ -95,8 +99,12 @@ def recent_terms(
     pooled, columns = together(last), len(reference)
     alpha, shifts = ALPHA["recent"] / columns, {}
     for name, one in reference.items():
-        if min(one.count, pooled[name].count) >= MINIMUM_ROWS and one.std:
-            rows = Compared(one.rows, pooled[name].rows, len(last))
+        if min(one.count, pooled[name].count) < MINIMUM_ROWS:
+            continue
+        rows = Compared(one.rows, pooled[name].rows, len(last))
+        if one.is_category:
+            shifts[name] = level_evidence("recent", (one, pooled[name]), rows, columns, spread)
+        elif one.std:
             shift = widened(score_shift(one, pooled[name], alpha), rows, spread, alpha)
             shifts[name] = term_evidence("recent", shift, columns)
     return shifts

@@ -6,11 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from iris_core.drift.known import Known
+from iris_core.drift.levels import REST
 from iris_core.drift.pooling import TOGETHER
 from iris_core.drift.scale import wider
 from iris_core.drift.severity import ColumnEvidence, TermEvidence
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import Term
+from iris_core.settings.features import OTHER_LEVEL
+from iris_core.tables.findings import shown
+
+WORTH_TELLING = 0.02
+"""Rows that moved beside those of the level that is named."""
 
 Statistics = Mapping[str, FeatureStatistics]
 Phrase = Callable[[TermEvidence, FeatureStatistics, FeatureStatistics, str], str]
@@ -48,17 +54,21 @@ def sentence(evidence: Sequence[ColumnEvidence], carrying: Sequence[ColumnEviden
 
 
 def _unseen(judged: Sequence[ColumnEvidence], rows: int) -> str:
-    """The part about what could not have been seen: the smallest shift that is beyond chance in every
+    """The part about what could not have been seen: the smallest change that is beyond chance in every
     feature."""
-    noises = [
-        max(term.noise, term.thresholds.low)
+    terms = [
+        term
         for column in judged
         for term in column.terms
-        if term.term == "mean" or (term.term == "recent" and column.note.startswith(TOGETHER))
+        if term.term in ("mean", "levels") or (term.term == "recent" and column.note.startswith(TOGETHER))
     ]
-    if not noises:
-        return ""
-    return f"; a shift below {max(noises):.2f} sd would not show with {rows:,} rows"
+    shifts, moves = (
+        [max(term.noise, term.thresholds.low) for term in terms if bool(term.moved) == is_category]
+        for is_category in (False, True)
+    )
+    told = [f"a shift below {max(shifts):.2f} sd"] if shifts else []
+    told += [f"a move of less than {_percent(max(moves))} of the rows to other levels"] if moves else []
+    return f"; {' or '.join(told)} would not show with {rows:,} rows" if told else ""
 
 
 def _first(column: ColumnEvidence, told: Told) -> str:
@@ -70,6 +80,24 @@ def _first(column: ColumnEvidence, told: Told) -> str:
     was, now = told.reference[name], told.current[name]
     phrase = _PHRASES[term.term](term, was, now, told.known.units.get(name, ""))
     return f"{name} {phrase}" + (f", {column.note}" if column.note.startswith(TOGETHER) else "")
+
+
+def _levels(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, _unit: str) -> str:
+    """The level that moved most, and the rows that moved in all, if there are more."""
+    moved = term.moved
+    if moved is None:
+        return f"has other levels in {_percent(term.value)} of the rows than in the training data"
+    rows = "rows that have a value" if was.missing or now.missing else "rows"
+    before = f"{_percent(moved.was)} in" if moved.was else "none in"
+    more = term.value - abs(moved.now - moved.was) > WORTH_TELLING
+    return (
+        f"{_NAMED.get(moved.level) or f'is {shown(moved.level)}'} in {_percent(moved.now)} of the {rows} "
+        f"({before} the training data)"
+        + (f", {_percent(term.value)} of them moved to other levels in all" if more else "")
+    )
+
+
+_NAMED = {OTHER_LEVEL: "has levels that are not declared", REST: "has one of its rarer levels"}
 
 
 def _mean(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
@@ -106,7 +134,9 @@ def _shape(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, u
     )
 
 
-def _recent(term: TermEvidence, _: FeatureStatistics, __: FeatureStatistics, _unit: str) -> str:
+def _recent(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
+    if term.moved:
+        return f"{_levels(term, was, now, unit)} over the model's last batches"
     side = "higher" if term.value > 0 else "lower"
     return f"is {abs(term.value):.2f} standard deviations {side} over the model's last batches"
 
@@ -135,6 +165,7 @@ _PHRASES: dict[Term, Phrase] = {
     "missing": _missing,
     "infinite": _infinite,
     "changed": _changed,
+    "levels": _levels,
     "shape": _shape,
     "recent": _recent,
 }
@@ -180,4 +211,8 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def _share(part: int, whole: FeatureStatistics) -> str:
-    return f"{part / whole.rows:.1%}".replace(".0%", "%").replace("%", " %")
+    return _percent(part / whole.rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")

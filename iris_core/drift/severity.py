@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from iris_core.drift.beyond import beyond_share
 from iris_core.drift.change import Change
 from iris_core.drift.constant import changed_share
+from iris_core.drift.levels import level_change
 from iris_core.drift.location import mean_shift
 from iris_core.drift.ranks import Numbers, Pooled, pooled
 from iris_core.drift.scale import std_ratio
@@ -40,10 +41,21 @@ class Column:
     numbers: Numbers
 
 
+class MovedLevel(BaseModel):
+    """The level of a category whose share of the rows with a value changed most: from `was` to `now`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: str
+    was: float
+    now: float
+
+
 class TermEvidence(BaseModel):
     """One term of one column: its value, what chance allows, and the thresholds that gave the level.
 
     `chance` bounds the probability that any term of a report without drift is as unlikely as this one.
+    `moved` is there for categories.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +67,12 @@ class TermEvidence(BaseModel):
     thresholds: Thresholds
     direction: Literal["up", "down"]
     level: Severity
+    moved: MovedLevel | None = None
+
+    @model_serializer(mode="wrap")
+    def _short(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `moved` where nothing is, as before there were categories."""
+        return {name: value for name, value in whole(self).items() if name != "moved" or value}
 
 
 class ColumnEvidence(BaseModel):
@@ -92,16 +110,18 @@ def column_severity(
     old, new = reference.statistics, current.statistics
     if min(old.rows, new.rows) < MINIMUM_ROWS:
         return ColumnEvidence(column=column, severity="insufficient", note=_too_few(old, new))
+    changes = [*share_changes(old, new, columns)]
     rows = pooled(reference.numbers, current.numbers)
-    terms = [*_shares(old, new, columns)]
     if min(rows.m, rows.n) >= MINIMUM_ROWS:
-        terms += _values(old, new, rows, columns)
+        changes += _values(old, new, rows, columns)
     compared = Compared(old.rows, new.rows)
-    judged = [
+    terms = [
         term_evidence(term, widened(change, compared, spread, ALPHA[term] / columns), columns)
-        for term, change in terms
+        for term, change in changes
     ]
-    return carried(column, judged, _note(old, new))
+    if old.is_category and min(old.count, new.count) >= MINIMUM_ROWS:
+        terms.append(level_evidence("levels", (old, new), compared, columns, spread))
+    return carried(column, terms, _note(old, new))
 
 
 def carried(column: str, terms: Iterable[TermEvidence], note: str = "") -> ColumnEvidence:
@@ -118,22 +138,55 @@ def carried(column: str, terms: Iterable[TermEvidence], note: str = "") -> Colum
     )
 
 
-def term_evidence(term: Term, change: Change, columns: int = 1, share: float | None = None) -> TermEvidence:
+def term_evidence(
+    term: Term,
+    change: Change,
+    columns: int = 1,
+    share: float | None = None,
+    thresholds: Thresholds | None = None,
+) -> TermEvidence:
     """A change with its level.
 
+    :param term: the term.
+    :param change: the change.
     :param columns: how many columns share the term's error rate.
     :param share: the error rate of the term in the report, if not the usual one.
+    :param thresholds: the sizes that matter, if not the usual ones.
     """
-    alpha = (share or ALPHA[term]) / columns
+    alpha, thresholds = (share or ALPHA[term]) / columns, thresholds or THRESHOLDS[term]
     return TermEvidence(
         term=term,
         value=change.value,
         noise=change.noise,
         chance=min(1.0, change.chance * LEVEL / alpha),
-        thresholds=THRESHOLDS[term],
+        thresholds=thresholds,
         direction="up" if change.value >= 0 else "down",
-        level=level(change, THRESHOLDS[term], alpha),
+        level=level(change, thresholds, alpha),
     )
+
+
+def level_evidence(
+    term: Term,
+    sides: tuple[FeatureStatistics, FeatureStatistics],
+    compared: Compared,
+    columns: int,
+    spread: float,
+) -> TermEvidence:
+    """Compare the shares of a category's levels.
+
+    :param term: the term, whose error rate it takes.
+    :param sides: reference and batch, or batches; each has a row with a value.
+    :param compared: their rows.
+    :param columns: how many columns share the term's error rate.
+    :param spread: what batches differ by (`spread`).
+    """
+    reference, current = (side.levels or {} for side in sides)
+    alpha = ALPHA[term] / columns
+    found = level_change(reference, current, alpha)
+    change = widened(found.change, compared, spread, alpha)
+    evidence = term_evidence(term, change, columns, thresholds=THRESHOLDS["levels"])
+    moved = MovedLevel(level=found.level, was=found.was, now=found.now)
+    return evidence.model_copy(update={"moved": moved})
 
 
 def table_evidence(
@@ -149,6 +202,12 @@ def table_evidence(
             f"and {', '.join(current) or 'none'}. Compare with the table that the scored model learnt from.",
             {"reference": list(reference), "current": list(current)},
         )
+    other = [n for n in reference if reference[n].statistics.is_category != current[n].statistics.is_category]
+    if other:
+        raise DataRejected(
+            f"{', '.join(other)}: a category in one of the tables, numbers in the other. "
+            "Compare with the table that the scored model learnt from."
+        )
     return tuple(
         column_severity(name, reference[name], current[name], len(reference), spread) for name in reference
     )
@@ -159,14 +218,19 @@ def table_severity(evidence: Iterable[ColumnEvidence]) -> Severity:
     return max((column.severity for column in evidence), key=rank, default="insufficient")
 
 
-def _shares(
+def share_changes(
     reference: FeatureStatistics, current: FeatureStatistics, columns: int
 ) -> Iterator[tuple[Term, Change]]:
+    """Compare the shares of rows without a usable value.
+
+    :param reference: the column in the training data.
+    :param current: the column in the batch.
+    :param columns: how many columns share the terms' error rates.
+    """
     m, n = reference.rows, current.rows
-    counted: dict[Term, tuple[int, int]] = {
-        "missing": (reference.missing, current.missing),
-        "infinite": (reference.infinite, current.infinite),
-    }
+    counted: dict[Term, tuple[int, int]] = {"missing": (reference.missing, current.missing)}
+    if not reference.is_category:
+        counted["infinite"] = (reference.infinite, current.infinite)
     for term, (was, now) in counted.items():
         yield term, share_difference(was, m, now, n, ALPHA[term] / columns)
 
@@ -192,7 +256,8 @@ def _note(reference: FeatureStatistics, current: FeatureStatistics) -> str:
     for side, statistics in (("reference", reference), ("current", current)):
         if statistics.count < MINIMUM_ROWS:
             return (
-                f"only {statistics.count} of {statistics.rows} {side} rows hold a number: "
+                f"only {statistics.count} of {statistics.rows} {side} rows hold a "
+                f"{'value' if statistics.is_category else 'number'}: "
                 "their distribution is not compared"
             )
     return "constant in the reference" if reference.constant else ""

@@ -38,7 +38,7 @@ def read_side(given: Input, table: TableSchema, keep: Callable[[pl.DataFrame], o
     :param keep: is called with every frame of features and classes, for callers that need more than a sample.
     :raises DataRejected: not a table, a feature's column is missing or holds text.
     """
-    reading = _Reading(given.where, table, of_batches((), table.feature_names), keep)
+    reading = _Reading(given.where, table, of_batches((), table.feature_names, table.coded), keep)
     sample = bounded_sample(reading.frames(given), SAMPLE_ROWS, SEED)
     reading.check_numbers()
     return Side(reading.statistics, sample)
@@ -73,7 +73,7 @@ class _Reading:
             (found.text() if name == PREDICTION else found.known.cast(pl.String)).alias(name)
             for name, found in batch.labels.items()
         ]
-        statistics = of_frame(batch.features, self.table.feature_names)
+        statistics = of_frame(batch.features, self.table.feature_names, self.table.coded)
         return batch.features.hstack(labels), statistics, {} if batch.is_plain else _text_of(batch)
 
     def check_numbers(self) -> None:
@@ -88,7 +88,7 @@ class _Reading:
                 expected=expected(kinds[name]) if name in kinds else "numbers",
             )
             for name, cell in self.text.items()
-            if not self.statistics[name].count
+            if not self.statistics[name].count and not self.statistics[name].is_category
         ]
         if findings:
             raise rejection(self.where, findings)

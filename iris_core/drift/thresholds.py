@@ -16,6 +16,7 @@ Term = Literal[
     "infinite",
     "mean",
     "changed",
+    "levels",
     "std",
     "range",
     "shape",
@@ -48,10 +49,12 @@ ALPHA: dict[Term, float] = {
     "accuracy": 0.0005,
     "rejected": 0.0003,
     "changed": 0.007,
+    "levels": 0.041,
 }
 """Probability of a false alarm that each term may cause in one report, over all columns (Bonferroni).
 
-`changed` stands in for mean, std, shape and range where a column was constant. The others add up to `LEVEL`.
+`changed` stands in for mean, std, shape and range where a column was constant, and `levels` where it is a
+category or a truth value; so any mixture of columns adds up to at most `LEVEL`.
 The mean has most of it: a shift is what happens most, and 0.2 sd at 1,000 rows must be seen.
 """
 
@@ -75,6 +78,7 @@ class Thresholds(BaseModel):
 
 _SHARE = Thresholds(low=0.02, medium=0.05, high=0.20)
 _MEAN = Thresholds(low=0.1, medium=0.25, high=0.5)
+_MOVED = Thresholds(low=0.05, medium=0.1, high=0.25)
 PERFORMANCE = Thresholds(low=0.02, medium=0.05, high=0.10)
 """Share of rows: accuracy lost against the holdout."""
 
@@ -88,7 +92,8 @@ THRESHOLDS: dict[Term, Thresholds] = {
     "changed": _SHARE,
     "recent": _MEAN,
     "joint": Thresholds(low=0.0, medium=0.5, high=1.0),
-    "mix": Thresholds(low=0.05, medium=0.1, high=0.25),
+    "levels": _MOVED,
+    "mix": _MOVED,
     "accuracy": PERFORMANCE,
     "rejected": _SHARE,
 }

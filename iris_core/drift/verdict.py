@@ -38,9 +38,10 @@ from iris_core.drift.severity import (
 )
 from iris_core.drift.statistics import LARGEST, FeatureStatistics, TableStatistics
 from iris_core.drift.thresholds import MINIMUM_ROWS, Severity, Term, rank
+from iris_core.drift.usual import usual_levels
 from iris_core.drift.whole import accuracy_evidence, joint_evidence, mix_evidence, rejected_evidence
 
-BASIC: tuple[Term, ...] = ("missing", "infinite", "mean", "changed", "std", "range")
+BASIC: tuple[Term, ...] = ("missing", "infinite", "mean", "changed", "levels", "std", "range")
 
 
 class Rows(Protocol):
@@ -59,7 +60,7 @@ class DriftVerdict(BaseModel):
     `columns` drifted: the worst level first, within a level the larger weight. `basic_severity` is that of
     the simple statistics of single features. `evidence` is about features, `whole` about whole rows:
     correlations, predictions, answers, refused rows. `scores` merge with those of other batches
-    (`placement`). `evidently` is what Evidently's page shows.
+    (`placement`, `usual`). `evidently` is what Evidently's page shows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,14 +88,13 @@ def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVe
     """
     known = known or Known()
     statistics = known.rejected.added_to(current.statistics)
-    names = list(reference.statistics)
     before = _columns(reference.statistics, reference.sample)
     evidence = table_evidence(before, _columns(statistics, current.sample), known.spread)
-    scores = known.rejected.added_to(score_statistics(reference.sample, current.sample, names))
+    scores = known.rejected.added_to(_merging(reference, current))
     is_small = min(rows_of(statistics), rows_of(reference.statistics)) < MINIMUM_ROWS
     told = Told(reference.statistics, statistics, known)
     if known.earlier or is_small:
-        own = score_statistics(reference.sample, reference.sample, names)
+        own = _merging(reference, reference)
         if is_small:
             pooled = pooled_small(scores, known.earlier)
             batches = 1 + len(waiting(known.earlier))
@@ -125,7 +125,10 @@ def with_page(verdict: DriftVerdict, report: EvidentlyReport) -> DriftVerdict:
 
 
 def _columns(statistics: Mapping[str, FeatureStatistics], sample: pl.DataFrame) -> dict[str, Column]:
-    return {name: Column(one, _numbers(sample, name)) for name, one in statistics.items()}
+    return {
+        name: Column(one, np.empty(0) if one.is_category else _numbers(sample, name))
+        for name, one in statistics.items()
+    }
 
 
 def _numbers(sample: pl.DataFrame, name: str) -> Numbers:
@@ -135,6 +138,17 @@ def _numbers(sample: pl.DataFrame, name: str) -> Numbers:
     return np.asarray(values[np.abs(values) <= LARGEST])
 
 
+def _merging(reference: Rows, side: Rows) -> TableStatistics:
+    """What merges with other batches: the scores of numbers, the rows of a category's usual levels."""
+    usual = usual_levels(reference.statistics, side.statistics)
+    scores = score_statistics(reference.sample, side.sample, _numeric(reference))
+    return {name: {**scores, **usual}[name] for name in reference.statistics}
+
+
+def _numeric(side: Rows) -> list[str]:
+    return [name for name, one in side.statistics.items() if not one.is_category]
+
+
 def _counted(statistics: Mapping[str, FeatureStatistics], pooled: TableStatistics) -> TableStatistics:
     """A small batch's statistics, with the counts of all rows that were judged together."""
     counts = {name: one.model_dump(include={"count", "missing", "infinite"}) for name, one in pooled.items()}
@@ -142,7 +156,7 @@ def _counted(statistics: Mapping[str, FeatureStatistics], pooled: TableStatistic
 
 
 def _whole(reference: Rows, current: Rows, known: Known) -> Iterator[ColumnEvidence]:
-    old, new, names = reference.sample, current.sample, list(reference.statistics)
+    old, new, names = reference.sample, current.sample, _numeric(reference)
     for found in (
         joint_evidence(old, new, names, known.spread),
         mix_evidence(old, new, known.spread),

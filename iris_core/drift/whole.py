@@ -35,9 +35,11 @@ def joint_evidence(
 
     :param reference: rows of the training data.
     :param current: rows of the batch.
-    :param features: the columns.
+    :param features: the columns of numbers.
     :param spread: what batches differ by (`spread`).
     """
+    if len(features) < 2:
+        return None
     old, new = _complete(reference, features), _complete(current, features)
     found = joint_change(old, new, ALPHA["joint"], SEED)
     if found is None:

@@ -132,6 +132,55 @@ def test_tables_merge_column_by_column() -> None:
     assert merged["y"].missing == 1
 
 
+CODES = {"x": ("Dream", "Biscoe", "Torgersen"), "z": ("false", "true")}
+
+
+def _codes(values: Sequence[float | None], name: str = "x") -> FeatureStatistics:
+    frame = pl.DataFrame({name: values}, schema={name: pl.Float64})
+    return of_frame(frame, [name], CODES)[name]
+
+
+def test_a_category_has_counts_by_name_and_no_mean() -> None:
+    found = _codes([0.0, 1.0, 1.0, None, float("nan")])
+    assert found == FeatureStatistics(count=3, missing=2, levels={"Dream": 1, "Biscoe": 2})
+    assert (found.rows, found.constant, found.is_category) == (5, False, True)
+    assert found.model_dump(mode="json") == {
+        "count": 3,
+        "missing": 2,
+        "infinite": 0,
+        "levels": {"Dream": 1, "Biscoe": 2},
+    }
+    assert FeatureStatistics.model_validate_json(found.model_dump_json()) == found
+    assert _codes([1.0, 1.0], "z").constant
+
+
+codes = st.lists(st.sampled_from([0.0, 1.0, 2.0, None, float("nan")]), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(codes, codes, codes)
+def test_counts_of_any_split_add_up(
+    a: list[float | None], b: list[float | None], c: list[float | None]
+) -> None:
+    frames = [pl.DataFrame({"x": part}, schema={"x": pl.Float64}) for part in (a, b, c)]
+    assert of_batches(frames, ["x"], CODES)["x"] == _codes([*a, *b, *c])
+    assert merge(_codes(c), merge(_codes(b), _codes(a))) == _codes([*a, *b, *c])
+
+
+def test_an_older_record_without_levels_loads_and_looks_as_it_did() -> None:
+    stored = (
+        '{"count":2,"missing":0,"infinite":0,"mean":1.0,"std":0.0,"min":1.0,"max":1.0,'
+        '"skewness":null,"kurtosis":null}'
+    )
+    assert FeatureStatistics.model_validate_json(stored).model_dump_json() == stored
+
+
+@pytest.mark.parametrize("code", [3.0, -1.0, float("inf")])
+def test_a_number_that_is_no_code_is_refused(code: float) -> None:
+    with pytest.raises(DataRejected, match="Column x holds a number that stands for none of its 3 levels"):
+        _codes([0.0, code])
+
+
 def test_a_missing_and_a_text_column_are_rejected_with_what_was_found() -> None:
     frame = pl.DataFrame({"x": [1.0], "y": ["5,1"]})
     with pytest.raises(DataRejected, match=r"Column z is missing; found x, y\.") as missing:
