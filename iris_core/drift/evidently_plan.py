@@ -5,14 +5,14 @@ They make Evidently's page and do not decide the verdict, which has terms of its
 Evidently's defaults switch the method at 1,000 reference rows, and Wasserstein at 0.1 alarms on every batch
 of 30 rows. Here the method follows the effective sample size h = n·m / (n + m):
 
-- a feature, h < 2,000: Kolmogorov-Smirnov's p-value against `ALPHA["shape"]` / number of tests. To be
-  that small at this size the distributions must differ by at least 0.04 at some point, as after a shift of
-  0.1 standard deviations: the test implies an effect that matters.
-- a feature, otherwise: Wasserstein distance in standard deviations of the reference, from 0.1.
-- the prediction: Jensen-Shannon distance, from 0.1 or what chance gives, whichever is more. For k classes,
-  8·h·distance² is about chi-square with k - 1 degrees of freedom (Lin, "Divergence measures based on the
-  Shannon entropy", IEEE Trans. Inf. Theory 37, 1991; second-order expansion). Evidently's chi-square
-  test takes the reference as exact and cannot be used against a small one.
+- a feature of numbers, h < 2,000: Kolmogorov-Smirnov's p-value against `ALPHA["shape"]` / number of tests.
+  To be that small at this size the distributions must differ by at least 0.04 at some point, as after a
+  shift of 0.1 standard deviations: the test implies an effect that matters.
+- a feature of numbers, otherwise: Wasserstein distance in standard deviations of the reference, from 0.1.
+- a category, and the prediction: Jensen-Shannon distance, from 0.1 or what chance gives, whichever is more.
+  For k classes, 8·h·distance² is about chi-square with k - 1 degrees of freedom (Lin, "Divergence measures
+  based on the Shannon entropy", IEEE Trans. Inf. Theory 37, 1991; second-order expansion). Evidently's
+  chi-square test takes the reference as exact and cannot be used against a small one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 from scipy import special
 
-from iris_core.drift.statistics import LARGEST, of_frame
+from iris_core.drift.levels import REST
+from iris_core.drift.statistics import LARGEST, Codes, of_frame
 from iris_core.drift.thresholds import ALPHA, MINIMUM_ROWS
 from iris_core.errors import DataRejected
 
@@ -34,6 +35,8 @@ PAGE_ROWS = 10_000
 """Most rows of each table that go to Evidently. The verdict reads more. The page shows the same with these,
 and its classification metrics alone take seconds for 50,000 rows of text labels."""
 
+MOST_SHOWN = 50
+"""Most levels of a category that have a bar of their own."""
 DISTANCE_FROM = 2_000
 DISTANCE = 0.1
 
@@ -76,21 +79,30 @@ def planned(
     features: Sequence[str],
     prediction: str | None,
     label: str | None,
+    codes: Codes,
     sample_rows: int = PAGE_ROWS,
     seed: int = 0,
 ) -> Plan:
-    """Sample and prepare both tables, and pin each column's test.
+    """Sample and prepare both tables, and pin each column's test; the parameters are those of
+    `evidently_report`.
 
     :raises DataRejected: as `evidently_report`.
     """
     classes = [name for name in (prediction, label) if name]
     old, new = (
-        _prepared(_sampled(frame, sample_rows, seed), features, classes) for frame in (reference, current)
+        _prepared(_sampled(frame, sample_rows, seed), features, classes, codes)
+        for frame in (reference, current)
     )
+    old, new = _shortened(old, new, [name for name in features if name in codes])
     family = len(features) + len(classes)
-    tests = [_feature_plan(old[name], new[name], family) for name in features]
+    tests = [
+        _class_plan("feature", old[name], new[name], family)
+        if name in codes
+        else _feature_plan(old[name], new[name], family)
+        for name in features
+    ]
     if prediction:
-        tests.append(_prediction_plan(old[prediction], new[prediction], family))
+        tests.append(_class_plan("prediction", old[prediction], new[prediction], family))
     return Plan(old, new, tuple(tests))
 
 
@@ -98,9 +110,11 @@ def _sampled(frame: pl.DataFrame, rows: int, seed: int) -> pl.DataFrame:
     return frame.sample(rows, seed=seed) if frame.height > rows else frame
 
 
-def _prepared(frame: pl.DataFrame, features: Sequence[str], classes: Sequence[str]) -> pl.DataFrame:
-    """Features as doubles with missing and infinite as null, classes as text."""
-    of_frame(frame, features)  # raises for a missing column, and for text
+def _prepared(
+    frame: pl.DataFrame, features: Sequence[str], classes: Sequence[str], codes: Codes
+) -> pl.DataFrame:
+    """Numbers as doubles, missing and infinite ones as null; categories and classes as text."""
+    of_frame(frame, features, codes)  # raises for a missing column, and for text
     absent = [name for name in classes if name not in frame.columns]
     if absent:
         raise DataRejected(
@@ -108,11 +122,41 @@ def _prepared(frame: pl.DataFrame, features: Sequence[str], classes: Sequence[st
             "Score the table with the model first.",
             {"missing": absent, "found": frame.columns},
         )
-    numbers = [pl.col(name).cast(pl.Float64) for name in features]
     return frame.select(
-        *(pl.when(number.abs() <= LARGEST).then(number) for number in numbers),
+        *(_named(name, codes[name]) if name in codes else _finite(name) for name in features),
         *(pl.col(name).cast(pl.String) for name in classes),
     )
+
+
+def _finite(name: str) -> pl.Expr:
+    number = pl.col(name).cast(pl.Float64)
+    return pl.when(number.abs() <= LARGEST).then(number)
+
+
+def _named(name: str, levels: Sequence[str]) -> pl.Expr:
+    """The levels that codes stand for."""
+    places = pl.col(name).cast(pl.Float64).fill_nan(None).cast(pl.Int64)
+    return places.replace_strict(range(len(levels)), [*levels], return_dtype=pl.String)
+
+
+def _shortened(
+    reference: pl.DataFrame, current: pl.DataFrame, names: Sequence[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables, the rarest levels of categories with very many of them as one."""
+    kept = {name: _most_frequent(pl.concat([reference[name], current[name]])) for name in names}
+    lumped = [
+        pl.when(pl.col(name).is_in(levels) | pl.col(name).is_null())
+        .then(pl.col(name))
+        .otherwise(pl.lit(REST))
+        .alias(name)
+        for name, levels in kept.items()
+    ]
+    return reference.with_columns(lumped), current.with_columns(lumped)
+
+
+def _most_frequent(column: pl.Series) -> list[str]:
+    counted = column.drop_nulls().value_counts().sort("count", column.name, descending=[True, False])
+    return counted[column.name].head(MOST_SHOWN).to_list()
 
 
 def _feature_plan(reference: pl.Series, current: pl.Series, tests: int) -> EvidentlyColumn:
@@ -127,9 +171,9 @@ def _feature_plan(reference: pl.Series, current: pl.Series, tests: int) -> Evide
     return column.model_copy(update=plan)
 
 
-def _prediction_plan(reference: pl.Series, current: pl.Series, tests: int) -> EvidentlyColumn:
+def _class_plan(role: Role, reference: pl.Series, current: pl.Series, tests: int) -> EvidentlyColumn:
     name, m, n = reference.name, reference.count(), current.count()
-    column = EvidentlyColumn(column=name, role="prediction", reference=m, current=n)
+    column = EvidentlyColumn(column=name, role=role, reference=m, current=n)
     if min(m, n) < MINIMUM_ROWS:
         return column.model_copy(update={"excluded": _few(m, n)})
     classes = pl.concat([reference, current]).drop_nulls().n_unique()

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from iris_core.drift.evidently_plan import PAGE_ROWS, EvidentlyColumn, planned, with_value
+from iris_core.drift.statistics import Codes
 from iris_core.drift.thresholds import MINIMUM_ROWS
 from iris_core.errors import IrisError
 
@@ -46,18 +47,20 @@ def evidently_report(
     *,
     prediction: str | None = "prediction",
     label: str | None = None,
+    codes: Codes | None = None,
     sample_rows: int = PAGE_ROWS,
     seed: int = 0,
 ) -> EvidentlyReport:
     """Run Evidently on two tables.
 
-    :param features: numeric columns, in both tables.
+    :param features: columns of numbers or codes, in both tables.
     :param prediction: the predicted class's column, in both tables; None: there is none.
     :param label: the true class's column; accuracy is on the page where both tables have it.
+    :param codes: those of the features that hold codes; they are shown by level.
     :raises DataRejected: a column is missing, or a feature does not hold numbers.
     """
     labelled = label if prediction and label and _labelled(reference, current, label) else None
-    plan = planned(reference, current, features, prediction, labelled, sample_rows, seed)
+    plan = planned(reference, current, features, prediction, labelled, codes or {}, sample_rows, seed)
     old, new = plan.reference, plan.current
     raw, html = _run(old, new, plan.tests, prediction, labelled)
     values = {
@@ -128,12 +131,12 @@ def _run(
             tasks.append(MulticlassClassification(target=label, prediction_labels=prediction))
             metrics.append(Accuracy())
         classes = [name for name in (prediction, label) if name]
+        names = list(dict.fromkeys([column.column for column in tested] + classes))
         definition = DataDefinition(
-            numerical_columns=[column.column for column in tested if column.role == "feature"],
-            categorical_columns=classes,
+            numerical_columns=[name for name in names if reference[name].dtype.is_numeric()],
+            categorical_columns=[name for name in names if not reference[name].dtype.is_numeric()],
             classification=tasks,
         )
-        names = list(dict.fromkeys([column.column for column in tested] + classes))
         new, old = (
             Dataset.from_pandas(_pandas(frame.select(names)), data_definition=definition)
             for frame in (current, reference)

@@ -129,6 +129,7 @@ def compare(
         table.feature_names,
         prediction=PREDICTION if _both_have(reference, current, PREDICTION) else None,
         label=table.target if _both_have(reference, current, table.target) else None,
+        codes=table.coded,
         seed=SEED,
     )
     return with_page(verdict, report), report

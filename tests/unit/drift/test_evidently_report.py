@@ -273,3 +273,55 @@ def test_what_scoring_imports_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+LEVELS = {"island": ("Dream", "Biscoe", "</script>"), "tagged": ("false", "true")}
+
+
+def _categories(n: int, seed: int, shares: tuple[float, ...] = (0.5, 0.3, 0.2)) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pl.DataFrame(
+        {
+            "island": rng.choice(3, n, p=shares).astype(np.float64),
+            "tagged": np.where(rng.random(n) < 0.1, np.nan, rng.random(n) < 0.4),
+            "prediction": rng.choice(["x", "y", "z"], n),
+        }
+    )
+
+
+def test_a_table_of_categories_only_has_a_page_with_their_levels() -> None:
+    old, new = _categories(500, 1), _categories(400, 2, (0.2, 0.3, 0.5))
+    report = evidently_report(old, new, [*LEVELS], codes=LEVELS)
+    found = _by_column(*report.columns)
+    assert (found["island"].role, found["island"].method, found["island"].drifted) == (
+        "feature",
+        "jensenshannon",
+        True,
+    )
+    chance = sqrt(stats.chi2.isf(0.0045 / 3, 2) * (1 / 500 + 1 / 400) / 8)
+    assert found["island"].threshold == pytest.approx(max(0.1, chance))
+    assert (found["tagged"].drifted, found["tagged"].current) == (False, new["tagged"].is_not_nan().sum())
+    assert "Biscoe" in report.html
+    assert '</script>"' not in report.html
+
+
+def test_numbers_beside_categories_are_tested_as_before() -> None:
+    wide = [frame.hstack(_categories(frame.height, 3).drop("prediction")) for frame in (REFERENCE, CURRENT)]
+    names = [*NAMES, *LEVELS]
+    found = _by_column(*evidently_report(*wide, names, codes=LEVELS).columns)
+    assert [found[name].method for name in names] == ["ks", "ks", "jensenshannon", "jensenshannon"]
+    p = stats.ks_2samp(REFERENCE["a"].to_numpy(), CURRENT["a"].to_numpy()).pvalue
+    assert found["a"].value == pytest.approx(p)
+
+
+def test_very_many_levels_have_a_page_that_can_be_read() -> None:
+    codes = {"code": tuple(f"level {place}" for place in range(1_000))}
+    rng = np.random.default_rng(3)
+    tables = [
+        pl.DataFrame({"code": np.minimum(rng.geometric(0.01, 3_000), 999.0), "prediction": ["x"] * 3_000})
+        for _ in range(2)
+    ]
+    report = evidently_report(*tables, ["code"], codes=codes)
+    assert "(rest)" in report.html
+    assert "level 300" not in report.html
+    assert not report.columns[0].drifted

@@ -42,7 +42,8 @@ def test_the_size_is_the_share_of_rows_that_moved() -> None:
 
 def test_a_new_level_and_one_that_is_gone() -> None:
     new = level_change({"a": 60, "b": 40}, {"a": 60, "b": 40, "(other)": 30}, 0.005)
-    assert (new.level, new.was, new.now) == ("(other)", 0.0, pytest.approx(30 / 130))
+    assert (new.level, new.was) == ("(other)", 0.0)
+    assert new.now == pytest.approx(30 / 130)
     gone = level_change({"a": 60, "b": 40}, {"a": 100}, 0.005)
     assert gone.change.value == 0.4
     assert gone.change.chance == pytest.approx(stats.fisher_exact([[60, 40], [100, 0]]).pvalue)
@@ -91,7 +92,7 @@ def test_the_bound_is_above_what_is_drawn() -> None:
 
     rng = np.random.default_rng(4)
     for old, new in (([400, 90, 10], [80, 15, 5]), ([30] * 10, [20] * 10), ([9_990, 5, 5], [300, 0, 1])):
-        both, n = np.array(old) + new, sum(new)
+        both, n = np.array(old, dtype=np.int64) + np.array(new, dtype=np.int64), sum(new)
         drawn = rng.multivariate_hypergeometric(both, n, 20_000, method="marginals")
         shares = np.abs(drawn / n - (both - drawn) / sum(old)).sum(axis=1) / 2
         for value in np.quantile(shares, [0.5, 0.9, 0.99, 0.999]):
