@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from iris_core.drift.backtest.populations import Population
     from iris_core.drift.backtest.rates import Case, Cell, Rate
+    from iris_core.drift.severity import TermEvidence
     from iris_core.drift.sides import Side
     from iris_core.drift.verdict import DriftVerdict
     from iris_core.settings.project import TableSchema
@@ -179,9 +180,17 @@ def _print_verdict(verdict: DriftVerdict) -> None:
     console = Screen().console
     console.print(f"{coloured(verdict.severity)}: {escape(verdict.sentence)}")
     for column in (*verdict.evidence, *verdict.whole):
-        term = column.carrying
-        told = f"{term.term} changed by {term.value:.3g}, by chance {term.noise:.3g}" if term else column.note
+        told = _carrying(column.carrying) if column.carrying else column.note
         console.print(f"  {escape(column.column):<16} {coloured(column.severity):<8} {escape(told)}")
+
+
+def _carrying(term: TermEvidence) -> str:
+    from iris_core.tables.findings import shown
+
+    told = f"{term.term} changed by {term.value:.3g}, by chance {term.noise:.3g}"
+    if moved := term.moved:
+        told += f"; {shown(moved.level)} {moved.was:.1%} to {moved.now:.1%}".replace("%", " %")
+    return told
 
 
 def print_cells(cells: Sequence[Cell], name: str, debounce: str) -> None:

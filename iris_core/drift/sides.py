@@ -88,7 +88,7 @@ class _Reading:
                 expected=expected(kinds[name]) if name in kinds else "numbers",
             )
             for name, cell in self.text.items()
-            if not self.statistics[name].count and not self.statistics[name].is_category
+            if not self.statistics[name].count
         ]
         if findings:
             raise rejection(self.where, findings)

@@ -37,6 +37,35 @@ def usual_levels(
     return {name: only(side[name], most_rows(reference[name], most)) for name in names}
 
 
+def shortened(
+    reference: Mapping[str, FeatureStatistics], current: Mapping[str, FeatureStatistics]
+) -> tuple[TableStatistics, TableStatistics]:
+    """Both sides' statistics as a record holds them: of categories, the levels with most rows in the
+    reference and those that moved most.
+
+    :param reference: statistics of the training data.
+    :param current: the same of the batch.
+    """
+    most = most_levels(len(categories(reference)))
+    old, new = dict(reference), dict(current)
+    for name in categories(reference):
+        moved = _moved_most(old[name], new[name])[: most // 4]
+        kept = [*moved, *(level for level in most_rows(old[name], most) if level not in moved)][:most]
+        old[name], new[name] = only(old[name], kept), only(new[name], kept)
+    return old, new
+
+
+def _moved_most(reference: FeatureStatistics, current: FeatureStatistics) -> list[str]:
+    """The levels, those whose share changed most first."""
+    was, now = (_shares(side) for side in (reference, current))
+    change = {level: abs(now.get(level, 0.0) - was.get(level, 0.0)) for level in {*was, *now}}
+    return sorted(change, key=lambda level: (-change[level], level))
+
+
+def _shares(one: FeatureStatistics) -> dict[str, float]:
+    return {level: rows / one.count for level, rows in (one.levels or {}).items()}
+
+
 def most_levels(columns: int) -> int:
     """How many levels of each of so many categories are counted."""
     return max(FEWEST, min(MOST, IN_ALL // max(1, columns)))

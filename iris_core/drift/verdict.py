@@ -38,7 +38,7 @@ from iris_core.drift.severity import (
 )
 from iris_core.drift.statistics import LARGEST, FeatureStatistics, TableStatistics
 from iris_core.drift.thresholds import MINIMUM_ROWS, Severity, Term, rank
-from iris_core.drift.usual import usual_levels
+from iris_core.drift.usual import shortened, usual_levels
 from iris_core.drift.whole import accuracy_evidence, joint_evidence, mix_evidence, rejected_evidence
 
 BASIC: tuple[Term, ...] = ("missing", "infinite", "mean", "changed", "levels", "std", "range")
@@ -76,6 +76,11 @@ class DriftVerdict(BaseModel):
     evidence: tuple[ColumnEvidence, ...]
     whole: tuple[ColumnEvidence, ...] = ()
     evidently: tuple[EvidentlyColumn, ...] = ()
+
+    def shortened(self) -> DriftVerdict:
+        """The verdict as a record holds it: with the most important levels of categories only."""
+        reference, current = shortened(self.reference, self.current)
+        return self.model_copy(update={"reference": reference, "current": current})
 
 
 def judge(reference: Rows, current: Rows, known: Known | None = None) -> DriftVerdict:

@@ -12,10 +12,16 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from iris_core.drift.sample import sampled_rows
 from iris_core.drift.sides import PREDICTION, SAMPLE_ROWS, SEED, Side
@@ -49,6 +55,7 @@ class Described(BaseModel):
 
     :param statistics: statistics of all rows, by feature, in the model's order of features.
     :param weights: how much each feature moves a linear model; None for other models.
+    :param codes: what the sample's numbers stand for, by category or truth value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +63,12 @@ class Described(BaseModel):
     schema_version: str = SCHEMA_VERSION
     statistics: dict[str, FeatureStatistics]
     weights: dict[str, float] | None
+    codes: dict[str, tuple[str, ...]] = {}
+
+    @model_serializer(mode="wrap")
+    def _short(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without codes where there are none: a profile of numbers has the bytes that it always had."""
+        return {name: value for name, value in whole(self).items() if name != "codes" or value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +97,12 @@ class Profile:
             raise DataRejected(
                 f"The model learnt the features {', '.join(learnt)}, project.json has "
                 f"{', '.join(table.feature_names)}: upload the training table again."
+            )
+        codes = self.described.codes
+        if other := [name for name in learnt if codes.get(name) != table.coded.get(name)]:
+            raise DataRejected(
+                f"The model learnt other levels of {', '.join(other)} than project.json has now: "
+                "upload the training table again."
             )
         return Side(self.described.statistics, self.sample.drop(HOLDOUT))
 
@@ -128,7 +147,11 @@ def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin, tabl
         parts.holdout.features.index.to_list()
     )
     return Profile(
-        Described(statistics=learnt.side.statistics, weights=feature_weights(model, table.feature_names)),
+        Described(
+            statistics=learnt.side.statistics,
+            weights=feature_weights(model, table.feature_names),
+            codes=table.coded,
+        ),
         sample.with_columns(
             predicted_classes(model, sample.select(table.feature_names)), held_back.alias(HOLDOUT)
         ),

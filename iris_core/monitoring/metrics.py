@@ -1,7 +1,8 @@
 """A verdict as MLflow metrics: in its own run, and over time in the model's history run.
 
-Names are stable: `severity` (0 none to 3 high, -1 insufficient), `current/{column}/mean` and so on,
-`reference/…`, `severity/{column}`, `missing_share/{column}`, `evidently/{column}`. In the history run the
+Names are stable: `severity` (0 none to 3 high, -1 insufficient), `current/{column}/mean` and so on, of a
+category `current/{column}/share/{level}`, `reference/…`, `severity/{column}`, `missing_share/{column}`,
+`evidently/{column}`. In the history run the
 step is the second in which the batch landed, so logging a report again changes nothing.
 """
 
@@ -27,7 +28,8 @@ def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
     for test in verdict.evidently:
         if test.value is not None:
             yield metric_name("evidently", test.column), float(test.value)
-    for side, statistics in (("reference", verdict.reference), ("current", verdict.current)):
+    short = verdict.shortened()
+    for side, statistics in (("reference", short.reference), ("current", short.current)):
         for name, known in statistics.items():
             if side == "current" and known.rows:
                 yield metric_name("missing_share", name), known.missing / known.rows
@@ -35,6 +37,8 @@ def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
                 value = getattr(known, what)
                 if value is not None:
                     yield metric_name(side, name, what), float(value)
+            for level, rows in (known.levels or {}).items():
+                yield metric_name(side, name, "share", level), rows / known.count
 
 
 def number(severity: Severity) -> float:

@@ -158,7 +158,7 @@ def _compare(
             history_run_id=log_history(workspace, scored, verdict),
         ),
         evidence=BatchDriftRecord.Evidence(
-            **verdict.model_dump(mode="json"),
+            **verdict.shortened().model_dump(mode="json"),
             spread=spread_of(workspace.settings, earlier),
             debounce=verdicts.debounced_now(workspace, identity, scored.about, verdict),
         ),
