@@ -1,9 +1,9 @@
 """`make bench-backtest`: the error rates that docs/drift.md states.
 
-Measures false alarms on tables of eight families, at every size of reference and batch; alerts of models that
-keep one reference; and the share of drifts that is seen. Our side is the whole verdict. The baseline, on
-normal data, is Evidently's default preset: a column drifts. Some of its rounds are repeated with the whole
-preset, to show that its test functions give the same.
+Measures false alarms on tables of eight families of numbers and seven with categories, at every size of
+reference and batch; alerts of models that keep one reference; and the share of drifts that is seen. Our side
+is the whole verdict. The baseline, on normal data, is Evidently's default preset: a column drifts. Some of
+its rounds are repeated with the whole preset, to show that its test functions give the same.
 
 A worst case is measured in two passes. A few rounds of every size find the sizes that may be the worst; many
 fresh rounds of those give the figure. The largest of twenty noisy shares would lie above every true one.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 from typing import Annotated
@@ -23,8 +23,8 @@ import typer
 from benchmarks.shares import Measured, at_least, at_most, store
 from devstack.home import find_home
 from iris_core.drift.backtest.detections import DETECTIONS, Detection, detected_share
-from iris_core.drift.backtest.populations import Population, built_in
-from iris_core.drift.backtest.rates import LARGE, Case, Cell, Rounds, cell
+from iris_core.drift.backtest.populations import CATEGORIES, Population, built_in
+from iris_core.drift.backtest.rates import FEWEST_ROUNDS, LARGE, Case, Cell, Rounds, cell
 from iris_core.drift.backtest.sequences import Course, play
 from iris_core.drift.backtest.shifts import NO_DRIFT, Shift
 
@@ -40,7 +40,7 @@ FAMILIES = (
 )
 REFERENCES = (30, 120, 500, 5_000)
 CURRENTS = (30, 100, 300, 1_000, 100_000)
-NORMAL, WIDE = "normal", "columns_"
+NORMAL, WIDE, OF_LEVELS = "normal", "columns_", "categories"
 WIDE_SHARE = 4
 """A family of many columns gets a fourth of the rounds."""
 LARGE_AGAIN = 3
@@ -51,7 +51,12 @@ TARGET = "bench-backtest"
 MODELS = "models_with_false_alert_100_batches"
 LOW, MEDIUM, ALERTS = 0.05, 0.01, 0.05
 LARGE_REFERENCES = (500, 5_000)
+LEVEL_SEEN = "detect_level_share_15pt_n500"
+LEVEL_GOAL, LEVEL_SIZE, LEVEL_ROWS = 0.9, 0.15, 500
+LEVEL_TABLES = ("categories_8", "levels_and_numbers")
 TINY, TINY_ROWS = Shift("mean", 0.02), 100_000
+Played = tuple[str, Case]
+"""A family, and a case that was played with it."""
 COURSES = tuple(Course(reference, batch) for reference in (120, 500, 5_000) for batch in (100, 1_000))
 
 
@@ -86,6 +91,14 @@ class Amount:
     def shifted(self) -> Rounds:
         return Rounds(self.shift_rounds, self.baseline_rounds, self.compared, self.seed)
 
+    def first_look(self) -> Rounds:
+        """A tenth of the rounds of what must be seen, to find the case that is seen the least."""
+        return Rounds(max(FEWEST_ROUNDS, self.shift_rounds // 10), 0, 0, self.seed)
+
+    def second_look(self) -> Rounds:
+        """Fresh rounds of that case."""
+        return Rounds(self.shift_rounds, 0, 0, self.seed + 1)
+
     def _of(self, family: str, rounds: int) -> int:
         return rounds // (WIDE_SHARE if family.startswith(WIDE) else 1)
 
@@ -117,10 +130,12 @@ class Part:
 def parts(families: Sequence[str]) -> list[Part]:
     """All parts that can be measured, each with seeds of its own."""
     return [
-        *(Part(_names(family), partial(false_alarms, family)) for family in families),
+        *(Part(_names(family), partial(false_alarms, (family,), family)) for family in families),
+        Part(_names(OF_LEVELS), partial(false_alarms, tuple(CATEGORIES), OF_LEVELS)),
         *(Part((one.name,), partial(shift_seen, one)) for one in SHIFTED),
         Part(("high_fiftieth_sd_n100000",), tiny_is_not_high),
         *(Part((one.name,), partial(detected, one)) for one in DETECTIONS),
+        Part((LEVEL_SEEN,), level_seen),
         Part((MODELS,), models_that_alert),
     ]
 
@@ -130,32 +145,54 @@ def _names(family: str) -> tuple[str, ...]:
     return (f"false_alarm_{family}_worst", f"medium_alarm_{family}_worst", *by_rows)
 
 
-def false_alarms(family: str, amount: Amount) -> list[Measured]:
-    """Measure a family; the worst share over all sizes, at low and at medium. Normal data by batch size,
-    too."""
-    population = built_in(family)
-    cases = [Case(NO_DRIFT, reference, current) for current in CURRENTS for reference in REFERENCES]
-    cells = {case: _played(population, case, amount.first(family)) for case in cases}
+def false_alarms(families: Sequence[str], name: str, amount: Amount) -> list[Measured]:
+    """Measure families together; the worst share over them and all sizes, at low and at medium. Normal data
+    by batch size, too.
+
+    :param families: the families.
+    :param name: in the names of the figures.
+    :param amount: how much is drawn.
+    """
+    populations = {family: built_in(family) for family in families}
+    sizes = [Case(NO_DRIFT, reference, current) for current in CURRENTS for reference in REFERENCES]
+    cells = {
+        (family, case): _played(populations[family], case, amount.first(family))
+        for family in families
+        for case in sizes
+    }
     baseline = _evidently(list(cells.values()), max)
-    for case in (suspects := _suspects(cells)):
-        cells[case] = _played(population, case, amount.second(family, case.current))
-    again = [cells[case] for case in suspects]
-    low, medium, *by_rows = _names(family)
+    for family, case in (suspects := _suspects(cells)):
+        cells[family, case] = _played(populations[family], case, amount.second(family, case.current))
+    again = {suspect: cells[suspect] for suspect in suspects}
+    low, medium, *by_rows = _names(name)
     found = [
-        _false(low, LOW, again, lambda one: one.alarms, baseline),
-        _false(medium, MEDIUM, again, lambda one: one.ours["medium"].share),
+        _worst(low, LOW, again, lambda one: one.alarms, baseline),
+        _worst(medium, MEDIUM, again, lambda one: one.ours["medium"].share),
     ]
-    for name, current in zip(by_rows, CURRENTS, strict=False):
+    for of_rows, current in zip(by_rows, CURRENTS, strict=False):
         those = [one for one in cells.values() if one.current == current]
-        found.append(_false(name, LOW, those, lambda one: one.alarms))
+        found.append(_false(of_rows, LOW, those, lambda one: one.alarms))
     return found
 
 
-def _suspects(cells: dict[Case, Cell]) -> list[Case]:
-    """The sizes with most alarms, and the one with most at medium or worse."""
-    low = sorted(cells, key=lambda case: cells[case].alarms, reverse=True)[:SUSPECTS]
-    medium = max(cells, key=lambda case: cells[case].ours["medium"].share)
+def _suspects(cells: dict[Played, Cell]) -> list[Played]:
+    """The families and sizes with most alarms, and those with most at medium or worse."""
+    low = sorted(cells, key=lambda played: cells[played].alarms, reverse=True)[:SUSPECTS]
+    medium = max(cells, key=lambda played: cells[played].ours["medium"].share)
     return list(dict.fromkeys([*low, medium]))
+
+
+def _worst(
+    name: str,
+    rate: float,
+    cells: dict[Played, Cell],
+    share: Callable[[Cell], float],
+    baseline: float | None = None,
+) -> Measured:
+    """The worst of the cells, with its family where there are several."""
+    family, case = max(cells, key=lambda played: share(cells[played]))
+    found = _false(name, rate, [cells[family, case]], share, baseline)
+    return found if family in name else replace(found, case=f"{family}, {found.case}")
 
 
 def _false(
@@ -178,6 +215,28 @@ def shift_seen(seen: Seen, amount: Amount) -> list[Measured]:
     return [
         at_least(seen.name, least.alarms, seen.goal, (least.rounds, _sizes(least)), _evidently(cells, min))
     ]
+
+
+def level_seen(amount: Amount) -> list[Measured]:
+    """Measure 15 points more of one level; the least share over the categories of two tables, one of them
+    with numbers, and over the references from 500 rows."""
+    cells = {
+        (table, case): _played(built_in(table), case, amount.first_look())
+        for table in LEVEL_TABLES
+        for case in _level_cases(table)
+    }
+    suspects = sorted(cells, key=lambda played: cells[played].alarms)[:SUSPECTS]
+    again = {(table, case): _played(built_in(table), case, amount.second_look()) for table, case in suspects}
+    table, case = min(again, key=lambda played: again[played].alarms)
+    least = again[table, case]
+    levels = len(built_in(table).codes[case.shift.feature])
+    told = f"{table}, a column of {levels} levels, {_sizes(least)}"
+    return [at_least(LEVEL_SEEN, least.alarms, LEVEL_GOAL, (least.rounds, told))]
+
+
+def _level_cases(table: str) -> list[Case]:
+    shifts = [Shift("level", LEVEL_SIZE, name) for name in built_in(table).categories]
+    return [Case(shift, reference, LEVEL_ROWS) for reference in LARGE_REFERENCES for shift in shifts]
 
 
 def tiny_is_not_high(amount: Amount) -> list[Measured]:

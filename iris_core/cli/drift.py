@@ -90,12 +90,13 @@ def backtest(
     for Evidently's defaults beside them.
 
     Draws a reference and a batch for each round (from a file: its rows, with replacement), injects shifts of
-    mean, scale, missing values, prediction mix and label into the batch, and judges it. The first lines are
-    without drift: what is flagged there is a false alarm, and should be 5 % at most.
+    mean, scale, missing values, a level's share, prediction mix and label into the batch, and judges it. The
+    first lines are without drift: what is flagged there is a false alarm, and should be 5 % at most.
 
     Built-in tables: iris, normal, gamma, lognormal, student5, pareto, cauchy, exponential, mixture,
     correlated, near_duplicates, columns_2, columns_100, columns_200, discrete, integers, poisson, bernoulli,
-    rare, rounded, zero_inflated, zeros_99, mixed, constant.
+    rare, rounded, zero_inflated, zeros_99, mixed, constant; with categories: binary_rare, levels_5,
+    levels_30, levels_1000, levels_and_numbers, categories_8, categories_missing.
 
     Examples:
 
@@ -118,7 +119,7 @@ def backtest(
     )
     population = _population(reference)
     rows = _sizes("--references", references) if references else [population.rows or 500]
-    cases, screen = list(_cases(rows, _sizes("--sizes", sizes))), Screen()
+    cases, screen = list(_cases(population, rows, _sizes("--sizes", sizes))), Screen()
     with screen.awaiting(f"{len(cases)} cases"):
         cells = run(population, cases, options, lambda cell: screen.say(_told(cell)))
     if plot:
@@ -140,11 +141,11 @@ def _sizes(option: str, given: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _cases(references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
+def _cases(population: Population, references: Sequence[int], sizes: Sequence[int]) -> Iterator[Case]:
     from iris_core.drift.backtest.rates import Case
-    from iris_core.drift.backtest.shifts import NO_DRIFT, STANDARD
+    from iris_core.drift.backtest.shifts import NO_DRIFT, STANDARD, shiftable
 
-    for shift in (NO_DRIFT, *STANDARD):
+    for shift in (NO_DRIFT, *(one for one in STANDARD if shiftable(population, one.kind))):
         for rows in references:
             yield from (Case(shift, rows, size) for size in sizes)
 
@@ -160,7 +161,8 @@ def _population(reference: str) -> Population:
             f"--reference={reference}: no such file, and no built-in table: {', '.join(BUILT_IN)}."
         )
     table = load_settings().project.table
-    return of_table(reference, _side(reference, table).sample, table.feature_names, table.target)
+    sample = _side(reference, table).sample
+    return of_table(reference, sample, table.feature_names, table.target, table.coded)
 
 
 def _side(place: str, table: TableSchema) -> Side:

@@ -12,6 +12,7 @@ no other use for scipy, which takes 0.2 s.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -84,14 +85,31 @@ def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float |
     """The upper limit, at 90 % confidence, of the spread of a model's first batches; None below 5 batches.
 
     For each column: the variance of the batches' mean scores (upper limit by chi-square), less that of
-    independent rows, in relation to the variance of the rows. The largest of the columns counts.
+    independent rows, in relation to the variance of the rows. The largest of the columns counts; of a
+    category it is that of its most frequent level.
 
     :param batches: statistics of the scores (`placement`) of each batch, oldest first.
     """
     if len(batches) < FEWEST_BATCHES:
         return None
     first = batches[:LEARNT_FROM]
-    return max(_spread([batch[name] for batch in first]) for name in first[0])
+    return max(_spread(_as_numbers([batch[name] for batch in first])) for name in first[0])
+
+
+def _as_numbers(batches: Sequence[FeatureStatistics]) -> Sequence[FeatureStatistics]:
+    """A category as a number: 1 for its most frequent level, else 0."""
+    rows = Counter[str]()
+    for one in batches:
+        rows.update(one.levels or {})
+    if not rows:
+        return batches
+    level = max(rows, key=lambda each: (rows[each], each))
+    return [_share_of(level, one) for one in batches]
+
+
+def _share_of(level: str, one: FeatureStatistics) -> FeatureStatistics:
+    share = (one.levels or {}).get(level, 0) / max(1, one.count)
+    return FeatureStatistics(count=one.count, mean=share, std=sqrt(share * (1 - share)))
 
 
 def _spread(batches: Sequence[FeatureStatistics]) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 NUMBER, CATEGORY = "num", "cat"
 
 
-def defaults(reference: pl.DataFrame, current: pl.DataFrame, prediction: str) -> dict[str, bool]:
+def defaults(reference: pl.DataFrame, current: pl.DataFrame, categories: Collection[str]) -> dict[str, bool]:
     """Whether each column drifts by Evidently's default method and threshold.
 
     Missing values are dropped, as Evidently does; a column without values counts as no drift (Evidently
     raises).
     """
-    return {name: _default(reference[name], current[name], name == prediction) for name in reference.columns}
+    return {name: _default(reference[name], current[name], name in categories) for name in reference.columns}
 
 
 def _default(reference: pl.Series, current: pl.Series, is_category: bool) -> bool:
@@ -50,12 +50,12 @@ def _value(old: pd.Series, new: pd.Series, kind: str, method: str | None) -> tup
 def _series(column: pl.Series) -> pd.Series:
     import pandas as pd
 
-    known = column.drop_nulls()
+    known = column.fill_nan(None).drop_nulls() if column.dtype.is_float() else column.drop_nulls()
     return pd.Series(known.to_numpy() if known.dtype.is_numeric() else known.to_list(), name=column.name)
 
 
 def library_defaults(
-    reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str], prediction: str
+    reference: pl.DataFrame, current: pl.DataFrame, numbers: Sequence[str], categories: Sequence[str]
 ) -> dict[str, bool]:
     """As `defaults`, by a whole run of Evidently's default preset."""
     with warnings.catch_warnings():
@@ -63,9 +63,10 @@ def library_defaults(
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        definition = DataDefinition(numerical_columns=list(features), categorical_columns=[prediction])
+        definition = DataDefinition(numerical_columns=list(numbers), categorical_columns=list(categories))
+        names = [name for name in reference.columns if name in {*numbers, *categories}]
         old, new = (
-            Dataset.from_pandas(_table(frame, features, prediction), data_definition=definition)
+            Dataset.from_pandas(_table(frame.select(names)), data_definition=definition)
             for frame in (reference, current)
         )
         snapshot = Report([DataDriftPreset()], include_tests=True).run(new, old)
@@ -78,8 +79,12 @@ def library_defaults(
     }
 
 
-def _table(frame: pl.DataFrame, features: Sequence[str], prediction: str) -> pd.DataFrame:
+def _table(frame: pl.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    columns: dict[str, Any] = {name: frame[name].to_numpy() for name in features}
-    return pd.DataFrame({**columns, prediction: frame[prediction].to_list()})
+    return pd.DataFrame(
+        {
+            column.name: column.to_numpy() if column.dtype.is_numeric() else column.to_list()
+            for column in frame.get_columns()
+        }
+    )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from iris_core.drift.statistics import of_frame
+from iris_core.drift.statistics import Codes, of_frame
 from iris_core.errors import DataRejected
 
 CLASS = "prediction"
@@ -24,19 +24,45 @@ Draw = Callable[[np.random.Generator, int], Rows]
 
 @dataclass(frozen=True)
 class Population:
-    """Draws tables of `features` and a predicted class; `rows` is the size of the table behind it, if any."""
+    """Draws tables of `features` and a predicted class.
+
+    `rows` is the size of the table behind it, if any; `codes` are the levels of those features that are
+    categories.
+    """
 
     name: str
     features: tuple[str, ...]
     table: Callable[[np.random.Generator, int], pl.DataFrame]
     rows: int | None = None
+    codes: Codes = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The features that are no categories."""
+        return tuple(name for name in self.features if name not in self.codes)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The features that are categories."""
+        return tuple(name for name in self.features if name in self.codes)
 
     @cached_property
     def centres(self) -> dict[str, tuple[float, float]]:
-        """Mean and standard deviation of each feature."""
+        """Mean and standard deviation of each feature of numbers."""
         drawn = self.table(np.random.default_rng(0), SPREAD_ROWS)
-        found = of_frame(drawn, self.features)
-        return {name: (found[name].mean or 0.0, found[name].std or 0.0) for name in self.features}
+        found = of_frame(drawn, self.numbers)
+        return {name: (found[name].mean or 0.0, found[name].std or 0.0) for name in self.numbers}
+
+    @cached_property
+    def shares(self) -> dict[str, Rows]:
+        """Share of each level among the values of each category, by code."""
+        drawn = self.table(np.random.default_rng(0), SPREAD_ROWS)
+        found = of_frame(drawn, self.categories, self.codes)
+        return {
+            name: np.array([(found[name].levels or {}).get(level, 0) for level in self.codes[name]])
+            / max(1, found[name].count)
+            for name in self.categories
+        }
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -45,9 +71,13 @@ class Population:
         return tuple(sorted(drawn.drop_nulls().unique().to_list()))
 
 
-def of_distribution(name: str, draw: Draw) -> Population:
+def of_distribution(name: str, draw: Draw, levels: Sequence[int] = ()) -> Population:
     """Independent rows; whether the third feature (or the last) is above its median serves as the predicted
     class.
+
+    :param name: of the population.
+    :param draw: draws rows of numbers.
+    :param levels: how many levels each column has whose numbers are codes; 0: it is one of numbers.
     """
     drawn = draw(np.random.default_rng(0), MIDDLE_ROWS)
     columns = drawn.shape[1]
@@ -62,17 +92,29 @@ def of_distribution(name: str, draw: Draw) -> Population:
             pl.when(above).then(pl.lit("above")).otherwise(pl.lit("below")).alias(CLASS)
         )
 
-    return Population(name, names, table)
+    codes = {
+        names[place]: tuple(f"level {number}" for number in range(many))
+        for place, many in enumerate(levels)
+        if many
+    }
+    return Population(name, names, table, codes=codes)
 
 
-def of_table(name: str, frame: pl.DataFrame, features: Sequence[str], target: str) -> Population:
+def of_table(
+    name: str, frame: pl.DataFrame, features: Sequence[str], target: str, codes: Codes | None = None
+) -> Population:
     """The bootstrap: rows of a table, drawn with replacement.
 
     Its class is the column `prediction`, else the target, else whether the first feature is above its median.
 
+    :param name: of the table, for messages.
+    :param frame: the table.
+    :param features: its columns of numbers or codes.
+    :param target: the column of the class.
+    :param codes: the levels of those features that hold codes.
     :raises DataRejected: no rows, a feature is missing or holds no numbers.
     """
-    of_frame(frame, features)
+    of_frame(frame, features, codes)
     if not frame.height:
         raise DataRejected(f"{name} has no rows: a backtest draws its batches from them.")
     numbers = [pl.col(feature).cast(pl.Float64) for feature in features]
@@ -83,7 +125,7 @@ def of_table(name: str, frame: pl.DataFrame, features: Sequence[str], target: st
     def table(rng: np.random.Generator, n: int) -> pl.DataFrame:
         return kept[rng.integers(0, kept.height, n)]
 
-    return Population(name, tuple(features), table, kept.height)
+    return Population(name, tuple(features), table, kept.height, codes or {})
 
 
 def _iris() -> Population:
@@ -155,9 +197,52 @@ DISTRIBUTIONS: dict[str, Draw] = {
     "near_duplicates": _near_duplicates,
     "constant": lambda rng, n: np.column_stack([np.full((n, 2), 0.3), rng.standard_normal((n, 2))]),
 }
-BUILT_IN = ("iris", *DISTRIBUTIONS)
+
+
+def _levels(*shares: Sequence[float]) -> Draw:
+    """Codes in these shares, a column each."""
+    return lambda rng, n: np.column_stack([rng.choice(len(p), n, p=p) for p in shares]).astype(np.float64)
+
+
+def _even(levels: int) -> list[float]:
+    return [1 / levels] * levels
+
+
+def _zipf(levels: int) -> Rows:
+    """Shares that fall with the rank: the second level has half of the first one's rows, and so on."""
+    weights = 1 / np.arange(1, levels + 1)
+    return np.asarray(weights / weights.sum())
+
+
+_OF_EIGHT = (_even(2), (0.97, 0.03), (0.5, 0.3, 0.2), _even(5), _zipf(5), _zipf(8), _even(12), _zipf(30))
+
+
+def _beside_numbers(rng: np.random.Generator, n: int) -> Rows:
+    return np.column_stack([_mixed(rng, n)[:, :4], _levels(*_OF_EIGHT[::2])(rng, n)])
+
+
+def _with_missing(rng: np.random.Generator, n: int) -> Rows:
+    codes = _levels(*_OF_EIGHT)(rng, n)
+    return np.where(rng.random(codes.shape) < (0, 0.02, 0, 0.1, 0.3, 0.6, 0.1, 0.1), np.nan, codes)
+
+
+CATEGORIES: dict[str, tuple[Draw, tuple[int, ...]]] = {
+    "binary_rare": (_levels(*[(0.98, 0.02)] * 4), (2,) * 4),
+    "levels_5": (_levels(*[_even(5)] * 4), (5,) * 4),
+    "levels_30": (_levels(*[_zipf(30)] * 4), (30,) * 4),
+    "levels_1000": (_levels(*[_zipf(1_000)] * 2), (1_000,) * 2),
+    "levels_and_numbers": (_beside_numbers, (0,) * 4 + tuple(len(p) for p in _OF_EIGHT[::2])),
+    "categories_8": (_levels(*_OF_EIGHT), tuple(map(len, _OF_EIGHT))),
+    "categories_missing": (_with_missing, tuple(map(len, _OF_EIGHT))),
+}
+"""How rows are drawn, and the number of levels of each column: 0 is one of numbers."""
+
+BUILT_IN = ("iris", *DISTRIBUTIONS, *CATEGORIES)
 
 
 def built_in(name: str) -> Population:
-    """One of `BUILT_IN`: the real Iris, or columns of a distribution."""
-    return _iris() if name == "iris" else of_distribution(name, DISTRIBUTIONS[name])
+    """One of `BUILT_IN`: the real Iris, columns of a distribution, or categories."""
+    if name == "iris":
+        return _iris()
+    draw, levels = CATEGORIES[name] if name in CATEGORIES else (DISTRIBUTIONS[name], ())
+    return of_distribution(name, draw, levels)

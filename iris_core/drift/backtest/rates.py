@@ -20,7 +20,7 @@ from iris_core.drift.backtest.shifts import Shift, shifted
 from iris_core.drift.debounce import debounced
 from iris_core.drift.known import Known
 from iris_core.drift.sides import SAMPLE_ROWS, Side
-from iris_core.drift.statistics import of_frame
+from iris_core.drift.statistics import Codes, of_frame
 from iris_core.drift.stattests import defaults, library_defaults
 from iris_core.drift.thresholds import SEVERITIES, Severity, rank
 from iris_core.drift.verdict import DriftVerdict, judge
@@ -119,11 +119,13 @@ def cell(population: Population, case: Case, options: Rounds) -> Cell:
     same = 0
     for turn, (old, new) in enumerate(pairs(population, case, max(rounds, baseline_rounds), options.seed)):
         if turn < rounds:
-            severities.append(severity(old, new, population.features))
+            severities.append(severity(old, new, population))
         if turn < baseline_rounds:
-            columns.append(defaults(old, new, CLASS))
+            columns.append(defaults(old, new, (*population.categories, CLASS)))
         if turn < min(options.compared, baseline_rounds):
-            same += library_defaults(old, new, population.features, CLASS) == columns[-1]
+            same += (
+                library_defaults(old, new, population.numbers, (*population.categories, CLASS)) == columns[-1]
+            )
     return _counted(case, severities, columns, options, same)
 
 
@@ -138,9 +140,10 @@ def pairs(
         yield old, shifted(new, case.shift, population, turn, rng)
 
 
-def severity(reference: pl.DataFrame, current: pl.DataFrame, features: Sequence[str]) -> Severity:
-    """The severity of a report on two tables."""
-    return verdict(reference, current, features).severity
+def severity(reference: pl.DataFrame, current: pl.DataFrame, population: Population) -> Severity:
+    """The severity of a report on two tables of a population."""
+    old, new = (side(frame, population.features, population.codes) for frame in (reference, current))
+    return judge(old, new).severity
 
 
 def verdict(
@@ -150,10 +153,10 @@ def verdict(
     return judge(side(reference, features), side(current, features), known)
 
 
-def side(frame: pl.DataFrame, features: Sequence[str]) -> Side:
+def side(frame: pl.DataFrame, features: Sequence[str], codes: Codes | None = None) -> Side:
     """A table as a report reads it."""
     sample = frame.sample(SAMPLE_ROWS, seed=0) if frame.height > SAMPLE_ROWS else frame
-    return Side(of_frame(frame, features), sample)
+    return Side(of_frame(frame, features, codes), sample)
 
 
 def _counted(

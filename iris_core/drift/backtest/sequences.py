@@ -57,14 +57,18 @@ def play(population: Population, course: Course, models: int, options: Rounds) -
     rng = np.random.default_rng([options.seed, course.reference, course.batch])
     alerted = 0
     for _ in range(models):
-        reference = side(population.table(rng, course.reference), population.features)
+        reference = _side(population, rng, course.reference)
         alerted += _alerts(_batches(population, course, rng), reference, options)
     return Models(models=models, alerted=alerted, **vars(course))
 
 
 def _batches(population: Population, course: Course, rng: np.random.Generator) -> Iterator[Side]:
     for _ in range(course.batches):
-        yield side(population.table(rng, course.batch), population.features)
+        yield _side(population, rng, course.batch)
+
+
+def _side(population: Population, rng: np.random.Generator, rows: int) -> Side:
+    return side(population.table(rng, rows), population.features, population.codes)
 
 
 def _alerts(batches: Iterator[Side], reference: Side, options: Rounds) -> bool:

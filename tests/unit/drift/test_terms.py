@@ -22,7 +22,7 @@ from iris_core.drift.scale import std_ratio
 from iris_core.drift.shape import distribution_distance
 from iris_core.drift.share import share_difference, share_increase
 from iris_core.drift.spread import Compared, learnt_spread, widened
-from iris_core.drift.statistics import FeatureStatistics, of_frame
+from iris_core.drift.statistics import FeatureStatistics, of_frame, of_levels
 from iris_core.drift.thresholds import ALPHA, LEVEL, Term, Thresholds, level
 
 pytestmark = pytest.mark.unit
@@ -254,6 +254,18 @@ def test_the_spread_of_batches_is_learnt_from_their_means() -> None:
     same = [{"x": _of(rng.normal(0, 1, 400))} for _ in range(40)]
     assert (learnt_spread(same) or 0) < 0.05
     assert learnt_spread(wide[:4]) is None
+
+
+def test_the_spread_of_a_category_is_that_of_its_most_frequent_level() -> None:
+    rng = np.random.default_rng(2)
+
+    def batches(spread: float) -> list[dict[str, FeatureStatistics]]:
+        shares = 0.5 + spread * 0.5 * rng.standard_normal(40)  # in standard deviations of 0 and 1 at 50 %
+        drawn = [rng.multinomial(400, (share, 0.9 - share, 0.1)) for share in shares]
+        return [{"x": of_levels(dict(zip("abc", map(int, one), strict=True)))} for one in drawn]
+
+    assert 0.25 <= (learnt_spread(batches(0.3)) or 0) <= 0.45  # an upper limit of 0.3
+    assert (learnt_spread(batches(0.0)) or 0) < 0.06
 
 
 def test_levels_need_chance_and_size() -> None:

@@ -10,10 +10,17 @@ import pytest
 
 from iris_core.drift.backtest.detections import DETECTIONS, Detection
 from iris_core.drift.backtest.plot import picture
-from iris_core.drift.backtest.populations import CLASS, Population, built_in, of_distribution, of_table
+from iris_core.drift.backtest.populations import (
+    CATEGORIES,
+    CLASS,
+    Population,
+    built_in,
+    of_distribution,
+    of_table,
+)
 from iris_core.drift.backtest.rates import Case, Rounds, cell, delay, pairs
 from iris_core.drift.backtest.sequences import Course, play
-from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shifted
+from iris_core.drift.backtest.shifts import NO_DRIFT, Shift, shiftable, shifted
 from iris_core.drift.statistics import of_frame
 from iris_core.drift.stattests import defaults, library_defaults
 from iris_core.drift.thresholds import rank
@@ -45,7 +52,7 @@ def test_the_whole_report_sees_what_it_must(normal: Population) -> None:
 @pytest.mark.parametrize("reference", [120, 5000])
 def test_evidentlys_functions_give_what_its_report_gives(normal: Population, reference: int) -> None:
     for old, new in pairs(normal, Case(Shift("mean", 0.3), reference, 100), 2, 3):
-        assert defaults(old, new, CLASS) == library_defaults(old, new, normal.features, CLASS)
+        assert defaults(old, new, [CLASS]) == library_defaults(old, new, normal.features, [CLASS])
 
 
 def test_the_baseline_stands_beside(normal: Population) -> None:
@@ -88,6 +95,64 @@ def test_rows_are_changed_by_share() -> None:
     assert made["mix"].drop(CLASS).equals(frame.drop(CLASS))
     lengths = [float(np.mean(one["petal_length"].to_numpy())) for one in (made["label"], frame)]
     assert lengths[0] < lengths[1] - 0.4
+
+
+@pytest.mark.parametrize("family", CATEGORIES)
+def test_reports_on_categories_rarely_alarm_without_drift(family: str) -> None:
+    options = Rounds(rounds=60, baseline_rounds=0, compared=0)
+    # At a true rate of 5 % more than 8 of 60 has probability 0.3 %.
+    assert cell(built_in(family), Case(NO_DRIFT, 120, 100), options).alarms <= 8 / 60
+
+
+@pytest.mark.parametrize("family", ["categories_8", "levels_and_numbers"])
+def test_a_level_with_more_rows_is_seen(family: str) -> None:
+    options = Rounds(rounds=40, baseline_rounds=0, compared=0)
+    assert cell(built_in(family), Case(Shift("level", 0.15), 500, 500), options).alarms >= 0.85
+
+
+def test_a_level_gets_more_of_the_rows_that_have_a_value() -> None:
+    population = built_in("categories_missing")
+    frame = population.table(np.random.default_rng(1), 20_000)
+    for turn, name in enumerate(population.features):
+        moved = shifted(frame, Shift("level", 0.15), population, turn, np.random.default_rng(2))
+        before, after = (of_frame(one, population.features, population.codes) for one in (frame, moved))
+        assert before[name].missing == after[name].missing
+        gained = {
+            level: (after[name].levels or {}).get(level, 0) / after[name].count - rows / before[name].count
+            for level, rows in (before[name].levels or {}).items()
+        }
+        assert max(gained.values()) == pytest.approx(0.15, abs=0.015)
+        assert sum(gain > 0.002 for gain in gained.values()) == 1
+        assert {other for other in before if before[other] != after[other]} == {name}
+
+
+def test_mean_and_scale_move_numbers_only() -> None:
+    beside = built_in("levels_and_numbers")
+    frame = beside.table(np.random.default_rng(1), 100)
+    for turn in range(8):
+        moved = shifted(frame, Shift("mean", 1.0), beside, turn, np.random.default_rng(2))
+        changed = [name for name in beside.features if not moved[name].equals(frame[name])]
+        assert changed == [beside.numbers[turn % 4]]
+    assert shiftable(built_in("categories_8"), "mean") == ()
+    assert shiftable(built_in("normal"), "level") == ()
+
+
+def test_evidentlys_functions_give_what_its_report_gives_of_categories() -> None:
+    beside = built_in("levels_and_numbers")
+    categories = [*beside.categories, CLASS]
+    for old, new in pairs(beside, Case(Shift("level", 0.3), 500, 100), 2, 3):
+        assert defaults(old, new, categories) == library_defaults(old, new, beside.numbers, categories)
+
+
+def test_a_table_with_categories_is_a_population() -> None:
+    frame = pl.DataFrame(
+        {"x": [0.0, 1.0, 1.0, None], "y": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "a", "b", "b"]}
+    )
+    population = of_table("mine", frame, ["x", "y"], "kind", {"x": ("no", "yes")})
+    assert (population.numbers, population.categories) == (("y",), ("x",))
+    assert population.shares["x"] == pytest.approx([1 / 3, 2 / 3], abs=0.01)
+    severities = cell(population, Case(NO_DRIFT, 100, 50), Rounds(5, 2, 1)).severities
+    assert sum(severities.values()) == 5
 
 
 @pytest.mark.parametrize(
