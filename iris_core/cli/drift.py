@@ -95,8 +95,8 @@ def backtest(
 
     Built-in tables: iris, normal, gamma, lognormal, student5, pareto, cauchy, exponential, mixture,
     correlated, near_duplicates, columns_2, columns_100, columns_200, discrete, integers, poisson, bernoulli,
-    rare, rounded, zero_inflated, zeros_99, mixed, constant; with categories: binary_rare, levels_5,
-    levels_30, levels_1000, levels_and_numbers, categories_8, categories_missing.
+    rare, rounded, zero_inflated, zeros_99, mixed, constant, binary_rare, levels_5, levels_30,
+    levels_1000, levels_and_numbers, categories_8, categories_missing.
 
     Examples:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from iris_core.cli import app
+from tests import kinds
 
 run = CliRunner().invoke
 
@@ -97,3 +99,20 @@ def test_a_backtest_names_its_built_in_tables() -> None:
     refused = run(app, ["drift", "backtest", "--reference", "nosuch"])
     assert refused.exit_code == 1
     assert "no such file, and no built-in table: iris, normal," in refused.stderr
+
+
+def test_a_drift_report_names_the_level_that_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "project.json").write_text(kinds.PROJECT.model_dump_json())
+    monkeypatch.setenv("IRIS_PROJECT_FILE", str(tmp_path / "project.json"))
+    learnt, batch = tmp_path / "learnt.csv", tmp_path / "batch.csv"
+    learnt.write_bytes(kinds.as_csv(kinds.homes(800, 1)))
+    batch.write_bytes(kinds.as_csv(kinds.homes(400, 2, has_unseen=True)))
+    told = run(app, ["drift", "report", str(batch), "--reference", str(learnt)])
+    assert told.exit_code == 0, told.output
+    assert "city has levels that are not declared in 6.5 % of the rows that have a value" in told.output
+    assert "levels changed by 0.0" in told.output
+    assert "; '(other)' 0.0 % to 6.5 %" in told.output
+    as_json = json.loads(
+        run(app, ["drift", "report", str(batch), "--reference", str(learnt), "--json"]).stdout
+    )
+    assert as_json["current"]["pet"].keys() == {"count", "missing", "infinite", "levels"}

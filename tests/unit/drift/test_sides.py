@@ -8,11 +8,12 @@ import io
 import polars as pl
 import pytest
 
-from iris_core.drift.sides import Side, read_side
+from iris_core.drift.sides import Side, compare, read_side
 from iris_core.errors import DataRejected
 from iris_core.settings.features import Feature
 from iris_core.settings.project import TableSchema
 from iris_core.tables import MemoryInput
+from tests import kinds
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +65,31 @@ def test_a_table_without_rows_has_its_columns() -> None:
 def test_a_missing_column() -> None:
     with pytest.raises(DataRejected, match="column 'b': found no such column among 'a', 'kind'"):
         side(b"a,kind\n1,True\n")
+
+
+def test_categories_are_counted_by_level_and_compared() -> None:
+    table = kinds.PROJECT.table
+    learnt, batch = (
+        read_side(MemoryInput(kinds.as_csv(kinds.homes(rows, seed, has_unseen)), "homes.csv"), table)
+        for rows, seed, has_unseen in ((800, 1, False), (400, 2, True))
+    )
+    text = kinds.homes(400, 2, True)["city"]
+    city = batch.statistics["city"]
+    assert city.levels == {
+        level: (text == cell).sum()
+        for level, cell in (("Berlin", "Berlin"), ("Bonn", "Bonn"), ("Ulm", "Ulm"), ("(other)", "=Köln"))
+    }
+    assert city.missing == (text == "NA").sum()
+    verdict, page = compare(learnt, batch, table)
+    assert page.trouble == ""
+    assert verdict.sentence.startswith("city has levels that are not declared in ")
+    assert {test.column: test.method for test in verdict.evidently if test.column in ("size", "pet")} == {
+        "size": "ks",
+        "pet": "jensenshannon",
+    }
+
+
+def test_a_category_without_a_level_that_is_declared_is_refused_with_a_cell_of_it() -> None:
+    data = kinds.as_csv(kinds.homes(40, 1).with_columns(pet=pl.lit("cat")))
+    with pytest.raises(DataRejected, match="column 'pet': found text \\('cat'\\)"):
+        read_side(MemoryInput(data, "homes.csv"), kinds.PROJECT.table)

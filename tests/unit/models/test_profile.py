@@ -25,6 +25,7 @@ from iris_core.models.profile import (
 from iris_core.settings.project import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
+from tests import kinds
 
 pytestmark = pytest.mark.unit
 
@@ -127,6 +128,39 @@ def test_a_project_with_other_features_has_nothing_to_compare(profile: Profile) 
     fewer = TABLE.model_copy(update={"features": TABLE.features[1:]})
     with pytest.raises(DataRejected, match=r"learnt the features sepal_length, .*project\.json has sepal_w"):
         profile.side(fewer)
+
+
+@pytest.fixture(scope="module")
+def of_homes() -> Profile:
+    table = kinds.PROJECT.table
+    side = read_side(MemoryInput(kinds.as_csv(kinds.homes(400, 1)), "homes.csv"), table)
+    learnt = TrainingTable(side.sample.to_pandas(), side)
+    found = fit(learnt.frame, TrainingConfig(table=table))
+    return profile_of(learnt, found.parts, found.pipeline, table)
+
+
+class TestCategories:
+    def test_they_are_read_back_with_their_levels(self, of_homes: Profile) -> None:
+        again = Profile.from_bytes(*stored(of_homes))
+        side = again.side(kinds.PROJECT.table)
+        assert side.statistics == of_homes.described.statistics
+        assert set(side.statistics["city"].levels or {}) == {"Berlin", "Bonn", "Ulm"}
+        assert side.statistics["size"].mean == pytest.approx(60, abs=2)
+        assert again.described.codes["city"] == ("Berlin", "Bonn", "Ulm", "(other)")
+        assert side.sample[PREDICTION].null_count() == 0
+
+    def test_codes_that_mean_something_else_now_are_not_compared(self, of_homes: Profile) -> None:
+        table = kinds.PROJECT.table
+        turned = tuple(
+            one.model_copy(update={"levels": one.levels[::-1]}) if one.name == "city" else one
+            for one in table.features
+        )
+        with pytest.raises(DataRejected, match="The model learnt other levels of city than project"):
+            of_homes.side(table.model_copy(update={"features": turned}))
+
+    def test_a_profile_of_numbers_looks_as_it_did(self, profile: Profile) -> None:
+        assert [*profile.described.model_dump(mode="json")] == ["schema_version", "statistics", "weights"]
+        assert "levels" not in profile.described.model_dump_json()
 
 
 class TestPredictions:
