@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import exp
 
 import numpy as np
+from scipy import special
 
 from iris_core.drift.change import Change
-from iris_core.drift.hypergeometric import more_or_less
+from iris_core.drift.hypergeometric import ALMOST, more_or_less
 from iris_core.drift.mix import DRAWS, moved_share, share_of_draws, shares_by_chance
 from iris_core.drift.ranks import Counts, Numbers
 from iris_core.drift.share import share_difference
@@ -50,7 +51,8 @@ def level_change(reference: Levels, current: Levels, alpha: float) -> LevelChang
 
     Two tests share its chance, both exact, with rare levels as well. One is of the whole share
     (`mix.moved_share`). The other sees a level that moves alone among many: Fisher's test of each level,
-    corrected for their number. With two levels Fisher's test says it all.
+    corrected for the number of levels that could move so far at all. With two levels Fisher's test says it
+    all.
 
     :param reference: rows by level; at least one row.
     :param current: the same for the batch.
@@ -91,7 +93,7 @@ def _of_two(old: Counts, new: Counts, alpha: float) -> Change:
 def _of_several(old: Counts, new: Counts, alpha: float) -> Change:
     fewer = -(-int(old.sum() + new.sum()) // MOST_ROWS)
     old, new = old // fewer, new // fewer
-    single = _of_one(old, new) * len(old) / (1 - TOGETHER)
+    single = _of_one(old, new) / (1 - TOGETHER)
     share = moved_share(_by_place(old), _by_place(new), alpha, SEED)
     whole = share.chance
     if whole <= 1 / (1 + DRAWS):
@@ -107,11 +109,32 @@ def _by_place(side: Counts) -> dict[str, int]:
 
 
 def _of_one(old: Counts, new: Counts) -> float:
-    """The chance of the level that is the least likely to have moved so far."""
+    """The chance that any level moves as unlikely far as one of them did.
+
+    Bonferroni's bound, without the levels whose rows are too few to be so unlikely wherever they lie (Tarone,
+    "A modified Bonferroni method for discrete data", Biometrics 46, 1990).
+    """
     m, n = int(old.sum()), int(new.sum())
     surprise = np.abs(new - (old + new) * (n / (m + n))) / _deviations(old, new)
     places = np.argsort(-surprise)[:CANDIDATES]
-    return min(more_or_less(int(old[place]), m, int(new[place]), n) for place in places)
+    least = min(more_or_less(int(old[place]), m, int(new[place]), n) for place in places)
+    return least * int((_least_chances(old + new, m, n) <= least * ALMOST).sum())
+
+
+def _least_chances(rows: Counts, m: int, n: int) -> Numbers:
+    """The smallest probability that a level with so many rows can have: all, or as many as possible, on one
+    side."""
+    drawn = special.gammaln(m + n + 1) - special.gammaln(n + 1) - special.gammaln(m + 1)
+    most = [np.minimum(rows, n), np.maximum(rows - m, 0)]
+    logs = [_ways(rows, found) + _ways(m + n - rows, n - found) - drawn for found in most]
+    return np.exp(np.minimum(*logs))
+
+
+def _ways(rows: Counts, drawn: Counts) -> Numbers:
+    """ln of the number of ways to draw so many of the rows."""
+    return np.asarray(
+        special.gammaln(rows + 1) - special.gammaln(drawn + 1) - special.gammaln(rows - drawn + 1)
+    )
 
 
 def _deviations(old: Counts, new: Counts) -> Numbers:

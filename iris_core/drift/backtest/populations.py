@@ -199,7 +199,7 @@ DISTRIBUTIONS: dict[str, Draw] = {
 }
 
 
-def _levels(*shares: Sequence[float]) -> Draw:
+def _levels(*shares: Sequence[float] | Rows) -> Draw:
     """Codes in these shares, a column each."""
     return lambda rng, n: np.column_stack([rng.choice(len(p), n, p=p) for p in shares]).astype(np.float64)
 
@@ -214,7 +214,16 @@ def _zipf(levels: int) -> Rows:
     return np.asarray(weights / weights.sum())
 
 
-_OF_EIGHT = (_even(2), (0.97, 0.03), (0.5, 0.3, 0.2), _even(5), _zipf(5), _zipf(8), _even(12), _zipf(30))
+_OF_EIGHT: tuple[Sequence[float] | Rows, ...] = (
+    _even(2),
+    (0.97, 0.03),
+    (0.5, 0.3, 0.2),
+    _even(5),
+    _zipf(5),
+    _zipf(8),
+    _even(12),
+    _zipf(30),
+)
 
 
 def _beside_numbers(rng: np.random.Generator, n: int) -> Rows:
@@ -232,8 +241,8 @@ CATEGORIES: dict[str, tuple[Draw, tuple[int, ...]]] = {
     "levels_30": (_levels(*[_zipf(30)] * 4), (30,) * 4),
     "levels_1000": (_levels(*[_zipf(1_000)] * 2), (1_000,) * 2),
     "levels_and_numbers": (_beside_numbers, (0,) * 4 + tuple(len(p) for p in _OF_EIGHT[::2])),
-    "categories_8": (_levels(*_OF_EIGHT), tuple(map(len, _OF_EIGHT))),
-    "categories_missing": (_with_missing, tuple(map(len, _OF_EIGHT))),
+    "categories_8": (_levels(*_OF_EIGHT), tuple(len(p) for p in _OF_EIGHT)),
+    "categories_missing": (_with_missing, tuple(len(p) for p in _OF_EIGHT)),
 }
 """How rows are drawn, and the number of levels of each column: 0 is one of numbers."""
 

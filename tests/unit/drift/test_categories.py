@@ -122,6 +122,9 @@ def test_codes_have_no_mean_anywhere() -> None:
     told = {one.column: {term.term for term in one.terms} for one in found.evidence}
     assert told["island"] == {"missing", "levels", "recent"}
     assert {"mean", "std", "shape", "range"} <= told["x0"]
+    written = {one.column: one.model_dump(mode="json")["terms"] for one in found.evidence}
+    assert [term["term"] for term in written["island"] if "moved" in term] == ["levels", "recent"]
+    assert not any("moved" in term for term in written["x0"])
     # The joint term is about the two numbers.
     assert [one.column for one in found.whole] == ["x0 and x1"]
     assert found.current["island"].mean is None

@@ -308,7 +308,7 @@ def test_a_table_of_categories_only_has_a_page_with_their_levels() -> None:
 def test_numbers_beside_categories_are_tested_as_before() -> None:
     wide = [frame.hstack(_categories(frame.height, 3).drop("prediction")) for frame in (REFERENCE, CURRENT)]
     names = [*NAMES, *LEVELS]
-    found = _by_column(*evidently_report(*wide, names, codes=LEVELS).columns)
+    found = _by_column(*evidently_report(wide[0], wide[1], names, codes=LEVELS).columns)
     assert [found[name].method for name in names] == ["ks", "ks", "jensenshannon", "jensenshannon"]
     p = stats.ks_2samp(REFERENCE["a"].to_numpy(), CURRENT["a"].to_numpy()).pvalue
     assert found["a"].value == pytest.approx(p)
@@ -321,7 +321,7 @@ def test_very_many_levels_have_a_page_that_can_be_read() -> None:
         pl.DataFrame({"code": np.minimum(rng.geometric(0.01, 3_000), 999.0), "prediction": ["x"] * 3_000})
         for _ in range(2)
     ]
-    report = evidently_report(*tables, ["code"], codes=codes)
+    report = evidently_report(tables[0], tables[1], ["code"], codes=codes)
     assert "(rest)" in report.html
     assert "level 300" not in report.html
     assert not report.columns[0].drifted

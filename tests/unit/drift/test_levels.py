@@ -65,14 +65,22 @@ def test_its_chance_holds(shares: np.ndarray, m: int, n: int) -> None:
 
 
 def test_one_level_among_many_is_seen_by_a_test_of_its_own() -> None:
-    many = np.full(150, 4)
+    many = np.full(150, 40)
     moved = many.copy()
-    moved[7] += 20
+    moved[7] += 45
     found = change(many, moved)
     # Half of the error rate, divided among 150 levels.
-    alone = stats.fisher_exact([[4, 596], [24, 596]]).pvalue
+    alone = stats.fisher_exact([[40, 5_960], [85, 5_960]]).pvalue
     assert found.change.chance == pytest.approx(alone * 150 / 0.5)
     assert found.level == "level 7"
+
+
+def test_levels_too_rare_to_be_so_unlikely_do_not_count() -> None:
+    # All 17 rows of a rare level may lie on one side: about 2^-17, more than what was found.
+    found = change([400, 100, *[9] * 50], [270, 230, *[8] * 50])
+    alone = stats.fisher_exact([[100, 850], [230, 670]]).pvalue
+    assert alone < 2.0**-17
+    assert found.change.chance == pytest.approx(alone * 2 / 0.5)
 
 
 def test_levels_that_all_move_a_little_are_seen_together() -> None:
