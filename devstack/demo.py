@@ -1,5 +1,7 @@
 """`make demo`: Iris goes through all three pipelines; then its petals grow, and the verdict changes.
 
+With another project of this repository it is that one's table.
+
 With tables of one's own, those go through the pipelines, and that is all.
 """
 
@@ -14,10 +16,10 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from devstack.acts import Act, ActName, Director
+from devstack.examples import example_of
 from devstack.figures import Figure, write_figures
 from devstack.home import Home, write_json
 from devstack.hops import Hop, HopMissing, HopName, Sight
-from devstack.iris_tables import shifted, split_iris
 from iris_core.doctor import Diagnosis, examine
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.drift.thresholds import SEVERITIES
@@ -62,7 +64,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class OwnTables:
-    """Tables to play with in place of Iris: one to train on, one to score."""
+    """Tables of one's own to play with: one to train on, one to score."""
 
     train: Path
     test: Path
@@ -92,14 +94,14 @@ class Result:
 
 
 def play(scene: Scene, show: Show, seed: int | None = None, own: OwnTables | None = None) -> Result:
-    """Play both acts, or the first one with other tables than Iris, and write the result to the home.
+    """Play both acts, or the first one with tables of one's own, and write the result to the home.
 
     The result is written after a failure, too.
 
     :param scene: the stack.
     :param show: shows the progress.
-    :param seed: chooses the flowers for training and for scoring; by default another one each time.
-    :param own: tables to play with in place of Iris.
+    :param seed: chooses the rows for training and for scoring; by default another one each time.
+    :param own: tables to play with in place of the project's.
     :raises HopMissing: a hop did not arrive in time, or the severity did not rise.
     :raises StackError: the stack does not work, or is taken down while the demo plays.
     """
@@ -148,20 +150,19 @@ def _ill(scene: Scene) -> list[Diagnosis]:
 
 
 def _play_acts(scene: Scene, show: Show, result: Result, seed: int) -> None:
-    schema = scene.workspace.settings.project.table
-    training, inference = split_iris(schema, seed)
+    example = example_of(scene.workspace.settings.project, seed)
     director = _director(scene, show)
 
-    show.act("clean", f"upload {len(training.rows)} rows to train on and {len(inference.rows)} to score")
+    show.act("clean", f"upload {example.rows[0]} rows to train on and {example.rows[1]} to score")
     clean = Act("clean", show.hop)
     result.acts.append(clean)
-    director.clean(clean, training.csv(), inference.csv())
+    director.clean(clean, example.training, example.inference)
 
-    show.act("shifted", "upload the same flowers with petals 3 cm longer")
+    show.act("shifted", f"upload {example.shift}")
     drifted = Act("shifted", show.hop)
     result.acts.append(drifted)
-    director.shifted(drifted, shifted(inference, schema).csv())
-    check_rise(clean.severity, drifted.severity)
+    director.shifted(drifted, example.shifted)
+    check_rise(clean.severity, drifted.severity, example.shift)
 
 
 def _play_own(scene: Scene, show: Show, result: Result, own: OwnTables) -> None:
@@ -184,14 +185,17 @@ def _idle(scene: Scene, show: Show) -> Callable[[HopName, float], None]:
     return idle
 
 
-def check_rise(before: str | None, after: str | None) -> None:
+def check_rise(before: str | None, after: str | None, shift: str) -> None:
     """Check that the severity of the second act is worse than that of the first.
 
+    :param before: the first one's.
+    :param after: the second one's.
+    :param shift: what was uploaded in between.
     :raises HopMissing: it is not worse.
     """
     levels: Sequence[str | None] = SEVERITIES
     if levels.index(after) <= levels.index(before):
-        message = f"petals 3 cm longer should raise the severity, but {before} became {after}."
+        message = f"{shift} should raise the severity, but {before} became {after}."
         raise HopMissing("drift", message)
 
 

@@ -25,7 +25,7 @@ def _table(told: str) -> Any:
 
 def demo(
     seed: Annotated[
-        int | None, typer.Option(help="Chooses the flowers to train on; by default others each time.")
+        int | None, typer.Option(help="Chooses the rows to train on; by default others each time.")
     ] = None,
     train: Annotated[
         Path | None,
@@ -39,6 +39,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Upload Iris and watch it become a model, scores and a drift verdict; then shift it and see the verdict.
+
+    With `iris --project penguins demo` it is the second example: categories, missing values.
 
     Starts the stack unless it runs, and leaves it running for you to look at; with --compose, uses that
     stack. The result is also in [bold].iris/demo.json[/]. Exit code 1 if a hop does not arrive; the message

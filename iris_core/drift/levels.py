@@ -127,7 +127,7 @@ def _least_chances(rows: Counts, m: int, n: int) -> Numbers:
     drawn = special.gammaln(m + n + 1) - special.gammaln(n + 1) - special.gammaln(m + 1)
     most = [np.minimum(rows, n), np.maximum(rows - m, 0)]
     logs = [_ways(rows, found) + _ways(m + n - rows, n - found) - drawn for found in most]
-    return np.exp(np.minimum(*logs))
+    return np.asarray(np.exp(np.minimum(*logs)), np.float64)
 
 
 def _ways(rows: Counts, drawn: Counts) -> Numbers:

@@ -28,10 +28,10 @@ def test_seconds_are_counted_from_the_upload() -> None:
 )
 def test_the_severity_must_rise(before: str, after: str, rises: bool) -> None:
     if rises:
-        demo.check_rise(before, after)
+        demo.check_rise(before, after, "petals 3 cm longer")
         return
     with pytest.raises(HopMissing, match=rf"drift: petals 3 cm longer .* but {before} became {after}"):
-        demo.check_rise(before, after)
+        demo.check_rise(before, after, "petals 3 cm longer")
 
 
 def test_figures_of_a_demo_that_failed() -> None:
