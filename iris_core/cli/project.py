@@ -136,8 +136,14 @@ def _tell(found: Rehearsal) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in found.validated.class_counts.items())
     console.print(f"[green]validated[/] {found.validated.rows:,} rows: {escape(counts)}")
     rows = len(found.fitted.parts.holdout)
+    metrics = found.fitted.metrics
+    positive = (
+        f"; positive class: precision {metrics['precision']:.3f}, recall {metrics['recall']:.3f}"
+        if "recall" in metrics
+        else ""
+    )
     console.print(
-        f"[green]trained[/] accuracy {found.fitted.metrics['accuracy']:.3f} on {rows:,} holdout rows"
+        f"[green]trained[/] accuracy {metrics['accuracy']:.3f} on {rows:,} holdout rows{positive}"
     )
     for tried in found.fitted.tries:
         console.print(f"  tried {escape(str(tried.parameters))}: {tried.score:.4f}")
