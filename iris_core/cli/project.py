@@ -142,9 +142,7 @@ def _tell(found: Rehearsal) -> None:
         if "recall" in metrics
         else ""
     )
-    console.print(
-        f"[green]trained[/] accuracy {metrics['accuracy']:.3f} on {rows:,} holdout rows{positive}"
-    )
+    console.print(f"[green]trained[/] accuracy {metrics['accuracy']:.3f} on {rows:,} holdout rows{positive}")
     for tried in found.fitted.tries:
         console.print(f"  tried {escape(str(tried.parameters))}: {tried.score:.4f}")
     verdict = "[green]would be staged[/]" if found.verdict.passed else "[bold red]would be refused[/]"

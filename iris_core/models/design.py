@@ -129,7 +129,7 @@ class Design:
         return tuple(name for block in self.blocks for name in block.features)
 
 
-def plain(names: Sequence[str]) -> Design:
+def untouched(names: Sequence[str]) -> Design:
     """The design of features that nothing is done to."""
     return Design.of(Amounts(tuple(names)))
 
@@ -150,7 +150,7 @@ def design_of(steps: Sequence[Any], names: Sequence[str]) -> Design | None:
     :param steps: the steps before the classifier.
     :param names: the features, in the order in which the model takes them.
     """
-    found: Design | None = plain(names)
+    found: Design | None = untouched(names)
     for place, step in enumerate(steps):
         if found is None:
             return None
@@ -192,7 +192,7 @@ def _part(part: Any, names: Sequence[str]) -> Design | None:
     elif type(steps[0]) is OneHotEncoder:
         found, steps = _levels(steps[0], names), steps[1:]
     else:
-        found = plain(names)
+        found = untouched(names)
     for step in steps:
         found = _scaled(found, step) if found else None
     return found
