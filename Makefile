@@ -14,8 +14,12 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-gate bench-hostile bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
+# An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
 ifdef PROJECT
 export IRIS_PROJECT := $(PROJECT)
+ifneq ($(wildcard projects/$(PROJECT)/project.json),)
+export IRIS_PROJECT_FILE ?= project.json,projects/$(PROJECT)/project.json
+endif
 endif
 
 help:  ## Show this help
