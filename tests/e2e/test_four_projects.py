@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from devstack.stack import Stack
 from iris_core import models
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.ledger import Kind, Record
-from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
@@ -140,8 +140,8 @@ def each(stack: Stack) -> dict[str, Running]:
     }
 
 
-def newest(running: Running, kind: Kind) -> list[Record]:
-    return list(running.workspace.ledger.recent(kind))
+def newest(running: Running, kind: Kind) -> Record | None:
+    return next(running.workspace.ledger.recent(kind), None)
 
 
 def test_each_goes_through_the_whole_loop(each: dict[str, Running], four: dict[str, Tables]) -> None:
@@ -149,14 +149,10 @@ def test_each_goes_through_the_whole_loop(each: dict[str, Running], four: dict[s
     for name, running in each.items():
         running.train(four[name].training)
     for name, running in each.items():
-        running.wait(
-            f"a model of {name}", lambda it=running: next(it.workspace.ledger.recent_of(VerdictRecord), None)
-        )
+        running.wait(f"a model of {name}", partial(newest, running, "promotion"))
         running.score(four[name].inference)
     for name, running in each.items():
-        drift = running.wait(
-            f"drift of {name}", lambda it=running: next(it.workspace.ledger.recent_of(BatchDriftRecord), None)
-        )
+        drift = running.wait(f"drift of {name}", partial(newest, running, "drift"))
         assert drift.outcome in ("none", "low"), (name, drift.reason)
 
 
@@ -173,11 +169,8 @@ def test_none_crosses_another(each: dict[str, Running], four: dict[str, Tables],
     staged = models.staged(settings)
     assert staged is not None
     assert (staged.name, staged.training) == (settings.names.model, trained.identity.path)
-    dags = {
-        record.by.dag_id
-        for kind in ("training", "promotion", "scoring", "drift")
-        for record in newest(running, kind)
-    }
+    kinds: tuple[Kind, ...] = ("training", "promotion", "scoring", "drift")
+    dags = {record.by.dag_id for kind in kinds for record in ledger.recent(kind)}
     assert dags == {settings.names.training_dag, settings.names.inference_dag, settings.names.drift_dag}
 
 
