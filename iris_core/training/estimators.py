@@ -55,8 +55,10 @@ def _estimator(choice: ModelChoice, seed: int, parameters: dict[str, Any]) -> Cl
     if choice.class_weights is not None:
         parameters["class_weight"] = choice.class_weights
     try:
-        known = {*signature(kind).parameters}
-        if unknown := sorted({*parameters} - known):
+        named = signature(kind).parameters
+        known = {name for name, one in named.items() if one.kind is not one.VAR_KEYWORD}
+        takes_others = len(known) < len(named)  # as LightGBM's do
+        if (unknown := sorted({*parameters} - known)) and not takes_others:
             raise TypeError(f"it has no {', '.join(unknown)}, but {', '.join(sorted(known))}")
         if "random_state" in known:
             parameters.setdefault("random_state", seed)

@@ -35,6 +35,8 @@ CODE = re.compile(
     r"(^|[_\s-])(id|zip|plz|postcode|postal|code|phone|tel|fax|ssn|iban|account|nr|no)($|[_\s-])", re.I
 )
 ID = re.compile(r"(^|[_\s-])(id|key|uuid|guid)($|[_\s-])|[a-z](Id|ID)$", re.I)
+PHONE = r"^\+?[0-9(][0-9 ()/.-]{5,}$"
+"""Phone and account numbers as text: digits in groups."""
 IMPUTE = {"missing": "impute"}
 
 
@@ -95,6 +97,8 @@ def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> 
         odd = known.filter(values.is_null())
         told = f"numbers, but {len(odd):,} cells are none, such as {shown(odd[0])}: correct them"
         return left_out(name, "not all numbers", told)
+    if known.str.contains(PHONE).mean() > NEARLY and not ID.search(name):  # type: ignore[operator]
+        return left_out(name, "a code", f"looks like phone numbers or codes ({some}), not amounts")
     if distinct == len(known) and needs_key and not absent and known.str.len_chars().max() <= LONGEST_KEY:  # type: ignore[operator]
         return Inferred(name, "the key: another value in every row", is_key=True)
     words = {WORDS.get(cell.lower(), cell.lower()) for cell in known.unique().head(20)}

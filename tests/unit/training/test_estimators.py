@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from sklearn.linear_model import LogisticRegression
 
 from iris_core.errors import ConfigError
 from iris_core.models.holdout import Part
@@ -167,3 +168,16 @@ def test_settings_of_a_model_do_not_tell_of_the_default() -> None:
     assert told["estimator"] == FOREST
     assert "inverse_regularization" not in told
     assert recipe(TrainingConfig(table=TABLE))[-1].C == 1.0
+
+
+def test_an_estimator_that_takes_any_parameter_gets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As LightGBM's do, beside those that they name."""
+
+    class Open(LogisticRegression):
+        def __init__(self, C: float = 1.0, **others: object) -> None:  # noqa: N803
+            super().__init__(C=C)
+            self.others = others
+
+    monkeypatch.setattr("sklearn.linear_model.Open", Open, raising=False)
+    made = pipeline_of(choice("sklearn.linear_model.Open", parameters={"verbosity": -1}), TABLE, SEED)
+    assert made[-1].others == {"verbosity": -1}

@@ -66,6 +66,7 @@ def test_a_plain_table_has_ranges_with_room_and_no_doubt() -> None:
         ([f"{1 + n % 28}.02.2024" for n in range(ROWS)], "left out: dates", "days since a date"),
         ([str(n / 7) if n % 50 else "n. a." for n in range(ROWS)], "left out: not all numbers", "3 cells"),
         ([f"{n % 70:05d}" for n in range(ROWS)], "left out: a code", "leading zeros"),
+        ([f"+49 170 {n:03d}-{7 * n}" for n in range(ROWS)], "left out: a code", "phone numbers or codes"),
         ([f"level {n % 100}" for n in range(ROWS)], "left out: free text or ids", "100 different texts"),
         (["7"] * ROWS, "left out: constant", "every cell is '7'"),
         (["1", "1.0"] * (ROWS // 2), "left out: constant", "every number is 1"),
