@@ -176,10 +176,12 @@ def false_alarms(families: Sequence[str], name: str, amount: Amount) -> list[Mea
 
 
 def _suspects(cells: dict[Played, Cell]) -> list[Played]:
-    """The families and sizes with most alarms, and those with most at medium or worse."""
-    low = sorted(cells, key=lambda played: cells[played].alarms, reverse=True)[:SUSPECTS]
+    """The families and sizes with most alarms, each family's worst size, and that with most at medium or
+    worse."""
+    low = sorted(cells, key=lambda played: cells[played].alarms, reverse=True)
+    of_each = dict(reversed(low))  # by family, its first in order
     medium = max(cells, key=lambda played: cells[played].ours["medium"].share)
-    return list(dict.fromkeys([*low, medium]))
+    return list(dict.fromkeys([*low[:SUSPECTS], *of_each.items(), medium]))
 
 
 def _worst(
