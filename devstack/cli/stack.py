@@ -171,8 +171,8 @@ def _newest_decisions(stack: Stack) -> list[dict[str, Any]]:
         newest = list(islice(stack.workspace().ledger.recent(), NEWEST))
     except StoreError:
         return []
-    wanted = {"kind", "outcome", "reason", "at"}
-    return [record.model_dump(mode="json", include=wanted) for record in newest]
+    told = [record.model_dump(mode="json") for record in newest]
+    return [{name: record[name] for name in ("kind", "outcome", "reason", "at")} for record in told]
 
 
 def _row(component: dict[str, Any]) -> tuple[str, str, str, str]:
