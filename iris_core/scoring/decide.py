@@ -10,7 +10,7 @@ that difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ CODE = "code"
 _CLOSE = "close"
 ROUNDINGS = 16
 """Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
+SINGLE = float(np.finfo(np.float32).max)
 SMALLEST = 1e-280
 """Added to the bound, because products as small as this lose relative precision."""
 
@@ -93,7 +94,7 @@ class Decider:
         codes = self._codes(chosen)
         if not self._with_probabilities:
             return Decided(codes)
-        shares = self._model.predict_proba(self._matrix(chosen)) if len(codes) else np.empty((0, 0))
+        shares = self._ask(self._model.predict_proba, chosen) if len(codes) else np.empty((0, 0))
         return Decided(codes, np.asarray(shares, dtype=np.float64))
 
     def _codes(self, features: pl.DataFrame) -> Codes:
@@ -108,9 +109,19 @@ class Decider:
         return codes
 
     def _asked(self, features: pl.DataFrame) -> Codes:
-        predicted = pa.array(np.asarray(self._model.predict(self._matrix(features))))
+        predicted = pa.array(np.asarray(self._ask(self._model.predict, features)))
         found = pc.index_in(predicted.cast(self._known.type), value_set=self._known)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+    def _ask(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
+        try:
+            return method(self._matrix(features))
+        except ValueError:
+            # Trees compare in single precision, and refuse a number that it cannot hold.
+            held = features.select(pl.all().clip(-SINGLE, SINGLE))
+            if held.equals(features):
+                raise
+            return method(self._matrix(held))
 
     def _matrix(self, features: pl.DataFrame) -> Any:
         """The features as the model was fitted: a pandas frame where it remembers names, else an array."""

@@ -18,6 +18,8 @@ from pydantic import (
 
 Kind = Literal["number", "integer", "boolean", "category"]
 MOST_LEVELS = 1_000
+LARGEST = 1e37
+"""Trees compare in single precision, which holds numbers up to 3.4e38."""
 FALSE, TRUE = "false", "true"
 ABSENT, OTHER_LEVEL = "(missing)", "(other)"
 """What stands for a missing value, and for a level that is not declared, beside the declared ones."""
@@ -76,6 +78,10 @@ class Feature(BaseModel):
         return self
 
     def _check_bounds(self) -> None:
+        if max(abs(self.min), abs(self.max)) > LARGEST:
+            raise ValueError(
+                f"feature {self.name!r}: min and max are at most {LARGEST:g}: choose another unit"
+            )
         if not self.min < self.max:
             raise ValueError(f"feature {self.name!r}: min {self.min} is not below max {self.max}")
         low = self.min if self.typical_min is None else self.typical_min

@@ -23,6 +23,8 @@ FURTHER = "projects"
 """The folder of further projects, beside a `project.json`."""
 
 LOGISTIC_REGRESSION = "sklearn.linear_model.LogisticRegression"
+WRITTEN, PROBABILITY = ("prediction", "model_version", "source_row"), "probability_{}"
+"""Names of the columns that scoring adds to a table."""
 MOST_TRIES = 24
 """Of a search."""
 
@@ -51,6 +53,11 @@ class TableSchema(BaseModel):
         names = [*self.feature_names, self.target, self.key, *(set(self.ignored) - {self.key})]
         if len(set(names)) != len(names):
             raise ValueError(f"column names must be distinct: {names}")
+        own = {*self.feature_names, self.target, self.key}
+        if taken := sorted(own & {*WRITTEN, *map(PROBABILITY.format, self.classes)}):
+            raise ValueError(
+                f"{taken[0]!r} is the name of a column that scoring writes: rename it in your tables"
+            )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must be distinct: {list(self.classes)}")
         if self.positive is not None and self.positive not in self.classes:

@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.settings.features import FALSE, TRUE
+from iris_core.settings.features import FALSE, LARGEST, TRUE
+from iris_core.settings.project import PROBABILITY, WRITTEN
 from iris_core.tables import is_missing
 from iris_core.tables.cells import numbers
 from iris_core.tables.findings import shown
@@ -28,7 +29,7 @@ LEAST_OF_LEVEL = 5
 """Rows; a rarer level counts as other."""
 NEARLY = 0.9
 """Share of a column's texts that must look like dates, or like numbers, to be called so."""
-LARGEST_EXACT = 2**53
+LARGEST_EXACT, TOO_LARGE = 2**53, LARGEST / 10
 LONGEST_KEY = 64
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}[./]\d\d?[./]\d\d?")
 CODE = re.compile(
@@ -37,6 +38,10 @@ CODE = re.compile(
 ID = re.compile(r"(^|[_\s-])(id|key|uuid|guid)($|[_\s-])|[a-z](Id|ID)$", re.I)
 PHONE = r"^\+?[0-9(][0-9 ()/.-]{5,}$"
 """Phone and account numbers as text: digits in groups."""
+WRITTEN_OTHERWISE = r"^[+-]?\d+(,\d+|([.,]\d+)?\s*(%|°|€|\$|£|[A-Za-z°]{1,3}))$"
+"""Numbers with a decimal comma, a percent sign or a unit."""
+FEW_NUMBERS = 20
+"""So few different ones may be levels, such as 1st, 2nd and 3rd."""
 IMPUTE = {"missing": "impute"}
 
 
@@ -56,6 +61,11 @@ def left_out(name: str, what: str, doubt: str) -> Inferred:
     return Inferred(name, f"left out: {what}", (f"{name}: {doubt}",))
 
 
+def is_written(name: str) -> bool:
+    """Whether scoring adds a column of this name."""
+    return name in WRITTEN or name.startswith(PROBABILITY.format(""))
+
+
 def infer(cells: pl.Series, needs_key: bool) -> Inferred:
     """Decide what a column is.
 
@@ -63,6 +73,10 @@ def infer(cells: pl.Series, needs_key: bool) -> Inferred:
     :param needs_key: whether it may be the key: no column before it is.
     """
     name, known = cells.name, cells.filter(~is_missing(cells))
+    if is_written(name):
+        return left_out(
+            name, "a column that scoring writes", "rename it: scoring refuses a table that has it"
+        )
     absent = len(cells) - len(known)
     if not name or not len(known):
         return left_out(name or "a column without a name", "empty", "it has no values")
@@ -99,6 +113,9 @@ def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> 
         return left_out(name, "not all numbers", told)
     if known.str.contains(PHONE).mean() > NEARLY and not ID.search(name):  # type: ignore[operator]
         return left_out(name, "a code", f"looks like phone numbers or codes ({some}), not amounts")
+    if distinct > FEW_NUMBERS and known.str.contains(WRITTEN_OTHERWISE).mean() > NEARLY:  # type: ignore[operator]
+        told = f"numbers with a unit, or a comma for the point ({some}): write the number alone, with a point"
+        return left_out(name, "numbers that are written otherwise", told)
     if distinct == len(known) and needs_key and not absent and known.str.len_chars().max() <= LONGEST_KEY:  # type: ignore[operator]
         return Inferred(name, "the key: another value in every row", is_key=True)
     words = {WORDS.get(cell.lower(), cell.lower()) for cell in known.unique().head(20)}
@@ -165,7 +182,7 @@ def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -
         return Inferred(name, "the key: another whole number in every row", is_key=True)
     if {*values.unique().head(3)} == {0.0, 1.0}:
         return _truth(known, absent)
-    if has_zeros or CODE.search(name):
+    if has_zeros or (is_whole and CODE.search(name)):
         why = "leading zeros" if has_zeros else "its name"
         told = (
             f"looks like a code ({why}: {shown(known[0])}), not an amount; if few values matter, a category"
@@ -173,6 +190,10 @@ def _number(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -
         return left_out(name, "a code", told)
     if not low < high:
         return left_out(name, "constant", f"every number is {low:g}")
+    if max(abs(low), abs(high)) > TOO_LARGE:
+        return left_out(
+            name, "too large", f"numbers up to {high:g}: too large to learn from; take their logarithm"
+        )
     if is_id:
         return left_out(name, "an id", "another whole number in every row: looks like an id, not an amount")
     kind = "integer" if is_whole else "number"

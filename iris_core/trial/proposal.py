@@ -19,7 +19,7 @@ from iris_core.tables import Input, Wanted, is_missing, read
 from iris_core.tables.cells import numbers
 from iris_core.tables.findings import shown
 from iris_core.tables.kinds import WORDS, Kinds
-from iris_core.trial.columns import Inferred, infer
+from iris_core.trial.columns import Inferred, infer, is_written
 
 LEAST_ROWS, LEAST_OF_CLASS = 30, 5
 MOST_CLASSES = 50
@@ -71,6 +71,8 @@ def propose(given: Input, target: str, name: str) -> Proposal:
     if target not in frame.columns:
         names = ", ".join(map(shown, frame.columns[:20]))
         raise DataRejected(f"{given.where} has no column {shown(target)}. --target names one of {names}.")
+    if is_written(target):
+        raise DataRejected(f"{given.where}: scoring writes a column {shown(target)}. Rename the target's.")
     labelled = _target(given.where, frame, target)
     columns = _columns(labelled)
     features = [column.feature for column in columns if column.feature]
@@ -163,7 +165,11 @@ def _project(columns: Sequence[Inferred], target: _Target, name: str) -> dict[st
     if key or DEFAULT_KEY in {target.name, *(each["name"] for each in features)}:
         table["key"] = key or OTHER_KEY
     known = {*target.rows.columns}
-    if ignored := [each for each in ignored if each in known and each != table.get("key", DEFAULT_KEY)]:
+    if ignored := [
+        each
+        for each in ignored
+        if each in known and not is_written(each) and each != table.get("key", DEFAULT_KEY)
+    ]:
         table["ignored"] = ignored
     if len(target.counts) == 2:
         table["positive"] = _positive(target)

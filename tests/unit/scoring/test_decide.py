@@ -142,3 +142,14 @@ def test_integer_labels() -> None:
     model = LogisticRegression(max_iter=500).fit(np.arange(40.0).reshape(10, 4), [1, 2] * 5)
     values = frame(np.arange(40.0).reshape(10, 4))
     assert decided(model, values) == [str(label) for label in model.predict(values.to_numpy())]
+
+
+@pytest.mark.parametrize("probabilities", [False, True])
+def test_a_tree_decides_about_numbers_that_single_precision_does_not_hold(probabilities: bool) -> None:
+    model = fitted(RandomForestClassifier(5, random_state=0))
+    values = np.random.default_rng(1).uniform(0, 8, (50, 4))
+    huge = values.copy()
+    huge[7], huge[8, 2] = 1e300, -1e300
+    as_large = np.clip(huge, -1e30, 1e30)
+    found = decided(model, frame(huge), probabilities=probabilities)
+    assert found == model.predict(pd.DataFrame(as_large, columns=NAMES)).tolist()

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.unit
         ({}, "'a': a number needs min and max"),
         ({"type": "integer", "min": 0}, "'a': an integer needs min and max"),
         ({"min": 0, "max": 1, "levels": ["x"]}, "'a': a number has no levels"),
+        ({"min": 0, "max": 1e38}, "'a': min and max are at most 1e+37: choose another unit"),
         ({"type": "boolean", "min": 0}, "'a': a boolean has no min and max"),
         ({"type": "boolean", "levels": ["x"]}, "'a': a boolean has no levels"),
         ({"type": "boolean", "unseen": "other"}, "'a': a boolean has no unseen"),

@@ -68,6 +68,13 @@ def test_a_plain_table_has_ranges_with_room_and_no_doubt() -> None:
         ([f"{n % 70:05d}" for n in range(ROWS)], "left out: a code", "leading zeros"),
         ([f"+49 170 {n:03d}-{7 * n}" for n in range(ROWS)], "left out: a code", "phone numbers or codes"),
         ([f"level {n % 100}" for n in range(ROWS)], "left out: free text or ids", "100 different texts"),
+        ([f"{n * 7919 % 101 / 7}e300" for n in range(ROWS)], "left out: too large", "take their logarithm"),
+        (
+            [f'"{n % 17},{n % 7}"' for n in range(ROWS)],
+            "left out: numbers that are written otherwise",
+            "a comma",
+        ),
+        ([f"{n / 7:.1f} kg" for n in range(ROWS)], "left out: numbers that are written otherwise", "a unit"),
         (["7"] * ROWS, "left out: constant", "every cell is '7'"),
         (["1", "1.0"] * (ROWS // 2), "left out: constant", "every number is 1"),
         ([""] * ROWS, "left out: empty", "it has no values"),
@@ -81,6 +88,13 @@ def test_what_is_no_feature_is_left_out_and_told(column: list[str], what: str, d
     [told] = found.doubts
     assert told.startswith("odd: ")
     assert doubt in told
+
+
+@pytest.mark.parametrize("name", ["prediction", "model_version", "probability_yes"])
+def test_a_column_that_scoring_writes_is_to_be_renamed(name: str) -> None:
+    found = proposed(table(ROWS, **{name: [n % 17 for n in range(ROWS)]}))
+    assert features(found) == ["amount"]
+    assert found.doubts == (f"{name}: rename it: scoring refuses a table that has it",)
 
 
 @pytest.mark.parametrize("name", ["phone", "zip code", "account_no", "PLZ"])
@@ -186,6 +200,11 @@ def test_tables_that_are_refused(data: bytes, told: str) -> None:
     assert told in refused(data)
 
 
+def test_a_target_that_scoring_writes() -> None:
+    told = refused(table().replace(b"churned", b"prediction", 1), "prediction")
+    assert "scoring writes a column 'prediction'. Rename the target's." in told
+
+
 def test_another_target_is_named() -> None:
     assert "has no column 'nosuch'. --target names one of 'amount', 'churned'." in refused(table(), "nosuch")
 
@@ -220,6 +239,11 @@ def test_a_category_has_its_levels_and_takes_others() -> None:
         "plan: 30 cells are missing: a level of its own",
         "plan: 1 levels with fewer than 5 rows ('rare') count as other",
     )
+
+
+def test_levels_that_begin_with_a_number() -> None:
+    found = proposed(table(deck=[("1st", "2nd", "3rd")[n // 2 % 3] for n in range(ROWS)]))
+    assert found.project["table"]["features"][1]["levels"] == ["1st", "2nd", "3rd"]
 
 
 def test_whole_numbers_and_fractions() -> None:
