@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
@@ -133,7 +133,7 @@ def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> 
 
 def _truth(known: pl.Series, absent: int) -> Inferred:
     name, some = known.name, " and ".join(shown(cell) for cell in sorted(known.unique())[:4])
-    doubts = (f"{name}: {absent:,} cells are missing: a level of its own",) if absent else ()
+    doubts = (f"{name}: {_cells(absent)} missing: a level of its own",) if absent else ()
     return Inferred(
         name, f"true or false ({some})", doubts, {"name": name, "type": "boolean", **_missing(absent)}
     )
@@ -145,12 +145,10 @@ def _category(known: pl.Series, absent: int) -> Inferred:
     rare = [level for level in counts[name].to_list() if level not in {*often}]
     if len(often) < 2:
         return left_out(name, "a category of rare levels", f"{len(rare):,} levels with fewer than 5 rows")
-    doubts = [f"{name}: {absent:,} cells are missing: a level of its own"] if absent else []
+    doubts = [f"{name}: {_cells(absent)} missing: a level of its own"] if absent else []
     if rare:
         few = ", ".join(map(shown, rare[:3]))
-        doubts.append(
-            f"{name}: {len(rare):,} levels with fewer than {LEAST_OF_LEVEL} rows ({few}) count as other"
-        )
+        doubts.append(f"{name}: {_levels(rare)} with fewer than {LEAST_OF_LEVEL} rows ({few}): other")
     feature = {
         "name": name,
         "type": "category",
@@ -164,6 +162,14 @@ def _category(known: pl.Series, absent: int) -> Inferred:
         tuple(doubts),
         feature,
     )
+
+
+def _cells(count: int) -> str:
+    return "1 cell is" if count == 1 else f"{count:,} cells are"
+
+
+def _levels(names: Sequence[str]) -> str:
+    return "1 level" if len(names) == 1 else f"{len(names):,} levels"
 
 
 def _missing(absent: int) -> dict[str, str]:
@@ -212,9 +218,9 @@ def _doubts(
 ) -> Iterator[str]:
     """What is doubtful about a column of numbers that becomes a feature."""
     if absent:
-        yield f"{absent:,} cells are missing: their median and an indicator stand in; is missing normal?"
+        yield f"{_cells(absent)} missing: their median and an indicator stand in; is missing normal?"
     if infinite:
-        yield f"{infinite:,} cells are infinite: such a training table is refused; correct them"
+        yield f"{_cells(infinite)} infinite: such a training table is refused; correct them"
     if max(abs(low), abs(high)) >= LARGEST_EXACT:
         yield f"numbers up to {high:g} are not exact beyond {LARGEST_EXACT:,}; is it an id?"
     if is_whole and 2 < distinct <= 10:

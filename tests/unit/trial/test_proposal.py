@@ -113,7 +113,7 @@ def test_a_number_that_is_named_like_a_code(name: str) -> None:
         ),
         (
             [*["inf"], *(n / 7 for n in range(ROWS - 1))],
-            "1 cells are infinite: such a training table is refused",
+            "1 cell is infinite: such a training table is refused",
         ),
         ([10**16 + n // 2 for n in range(ROWS)], "are not exact beyond 9,007,199,254,740,992; is it an id?"),
         ([n % 2 + 0.001 * (n % 7) for n in range(ROWS)], "names the class in 100% of the rows by itself"),
@@ -237,7 +237,7 @@ def test_a_category_has_its_levels_and_takes_others() -> None:
     }
     assert found.doubts == (
         "plan: 30 cells are missing: a level of its own",
-        "plan: 1 levels with fewer than 5 rows ('rare') count as other",
+        "plan: 1 level with fewer than 5 rows ('rare'): other",
     )
 
 
