@@ -182,7 +182,8 @@ def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     """
     import mlflow
 
-    mlflow.log_params({**config.parameters, "rows": len(fitted.parts.learned)})
+    chosen = fitted.tries[0].parameters if fitted.tries else {}
+    mlflow.log_params({**config.parameters, **chosen, "rows": len(fitted.parts.learned)})
     mlflow.log_metrics(fitted.metrics)
     _log_tries(fitted.tries, config)
     classes = list(config.table.classes)

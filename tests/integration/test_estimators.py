@@ -86,7 +86,9 @@ def test_a_search_has_a_run_for_each_try(of_model: Callable[..., Workspace], tra
     trained = train(workspace, train_csv)
     assert [tried.parameters for tried in trained.evidence.search] == [{"max_depth": 3}, {"max_depth": 1}]
     client = tracking.client(workspace.settings)
-    experiment = client.get_run(trained.run_id).info.experiment_id
+    parent = client.get_run(trained.run_id)
+    assert parent.data.params["max_depth"] == "3", "the chosen value is on the training's own run"
+    experiment = parent.info.experiment_id
     below = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{trained.run_id}'")
     found = {run.data.params["max_depth"]: run.data.metrics["accuracy"] for run in below}
     assert found == {
