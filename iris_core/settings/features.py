@@ -18,7 +18,7 @@ from pydantic import (
 
 Kind = Literal["number", "integer", "boolean", "category"]
 MOST_LEVELS = 1_000
-LARGEST = 1e37
+LARGEST_BOUND = 1e37
 """Trees compare in single precision, which holds numbers up to 3.4e38."""
 FALSE, TRUE = "false", "true"
 ABSENT, OTHER_LEVEL = "(missing)", "(other)"
@@ -78,9 +78,9 @@ class Feature(BaseModel):
         return self
 
     def _check_bounds(self) -> None:
-        if max(abs(self.min), abs(self.max)) > LARGEST:
+        if max(abs(self.min), abs(self.max)) > LARGEST_BOUND:
             raise ValueError(
-                f"feature {self.name!r}: min and max are at most {LARGEST:g}: choose another unit"
+                f"feature {self.name!r}: min and max are at most {LARGEST_BOUND:g}: choose another unit"
             )
         if not self.min < self.max:
             raise ValueError(f"feature {self.name!r}: min {self.min} is not below max {self.max}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.settings.features import FALSE, LARGEST, TRUE
+from iris_core.settings.features import FALSE, LARGEST_BOUND, TRUE
 from iris_core.settings.project import PROBABILITY, WRITTEN
 from iris_core.tables import is_missing
 from iris_core.tables.cells import numbers
@@ -29,7 +29,7 @@ LEAST_OF_LEVEL = 5
 """Rows; a rarer level counts as other."""
 NEARLY = 0.9
 """Share of a column's texts that must look like dates, or like numbers, to be called so."""
-LARGEST_EXACT, TOO_LARGE = 2**53, LARGEST / 10
+LARGEST_EXACT, TOO_LARGE = 2**53, LARGEST_BOUND / 10
 LONGEST_KEY = 64
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?[./-]\d\d?[./-]\d{2,4}|\d{4}[./]\d\d?[./]\d\d?")
 CODE = re.compile(

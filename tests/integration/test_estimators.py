@@ -10,16 +10,14 @@ from typing import Any
 import mlflow
 import pytest
 
-from iris_core import models, monitoring, promotion, scoring, training
+from iris_core import models, monitoring, training
 from iris_core.errors import ConfigError, ModelRefused
 from iris_core.ledger.records.drift import BatchDriftRecord
-from iris_core.ledger.records.scoring import ScoredRecord
-from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring.replay import replay
 from iris_core.settings.project import load_project
-from tests.records import expect
+from tests.loop import score, train
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -40,20 +38,6 @@ def of_model(
         return make_workspace()
 
     return make
-
-
-def train(workspace: Workspace, data: bytes) -> TrainedRecord:
-    workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
-    work = training.train(workspace, training.validate(workspace, training.reconcile_training(workspace)))
-    promotion.register_step(workspace, work.identity)
-    return expect(TrainedRecord, workspace.ledger.get(work.identity))
-
-
-def score(workspace: Workspace, data: bytes) -> ScoredRecord:
-    workspace.store.put(workspace.settings.bucket, workspace.settings.test_key, data, "text/csv")
-    shards = scoring.plan_shards(workspace)
-    scoring.publish_all(workspace, [one for shard in shards for one in scoring.score_shard(workspace, shard)])
-    return next(workspace.ledger.recent_of(ScoredRecord))
 
 
 @pytest.mark.parametrize(
