@@ -31,6 +31,7 @@ CODE = "code"
 _CLOSE = "close"
 ROUNDINGS = 16
 """Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
+ASKED_ROWS = 20_000
 SINGLE = float(np.finfo(np.float32).max)
 SMALLEST = 1e-280
 """Added to the bound, because products as small as this lose relative precision."""
@@ -109,11 +110,15 @@ class Decider:
         return codes
 
     def _asked(self, features: pl.DataFrame) -> Codes:
-        predicted = pa.array(np.asarray(self._ask(self._model.predict, features)))
+        predicted = pa.array(self._ask(self._model.predict, features))
         found = pc.index_in(predicted.cast(self._known.type), value_set=self._known)
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
 
     def _ask(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
+        """What a method of the model says of the rows; a part at a time, as each makes copies."""
+        return np.concatenate([self._ask_part(method, part) for part in features.iter_slices(ASKED_ROWS)])
+
+    def _ask_part(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
         try:
             return method(self._matrix(features))
         except ValueError:
