@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 FILES = ("pyproject.toml", "README.md", "LICENSE", "project.json")
-WHOLE = (*FILES, "iris_core", "plugins", "deploy", "devstack")
+WHOLE = (*FILES, "projects", "iris_core", "plugins", "deploy", "devstack")
 
 
 def copied_by_the_image() -> tuple[str, ...]:
