@@ -48,12 +48,15 @@ class AirflowApi:
 
     :param address: the server's URL.
     :param login: an account's name and password; without it all users must be admins (loopback stacks only).
+    :param patience_s: seconds to wait for an answer.
     """
 
-    def __init__(self, address: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, address: str, login: tuple[str, str] | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
         self.address = address
         self._login = login
-        self._client = httpx.Client(base_url=address, trust_env=False, timeout=PATIENCE_S)
+        self._client = httpx.Client(base_url=address, trust_env=False, timeout=patience_s)
 
     @cached_property
     def _authorization(self) -> dict[str, str]:

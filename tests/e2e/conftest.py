@@ -31,6 +31,8 @@ PLANTED = {
 }
 BOUND_S = 240.0
 """A chain takes 20 s; beside other tests, on two busy cores, ten times that."""
+PATIENCE_S = 60.0
+"""Airflow's API answers at once; on two busy cores it took over ten seconds."""
 FINISHED = {"success", "failed"}
 
 
@@ -165,7 +167,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
     stack = Stack(home, {**inherited, **loop, **planted, "RUN_OWNER": "end-to-end"})
     try:
         state = stack.up()
-        yield Running(stack, stack.workspace(), AirflowApi(state.endpoints["airflow"]))
+        yield Running(stack, stack.workspace(), AirflowApi(state.endpoints["airflow"], patience_s=PATIENCE_S))
     finally:
         stack.down()
 

@@ -33,7 +33,7 @@ from iris_core.ledger.workspace import access_from_settings, open_workspace
 from iris_core.settings.project import load_project, shipped_file
 from iris_core.tables import MemoryInput
 from iris_core.trial import propose
-from tests.e2e.conftest import Running
+from tests.e2e.conftest import PATIENCE_S, Running
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_200)]
 
@@ -135,7 +135,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, four: dict[str, Tables]) -> 
 @pytest.fixture(scope="module")
 def each(stack: Stack) -> dict[str, Running]:
     assert stack.state
-    airflow = AirflowApi(stack.state.endpoints["airflow"])
+    airflow = AirflowApi(stack.state.endpoints["airflow"], patience_s=PATIENCE_S)
     return {
         one.project.name: Running(stack, open_workspace(one, access_from_settings(one)), airflow)
         for one in stack.deployment.projects
