@@ -6,9 +6,10 @@ pipeline it knows nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,86 +18,82 @@ from numpy.typing import NDArray
 Numbers = NDArray[np.float64]
 
 
-class Derived(Protocol):
-    """Some columns of a design; `width` is their number."""
+class Derived(ABC):
+    """Some columns of a design."""
 
     @property
-    def width(self) -> int: ...
-    @property
+    @abstractmethod
     def features(self) -> tuple[str, ...]:
         """The feature that each column is made of."""
 
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.features)
+
+    @abstractmethod
     def score(self, weights: Numbers) -> Iterator[pl.Expr]:
         """Parts of a score: the columns with these weights, in sum."""
 
-    def largest(self, largest: dict[str, float]) -> list[float]:
+    def largest(self, extent: Mapping[str, float]) -> list[float]:  # noqa: ARG002 - 1 whatever the features are
         """The largest absolute value of each column, given that of each feature."""
+        return [1.0] * self.width
 
 
 @dataclass(frozen=True)
-class Amounts:
+class Amounts(Derived):
     """Features as they are; `fills` stand for missing values."""
 
-    features: tuple[str, ...]
+    names: tuple[str, ...]
     fills: tuple[float, ...] = ()
 
     @property
-    def width(self) -> int:
-        return len(self.features)
+    def features(self) -> tuple[str, ...]:
+        return self.names
 
     def score(self, weights: Numbers) -> Iterator[pl.Expr]:
-        for place, (name, weight) in enumerate(zip(self.features, weights, strict=True)):
+        for place, (name, weight) in enumerate(zip(self.names, weights, strict=True)):
             value = pl.col(name).fill_nan(self.fills[place]) if self.fills else pl.col(name)
             yield value * float(weight)
 
-    def largest(self, largest: dict[str, float]) -> list[float]:
+    def largest(self, extent: Mapping[str, float]) -> list[float]:
         fills = self.fills or (0.0,) * self.width
-        return [max(largest[name], abs(fill)) for name, fill in zip(self.features, fills, strict=True)]
+        return [max(extent[name], abs(fill)) for name, fill in zip(self.names, fills, strict=True)]
 
 
 @dataclass(frozen=True)
-class Indicators:
+class Indicators(Derived):
     """1 where a feature is missing, else 0."""
 
-    features: tuple[str, ...]
-
-    @property
-    def width(self) -> int:
-        return len(self.features)
-
-    def score(self, weights: Numbers) -> Iterator[pl.Expr]:
-        for name, weight in zip(self.features, weights, strict=True):
-            yield pl.when(pl.col(name).is_nan()).then(float(weight)).otherwise(0.0)
-
-    def largest(self, largest: dict[str, float]) -> list[float]:
-        return [1.0 for name in self.features if name in largest]
-
-
-@dataclass(frozen=True)
-class Levels:
-    """A column for each code of a feature: 1 where the feature has it, else 0. NaN is the code of missing."""
-
-    feature: str
-    codes: tuple[float, ...]
-
-    @property
-    def width(self) -> int:
-        return len(self.codes)
+    names: tuple[str, ...]
 
     @property
     def features(self) -> tuple[str, ...]:
-        return (self.feature,) * self.width
+        return self.names
+
+    def score(self, weights: Numbers) -> Iterator[pl.Expr]:
+        for name, weight in zip(self.names, weights, strict=True):
+            yield pl.when(pl.col(name).is_nan()).then(float(weight)).otherwise(0.0)
+
+
+@dataclass(frozen=True)
+class Levels(Derived):
+    """A column for each code of a feature: 1 where the feature has it, else 0. NaN is the code of missing."""
+
+    name: str
+    codes: tuple[float, ...]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return (self.name,) * len(self.codes)
 
     def score(self, weights: Numbers) -> Iterator[pl.Expr]:
         known = sum(not np.isnan(code) for code in self.codes)
         missing = weights[known] if known < self.width else 0.0
         table = pl.Series([*weights[:known].tolist(), 0.0, float(missing)])  # 0: a code that no column has
-        code = pl.col(self.feature)
+        code = pl.col(self.name)
         place = pl.when(code.is_nan()).then(known + 1).otherwise(code.clip(upper_bound=known))
         yield pl.lit(table).gather(place.cast(pl.UInt32))
-
-    def largest(self, largest: dict[str, float]) -> list[float]:
-        return [1.0 for name in self.features if name in largest]
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,55 +149,53 @@ def design_of(steps: Sequence[Any], names: Sequence[str]) -> Design | None:
     """
     found: Design | None = untouched(names)
     for place, step in enumerate(steps):
-        if found is None:
-            return None
-        found = _columns(step, names) if place == 0 and _is_split(step) else _scaled(found, step)
+        make = _maker(step) if place == 0 else None
+        found = make(step, names) if make else _scaled(found, step) if found else None
     return found
 
 
-def _is_split(step: Any) -> bool:
+def _maker(step: Any) -> Callable[[Any, Sequence[str]], Design | None] | None:
+    """What knows the columns of a first step that makes others than the features; None for any other step."""
     from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import OneHotEncoder
 
-    return type(step) is ColumnTransformer
+    makers = {ColumnTransformer: _split, SimpleImputer: _imputed, OneHotEncoder: _levels}
+    return makers.get(type(step))
 
 
-def _columns(step: Any, names: Sequence[str]) -> Design | None:
+def _split(step: Any, names: Sequence[str]) -> Design | None:
     """The design of a ColumnTransformer."""
+    from sklearn.pipeline import Pipeline
+
     if step.transformer_weights or step.sparse_output_:
         return None
     parts = []
     for _, part, chosen in step.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
-        of = [str(one) if isinstance(one, str) else str(names[one]) for one in chosen]
-        found = _part(part, of)
+        of = _chosen(chosen, names)
+        steps = [one for _, one in part.steps] if type(part) is Pipeline else [part]
+        found = None if of is None else design_of(steps, of)
         if found is None:
             return None
         parts.append(found)
     return joined(parts) if parts else None
 
 
-def _part(part: Any, names: Sequence[str]) -> Design | None:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    steps = [step for _, step in part.steps] if type(part) is Pipeline else [part]
-    found: Design | None
-    if type(steps[0]) is SimpleImputer:
-        found, steps = _imputed(steps[0], names), steps[1:]
-    elif type(steps[0]) is OneHotEncoder:
-        found, steps = _levels(steps[0], names), steps[1:]
-    else:
-        found = untouched(names)
-    for step in steps:
-        found = _scaled(found, step) if found else None
-    return found
+def _chosen(chosen: Any, names: Sequence[str]) -> list[str] | None:
+    """The features that a part takes, by name or by place; None if they are told in another way."""
+    if isinstance(chosen, list) and all(isinstance(one, str) for one in chosen):
+        return chosen
+    if isinstance(chosen, list) and all(type(one) is int for one in chosen):
+        return [names[place] for place in chosen]
+    return None
 
 
 def _imputed(step: Any, names: Sequence[str]) -> Design | None:
-    fills = np.asarray(step.statistics_, np.float64)
-    if not (np.isnan(step.missing_values) and step.keep_empty_features and np.isfinite(fills).all()):
+    is_nan = isinstance(step.missing_values, float) and np.isnan(step.missing_values)
+    fills = np.asarray(step.statistics_)
+    if not (is_nan and step.keep_empty_features and fills.dtype == np.float64 and np.isfinite(fills).all()):
         return None
     blocks: list[Derived] = [Amounts(tuple(names), tuple(fills.tolist()))]
     if step.add_indicator:
@@ -209,16 +204,19 @@ def _imputed(step: Any, names: Sequence[str]) -> Design | None:
 
 
 def _levels(step: Any, names: Sequence[str]) -> Design | None:
-    if step.drop is not None or step.sparse_output or getattr(step, "_infrequent_enabled", False):
+    is_simple = step.drop is None and not step.sparse_output and step.handle_unknown == "ignore"
+    if not is_simple or getattr(step, "_infrequent_enabled", False):
         return None
-    codes = [np.asarray(found, np.float64) for found in step.categories_]
-    if not all(_are_codes(found) for found in codes):
+    if not all(map(_are_codes, step.categories_)):
         return None
-    blocks = tuple(Levels(name, tuple(found.tolist())) for name, found in zip(names, codes, strict=True))
-    return Design.of(*blocks)
+    named = zip(names, step.categories_, strict=True)
+    return Design.of(*(Levels(name, tuple(codes.tolist())) for name, codes in named))
 
 
-def _are_codes(found: Numbers) -> bool:
+def _are_codes(found: NDArray[Any]) -> bool:
+    """Whether categories are 0, 1, …, and then perhaps NaN."""
+    if found.dtype != np.float64:
+        return False
     known = found[~np.isnan(found)]
     return bool(np.array_equal(found[: len(known)], np.arange(len(known))))
 
