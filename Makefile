@@ -58,13 +58,13 @@ reset: down  ## Delete everything the local stack stored
 	@test ! -x $(BIN)/iris || $(BIN)/iris reset --yes
 
 # The end-to-end tests wait for Airflow most of the time; the slow ones compute meanwhile.
-test: test-fast  ## Run every test (about 25 minutes on 2 cores)
+test: test-fast  ## Run every test (30 to 40 minutes on 2 cores)
 	@$(MAKE) --no-print-directory --jobs=2 test-slow test-e2e
 
 test-slow: setup  ## Run the tests that take long and need no servers of Airflow
 	$(BIN)/python -m pytest -m "slow and not e2e" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
-test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, a short chaos (17 minutes beside the slow ones)
+test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, four projects, a short chaos (25 to 30 minutes beside the slow ones)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
 test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)

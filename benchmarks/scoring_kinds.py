@@ -102,11 +102,11 @@ def coded(frame: Any) -> Any:
     return found.assign(plan=plans, city=cities)
 
 
-def pandas_kinds(given: dict[str, Any]) -> int:
+def pandas_kinds(given: dict[str, Any], model: Any) -> int:
     """The baseline: pandas in chunks."""
     import pandas as pd
 
-    model, rows = pickle.loads(Path(given["model"]).read_bytes()), 0
+    rows = 0
     with Path(given["out"]).open("w") as out:
         for frame in pd.read_csv(given["source"], chunksize=CHUNK):
             frame["prediction"] = model.predict(coded(frame))
@@ -115,14 +115,13 @@ def pandas_kinds(given: dict[str, Any]) -> int:
     return rows
 
 
-def ours_kinds(given: dict[str, Any]) -> int:
+def ours_kinds(given: dict[str, Any], model: Any) -> int:
     """The engine."""
     from iris_core.scoring.decide import Decider
     from iris_core.scoring.engine import score_table
     from iris_core.scoring.output import Options, Scoring
     from iris_core.tables import LocalInput
 
-    model = pickle.loads(Path(given["model"]).read_bytes())
     how = Scoring(Decider(model, NAMES), PROJECT.table, Options("1"))
     with Path(given["out"]).open("wb") as out:
         return score_table(LocalInput(Path(given["source"])), how, out, io.BytesIO()).counts.rows

@@ -145,9 +145,9 @@ def _numbers(sample: pl.DataFrame, name: str) -> Numbers:
 
 def _merging(reference: Rows, side: Rows) -> TableStatistics:
     """What merges with other batches: the scores of numbers, the rows of a category's usual levels."""
-    usual = usual_levels(reference.statistics, side.statistics)
     scores = score_statistics(reference.sample, side.sample, _numeric(reference))
-    return {name: {**scores, **usual}[name] for name in reference.statistics}
+    merging = {**scores, **usual_levels(reference.statistics, side.statistics)}
+    return {name: merging[name] for name in reference.statistics}
 
 
 def _numeric(side: Rows) -> list[str]:

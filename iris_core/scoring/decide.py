@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -177,9 +178,9 @@ class Linear:
 
 def _extent(features: pl.DataFrame) -> dict[str, float]:
     """The largest absolute value of each feature, whatever is missing; 0 if all of it is."""
-    known = features.fill_nan(None)
-    extremes = zip(features.columns, known.min().row(0), known.max().row(0), strict=True)
-    return {name: max(abs(low or 0.0), abs(high or 0.0)) for name, low, high in extremes}
+    # polars leaves NaN out of minimum and maximum, unless there is nothing else.
+    extremes = zip(features.columns, features.min().row(0), features.max().row(0), strict=True)
+    return {name: 0.0 if isnan(low) else max(abs(low), abs(high)) for name, low, high in extremes}
 
 
 def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:

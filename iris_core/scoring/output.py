@@ -22,13 +22,11 @@ import pyarrow.parquet as pq
 
 from iris_core.scoring.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
-from iris_core.settings.project import TableSchema
+from iris_core.settings.project import PROBABILITY, WRITTEN, TableSchema
 from iris_core.tables import Batch, Table
 from iris_core.tables.reading import WORKERS
 
-PREDICTION = "prediction"
-MODEL_VERSION = "model_version"
-SOURCE_ROW = "source_row"
+PREDICTION, MODEL_VERSION, SOURCE_ROW = WRITTEN
 
 Format = Literal["csv", "parquet"]
 
@@ -56,7 +54,7 @@ class Options:
 
 def probability_column(label: str) -> str:
     """The name of the column that holds a class's probability."""
-    return f"probability_{label}"
+    return PROBABILITY.format(label)
 
 
 def added_columns(classes: Sequence[str], probabilities: bool) -> list[str]:

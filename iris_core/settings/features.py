@@ -21,8 +21,8 @@ MOST_LEVELS = 1_000
 LARGEST_BOUND = 1e37
 """Trees compare in single precision, which holds numbers up to 3.4e38."""
 FALSE, TRUE = "false", "true"
-ABSENT, OTHER_LEVEL = "(missing)", "(other)"
-"""What stands for a missing value, and for a level that is not declared, beside the declared ones."""
+OTHER_LEVEL = "(other)"
+"""What stands for a level that is not declared, beside the declared ones."""
 
 
 class Feature(BaseModel):
@@ -111,6 +111,11 @@ class Feature(BaseModel):
     def is_number(self) -> bool:
         """Whether it is an amount: only then are mean and range of its values meaningful."""
         return self.type in ("number", "integer")
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether the model sees rows in which it has no value."""
+        return self.missing == "impute"
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -72,14 +72,7 @@ class TableSchema(BaseModel):
     @property
     def kinds(self) -> dict[str, Feature]:
         """The features that are more than numbers which are always there."""
-        return {
-            each.name: each for each in self.features if each.type != "number" or each.missing == "impute"
-        }
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Names of the features that are amounts."""
-        return tuple(feature.name for feature in self.features if feature.is_number)
+        return {each.name: each for each in self.features if each.type != "number" or each.may_miss}
 
     @property
     def coded(self) -> dict[str, tuple[str, ...]]:

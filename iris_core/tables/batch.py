@@ -62,9 +62,8 @@ class Batch:
 
     `numbers` are the rows' numbers as a spreadsheet shows them. `features` are Float64: null where a cell
     cannot be used, infinite where it says so, NaN where it is missing and may be; truth values and categories
-    are codes (`tables.kinds`). `is_plain` means that all can be used. `lines` or
-    `frame` hold the whole rows, if they are wanted. `place` is the approximate byte of the input at which the
-    batch ends.
+    are codes (`tables.kinds`). `is_plain` means that all can be used. `lines` or `frame` hold the whole rows,
+    if they are wanted. `place` is the approximate byte of the input at which the batch ends.
     """
 
     numbers: Numbers

@@ -69,27 +69,21 @@ class Kinds:
         codes = found.known.to_physical().cast(pl.Float64)
         if feature.unseen == "other":
             codes = codes.set(found.unknown.is_not_null(), float(len(feature.levels)))
-        if feature.missing == "impute":
+        if feature.may_miss:
             codes = codes.set(found.known.is_null() & found.unknown.is_null(), float("nan"))
         return codes
 
 
 def _amount(column: pl.Series, values: pl.Series, feature: Feature) -> pl.Series:
+    found = values
     if feature.type == "integer":
         is_part = (values != values.floor()) & values.is_finite()
-        values = values.set(is_part.fill_null(False), None)
-    if feature.missing == "impute":
+        found = found.set(is_part.fill_null(False), None)
+    if feature.may_miss:
         is_text = column.dtype == pl.String
-        is_absent = (
-            is_missing(column) | column.is_null() if is_text else values.is_null() & ~_is_number(column)
-        )
-        values = values.set(is_absent, float("nan"))
-    return values.alias(feature.name)
-
-
-def _is_number(column: pl.Series) -> pl.Series:
-    values = column.cast(pl.Float64)
-    return values.is_not_null() & values.is_not_nan()
+        is_absent = is_missing(column) | column.is_null() if is_text else values.is_null()
+        found = found.set(is_absent, float("nan"))
+    return found.alias(feature.name)
 
 
 def is_usable(features: pl.DataFrame) -> bool:

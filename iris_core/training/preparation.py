@@ -6,6 +6,7 @@ and a missing number its column's median, with a column that says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from iris_core.settings.features import Feature
@@ -30,30 +31,21 @@ def _split(table: TableSchema, is_scaled: bool) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import StandardScaler
 
-    number = StandardScaler() if is_scaled else "passthrough"
+    amounts = [one for one in table.features if one.is_number]
+    levels = [one for one in table.features if one.type == "category" or (one.codes and one.may_miss)]
+    truths = [one for one in table.features if one.type == "boolean" and not one.may_miss]
     parts = [
-        ("numbers", number, [one.name for one in table.features if one.is_number and not _may_miss(one)]),
         (
-            "imputed",
-            _imputed(is_scaled),
-            [one.name for one in table.features if one.is_number and _may_miss(one)],
+            "numbers",
+            StandardScaler() if is_scaled else "passthrough",
+            [one for one in amounts if not one.may_miss],
         ),
-        ("truths", "passthrough", [one.name for one in table.features if _is_plain_truth(one)]),
-        ("levels", _one_hot(table), [one.name for one in table.features if _has_levels(one)]),
+        ("imputed", _imputed(is_scaled), [one for one in amounts if one.may_miss]),
+        ("truths", "passthrough", truths),
+        ("levels", _one_hot(levels), levels),
     ]
-    return ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0.0)
-
-
-def _may_miss(feature: Feature) -> bool:
-    return feature.missing == "impute"
-
-
-def _is_plain_truth(feature: Feature) -> bool:
-    return feature.type == "boolean" and not _may_miss(feature)
-
-
-def _has_levels(feature: Feature) -> bool:
-    return bool(feature.codes) and not _is_plain_truth(feature)
+    chosen = [(name, step, [one.name for one in features]) for name, step, features in parts if features]
+    return ColumnTransformer(chosen, sparse_threshold=0.0)
 
 
 def _imputed(is_scaled: bool) -> Any:
@@ -65,14 +57,13 @@ def _imputed(is_scaled: bool) -> Any:
     return make_pipeline(imputer, StandardScaler()) if is_scaled else imputer
 
 
-def _one_hot(table: TableSchema) -> Any:
+def _one_hot(features: Sequence[Feature]) -> Any:
     """A column for each code, also for those that a training table happens not to have."""
     import numpy as np
     from sklearn.preprocessing import OneHotEncoder
 
     codes = [
-        np.array([*map(float, range(len(one.codes))), *([np.nan] if _may_miss(one) else [])])
-        for one in table.features
-        if _has_levels(one)
+        np.array([*map(float, range(len(one.codes))), *([np.nan] if one.may_miss else [])])
+        for one in features
     ]
     return OneHotEncoder(categories=codes, handle_unknown="ignore", sparse_output=False)

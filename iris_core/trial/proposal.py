@@ -161,15 +161,11 @@ def _project(columns: Sequence[Inferred], target: _Target, name: str) -> dict[st
     features = [column.feature for column in columns if column.feature]
     table: dict[str, Any] = {"features": features, "target": target.name, "classes": [*target.counts]}
     key = next((column.name for column in columns if column.is_key), "")
-    ignored = [column.name for column in columns if not (column.feature or column.is_key)]
     if key or DEFAULT_KEY in {target.name, *(each["name"] for each in features)}:
         table["key"] = key or OTHER_KEY
-    known = {*target.rows.columns}
-    if ignored := [
-        each
-        for each in ignored
-        if each in known and not is_written(each) and each != table.get("key", DEFAULT_KEY)
-    ]:
+    others = {*target.rows.columns} - {table.get("key", DEFAULT_KEY)}
+    left_out = [column.name for column in columns if not (column.feature or column.is_key)]
+    if ignored := [name for name in left_out if name in others and not is_written(name)]:
         table["ignored"] = ignored
     if len(target.counts) == 2:
         table["positive"] = _positive(target)

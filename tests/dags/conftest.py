@@ -40,6 +40,31 @@ print("RAN", json.dumps(told))
 RunDag = Callable[..., list[dict[str, Any]]]
 
 
+def told(
+    code: str, arguments: list[str], environ: dict[str, str], folder: Path, mark: str, bound_s: float = 100
+) -> Any:
+    """Run Python code in a process of its own; return the JSON that it prints after a mark.
+
+    :param code: the code.
+    :param arguments: its `sys.argv`.
+    :param environ: its environment.
+    :param folder: its working directory.
+    :param mark: the word before the JSON.
+    :param bound_s: most seconds.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=environ,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=bound_s,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return json.loads(done.stdout.rpartition(f"{mark} ")[2])
+
+
 @pytest.fixture(scope="session")
 def airflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty database of Airflow: migrating takes many seconds, copying none."""
@@ -92,17 +117,8 @@ def run_dag(airflow_template: Path, tmp_path: Path) -> RunDag:
             TEAM_S3_TEST_KEY=settings.test_key,
             **variables,
         )
-        done = subprocess.run(
-            [sys.executable, "-c", RUN, dag_id, str(times), str(ROOT / "dags")],
-            env=environ,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=380,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-6000:]
-        told: list[dict[str, Any]] = json.loads(done.stdout.rpartition("RAN ")[2])
-        return told
+        arguments = [dag_id, str(times), str(ROOT / "dags")]
+        ran: list[dict[str, Any]] = told(RUN, arguments, environ, tmp_path, "RAN", 380)
+        return ran
 
     return run

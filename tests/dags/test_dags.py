@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from iris_core.settings.project import load_project
+from tests.dags.conftest import told
 
 pytestmark = pytest.mark.dags
 
@@ -128,17 +127,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
     teams = [{"TEAM": team, "PLATFORM_ENV": platform_env} for team, platform_env in TEAMS]
-    done = subprocess.run(
-        [sys.executable, "-c", DESCRIBE, json.dumps(HEAVY), json.dumps(teams), *map(str, FILES)],
-        env=environ,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(zip(TEAMS, json.loads(done.stdout.rpartition("DESCRIBED ")[2]), strict=True))
+    arguments = [json.dumps(HEAVY), json.dumps(teams), *map(str, FILES)]
+    return dict(zip(TEAMS, told(DESCRIBE, arguments, environ, home, "DESCRIBED"), strict=True))
 
 
 @pytest.fixture(scope="module", params=TEAMS, ids="-".join)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.settings.project import load_project, shipped_file
 from tests.conftest import MakeWorkspace
-from tests.dags.conftest import ROOT, RunDag, environment
+from tests.dags.conftest import ROOT, RunDag, environment, told
 
 pytestmark = pytest.mark.dags
 
@@ -66,17 +64,7 @@ def write(file: Path, **changes: Any) -> None:
 
 
 def parse(home: Path, **variables: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", PARSE, str(ROOT / "dags")],
-        env=environment(home, **variables),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    parsed: dict[str, Any] = json.loads(done.stdout.rpartition("PARSED ")[2])
+    parsed: dict[str, Any] = told(PARSE, [str(ROOT / "dags")], environment(home, **variables), home, "PARSED")
     return parsed
 
 

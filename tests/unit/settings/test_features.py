@@ -58,7 +58,7 @@ def test_codes_are_the_levels_and_others() -> None:
     assert named["pet"] == ("false", "true")
     assert named["colour"] == ("NA", "red", "a,b", 'q"x')
     assert named["size"] == named["rooms"] == ()
-    assert PROJECT.table.numbers == ("size", "rooms", "age")
+    assert [each.name for each in PROJECT.table.features if each.is_number] == ["size", "rooms", "age"]
     assert {*PROJECT.table.kinds} == {"rooms", "city", "pet", "colour", "age", "insured"}
 
 
