@@ -159,7 +159,19 @@ def _facts(stack: Stack, state: StackState | None) -> dict[str, Any]:
         "endpoints": state.endpoints if state else {},
         "projects": stack.deployment.labels if state else [],
         "newest_decisions": _newest_decisions(stack) if state else [],
+        "watchers": _watchers(stack, state) if state else [],
     }
+
+
+def _watchers(stack: Stack, state: StackState) -> list[dict[str, Any]]:
+    from devstack.watchers import watchers
+    from iris_core.doctor.airflow_api import AirflowApi
+    from iris_core.errors import StackError
+
+    try:
+        return list(watchers(AirflowApi(state.endpoints["airflow"]), stack.deployment.projects))
+    except StackError:
+        return []
 
 
 def _newest_decisions(stack: Stack) -> list[dict[str, Any]]:
@@ -197,6 +209,9 @@ def _print_status(facts: dict[str, Any], state: StackState | None) -> None:
     screen.links(state.endpoints)
     if len(facts["projects"]) > 1:
         screen.console.print(f"  projects (iris --project NAME …): {', '.join(facts['projects'])}")
+    for it in facts["watchers"]:
+        every, took = f"{it['pause_s']:.0f} s", f"{it['took_s']:.1f} s"
+        screen.console.print(f"  {it['asset']} is listed every {every}; the last listing took {took}")
     for decision in facts["newest_decisions"]:
         told = f"{decision['kind']:<10} {coloured(decision['outcome'])}"
         screen.console.print(f"  {decision['at'][:19]}  {told}")

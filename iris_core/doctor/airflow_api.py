@@ -146,6 +146,11 @@ class AirflowApi:
         found = self.get("/assets", name_pattern=name, limit=50)["assets"]
         return next((asset["id"] for asset in found if asset["name"] == name), None)
 
+    def asset_state(self, asset_id: int) -> dict[str, Any]:
+        """What an asset's watcher has stored, by key."""
+        entries = self.get(f"/assets/{asset_id}/state-store", limit=50)["asset_state_store"]
+        return {entry["key"]: entry["value"] for entry in entries}
+
 
 def _lines(entry: Any) -> Iterable[str]:
     """A log entry's message, and its exceptions."""

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from iris_core.errors import IrisError
+from iris_core.events.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
 from iris_core.events.stream import Signal
 from iris_core.ledger.owed import Source
 from iris_core.store.versions import ObjectVersion
@@ -42,7 +43,7 @@ class Announceable(Protocol):
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Seconds between sweeps, and between sweeps while the stream is down.
+    """Seconds between sweeps, and between sweeps while the stream is down; more where sweeps are costly.
 
     An announced object that is still unaccounted after `grace_s` seconds is announced again; the time doubles
     with each announcement, up to `longest_grace_s`.
@@ -109,6 +110,8 @@ class Watch:
     :param save: stores the cursor.
     :param rhythm: times of sweeps and repeated announcements.
     :param refresh: awaited before each listing, to pick up changed credentials.
+    :param tell: stores how often the watch lists, whenever that changes.
+    :param budget: the time that listings may take, shared with the other watches of this process.
     """
 
     def __init__(
@@ -119,6 +122,8 @@ class Watch:
         save: Callable[[Cursor], Awaitable[None]],
         rhythm: Rhythm | None = None,
         refresh: Callable[[], Awaitable[None]] | None = None,
+        tell: Callable[[SweepPace], Awaitable[None]] | None = None,
+        budget: SweepBudget = TRIGGERER,
     ) -> None:
         self._source = source
         self._unaccounted = unaccounted
@@ -126,6 +131,9 @@ class Watch:
         self._save = save
         self._rhythm = rhythm or Rhythm()
         self._refresh = refresh
+        self._tell_pace = tell
+        self._budget = budget
+        self._told: SweepPace | None = None
         self._said = ""
         self._unsaved = False
 
@@ -134,38 +142,65 @@ class Watch:
 
         A listing follows every `subscribed`, so nothing is lost between two connections. The watch also
         begins with a listing, because a watcher that joins a shared stream late has missed its `subscribed`.
-        A listing may take long; objects from the stream do not wait for it.
+        A listing may take long; objects from the stream do not wait for it. The more time listings take, the
+        longer are the pauses between them, whatever asks for one (`SweepBudget`).
         """
-        inbox = _Inbox(list_now=False)
+        inbox = _Inbox()
         pump = asyncio.create_task(self._pump(signals, inbox))
         sweep: asyncio.Task[list[Announceable]] | None = None
-        next_sweep = time.monotonic()
+        swept = -math.inf
         try:
             while True:
                 if inbox.landed:
                     yield self._tell("notification", list(self._taken(inbox).values()))
-                if sweep is None and (inbox.list_now or time.monotonic() >= next_sweep):
+                if sweep is None and time.monotonic() >= self._next_sweep(inbox, swept):
                     inbox.list_now = False
                     sweep = asyncio.create_task(self._due())
                     sweep.add_done_callback(lambda _: inbox.wake.set())
                 if sweep and sweep.done():
                     if due := self._still_due(sweep.result()):
                         yield self._tell("listing", due)
-                    sweep, next_sweep = None, time.monotonic() + self._pause(inbox.down)
+                    sweep, swept = None, time.monotonic()
+                    await self._report()
                     continue
                 await self._remember()
-                await self._wait(inbox, math.inf if sweep else next_sweep)
+                await self._wait(inbox, math.inf if sweep else self._next_sweep(inbox, swept))
         finally:
+            self._budget.forget(self)
             tasks = [pump, sweep] if sweep else [pump]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _pause(self, down: bool) -> float:
-        """Seconds to the next sweep: short while the stream is down, or the last listing failed."""
+    def _next_sweep(self, inbox: _Inbox, swept: float) -> float:
+        """When to list next; `swept` is when the last listing ended."""
+        return swept + max(0.0 if inbox.list_now else self._wished(inbox.down), self._budget.pause(self))
+
+    def _wished(self, down: bool) -> float:
+        """Seconds between sweeps that cost nothing: few while the stream is down, or a listing failed."""
         rhythm = self._rhythm
         in_trouble = down or bool(self._said)
         return min(rhythm.sweep_s, rhythm.sweep_when_down_s) if in_trouble else rhythm.sweep_s
+
+    async def _report(self) -> None:
+        """Tell people how long a listing takes and when the next one follows, where that has changed much."""
+        pause = max(self._rhythm.sweep_s, self._budget.pause(self))
+        pace = SweepPace(round(self._budget.took(self), 3), round(pause, 3))
+        if not pace.differs(self._told):
+            return
+        if self._told or pause > self._rhythm.sweep_s:
+            log.info(
+                "Listing s3://%s/%s took %.1f s. The next listing follows in %.0f s: "
+                "listings may take %g %% of the triggerer's time.",
+                self._source.bucket,
+                self._source.key,
+                pace.took_s,
+                pace.pause_s,
+                100 * self._budget.share,
+            )
+        self._told = pace
+        if self._tell_pace:
+            await self._tell_pace(pace)
 
     @staticmethod
     def _taken(inbox: _Inbox) -> dict[str, Announceable]:
@@ -207,21 +242,29 @@ class Watch:
 
     async def _due(self) -> list[Announceable]:
         """Unaccounted objects that must be announced; listed in a thread, a page at a time."""
+        watch = Stopwatch()
         try:
             if self._refresh:
                 await self._refresh()
-            listing = self._unaccounted()
-            due: list[Announceable] = []
-            while page := await asyncio.to_thread(lambda: list(islice(listing, PAGE))):
-                due += self._still_due(page)
-                if len(due) >= PAGE:
-                    break
+            due = await self._listed(watch)
         except IrisError as error:
             if str(error) != self._said:
                 log.warning("Looking for unaccounted objects: %s Trying again.", error)
             self._said = str(error)
+            # To wait for a store that does not answer costs the triggerer nothing.
+            self._budget.note(self, watch.cpu_s)
             return []
         self._said = ""
+        self._budget.note(self, watch.seconds)
+        return due
+
+    async def _listed(self, watch: Stopwatch) -> list[Announceable]:
+        listing = self._unaccounted()
+        due: list[Announceable] = []
+        while page := await asyncio.to_thread(watch.run, lambda: list(islice(listing, PAGE))):
+            due += self._still_due(page)
+            if len(due) >= PAGE:
+                break
         return due
 
     def _still_due(self, objects: list[Announceable]) -> list[Announceable]:

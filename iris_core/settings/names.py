@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SWEEP_STATE = "iris.sweeps"
+"""The key in an asset's state store under which its watcher tells how often it lists."""
+
 
 @dataclass(frozen=True)
 class Names:

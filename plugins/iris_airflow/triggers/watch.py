@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from iris_airflow.hooks.minio import MinioHook
+from iris_core.settings.names import SWEEP_STATE
 
 if TYPE_CHECKING:
+    from iris_core.events.budget import SweepPace
     from iris_core.events.stream import Signal
     from iris_core.events.watch import Announceable, Cursor, Watch
     from iris_core.ledger import Ledger
@@ -82,6 +85,7 @@ class WatchTrigger(BaseEventTrigger):
             self._save,
             Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
             opened.refresh,
+            self._save_pace,
         )
 
     async def _load(self) -> Cursor:
@@ -94,3 +98,8 @@ class WatchTrigger(BaseEventTrigger):
     async def _save(self, cursor: Cursor) -> None:
         if self.asset_state_store is not None:
             await self.asset_state_store.aset(CURSOR_KEY, cursor.dump())
+
+    async def _save_pace(self, pace: SweepPace) -> None:
+        """Store how often this watcher lists, for `iris status`."""
+        if self.asset_state_store is not None:
+            await self.asset_state_store.aset(SWEEP_STATE, asdict(pace))

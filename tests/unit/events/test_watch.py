@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from logging import LogRecord
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iris_core.errors import IrisError, StoreError
+from iris_core.events.budget import SweepBudget, SweepPace
 from iris_core.events.stream import Signal
 from iris_core.events.watch import PAGE, REMEMBERED, SHOWN, Cursor, Rhythm, Watch
 from iris_core.ledger.owed import Source
@@ -56,6 +58,8 @@ class World:
     saved: list[dict[str, Any]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     listing: Callable[[], Iterable[ObjectVersion]] | None = None
+    budget: SweepBudget = field(default_factory=SweepBudget)
+    told: list[SweepPace] = field(default_factory=list)
 
     def unaccounted(self) -> Iterator[ObjectVersion]:
         self.listings.append(time.monotonic())
@@ -65,6 +69,9 @@ class World:
 
     async def save(self, cursor: Cursor) -> None:
         self.saved.append(cursor.dump())
+
+    async def tell(self, pace: SweepPace) -> None:
+        self.told.append(pace)
 
     async def stream(self) -> AsyncIterator[Signal]:
         while (signal := await self.signals.get()) is not None:
@@ -80,7 +87,9 @@ class World:
     async def watched(self, **rhythm: float) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
         """Announcements; sweeps come only when a test asks for them."""
         pace = Rhythm(**{"sweep_s": NEVER, "sweep_when_down_s": NEVER, "grace_s": NEVER, **rhythm})
-        watch = Watch(SOURCE, self.unaccounted, self.cursor, self.save, pace)
+        watch = Watch(
+            SOURCE, self.unaccounted, self.cursor, self.save, pace, tell=self.tell, budget=self.budget
+        )
         async with asyncio.timeout(20), aclosing(watch.announcements(self.stream())) as announcements:
             yield announcements
 
@@ -323,6 +332,10 @@ class TestNothingIsSaidTooOften:
             assert [set(saved) for saved in world.saved] == [{version(1).digest}]
 
 
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[LogRecord]:
+    return [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 class TestSweeps:
     async def test_often_while_the_stream_is_down_and_seldom_when_it_is_back(self) -> None:
         world = World()
@@ -369,7 +382,7 @@ class TestSweeps:
         async with world.watched(sweep_s=0.01) as announcements:
             assert (await anext(announcements))["newest"] == [version(1).uri]
         assert len(world.listings) == 4
-        [record] = caplog.records
+        [record] = warnings_of(caplog)
         assert "s3://b/k: no answer." in record.getMessage()
 
     async def test_the_same_store_error_after_a_recovery_is_said_again(
@@ -382,7 +395,88 @@ class TestSweeps:
             world.errors = [StoreError("gone.")]
             count = len(world.listings)
             await world.until(lambda: len(world.listings) >= count + 2)
-        assert len(caplog.records) == 2
+        assert len(warnings_of(caplog)) == 2
+
+
+def slowly(seconds: float) -> Callable[[], list[ObjectVersion]]:
+    """A listing that takes so long and finds nothing."""
+
+    def listing() -> list[ObjectVersion]:
+        time.sleep(seconds)
+        return []
+
+    return listing
+
+
+class TestCostlySweeps:
+    @pytest.mark.parametrize(
+        "asked_by", ["the clock", "a stream that is down", "a stream that comes and goes"]
+    )
+    async def test_the_pause_follows_the_listing_whatever_asks_for_one(self, asked_by: str) -> None:
+        world = World(listing=slowly(0.05), budget=SweepBudget(share=0.1))
+        is_down = asked_by == "a stream that is down"
+        rhythm = {"sweep_when_down_s": 0.01, "sweep_s": NEVER if is_down else 0.01}
+        async with world.watched(**rhythm) as announcements, running(announcements):
+            world.send(DOWN)
+            while len(world.listings) < 3:
+                if asked_by == "a stream that comes and goes":
+                    world.send(SUBSCRIBED, DOWN)
+                await asyncio.sleep(0.02)
+        assert all(later - earlier >= 0.5 for earlier, later in pairwise(world.listings))
+
+    async def test_so_it_does_where_listings_fail_late(self) -> None:
+        def failing() -> Iterator[ObjectVersion]:
+            until = time.thread_time() + 0.05
+            while time.thread_time() < until:
+                pass
+            raise StoreError("gone.")
+            yield
+
+        world = World(listing=failing, budget=SweepBudget(share=0.1))
+        async with world.watched(sweep_s=0.01) as announcements, running(announcements):
+            await world.until(lambda: len(world.listings) == 3)
+        assert all(later - earlier >= 0.5 for earlier, later in pairwise(world.listings))
+
+    async def test_waiting_for_a_store_that_does_not_answer_costs_nothing(self) -> None:
+        def hanging() -> Iterator[ObjectVersion]:
+            time.sleep(0.2)
+            raise StoreError("no answer.")
+            yield
+
+        world = World(listing=hanging, budget=SweepBudget(share=0.05))
+        async with world.watched(sweep_s=0.01) as announcements, running(announcements):
+            await world.until(lambda: len(world.listings) == 3)
+        assert world.listings[-1] - world.listings[0] < 2
+
+    async def test_what_lands_meanwhile_is_announced_at_once(self) -> None:
+        world = World(listing=slowly(0.05), budget=SweepBudget(share=0.001))
+        async with world.watched(sweep_s=0.01) as announcements, running(announcements) as seen:
+            await world.until(lambda: bool(world.told))
+            world.send(landed(1))
+            await world.until(lambda: bool(seen))
+        assert seen[0]["why"] == "notification"
+        assert len(world.listings) == 1
+
+    async def test_the_pause_is_told_once_until_it_changes_much(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world = World(listing=slowly(0.02), budget=SweepBudget(share=0.5))
+        with caplog.at_level("INFO"):
+            async with world.watched(sweep_s=0.01) as announcements, running(announcements):
+                await world.until(lambda: len(world.listings) == 5)
+                world.listing = slowly(0.2)
+                await world.until(lambda: len(world.told) >= 2)
+        assert [pace.took_s for pace in world.told] == pytest.approx([0.02, 0.2], abs=0.02)
+        first, second = (record.getMessage() for record in caplog.records)
+        assert first.startswith("Listing s3://b/iris/incoming/ took 0.0 s. The next listing follows in 0 s")
+        assert second.endswith("listings may take 50 % of the triggerer's time.")
+
+    async def test_a_watch_that_ends_leaves_its_share_to_the_others(self) -> None:
+        world = World(listing=slowly(0.05))
+        async with world.watched() as announcements, running(announcements):
+            await world.until(lambda: bool(world.told))
+            assert len(world.budget._took) == 1
+        await world.until(lambda: not world.budget._took)
 
 
 class TestEnds:

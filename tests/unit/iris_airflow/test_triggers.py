@@ -20,6 +20,7 @@ from iris_airflow.triggers.watch import CURSOR_KEY
 from iris_core.ledger import Identity
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.settings.names import SWEEP_STATE
 from iris_core.store.objects import ObjectVersion
 from tests.records import like
 
@@ -181,6 +182,7 @@ class TestMinio:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         assert set(json.loads(state.state[CURSOR_KEY])) == {announced.digest}
+        assert json.loads(state.state[SWEEP_STATE])["pause_s"] == 60
         later = await put(workspace, b"2")
         async with asyncio.timeout(20), aclosing(second.run()) as events:
             assert (await anext(events)).payload == {"why": "listing", "objects": 1, "newest": [later.uri]}
