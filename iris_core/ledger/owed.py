@@ -6,15 +6,15 @@ before it counts. `reconcile` records versions that need no work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 
 from iris_core.ledger.identity import Identity, Kind, Variant
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.recorded import OPENING, UNSOUND, Listings, Recorded, Subjects
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import ObjectRecord, UnchangedRecord
 from iris_core.store.markers import is_marker
@@ -23,10 +23,6 @@ from iris_core.store.versions import ListedVersion, ObjectVersion
 
 REMEMBERED = 200
 """So many of the newest decisions are searched for those about keys without versions."""
-OPENING = frozenset({Outcome.SUPERSEDED, Outcome.REOPENED})
-"""Outcomes that leave a version open: it is owed if it is the one that counts."""
-UNSOUND = frozenset({Outcome.REJECTED, Outcome.FAILED})
-"""Outcomes that make a version useless: an older version that still waits counts instead."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,11 @@ class Source:
         for key, versions in groupby(listed, key=lambda item: item.object.key):
             yield key, list(versions)
 
+    def versions_of(self, store: ObjectStore, key: str) -> list[ListedVersion]:
+        """The versions of one key, newest first; in the listing, its longer namesakes come after it."""
+        listed = takewhile(lambda item: item.object.key == key, store.versions(self.bucket, key))
+        return [item for item in listed if self.matches(key, item.object.size)]
+
     def newest(self, store: ObjectStore) -> ObjectVersion | None:
         """The current version that landed last, among all keys; None if there is none."""
         current = (versions[0] for _, versions in self.by_key(store) if versions[0].is_current)
@@ -65,32 +66,40 @@ class Pending:
 
 @dataclass
 class Decisions:
-    """Answers questions about the ledger's decisions of one kind.
+    """Says what the ledger's decisions of one kind mean for the versions of a key.
 
-    Nearly all answers come from listings, one for each day and one of the journal: so a hundred thousand
-    decided objects need no reads. Decisions committed meanwhile are not seen.
+    :param ledger: where the decisions are.
+    :param kind: the kind of decision.
+    :param recorded: what the ledger says about single versions.
+    :param named: addresses of versions that are looked at in any case.
     """
 
     ledger: Ledger
     kind: Kind
-    _days: dict[date, dict[str, tuple[Variant, ...]]] = field(default_factory=dict)
-    _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
+    recorded: Recorded
+    named: Collection[str] = ()
+
+    @classmethod
+    def of_all(cls, ledger: Ledger, kind: Kind) -> Decisions:
+        """For a look at everything: a hundred thousand decided objects need no reads."""
+        return cls(ledger, kind, Listings(ledger, kind))
+
+    @classmethod
+    def of_few(cls, ledger: Ledger, kind: Kind, named: Collection[str] = ()) -> Decisions:
+        """For a look at a few keys: costs the same however much is decided."""
+        return cls(ledger, kind, Subjects(ledger, kind), named)
 
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
         """Variants already decided for this version; empty without a decision."""
-        day = version.landed_at.date()
-        if day not in self._days:
-            self._days[day] = self.ledger.decided_on(self.kind, day)
-        return self._days[day].get(version.digest, ())
+        return self.recorded.variants(version)
 
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
-        """Decisions about a version, oldest first; reads nothing if there are none."""
-        if version.digest not in self._read:
-            found: list[Record] = []
-            if self.variants(version):
-                found = self.ledger.of_subject(self.kind, version.landed_at.date(), version.digest)
-            self._read[version.digest] = [record for record in found if isinstance(record, ObjectRecord)]
-        return self._read[version.digest]
+        """Decisions about a version, oldest first."""
+        return self.recorded.about(version)
+
+    def add(self, record: ObjectRecord) -> None:
+        """Add a decision that was made just now."""
+        self.recorded.add(record)
 
     def standing(self, version: ObjectVersion) -> list[ObjectRecord]:
         """The last decision of each variant, without those that leave the version open."""
@@ -141,23 +150,34 @@ class Decisions:
             if not self._is_unsound(item.object, older):
                 return
 
+    def undecided(self, versions: Iterable[ListedVersion]) -> Iterator[ListedVersion]:
+        """Versions without a decision among those of a key before the one that is decided, newest first.
+
+        In a look at a few keys the search ends at the first version that was used: what came before it was
+        recorded as superseded then. If that attempt was killed, the watchers name what it left.
+        """
+        is_settled = False
+        for item in versions:
+            if is_settled and item.object.uri not in self.named:
+                continue
+            if not self.variants(item.object):
+                yield item
+            elif self.recorded.are_records:
+                is_settled = is_settled or self._was_used(item.object)
+
+    def _was_used(self, version: ObjectVersion) -> bool:
+        return any(self._repeated(record).outcome not in UNSOUND for record in self.standing(version))
+
     def is_useless(self, version: ObjectVersion) -> bool:
         """Whether a version was rejected or failed and was not reopened, by the journal. Reads no record."""
         return self._tried(version, UNSOUND) and not self._tried(version, {Outcome.REOPENED})
 
-    def add(self, record: ObjectRecord) -> None:
-        """Add a decision that was made just now."""
-        version = record.about
-        self.about(version).append(record)
-        self._days[version.landed_at.date()][version.digest] = (*self.variants(version), record.variant)
-        self._unusual.setdefault(version.digest, set()).add(record.outcome)
-
     def _is_unsound(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
-        """Whether a version was rejected or failed; reads its records only if an older version waits."""
-        if not any(self._is_waiting(item.object) for item in older):
-            return self.is_useless(version)
+        """Whether a version was rejected or failed, or repeats one that was."""
         if not self._tried(version, UNSOUND | {Outcome.UNCHANGED}):
             return False
+        if not any(self._is_waiting(item.object) for item in older):
+            return self.is_useless(version)
         found = self.standing(version)
         return bool(found) and all(self._repeated(record).outcome in UNSOUND for record in found)
 
@@ -169,14 +189,12 @@ class Decisions:
 
     def _tried(self, version: ObjectVersion, outcomes: Iterable[str]) -> bool:
         """Whether there may be a decision with one of these outcomes about a version."""
-        return not self._unusual.get(version.digest, frozenset()).isdisjoint(outcomes)
-
-    @cached_property
-    def _unusual(self) -> dict[str, set[str]]:
-        return self.ledger.tried(self.kind, (*OPENING, *UNSOUND, Outcome.UNCHANGED))
+        return not frozenset(outcomes).isdisjoint(self.recorded.outcomes(version))
 
     def _may_be_open(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
         """Whether a decided version may be owed again; for nearly all versions no record is read."""
+        if self.recorded.are_records:
+            return True
         if self._tried(version, OPENING):
             return True
         if not self._tried(version, {Outcome.UNCHANGED}):
@@ -256,7 +274,7 @@ def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) 
     :param kind: the kind of decision.
     :param source: where the objects land.
     """
-    decisions = Decisions(ledger, kind)
+    decisions = Decisions.of_all(ledger, kind)
     for _, versions in source.by_key(store):
         counting = decisions.counting(versions)
         opened = {version.digest for version, older in counting if decisions.is_open(version, older)}

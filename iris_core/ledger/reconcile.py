@@ -13,9 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import dropwhile
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from iris_core.ledger.identity import Identity, Kind
+from iris_core.ledger.look import EVERYTHING, Look
+from iris_core.ledger.newest import last_landed
 from iris_core.ledger.owed import Decisions, Pending, Source
 from iris_core.ledger.records.objects import ObjectRecord, SupersededRecord, UnchangedRecord, Using
 from iris_core.ledger.workspace import Workspace
@@ -41,21 +43,43 @@ class Reconciled:
     superseded: list[Pending]
 
 
-def reconcile(workspace: Workspace, scope: Scope, again: Rescore = "newest") -> Reconciled:
+def reconcile(
+    workspace: Workspace, scope: Scope, again: Rescore = "newest", look: Look = EVERYTHING
+) -> Reconciled:
     """Record versions that are superseded or unchanged, and find those that are owed.
 
     :param scope: the decisions in question.
     :param again: which of the objects are owed again that have decisions with other variants only.
+    :param look: what to look at.
     :raises StoreError: the store does not answer.
     """
-    decisions = Decisions(workspace.ledger, scope.kind)
-    found = _Found()
-    superseded: list[Pending] = []
+    if look.named is None or (look.is_model_new and again == "all"):
+        return _reconcile_all(workspace, scope, again)
+    search = _Search(workspace, scope, Decisions.of_few(workspace.ledger, scope.kind, look.named))
+    for key in look.keys(scope.source):
+        search.look_at(key)
+    if again == "newest" and (search.found.other or look.is_model_new) and not search.find_newest():
+        rest = _reconcile_all(workspace, scope, again)
+        return Reconciled(rest.owed, [*search.superseded, *rest.superseded])
+    return search.result(again)
+
+
+def _reconcile_all(workspace: Workspace, scope: Scope, again: Rescore) -> Reconciled:
+    search = _Search(workspace, scope, Decisions.of_all(workspace.ledger, scope.kind))
     for _, versions in scope.source.by_key(workspace.store):
-        if not _look(workspace, scope, decisions, versions, found):
-            superseded += _record_superseded(workspace, scope, decisions, versions)
-    owed = [*found.owed, *_again(found, decisions, again)]
-    return Reconciled(sorted(owed, key=lambda item: item.object.landed_at), superseded)
+        search.add(versions)
+    return search.result(again)
+
+
+class _Other(NamedTuple):
+    """A version with decisions of other variants only, and the versions before it."""
+
+    pending: Pending
+    older: Sequence[ListedVersion]
+
+    @property
+    def object(self) -> ObjectVersion:
+        return self.pending.object
 
 
 @dataclass
@@ -63,31 +87,81 @@ class _Found:
     """Owed versions; versions with decisions of other variants only; when the last decided version landed."""
 
     owed: list[Pending] = field(default_factory=list)
-    other: list[Pending] = field(default_factory=list)
+    other: list[_Other] = field(default_factory=list)
     last_done: datetime | None = None
 
+    def latest(self, decisions: Decisions) -> datetime | None:
+        """When the last usable version landed that was found so far."""
+        usable = (item.object for item in self.other if not decisions.is_useless(item.object))
+        landed = [version.landed_at for version in (*(item.object for item in self.owed), *usable)]
+        return max(landed + ([self.last_done] if self.last_done else []), default=None)
 
-def _look(
-    workspace: Workspace,
-    scope: Scope,
-    decisions: Decisions,
-    versions: Sequence[ListedVersion],
-    found: _Found,
-) -> bool:
-    """Find what is owed about one key; return True if the version that counts waits for its decision.
 
-    Then older versions are not superseded yet.
-    """
-    for version, older in decisions.counting(versions):
-        pending = decisions.pending(version, scope.using.variant, older)
-        if pending and not _record_if_unchanged(workspace, scope, decisions, pending, older):
-            if decisions.is_open(version, older):
+@dataclass
+class _Search:
+    """A search for owed decisions, key by key."""
+
+    workspace: Workspace
+    scope: Scope
+    decisions: Decisions
+    found: _Found = field(default_factory=_Found)
+    superseded: list[Pending] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, versions: Sequence[ListedVersion]) -> None:
+        """Look at the versions of one key."""
+        if not self._is_waiting(versions):
+            self.superseded += _record_superseded(self.workspace, self.scope, self.decisions, versions)
+
+    def _is_waiting(self, versions: Sequence[ListedVersion]) -> bool:
+        """Find what is owed about one key; return True if the version that counts waits for its decision.
+
+        Then older versions are not superseded yet.
+        """
+        workspace, scope, decisions, found = self.workspace, self.scope, self.decisions, self.found
+        for version, older in decisions.counting(versions):
+            pending = decisions.pending(version, scope.using.variant, older)
+            if pending and not decisions.is_open(version, older):
+                found.other.append(_Other(pending, older))
+            elif pending and not _record_if_unchanged(workspace, scope, decisions, pending, older):
                 found.owed.append(pending)
                 return True
-            found.other.append(pending)
-        elif not decisions.is_useless(version):
-            found.last_done = max(found.last_done or version.landed_at, version.landed_at)
-    return False
+            elif not decisions.is_useless(version):
+                found.last_done = max(found.last_done or version.landed_at, version.landed_at)
+        return False
+
+    def look_at(self, key: str) -> None:
+        """Look at a key, once."""
+        if key not in self.seen:
+            self.seen.add(key)
+            if versions := self.scope.source.versions_of(self.workspace.store, key):
+                self.add(versions)
+
+    def find_newest(self) -> bool:
+        """Look at keys by the newest decisions, until no other decided version can have landed later.
+
+        :returns: False if the newest decisions do not show it.
+        """
+        for version in last_landed(self.workspace.ledger, self.scope.kind):
+            if version is None:
+                return False
+            latest = self.found.latest(self.decisions)
+            if latest and latest > version.landed_at:
+                return True
+            if self.scope.source.matches(version.key, version.size):
+                self.look_at(version.key)
+        return True
+
+    def result(self, again: Rescore) -> Reconciled:
+        again_owed = (
+            other.pending
+            for other in list(_again(self.found, self.decisions, again))
+            if not _record_if_unchanged(
+                self.workspace, self.scope, self.decisions, other.pending, other.older
+            )
+        )
+        owed = [*self.found.owed, *again_owed]
+        return Reconciled(sorted(owed, key=lambda item: item.object.landed_at), self.superseded)
 
 
 def supersede_older(workspace: Workspace, scope: Scope, version: ObjectVersion) -> list[Pending]:
@@ -96,9 +170,8 @@ def supersede_older(workspace: Workspace, scope: Scope, version: ObjectVersion) 
     :param scope: the decisions in question.
     :param version: the version that is decided now.
     """
-    decisions = Decisions(workspace.ledger, scope.kind)
-    listed = Source(scope.source.bucket, version.key).by_key(workspace.store)
-    versions = next((versions for _, versions in listed), [])
+    decisions = Decisions.of_few(workspace.ledger, scope.kind)
+    versions = scope.source.versions_of(workspace.store, version.key)
     older = list(dropwhile(lambda item: item.object.digest != version.digest, versions))
     return list(_record_superseded(workspace, scope, decisions, older)) if older else []
 
@@ -108,9 +181,7 @@ def _record_superseded(
 ) -> Iterator[Pending]:
     hidden = not versions[0].is_current and not decisions.variants(versions[0].object)
     by = "deleted" if hidden else f"superseded by {versions[0].object.uri}"
-    for item in versions if hidden else versions[1:]:
-        if decisions.variants(item.object):
-            continue
+    for item in decisions.undecided(versions if hidden else versions[1:]):
         identity = Identity.of_object(scope.kind, item.object, scope.using.variant)
         record = SupersededRecord(
             identity=identity,
@@ -145,7 +216,7 @@ def _record_if_unchanged(
     return True
 
 
-def _again(found: _Found, decisions: Decisions, which: Rescore) -> Iterator[Pending]:
+def _again(found: _Found, decisions: Decisions, which: Rescore) -> Iterator[_Other]:
     """Versions to decide again that have decisions of other variants only: the newest, all, or none.
 
     `newest` yields a version only if nothing decided or owed landed later; if it is useless, the next one,
@@ -156,7 +227,8 @@ def _again(found: _Found, decisions: Decisions, which: Rescore) -> Iterator[Pend
     if which != "newest":
         return
     landed = [item.object.landed_at for item in found.owed] + ([found.last_done] if found.last_done else [])
-    for item in sorted(found.other, key=lambda item: item.object.landed_at, reverse=True):
+    by_key = sorted(found.other, key=lambda item: item.object.key)
+    for item in sorted(by_key, key=lambda item: item.object.landed_at, reverse=True):
         if any(moment > item.object.landed_at for moment in landed):
             return
         yield item

@@ -13,7 +13,7 @@ from typing import Any
 from iris_core import models, training
 from iris_core.errors import NothingOwed
 from iris_core.ledger import Identity, Outcome, Record
-from iris_core.ledger.owed import OPENING, UNSOUND
+from iris_core.ledger.recorded import OPENING, UNSOUND
 from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace

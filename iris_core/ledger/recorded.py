@@ -1,0 +1,111 @@
+"""What the ledger says about object versions, asked in one of two ways.
+
+`Listings` suit a look at everything: one listing for each day and one of the journal, however many objects.
+`Subjects` suit a look at a few objects: one listing for each version, and its records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Protocol
+
+from iris_core.ledger.identity import Kind, Variant
+from iris_core.ledger.ledger import Ledger
+from iris_core.ledger.outcomes import Outcome
+from iris_core.ledger.records.objects import ObjectRecord
+from iris_core.store.versions import ObjectVersion
+
+OPENING = frozenset({Outcome.SUPERSEDED, Outcome.REOPENED})
+"""Outcomes that leave a version open: it is owed if it is the one that counts."""
+UNSOUND = frozenset({Outcome.REJECTED, Outcome.FAILED})
+"""Outcomes that make a version useless: an older version that still waits counts instead."""
+UNUSUAL = OPENING | UNSOUND | {Outcome.UNCHANGED}
+
+
+class Recorded(Protocol):
+    """Answers about the decisions of one kind. Decisions that others commit meanwhile may not be seen."""
+
+    @property
+    def are_records(self) -> bool:
+        """Whether outcomes are those of records, not of journal entries: then no pre-check saves a read."""
+
+    def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
+        """Variants already decided for this version; empty without a decision."""
+
+    def outcomes(self, version: ObjectVersion) -> Collection[str]:
+        """Those of the `UNUSUAL` outcomes that decisions about this version have, or may have."""
+
+    def about(self, version: ObjectVersion) -> list[ObjectRecord]:
+        """Decisions about a version, oldest first; reads nothing if there are none."""
+
+    def add(self, record: ObjectRecord) -> None:
+        """Add a decision that was made just now."""
+
+
+@dataclass
+class Listings:
+    """Answers from listings; reads records only where `about` is asked."""
+
+    ledger: Ledger
+    kind: Kind
+    are_records: bool = False
+    _days: dict[date, dict[str, tuple[Variant, ...]]] = field(default_factory=dict)
+    _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
+
+    def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
+        day = version.landed_at.date()
+        if day not in self._days:
+            self._days[day] = self.ledger.decided_on(self.kind, day)
+        return self._days[day].get(version.digest, ())
+
+    def outcomes(self, version: ObjectVersion) -> Collection[str]:
+        return self._unusual.get(version.digest, frozenset())
+
+    def about(self, version: ObjectVersion) -> list[ObjectRecord]:
+        if version.digest not in self._read:
+            is_decided = bool(self.variants(version))
+            self._read[version.digest] = records_about(self.ledger, self.kind, version) if is_decided else []
+        return self._read[version.digest]
+
+    def add(self, record: ObjectRecord) -> None:
+        version = record.about
+        self.about(version).append(record)
+        self._days[version.landed_at.date()][version.digest] = (*self.variants(version), record.variant)
+        self._unusual.setdefault(version.digest, set()).add(record.outcome)
+
+    @cached_property
+    def _unusual(self) -> dict[str, set[str]]:
+        return self.ledger.tried(self.kind, UNUSUAL)
+
+
+@dataclass
+class Subjects:
+    """Answers from each version's own records."""
+
+    ledger: Ledger
+    kind: Kind
+    are_records: bool = True
+    _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
+
+    def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
+        return tuple(record.variant for record in self.about(version))
+
+    def outcomes(self, version: ObjectVersion) -> Collection[str]:
+        return {record.outcome for record in self.about(version)} & UNUSUAL
+
+    def about(self, version: ObjectVersion) -> list[ObjectRecord]:
+        if version.digest not in self._read:
+            self._read[version.digest] = records_about(self.ledger, self.kind, version)
+        return self._read[version.digest]
+
+    def add(self, record: ObjectRecord) -> None:
+        self.about(record.about).append(record)
+
+
+def records_about(ledger: Ledger, kind: Kind, version: ObjectVersion) -> list[ObjectRecord]:
+    """The decisions of one kind about an object version, oldest first."""
+    found = ledger.of_subject(kind, version.landed_at.date(), version.digest)
+    return [record for record in found if isinstance(record, ObjectRecord)]

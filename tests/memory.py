@@ -1,0 +1,95 @@
+"""A store in memory, of several keys, that counts the requests which a real one would get."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from iris_core.errors import ObjectMissing
+from iris_core.store.objects import ObjectStore, StoreAccess
+from iris_core.store.versions import ListedVersion, ObjectVersion
+
+Item = TypeVar("Item")
+
+PAGE = 1000
+"""So many entries S3 lists in one answer."""
+
+
+class MemoryStore(ObjectStore):
+    """Objects without bytes, in one bucket, and the files of a ledger.
+
+    :param versioned: whether the bucket keeps the versions of a key.
+    """
+
+    def __init__(self, versioned: bool = True) -> None:
+        super().__init__(StoreAccess("http://nowhere", "", ""))
+        self.versioned = versioned
+        self.files: dict[str, bytes] = {}
+        self.landed: dict[str, list[ObjectVersion]] = {}
+        self.hidden: set[str] = set()
+        self.requests: Counter[str] = Counter()
+
+    def land(self, bucket: str, key: str, content: str, moment: datetime) -> ObjectVersion:
+        """Put an object with this content, which is its etag."""
+        older = self.landed.get(key, []) if self.versioned else []
+        number = f"v{len(older)}-{moment:%H%M%S}" if self.versioned else None
+        version = ObjectVersion(
+            bucket=bucket, key=key, version_id=number, etag=content, size=1, landed_at=moment
+        )
+        self.landed[key] = [version, *older]
+        self.hidden.discard(key)
+        return version
+
+    def hide(self, key: str) -> None:
+        """Delete an object."""
+        if self.versioned:
+            self.hidden.add(key)
+        else:
+            self.landed.pop(key, None)
+
+    def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
+        found = [
+            ListedVersion(version, place == 0 and key not in self.hidden)
+            for key in sorted(self.landed)
+            if key.startswith(prefix)
+            for place, version in enumerate(self.landed[key])
+        ]
+        return self._paged("list versions", found)
+
+    def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
+        found = sorted(key for key in self.files if key.startswith(f"{prefix}/") and key > (after or ""))
+        return self._paged("list keys", found)
+
+    def folders(self, bucket: str, prefix: str) -> list[str]:
+        self.requests["list folders"] += 1
+        below = (key.removeprefix(f"{prefix}/") for key in self.files if key.startswith(f"{prefix}/"))
+        return sorted({key.split("/")[0] for key in below if "/" in key})
+
+    def get(self, bucket: str, key: str) -> bytes:
+        self.requests["get"] += 1
+        if key not in self.files:
+            raise ObjectMissing(key)
+        return self.files[key]
+
+    def create(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
+        self.requests["create"] += 1
+        if key in self.files:
+            return False
+        self.files[key] = data
+        return True
+
+    def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
+        self.requests["head"] += 1
+        versions = self.landed.get(key, [])
+        if not versions or key in self.hidden:
+            raise ObjectMissing(key)
+        return versions[0]
+
+    def _paged(self, what: str, found: Sequence[Item]) -> Iterator[Item]:
+        self.requests[what] += 1
+        for place, item in enumerate(found):
+            if place and place % PAGE == 0:
+                self.requests[what] += 1
+            yield item

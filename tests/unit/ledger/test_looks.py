@@ -1,0 +1,234 @@
+"""A look at what events name decides as a look at everything does, and costs the same whatever was before.
+
+The same random history happens twice, on two buckets with a ledger each. In one of them every run looks at
+everything. In the other a run looks at what its events name.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import pytest
+
+from iris_core.errors import ObjectMissing
+from iris_core.ledger import Actor, Kind, Ledger, ModelRef
+from iris_core.ledger.look import EVERYTHING, Look
+from iris_core.ledger.owed import Pending, Source, unaccounted
+from iris_core.ledger.reconcile import Rescore, Scope, reconcile, supersede_older
+from iris_core.ledger.records import base
+from iris_core.ledger.records.objects import FailedRecord, ObjectRecord, RejectedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.tries import reopen
+from iris_core.ledger.workspace import Workspace
+from iris_core.settings.variables import load_settings
+from tests.memory import MemoryStore
+from tests.records import like
+
+BUCKET = "a-bucket"
+SETTINGS = load_settings({"TEAM_S3_BUCKET": BUCKET})
+BEGIN = datetime(2026, 11, 1, 23, 50, tzinfo=UTC)
+CONTENTS = "aabbxf"
+"""Contents of uploads: `x` is rejected, `f` fails."""
+BAD: dict[str, type[ObjectRecord]] = {"x": RejectedRecord, "f": FailedRecord}
+KINDS: dict[Kind, type[ObjectRecord]] = {"training": TrainedRecord, "scoring": ScoredRecord}
+PLACES: dict[str, tuple[str, ...]] = {
+    "iris/data.csv": ("iris/data.csv",),
+    "iris/in/": ("iris/in/a.csv", "iris/in/b.csv", "iris/in/b.csv.gz"),
+}
+
+
+class Clock(datetime):
+    """The time of the history, for records that are made in it."""
+
+    moment = BEGIN
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Self:
+        return cls.fromtimestamp(cls.moment.timestamp(), UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    Clock.moment = BEGIN
+    monkeypatch.setattr(base, "datetime", Clock)
+    monkeypatch.setattr("tests.records.datetime", Clock)
+
+
+def using(kind: Kind, number: int) -> Any:
+    """A configuration or model with this number."""
+    made = like(KINDS[kind]).inputs
+    if kind == "training":
+        return made.config.model_copy(update={"variant": f"c{number}"})  # type: ignore[attr-defined]
+    return ModelRef(name="a-model", version=number, run_id="r" * 32)
+
+
+@dataclass
+class World:
+    """A bucket and its ledger, as runs leave them."""
+
+    kind: Kind
+    source: Source
+    again: Rescore
+    versioned: bool
+    is_targeted: bool
+    model: int = 1
+    store: MemoryStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(self.versioned)
+
+    @property
+    def workspace(self) -> Workspace:
+        return Workspace(SETTINGS, self.store, Ledger(self.store, BUCKET, "dev"), Actor())
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.kind, self.source, using(self.kind, self.model))
+
+    def sweep(self) -> set[str]:
+        """What a watcher's sweep announces."""
+        workspace = self.workspace
+        return {
+            version.uri for version in unaccounted(workspace.store, workspace.ledger, self.kind, self.source)
+        }
+
+    def run(self, named: set[str], is_model_new: bool = False) -> list[Pending]:
+        """A run that events started: looks, and decides about what is owed."""
+        look = Look(frozenset(named), is_model_new) if self.is_targeted else EVERYTHING
+        owed = reconcile(self.workspace, self.scope, self.again, look).owed
+        for one in owed:
+            self.decide(one)
+        return owed
+
+    def decide(self, one: Pending) -> None:
+        workspace, made = self.workspace, KINDS[self.kind]
+        what = BAD.get(one.object.etag, made)
+        inputs = {"object": one.object}
+        if self.kind == "scoring":
+            inputs["model"] = self.scope.using
+        record = like(what, identity=one.identity, by=workspace.actor, inputs=inputs)
+        if workspace.ledger.commit(record).won and what is made:
+            supersede_older(workspace, self.scope, one.object)
+
+    def decisions(self) -> set[tuple[str, str, str | None]]:
+        found = self.workspace.ledger.recent(self.kind)
+        return {(record.identity.path, record.outcome, record.points_to) for record in found}
+
+
+@dataclass
+class History:
+    """The same history on two worlds: `everything` and `named`."""
+
+    seed: int
+    kind: Kind
+    place: str
+    versioned: bool
+    again: Rescore = "newest"
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(repr((self.seed, self.kind, self.place, self.versioned, self.again)))
+        source = Source(BUCKET, self.place)
+        self.everything, self.named = (
+            World(self.kind, source, self.again, self.versioned, is_targeted) for is_targeted in (False, True)
+        )
+        self.landed: set[str] = set()
+        """Addresses that the next look's events name: of what landed, or is back from a deletion."""
+        self.is_model_new = False
+
+    @property
+    def worlds(self) -> tuple[World, World]:
+        return self.everything, self.named
+
+    def happen(self) -> None:
+        """Something happens to the bucket, to the model, or by hand."""
+        Clock.moment += timedelta(seconds=self.dice.choice((0, 0, 1, 15, 4000)))
+        what = self.dice.choices(
+            (self.put, self.delete, self.restore, self.erase, self.stage, self.retry), (8, 1, 1, 1, 1, 1)
+        )[0]
+        what()
+
+    def put(self) -> None:
+        key, content = self.dice.choice(PLACES[self.place]), self.dice.choice(CONTENTS)
+        if not self.versioned:
+            Clock.moment += timedelta(seconds=1)
+        moment = Clock.moment.replace(microsecond=0)
+        self.told.append(f"put {content} as {key}")
+        for world in self.worlds:
+            self.landed.add(world.store.land(BUCKET, key, content, moment).uri)
+
+    def delete(self) -> None:
+        key = self.dice.choice(PLACES[self.place])
+        self.told.append(f"delete {key}")
+        for world in self.worlds:
+            world.store.hide(key)
+
+    def restore(self) -> None:
+        key = self.dice.choice(PLACES[self.place])
+        self.told.append(f"restore {key}")
+        for world in self.worlds:
+            world.store.hidden.discard(key)
+        self.landed.add(f"s3://{BUCKET}/{key}")
+
+    def erase(self) -> None:
+        """The newest version is deleted for good: the one before it is back."""
+        key = self.dice.choice(PLACES[self.place])
+        self.told.append(f"erase {key}")
+        for world in self.worlds:
+            if len(world.store.landed.get(key, ())) > 1:
+                del world.store.landed[key][0]
+        self.landed.add(f"s3://{BUCKET}/{key}")
+
+    def stage(self) -> None:
+        number = self.dice.randint(1, 3)
+        self.told.append(f"stage {number}")
+        for world in self.worlds:
+            world.model = number
+        self.is_model_new = True
+
+    def retry(self) -> None:
+        failed = self.everything.workspace.ledger.recent(self.kind, outcome="failed")
+        if uris := sorted({record.about.uri for record in failed if record.about}):
+            uri = self.dice.choice(uris)
+            self.told.append(f"retry {uri}")
+            for world in self.worlds:
+                with suppress(ObjectMissing):
+                    reopen(world.workspace, uri, "mended")
+
+    def look(self) -> None:
+        """A run in each world sees all events: what landed, a staged model, and what a sweep finds."""
+        self.told.append("look")
+        events, self.landed = self.landed, set()
+        is_model_new, self.is_model_new = self.is_model_new, False
+        for world in self.worlds:
+            world.run(events | world.sweep(), is_model_new)
+
+    def compare(self) -> None:
+        assert self.named.decisions() == self.everything.decisions(), "\n".join(self.told)
+
+
+def histories(count: int) -> list[Any]:
+    found = []
+    for kind in KINDS:
+        for place in PLACES:
+            for versioned in (True, False):
+                name = f"{kind}-{place}-{'versioned' if versioned else 'unversioned'}"
+                found.append(pytest.param(kind, place, versioned, count, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(20))
+@pytest.mark.parametrize("again", ["newest", "all", "none"])
+def test_all_events_seen(kind: Kind, place: str, versioned: bool, count: int, again: Rescore) -> None:
+    for seed in range(count):
+        history = History(seed, kind, place, versioned, again)
+        for _ in range(12):
+            for _ in range(history.dice.randint(1, 4)):
+                history.happen()
+            history.look()
+            history.compare()
