@@ -222,7 +222,7 @@ def histories(count: int) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(20))
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(4))
 @pytest.mark.parametrize("again", ["newest", "all", "none"])
 def test_all_events_seen(kind: Kind, place: str, versioned: bool, count: int, again: Rescore) -> None:
     for seed in range(count):
