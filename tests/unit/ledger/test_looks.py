@@ -122,7 +122,11 @@ class World:
 
 @dataclass
 class History:
-    """The same history on two worlds: `everything` and `named`."""
+    """The same history on two worlds: `everything` and `named`.
+
+    What a deletion or a rejection brings back has no event: a sweep or a look at everything finds it. Here
+    the next look names the key, and looks for the newest object again as after a staging.
+    """
 
     seed: int
     kind: Kind
@@ -165,12 +169,14 @@ class History:
     def delete(self) -> None:
         key = self.dice.choice(PLACES[self.place])
         self.told.append(f"delete {key}")
+        self.is_model_new = True
         for world in self.worlds:
             world.store.hide(key)
 
     def restore(self) -> None:
         key = self.dice.choice(PLACES[self.place])
         self.told.append(f"restore {key}")
+        self.is_model_new = True
         for world in self.worlds:
             world.store.hidden.discard(key)
         self.landed.add(f"s3://{BUCKET}/{key}")
@@ -179,6 +185,7 @@ class History:
         """The newest version is deleted for good: the one before it is back."""
         key = self.dice.choice(PLACES[self.place])
         self.told.append(f"erase {key}")
+        self.is_model_new = True
         for world in self.worlds:
             if len(world.store.landed.get(key, ())) > 1:
                 del world.store.landed[key][0]
@@ -206,7 +213,10 @@ class History:
         events, self.landed = self.landed, set()
         is_model_new, self.is_model_new = self.is_model_new, False
         for world in self.worlds:
-            world.run(events | world.sweep(), is_model_new)
+            for one in world.run(events | world.sweep(), is_model_new):
+                if one.object.etag in BAD:
+                    self.landed.add(one.object.uri)
+                    self.is_model_new = True
 
     def compare(self) -> None:
         assert self.named.decisions() == self.everything.decisions(), "\n".join(self.told)
@@ -222,7 +232,7 @@ def histories(count: int) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(4))
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(3))
 @pytest.mark.parametrize("again", ["newest", "all", "none"])
 def test_all_events_seen(kind: Kind, place: str, versioned: bool, count: int, again: Rescore) -> None:
     for seed in range(count):
