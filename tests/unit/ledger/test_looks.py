@@ -108,7 +108,7 @@ class World:
     def decide(self, one: Pending) -> None:
         workspace, made = self.workspace, KINDS[self.kind]
         what = BAD.get(one.object.etag, made)
-        inputs = {"object": one.object}
+        inputs: dict[str, Any] = {"object": one.object}
         if self.kind == "scoring":
             inputs["model"] = self.scope.using
         record = like(what, identity=one.identity, by=workspace.actor, inputs=inputs)
