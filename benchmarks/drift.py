@@ -94,12 +94,12 @@ def prepare(files: list[Path]) -> Callable[[], Any]:
     def work() -> str:
         frames: list[pl.DataFrame] = []
         side = read_side(LocalInput(source), table, frames.append)
-        learnt = TrainingTable(pl.concat(frames).to_pandas(), side)
+        learnt = TrainingTable(pl.concat(frames).to_pandas(), side, table)
         fitted = fit(learnt.frame, TrainingConfig(table=table))
         mlflow.sklearn.save_model(
             fitted.pipeline, folder / MODEL, serialization_format="skops", pip_requirements=["scikit-learn"]
         )
-        data = profile_of(learnt, fitted.parts, fitted.pipeline, table).to_bytes()
+        data = profile_of(learnt, fitted.parts, fitted.pipeline).to_bytes()
         (folder / PROFILE).write_bytes(data)
         return f"a profile of {len(data)} bytes"
 

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from iris_core.drift.backtest.populations import Population
     from iris_core.drift.backtest.rates import Case, Cell, Rate
     from iris_core.drift.severity import TermEvidence
-    from iris_core.drift.sides import Side
     from iris_core.drift.verdict import DriftVerdict
-    from iris_core.settings.project import TableSchema
+    from iris_core.tables import Input
 
 WIDTH = 124
 
@@ -51,15 +50,17 @@ def report(
       iris drift report s3://team-a-bucket/iris/iris_test.csv --reference iris_train.csv --json | jq .sentence
     """
     from iris_core.drift.known import Known
-    from iris_core.drift.sides import compare
+    from iris_core.drift.sides import compare, read_side
     from iris_core.drift.whole import answers
     from iris_core.settings.variables import load_settings
+    from iris_core.tables.levels import with_learnt_levels
 
     settings = load_settings()
-    table = settings.project.table
-    learnt = _side(reference, table)
+    given = _input(reference)
+    table = with_learnt_levels(given, settings.project.table)
+    learnt = read_side(given, table)
     known = Known(holdout=answers(learnt.sample, table.target), spread=settings.drift_batch_spread)
-    verdict, tested = compare(learnt, _side(current, table), table, known)
+    verdict, tested = compare(learnt, read_side(_input(current), table), table, known)
     if html:
         html.write_text(tested.html, encoding="utf-8")
     if as_json:
@@ -152,7 +153,9 @@ def _cases(population: Population, references: Sequence[int], sizes: Sequence[in
 
 def _population(reference: str) -> Population:
     from iris_core.drift.backtest.populations import BUILT_IN, built_in, of_table
+    from iris_core.drift.sides import read_side
     from iris_core.settings.variables import load_settings
+    from iris_core.tables.levels import with_learnt_levels
 
     if reference in BUILT_IN:
         return built_in(reference)
@@ -160,22 +163,22 @@ def _population(reference: str) -> Population:
         raise ConfigError(
             f"--reference={reference}: no such file, and no built-in table: {', '.join(BUILT_IN)}."
         )
-    table = load_settings().project.table
-    sample = _side(reference, table).sample
+    given = _input(reference)
+    table = with_learnt_levels(given, load_settings().project.table)
+    sample = read_side(given, table).sample
     return of_table(reference, sample, table.feature_names, table.target, table.coded)
 
 
-def _side(place: str, table: TableSchema) -> Side:
-    from iris_core.drift.sides import read_side
+def _input(place: str) -> Input:
     from iris_core.tables import LocalInput, StoredInput
 
     if not place.startswith("s3://"):
-        return read_side(LocalInput(Path(place)), table)
+        return LocalInput(Path(place))
     from iris_core.cli.deployment import deployed_workspace
     from iris_core.store.objects import parse_uri
 
     store = deployed_workspace().store
-    return read_side(StoredInput(store, parse_uri(store, place)), table)
+    return StoredInput(store, parse_uri(store, place))
 
 
 def _print_verdict(verdict: DriftVerdict) -> None:

@@ -97,7 +97,7 @@ def _levels(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, 
     )
 
 
-_NAMED = {OTHER_LEVEL: "has levels that are not declared", REST: "has one of its rarer levels"}
+_NAMED = {OTHER_LEVEL: "has levels that the model does not know", REST: "has one of its rarer levels"}
 
 
 def _mean(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:

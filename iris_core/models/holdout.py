@@ -7,7 +7,8 @@ drawn again, and its digest shows that it is the same.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,6 +18,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import Input, StoredInput, missing_columns, rejection
+from iris_core.tables.levels import with_learnt_levels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,24 +28,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a table: features as float64 in the schema's order, labels as text."""
+    """Rows of a table: features as float64 in the schema's order, labels as text.
+
+    `levels` has what the codes of each category stand for: two tables whose levels were learnt may have
+    different codes for the same level.
+    """
 
     features: pd.DataFrame
     labels: pd.Series[str]
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def kept(self, rows: NDArray[np.bool_]) -> Part:
         """The rows for which the mask `rows` is true."""
-        return Part(self.features[rows], self.labels[rows])
+        return replace(self, features=self.features[rows], labels=self.labels[rows])
 
     def followed_by(self, other: Part) -> Part:
         """The rows of both; each keeps its index."""
         import pandas as pd
 
         features = pd.concat([self.features, other.features])
-        return Part(features, pd.concat([self.labels, other.labels]))
+        return replace(self, features=features, labels=pd.concat([self.labels, other.labels]))
 
     def digest(self) -> str:
         """SHA-256 over column names, values as little-endian float64 row by row, and labels."""
@@ -60,7 +67,18 @@ class Part:
         """
         import pandas as pd
 
-        return pd.util.hash_pandas_object(self.features, index=False).to_numpy()
+        named = {name: _named(self.features[name], levels) for name, levels in self.levels.items()}
+        return pd.util.hash_pandas_object(self.features.assign(**named), index=False).to_numpy()
+
+
+def _named(codes: pd.Series[float], levels: Sequence[str]) -> NDArray[Any]:
+    """The levels that codes stand for; "" for what is missing or no level."""
+    import numpy as np
+
+    names = np.array([*levels, ""], dtype=object)
+    places = codes.fillna(len(levels)).clip(upper=len(levels)).to_numpy(int)
+    found: NDArray[Any] = names[places]
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,10 +88,12 @@ class TrainingTable:
     :param frame: features as float64 in the schema's order, then each row's class. A cell that is no number
         is NaN, a label that is no class is None: validate first.
     :param side: exact statistics of all rows, and a bounded sample of them.
+    :param table: the schema, with the levels that were learnt from this table where it lists none.
     """
 
     frame: pd.DataFrame
     side: Side
+    table: TableSchema
 
 
 @dataclass(frozen=True)
@@ -98,23 +118,24 @@ def split(frame: pd.DataFrame, table: TableSchema, share: float, seed: int) -> S
     learn_x, holdout_x, learn_y, holdout_y = train_test_split(
         features, target, test_size=share, random_state=seed, stratify=target
     )
-    return Split(Part(learn_x, learn_y), Part(holdout_x, holdout_y))
+    return Split(Part(learn_x, learn_y, table.levels), Part(holdout_x, holdout_y, table.levels))
 
 
 def training_table(given: Input, table: TableSchema) -> TrainingTable:
     """Read a whole training table, once.
 
     :param given: the table's bytes.
-    :param table: names the features, the target and its classes.
+    :param table: names the features, the target and its classes. Levels that it does not list are learnt.
     :raises ObjectMissing: this object version is gone.
     :raises DataRejected: the object cannot be read as a table, or a column is missing.
     """
+    table = with_learnt_levels(given, table)
     frames: list[pl.DataFrame] = []
     side = read_side(given, table, frames.append)
     whole = pl.concat(frames)
     if absent := missing_columns(whole.columns, [table.target]):
         raise rejection(given.where, absent)
-    return TrainingTable(whole.select(*table.feature_names, table.target).to_pandas(), side)
+    return TrainingTable(whole.select(*table.feature_names, table.target).to_pandas(), side, table)
 
 
 def drawn_again(
@@ -124,9 +145,10 @@ def drawn_again(
 
     :param store: where the object is read.
     :param training: the record of the training.
-    :param table: names the features and the target.
+    :param table: names the features and the target. Levels that it lists are used in place of those that
+        were learnt: so a model can be asked about a table that another one was trained on.
     :raises DataRejected: the project's table has other columns now.
     :raises ObjectMissing: this object version is gone.
     """
     learnt, config = training_table(StoredInput(store, training.about), table), training.inputs.config
-    return learnt, split(learnt.frame, table, config.holdout_share, config.seed)
+    return learnt, split(learnt.frame, learnt.table, config.holdout_share, config.seed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,13 @@ from iris_core.errors import ModelRefused
 from iris_core.ledger import Ledger, ModelRef
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.models import tracking
+from iris_core.settings.project import TableSchema
 from iris_core.settings.values import TYPE_NAME
 from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.models import Model
     from sklearn.base import ClassifierMixin
 
 SKOPS = "skops"
@@ -40,6 +42,8 @@ STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
 """Schemes of places besides its own server where a registry may keep files: folders and buckets."""
 REGISTRY_FILE = "registered_model_meta"
 """MLflow writes this file on download; it differs between two versions of the same model."""
+LEVELS = "iris.levels"
+"""In a model's metadata: the levels that it learnt, by column."""
 NAMED = 5
 LOG_AGAIN = (
     "Log the model again with mlflow.sklearn.log_model(…, serialization_format='skops') and stage that."
@@ -50,10 +54,37 @@ Asked = Callable[[], bool]
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """A loaded model, and the SHA-256 of its files' names and contents."""
+    """A loaded model.
+
+    `digest` is the SHA-256 of its files' names and contents; `levels` are those that it learnt of each
+    category, as its files tell.
+    """
 
     estimator: ClassifierMixin
     digest: str
+    uri: str
+    levels: Mapping[str, Sequence[str]]
+
+    def table(self, table: TableSchema) -> TableSchema:
+        """A project's table, with the levels that the model learnt in place of those that it has now.
+
+        :param table: the table as project.json has it.
+        :raises ModelRefused: the model does not tell which levels it learnt, and project.json does not list
+            them; or what it tells cannot be levels.
+        """
+        try:
+            known = table.with_levels(self.levels)
+        except ValueError as error:
+            raise ModelRefused(
+                f"{self.uri} is refused: what its files tell of levels is wrong: {error}"
+            ) from error
+        if known.unlisted:
+            raise ModelRefused(
+                f"{self.uri} is refused: it does not tell which levels of {', '.join(known.unlisted)} it "
+                "learnt, and project.json lists none. Stage a version that the pipeline trained, or list "
+                "the levels."
+            )
+        return known
 
 
 @contextmanager
@@ -69,7 +100,7 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
         with tracking.asking(f"Loading {uri}", settings):
-            flavors = _fetch(settings, model, uri, folder)
+            described = _fetch(settings, model, uri, folder)
         digest = digest_of(Path(folder))
 
         def is_own() -> bool:
@@ -77,12 +108,25 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
             return training is not None and training.outputs.model_digest == digest
 
         with tracking.quiet():
-            estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types, is_own)
-        yield Loaded(estimator, digest)
+            estimator = estimator_of(
+                Path(folder), dict(described.flavors), uri, settings.trusted_model_types, is_own
+            )
+        yield Loaded(estimator, digest, uri, _levels(described))
 
 
-def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[str, Any]:
-    """Download a version's files; return the flavours that its MLmodel file lists."""
+def _levels(described: Model) -> dict[str, list[str]]:
+    """The levels in a model's metadata that have the shape of levels; anybody may have written it."""
+    told = (described.metadata or {}).get(LEVELS)
+    shaped = told.items() if isinstance(told, dict) else ()
+    return {
+        name: levels
+        for name, levels in shaped
+        if isinstance(levels, list) and all(isinstance(level, str) for level in levels)
+    }
+
+
+def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> Model:
+    """Download a version's files; return what its MLmodel file says."""
     from mlflow.models import Model
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -90,7 +134,8 @@ def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> dict[s
     check_place(place, uri, settings.tracking_uri)
     files: Any = get_artifact_repository(place, tracking_uri=settings.tracking_uri)
     files.download_artifacts("", folder)
-    return dict(Model.load(folder).flavors)
+    described: Model = Model.load(folder)
+    return described
 
 
 def _place(mlflow_client: MlflowClient, model: ModelRef) -> str:

@@ -33,6 +33,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.design import design_of
 from iris_core.models.holdout import Split, TrainingTable, drawn_again
 from iris_core.models.loading import loaded
+from iris_core.settings.features import OTHER_LEVEL
 from iris_core.settings.places import PROFILES
 from iris_core.settings.project import TableSchema
 from iris_core.store.objects import ObjectStore
@@ -87,6 +88,17 @@ class Profile:
     def weights(self) -> dict[str, float] | None:
         return self.described.weights
 
+    def table(self, table: TableSchema) -> TableSchema:
+        """A project's table, with the levels that the model learnt.
+
+        :param table: the table as project.json has it now.
+        """
+        known = {
+            name: [code for code in codes if code != OTHER_LEVEL]
+            for name, codes in self.described.codes.items()
+        }
+        return table.with_levels(known)
+
     def side(self, table: TableSchema) -> Side:
         """The training data as the reference side of a comparison.
 
@@ -133,14 +145,14 @@ class Profile:
         return cls(described, pl.read_parquet(io.BytesIO(data)))
 
 
-def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin, table: TableSchema) -> Profile:
+def profile_of(learnt: TrainingTable, parts: Split, model: ClassifierMixin) -> Profile:
     """The profile of a fitted model.
 
     :param learnt: the table that it was trained on.
     :param parts: how the table was split.
     :param model: the fitted model.
-    :param table: names the features and the target.
     """
+    table = learnt.table
     names = [*table.feature_names, table.target]
     sample = learnt.side.sample.select(names)
     held_back = pl.Series(sampled_rows(len(learnt.frame), SAMPLE_ROWS, SEED)).is_in(
@@ -169,7 +181,7 @@ def keep_profile(
     :param model: the fitted model.
     :raises StoreError: the store does not answer, or does not allow it.
     """
-    made = profile_of(learnt, parts, model, workspace.settings.project.table)
+    made = profile_of(learnt, parts, model)
     return made, ProfileStore.of(workspace).keep(training, made)
 
 
@@ -186,9 +198,9 @@ def learnt_profile(workspace: Workspace, training: TrainedRecord, model: ModelRe
     if found:
         return found
     log.info("Making the profile of %s version %s from %s.", model.name, model.version, training.about.uri)
-    table = workspace.settings.project.table
-    learnt, parts = drawn_again(workspace.store, training, table)
     with loaded(workspace.settings, workspace.ledger, model) as opened:
+        table = opened.table(workspace.settings.project.table)
+        learnt, parts = drawn_again(workspace.store, training, table)
         made, _ = keep_profile(workspace, training.identity, learnt, parts, opened.estimator)
     return made
 

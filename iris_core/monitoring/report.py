@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.performance import Answered
-from iris_core.drift.sides import Side, compare, read_side
+from iris_core.drift.sides import compare, read_side
 from iris_core.drift.spread import LEARNT_FROM, Spread, learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
@@ -30,7 +30,6 @@ from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import drift_metrics, log_history
 from iris_core.settings.variables import Settings
-from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
 
 if TYPE_CHECKING:
@@ -134,9 +133,9 @@ def _inputs(scored: ScoredRecord) -> BatchDriftRecord.Inputs:
 def _compare(
     workspace: Workspace, scored: ScoredRecord, identity: Identity, training: TrainedRecord
 ) -> BatchDriftRecord:
-    table = workspace.settings.project.table
-    after = _current_side(workspace, scored.outputs.predictions)
     profile = learnt_profile(workspace, training, scored.model)
+    table = profile.table(workspace.settings.project.table)
+    after = read_side(StoredInput(workspace.store, scored.outputs.predictions), table)
     earlier = verdicts.earlier(workspace, identity, scored.about)
     known = _known(workspace, scored, earlier, profile.weights)
     verdict, tested = compare(profile.side(table), after, table, known)
@@ -203,10 +202,6 @@ def spread_of(settings: Settings, earlier: Sequence[Earlier]) -> Spread:
         return earlier[-1].spread
     learnt = learnt_spread([batch.scores for batch in earlier])
     return declared if learnt is None else Spread(value=learnt, batches=min(len(earlier), LEARNT_FROM))
-
-
-def _current_side(workspace: Workspace, version: ObjectVersion) -> Side:
-    return read_side(StoredInput(workspace.store, version), workspace.settings.project.table)
 
 
 def _files(verdict: DriftVerdict, tested: EvidentlyReport) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -150,4 +151,4 @@ def bounded(part: Part, seed: int, most: int = LEARNABLE_ROWS) -> Part:
     if len(part) <= most:
         return part
     chosen = np.random.default_rng(seed).choice(len(part), most, replace=False)
-    return Part(part.features.iloc[chosen], part.labels.iloc[chosen])
+    return replace(part, features=part.features.iloc[chosen], labels=part.labels.iloc[chosen])

@@ -25,7 +25,7 @@ from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
 from iris_core.promotion.slide import TableAnswers, best_of
 from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
-from iris_core.settings.project import Metric
+from iris_core.settings.project import Metric, TableSchema
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -58,7 +58,7 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
         return f"no version of {challenger.name} is staged yet"
     if model.version == challenger.version:
         return "it is already staged"
-    found = _tried(workspace, model, parts, is_champion=True)
+    found = _tried(workspace, model, challenger, parts, is_champion=True)
     return f"version {model.version} is staged but {found}" if isinstance(found, str) else found
 
 
@@ -77,7 +77,7 @@ def anchor_answers(
     for model in islice(_best_first(promoted), LOADED_AT_MOST):
         if model.version == champion:
             return None
-        found = _tried(workspace, model, parts, is_champion=False)
+        found = _tried(workspace, model, challenger, parts, is_champion=False)
         if not isinstance(found, str):
             slides = (evidence.slide for _, _, evidence in verdicts)
             return replace(
@@ -112,17 +112,28 @@ def _best_first(promoted: list[_Judged]) -> Iterator[ModelRef]:
         left = [each for each in left if each[0].version != best]
 
 
-def _tried(workspace: Workspace, model: ModelRef, parts: Split, is_champion: bool) -> ChampionAnswers | str:
-    """A version's answers, or the reason why it has none."""
-    own, settings = _own_table(workspace, model), workspace.settings
+def _tried(
+    workspace: Workspace, model: ModelRef, challenger: ModelRef, parts: Split, is_champion: bool
+) -> ChampionAnswers | str:
+    """A version's answers, or the reason why it has none.
+
+    :param model: the version.
+    :param challenger: the model that is judged.
+    :param parts: the challenger's table.
+    :param is_champion: whether the version is staged.
+    """
+    settings = workspace.settings
     try:
         with loaded(settings, workspace.ledger, model) as found:
+            table = found.table(settings.project.table)
+            own = _own_table(workspace, model, table)
+            parts = _in_codes_of(workspace, challenger, parts, table)
             on_suspect = settings.promotion_on_suspect if is_champion else None
             return answers_to(model, found.estimator, parts, own, settings.project.metric, on_suspect)
     except ModelRefused as error:
         log.warning("Version %s is not loaded: %s", model.version, error)
         return f"not loaded: {error}"
-    except (ValueError, TypeError, AttributeError) as error:
+    except (DataRejected, ObjectMissing, ValueError, TypeError, AttributeError) as error:
         log.warning("Version %s cannot answer this holdout: %s", model.version, error)
         return f"cannot answer these rows ({str(error)[:200]})"
 
@@ -170,12 +181,25 @@ def _answers_to_table(estimator: ClassifierMixin, tables: Tables, metric: Metric
     return TableAnswers(whole, answers, tables.is_seen)
 
 
-def _own_table(workspace: Workspace, model: ModelRef) -> Split | None:
+def _in_codes_of(workspace: Workspace, challenger: ModelRef, parts: Split, table: TableSchema) -> Split:
+    """A challenger's table in the codes of an earlier version, which may have learnt other levels.
+
+    :param challenger: the model that is judged.
+    :param parts: its table.
+    :param table: the schema with the levels of the earlier version.
+    """
+    if parts.holdout.levels == table.levels:
+        return parts
+    training = workspace.ledger.find(TrainedRecord, challenger.training)
+    return drawn_again(workspace.store, training, table)[1] if training else parts
+
+
+def _own_table(workspace: Workspace, model: ModelRef, table: TableSchema) -> Split | None:
     """A version's training rows and holdout; None if they are not known any more."""
     training = workspace.ledger.find(TrainedRecord, model.training)
     if training is None:
         return None
     try:
-        return drawn(workspace, training)
+        return drawn_again(workspace.store, training, table)[1]
     except (ObjectMissing, DataRejected):
         return None

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING
 
 from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed, free_frames
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.loading import loaded
+from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, score_table
 from iris_core.scoring.output import Options, Scoring
@@ -34,9 +33,6 @@ from iris_core.scoring.work import (
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import StoredInput
 from iris_core.tables.memory import give_memory_back, spare_memory
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +67,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     if waiting:
         spare_memory()
         with loaded(workspace.settings, workspace.ledger, shard.model) as model:
-            how = scoring_of(workspace, model.estimator, shard.model)
+            how = scoring_of(workspace, model, shard.model)
             for work, piece in waiting:
                 try:
                     done.append(_score(workspace, work, piece, how, model.digest))
@@ -85,21 +81,21 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     return done
 
 
-def scoring_of(workspace: Workspace, estimator: ClassifierMixin, model: ModelRef) -> Scoring:
+def scoring_of(workspace: Workspace, model: Loaded, named: ModelRef) -> Scoring:
     """How this deployment scores the project's table.
 
-    :param estimator: the loaded model.
-    :param model: its version, which is written beside each prediction.
+    :param model: the loaded model.
+    :param named: its version, which is written beside each prediction.
     :raises ConfigError: the model does not fit the project's table.
     """
-    settings, table = workspace.settings, workspace.settings.project.table
+    settings, table = workspace.settings, model.table(workspace.settings.project.table)
     options = Options(
-        str(model.version),
+        str(named.version),
         settings.prediction_probabilities,
         settings.predictions_format,
         settings.csv_safe,
     )
-    return Scoring(Decider(estimator, table.feature_names, options.probabilities), table, options)
+    return Scoring(Decider(model.estimator, table.feature_names, options.probabilities), table, options)
 
 
 def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:

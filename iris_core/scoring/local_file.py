@@ -68,7 +68,7 @@ def score_file(
     settings = workspace.settings
     model = model_version(workspace, named)
     with loaded(settings, workspace.ledger, model) as found:
-        how = scoring_of(workspace, found.estimator, model)
+        how = scoring_of(workspace, found, model)
     began = time.monotonic()
     if watch:
         watch(0, 0)

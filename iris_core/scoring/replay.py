@@ -5,23 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.loading import loaded
+from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.evidence import Manifest, libraries
 from iris_core.scoring.output import Options, Scoring
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
 
 STEP = 8 << 20
 LONGEST_LINE = 200
@@ -118,7 +114,7 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
         with loaded(workspace.settings, workspace.ledger, manifest.model) as model:
             changed = model.digest != manifest.model_sha256
             sink = Comparing(workspace.store, manifest.predictions)
-            rows = _again(workspace, manifest, model.estimator, sink)
+            rows = _again(workspace, manifest, model, sink)
     except ObjectMissing as error:
         return Replay(scoring, False, 0, (_gone(workspace, manifest, error),))
     except (RegistryError, ModelRefused) as error:
@@ -128,10 +124,10 @@ def replay(workspace: Workspace, scoring: str) -> Replay:
     return Replay(scoring, False, rows, tuple(_reasons(workspace, manifest, changed, sink)))
 
 
-def _again(workspace: Workspace, manifest: Manifest, estimator: ClassifierMixin, sink: Comparing) -> int:
-    version, table = str(manifest.model.version), workspace.settings.project.table
+def _again(workspace: Workspace, manifest: Manifest, model: Loaded, sink: Comparing) -> int:
+    version, table = str(manifest.model.version), model.table(workspace.settings.project.table)
     options = Options(version, manifest.probabilities, manifest.format, manifest.csv_safe)
-    how = Scoring(Decider(estimator, table.feature_names, manifest.probabilities), table, options)
+    how = Scoring(Decider(model.estimator, table.feature_names, manifest.probabilities), table, options)
     given = StoredInput(workspace.store, manifest.input)
     parts = [score_table(given, how, sink, Nowhere(), part.range) for part in manifest.shards]
     sink.end()

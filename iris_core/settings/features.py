@@ -29,6 +29,7 @@ class Feature(BaseModel):
     """A column that the model sees.
 
     `min` and `max` bound plausible values of a number, in `unit`; `levels` are the values of a category.
+    Without them each model learns those of its training table, and only it knows them.
     `missing` says what a cell without a value means: the row is refused, or the model is told so. Then it
     sees the median of a number, with an indicator; for a category or a truth value missing is a level of its
     own. `unseen` says the same of a level that is not declared: the row is refused, or the level is "other".
@@ -98,10 +99,15 @@ class Feature(BaseModel):
             raise ValueError(f"feature {self.name!r}: {_a(self.type)} has no {', '.join(named)}")
 
     def _check_levels(self) -> None:
-        if not 1 <= len(self.levels) <= MOST_LEVELS:
+        if len(self.levels) > MOST_LEVELS:
             raise ValueError(
-                f"feature {self.name!r}: a category needs its levels, 1 to {MOST_LEVELS:,}; it has "
-                f"{len(self.levels):,} (iris init lists those of a table)"
+                f"feature {self.name!r}: a category has at most {MOST_LEVELS:,} levels, not "
+                f"{len(self.levels):,}: join those that mean the same"
+            )
+        if self.unseen == "other" and OTHER_LEVEL in self.levels:
+            raise ValueError(
+                f"feature {self.name!r}: the level {OTHER_LEVEL!r} stands for those that are not listed: "
+                "leave it out"
             )
         if len({*self.levels}) != len(self.levels):
             twice = next(level for level in self.levels if self.levels.count(level) > 1)
@@ -111,6 +117,11 @@ class Feature(BaseModel):
     def is_number(self) -> bool:
         """Whether it is an amount: only then are mean and range of its values meaningful."""
         return self.type in ("number", "integer")
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether it is a category whose levels are learnt from a training table."""
+        return self.type == "category" and not self.levels
 
     @property
     def may_miss(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -73,6 +74,30 @@ class TableSchema(BaseModel):
     def kinds(self) -> dict[str, Feature]:
         """The features that are more than numbers which are always there."""
         return {each.name: each for each in self.features if each.type != "number" or each.may_miss}
+
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """The categories whose levels are learnt from a training table, and are not yet."""
+        return tuple(feature.name for feature in self.features if feature.is_unlisted)
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """The levels of each category."""
+        return {one.name: one.levels for one in self.features if one.type == "category"}
+
+    def with_levels(self, levels: Mapping[str, Sequence[str]]) -> Self:
+        """The schema with these levels of its categories, in place of its own.
+
+        :param levels: by column; what is no category of this table does not count.
+        :raises ValidationError: they cannot be levels.
+        """
+        features = [
+            Feature(**{**one.model_dump(), "levels": tuple(levels[one.name])})
+            if one.type == "category" and one.name in levels
+            else one
+            for one in self.features
+        ]
+        return self.model_copy(update={"features": tuple(features)})
 
     @property
     def coded(self) -> dict[str, tuple[str, ...]]:

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 UNSCALED = ("sklearn.tree.", "sklearn.ensemble.", "lightgbm.")
 """Trees compare a feature with a limit: scaling changes nothing."""
 LIGHTGBM = "lightgbm.LGBMClassifier"
-TRIAL_ROWS = 10
-"""Rows of each class in the made-up table that an estimator is tried on."""
+TRIAL_ROWS, MADE_UP_LEVELS = 10, ("a", "b")
+"""Of the made-up table that an estimator is tried on: rows of each class, levels that are not listed."""
 
 
 def pipeline_of(
@@ -93,6 +93,7 @@ def check_model(choice: ModelChoice, table: TableSchema, seed: int) -> None:
     :param seed: seed of the rows and of the estimator.
     :raises ConfigError: it cannot be made, fitted or stored; the message says why, and names those that can.
     """
+    table = table.with_levels(dict.fromkeys(table.unlisted, MADE_UP_LEVELS))
     part = _made_up(table, seed)
     try:
         _check_on(part, choice, table, seed)

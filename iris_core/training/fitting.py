@@ -15,7 +15,7 @@ from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, split
-from iris_core.models.loading import untrusted_types
+from iris_core.models.loading import LEVELS, untrusted_types
 from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
 from iris_core.training.estimators import pipeline_of, search
 from iris_core.training.preparation import preparation
@@ -54,6 +54,10 @@ class TrainingConfig(BaseModel):
     def of(cls, project: Project) -> Self:
         """The configuration of a project."""
         return cls(table=project.table, model=project.model, metric=project.metric)
+
+    def on(self, table: TableSchema) -> Self:
+        """The configuration with the levels that were learnt from a table."""
+        return self.model_copy(update={"table": table})
 
     @property
     def variant(self) -> str:
@@ -176,7 +180,7 @@ def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     """Log a fitted pipeline to MLflow's active run: parameters, metrics, confusion matrix, model.
 
     :param fitted: the pipeline and its scores.
-    :param config: the configuration that it was fitted with.
+    :param config: the configuration that it was fitted with; its levels are kept with the model.
     :param trusted: full names of types that may be loaded beside those that skops deems safe.
     :returns: the model's URI.
     """
@@ -216,6 +220,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     example = fitted.parts.learned.features.head(5)
     predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
     own = untrusted_types(fitted.pipeline) if config.holds_own_types else ()
+    known = config.table.levels
     with tracking.quiet():
         info = mlflow.sklearn.log_model(
             fitted.pipeline,
@@ -225,6 +230,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
             conda_env=_environment("scikit-learn", "numpy", "skops", *_package(config)),
             serialization_format="skops",
             skops_trusted_types=[*trusted, *own] or None,
+            metadata={LEVELS: {name: [*levels] for name, levels in known.items()}} if known else None,
         )
     return str(info.model_uri)
 

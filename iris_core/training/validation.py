@@ -30,6 +30,7 @@ from iris_core.tables import (
 )
 from iris_core.tables.findings import Check, Finding, one_of, shown, worst_first
 from iris_core.tables.kinds import expected, faults
+from iris_core.tables.levels import with_learnt_levels
 from iris_core.tables.tallies import Tally
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ def validate_training(
     :raises DataRejected: the table is refused; the error has the evidence. An unreadable table has only the
         finding that ended the reading.
     """
+    table = with_learnt_levels(given, table)
     survey = _Survey(
         table,
         read(

@@ -46,17 +46,18 @@ def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Reh
     :raises DataRejected: a table is refused; the message says why.
     :raises ConfigError: the classifier that project.json names cannot be trained.
     """
-    config, table = TrainingConfig.of(settings.project), settings.project.table
+    config = TrainingConfig.of(settings.project)
     if config.model:
-        check_model(config.model, table, config.seed)
-    validated = validate_training(given, table, settings.max_repeat_share, settings.max_train_mb)
-    learnt = training_table(given, table)
+        check_model(config.model, config.table, config.seed)
+    validated = validate_training(given, config.table, settings.max_repeat_share, settings.max_train_mb)
+    learnt = training_table(given, config.table)
+    config, table = config.on(learnt.table), learnt.table
     fitted = fit(learnt.frame, config)
     found = Rehearsal(validated, fitted, _verdict(settings, given, fitted, config))
     if test is None:
         return found
-    counts = _scored(settings, test, fitted)
-    reference = profile_of(learnt, fitted.parts, fitted.pipeline, table).side(table)
+    counts = _scored(settings, test, fitted, table)
+    reference = profile_of(learnt, fitted.parts, fitted.pipeline).side(table)
     return replace(found, scored=counts, drift=_drift(settings, fitted, reference, test, counts))
 
 
@@ -66,8 +67,7 @@ def _verdict(settings: Settings, given: Input, fitted: Fitted, config: TrainingC
     return gate_verdict(evidence)
 
 
-def _scored(settings: Settings, test: Input, fitted: Fitted) -> Counts:
-    table = settings.project.table
+def _scored(settings: Settings, test: Input, fitted: Fitted, table: TableSchema) -> Counts:
     how = Scoring(Decider(fitted.pipeline, table.feature_names), table, Options("0"))
     counts = score_table(test, how, Nowhere(), Nowhere()).counts
     counts.require_usable(test.where, settings.max_reject_share)

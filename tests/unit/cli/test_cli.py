@@ -109,7 +109,9 @@ def test_a_drift_report_names_the_level_that_moved(tmp_path: Path, monkeypatch: 
     batch.write_bytes(kinds.as_csv(kinds.homes(400, 2, has_unseen=True)))
     told = run(app, ["drift", "report", str(batch), "--reference", str(learnt)])
     assert told.exit_code == 0, told.output
-    assert "city has levels that are not declared in 6.5 % of the rows that have a value" in told.output
+    assert (
+        "city has levels that the model does not know in 6.5 % of the rows that have a value" in told.output
+    )
     assert "levels changed by 0.0" in told.output
     assert "; '(other)' 0.0 % to 6.5 %" in told.output
     as_json = json.loads(

@@ -81,7 +81,7 @@ def test_rows_that_moved_beside_it_are_told() -> None:
 def test_levels_that_are_not_declared_are_said_so() -> None:
     found = verdict(table(500, (0.4, 0.3, 0.2, 0.1)))
     assert found.sentence.startswith(
-        "island has levels that are not declared in 10 % of the rows (none in the training data); "
+        "island has levels that the model does not know in 10 % of the rows (none in the training data); "
     )
 
 

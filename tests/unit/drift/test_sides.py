@@ -82,7 +82,7 @@ def test_categories_are_counted_by_level_and_compared() -> None:
     assert city.missing == (text == "NA").sum()
     verdict, page = compare(learnt, batch, table)
     assert page.trouble == ""
-    assert verdict.sentence.startswith("city has levels that are not declared in ")
+    assert verdict.sentence.startswith("city has levels that the model does not know in ")
     assert {test.column: test.method for test in verdict.evidently if test.column in ("size", "pet")} == {
         "size": "ks",
         "pet": "jensenshannon",

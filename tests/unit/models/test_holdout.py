@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -39,6 +41,17 @@ def test_the_digest_is_one_that_anybody_can_compute() -> None:
 
     expected = hashlib.sha256(b"x\ny\n" + struct.pack("<2d", 1.0, 2.5) + "ü".encode()).hexdigest()
     assert part.digest() == expected
+
+
+def test_a_level_has_the_same_key_whatever_its_code() -> None:
+    def keys(codes: list[float], levels: tuple[str, ...]) -> list[int]:
+        features = pd.DataFrame({"x": [1.0] * 4, "city": codes})
+        return [*map(int, Part(features, pd.Series(["a"] * 4), {"city": levels}).row_keys())]
+
+    first = keys([0, 1, math.nan, 2], ("Bonn", "Ulm"))
+    assert first == keys([1, 2, math.nan, 3], ("Aachen", "Bonn", "Ulm"))
+    assert len({*first[:3]}) == 3
+    assert first != keys([1, 0, math.nan, 2], ("Bonn", "Ulm"))
 
 
 def test_rows_with_equal_features_have_equal_keys_whatever_their_labels() -> None:

@@ -44,7 +44,7 @@ def learnt_from(rows: int) -> TrainingTable:
     frame = values.with_columns(named)
     pieces = frame.write_csv().encode()
     side = read_side(MemoryInput(pieces, "a.csv"), TABLE)
-    return TrainingTable(frame.to_pandas(), side)
+    return TrainingTable(frame.to_pandas(), side, TABLE)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def fitted(learnt: TrainingTable) -> Fitted:
 
 @pytest.fixture(scope="module")
 def profile(learnt: TrainingTable, fitted: Fitted) -> Profile:
-    return profile_of(learnt, fitted.parts, fitted.pipeline, TABLE)
+    return profile_of(learnt, fitted.parts, fitted.pipeline)
 
 
 def stored(profile: Profile) -> tuple[bytes, str]:
@@ -134,9 +134,9 @@ def test_a_project_with_other_features_has_nothing_to_compare(profile: Profile) 
 def of_homes() -> Profile:
     table = kinds.PROJECT.table
     side = read_side(MemoryInput(kinds.as_csv(kinds.homes(400, 1)), "homes.csv"), table)
-    learnt = TrainingTable(side.sample.to_pandas(), side)
+    learnt = TrainingTable(side.sample.to_pandas(), side, table)
     found = fit(learnt.frame, TrainingConfig(table=table))
-    return profile_of(learnt, found.parts, found.pipeline, table)
+    return profile_of(learnt, found.parts, found.pipeline)
 
 
 class TestCategories:

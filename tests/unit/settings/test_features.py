@@ -24,8 +24,11 @@ pytestmark = pytest.mark.unit
         ({"type": "boolean", "min": 0}, "'a': a boolean has no min and max"),
         ({"type": "boolean", "levels": ["x"]}, "'a': a boolean has no levels"),
         ({"type": "boolean", "unseen": "other"}, "'a': a boolean has no unseen"),
-        ({"type": "category"}, "needs its levels, 1 to 1,000; it has 0"),
-        ({"type": "category", "levels": [str(n) for n in range(1001)]}, "it has 1,001"),
+        ({"type": "category", "levels": [str(n) for n in range(1001)]}, "at most 1,000 levels, not 1,001"),
+        (
+            {"type": "category", "levels": ["x", "(other)"], "unseen": "other"},
+            "for those that are not listed",
+        ),
         ({"type": "category", "levels": ["x", "y", "x"]}, "the level 'x' is there twice"),
         ({"type": "category", "levels": ["x"], "unit": "cm"}, "'a': a category has no unit"),
         ({"type": "date"}, "'number', 'integer', 'boolean' or 'category'"),
@@ -50,6 +53,17 @@ def test_a_number_looks_as_it_did_before_there_were_other_kinds() -> None:
 def test_what_is_written_is_read_again() -> None:
     again = TableSchema.model_validate_json(PROJECT.table.model_dump_json())
     assert again == PROJECT.table
+
+
+def test_levels_that_are_not_listed_are_given_later() -> None:
+    unlisted = [{**each, "levels": []} if each["name"] == "city" else each for each in TABLE["features"]]
+    table = TableSchema.model_validate({**TABLE, "features": unlisted})
+    assert table.unlisted == ("city",)
+    known = table.with_levels({"city": ["Ulm", "Bonn"], "size": ["x"], "nowhere": ["y"]})
+    assert known.unlisted == ()
+    assert known.coded["city"] == ("Ulm", "Bonn", "(other)")
+    assert known.levels["colour"] == PROJECT.table.levels["colour"]
+    assert table.with_levels(PROJECT.table.levels) == PROJECT.table
 
 
 def test_codes_are_the_levels_and_others() -> None:
