@@ -35,7 +35,10 @@ class Message(BaseModel):
 
 
 class Alert(Message):
-    """An alert about a verdict; it also stands for `more` other verdicts on the same model."""
+    """An alert about a verdict; it also stands for `more` other verdicts on the same model.
+
+    `command` is how a person types `iris` about this project.
+    """
 
     severity: str
     sentence: str
@@ -45,6 +48,7 @@ class Alert(Message):
     report: str
     violations: str
     verdict: str
+    command: str = "iris"
     more: int = 0
 
     @property
@@ -62,7 +66,7 @@ class Alert(Message):
             f"Ledger: {self.verdict}",
         ]
         if self.more:
-            lines.append(f"{self.more} more verdicts on this model alert: iris ledger --kind drift")
+            lines.append(f"{self.more} more verdicts on this model alert: {self.command} ledger --kind drift")
         return "\n".join(lines)
 
 
@@ -136,6 +140,7 @@ def alert_of(settings: Settings, record: DriftRecord, state: Debounced, more: in
         report=record.report,
         violations=violations_of(state),
         verdict=record.identity.path,
+        command=settings.command,
         more=more,
     )
 

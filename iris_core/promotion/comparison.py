@@ -65,8 +65,8 @@ def check_slide(slide: Slide | None, champion: Champion | None) -> Iterator[Chec
         told = f"{told}, and this one is shown to be better than the champion"
     elif slide.is_too_long:
         told = (
-            f"{told}, and this one is not shown to be better than the champion: go back with "
-            f"iris rollback {slide.version}, or upload a larger table"
+            f"{told}, and this one is not shown to be better than the champion: go back to "
+            f"version {slide.version} (iris rollback), or upload a larger table"
         )
     yield Check(name="slide", passed=is_up or not slide.is_too_long, sentence=told)
 

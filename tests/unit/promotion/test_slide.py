@@ -91,7 +91,7 @@ def test_after_a_slide_only_a_step_up_passes(ours_wrong: tuple[int, ...], passed
     verdict = gate_verdict(given)
     assert failed(verdict) == (set() if passed else {"slide"})
     assert "the champions since version 1 have lost more than the margin" in one(verdict, "slide")
-    assert ("iris rollback 1" in one(verdict, "slide")) is not passed
+    assert ("go back to version 1 (iris rollback)" in one(verdict, "slide")) is not passed
 
 
 def compared_with(version: int, better: int, worse: int) -> Champion:
