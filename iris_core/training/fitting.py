@@ -55,10 +55,6 @@ class TrainingConfig(BaseModel):
         """The configuration of a project."""
         return cls(table=project.table, model=project.model, metric=project.metric)
 
-    def on(self, table: TableSchema) -> Self:
-        """The configuration with the levels that were learnt from a table."""
-        return self.model_copy(update={"table": table})
-
     @property
     def variant(self) -> str:
         """A short name of the configuration: with another one the same data is decided anew.

@@ -158,8 +158,9 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
     )
     with tracking.attempt(workspace, new) as run_id:
         learnt = training_table(StoredInput(workspace.store, work.object), config.table)
-        fitted = fit(learnt.frame, config.on(learnt.table))
-        model_uri = log_fitted(fitted, config.on(learnt.table), workspace.settings.trusted_model_types)
+        resolved = config.model_copy(update={"table": learnt.table})
+        fitted = fit(learnt.frame, resolved)
+        model_uri = log_fitted(fitted, resolved, workspace.settings.trusted_model_types)
         logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
     _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)

@@ -51,7 +51,8 @@ def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Reh
         check_model(config.model, config.table, config.seed)
     validated = validate_training(given, config.table, settings.max_repeat_share, settings.max_train_mb)
     learnt = training_table(given, config.table)
-    config, table = config.on(learnt.table), learnt.table
+    table = learnt.table
+    config = config.model_copy(update={"table": table})
     fitted = fit(learnt.frame, config)
     found = Rehearsal(validated, fitted, _verdict(settings, given, fitted, config))
     if test is None:

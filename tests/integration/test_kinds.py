@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ from tests.records import expect
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 BOOSTED = {"estimator": "sklearn.ensemble.HistGradientBoostingClassifier", "parameters": {"max_iter": 30}}
+LIGHTGBM = {
+    "estimator": "lightgbm.LGBMClassifier",
+    "parameters": {"n_estimators": 40, "n_jobs": 1, "verbosity": -1},
+    "search": {"num_leaves": [7, 15]},
+}
 
 Make = Callable[..., Workspace]
 Of = Callable[..., Workspace]
@@ -145,7 +151,18 @@ def answers(workspace: Workspace, scored: ScoredRecord) -> pl.DataFrame:
     return pl.read_csv(workspace.store.read(scored.outputs.predictions), infer_schema=False)
 
 
-@pytest.mark.parametrize("model", [None, BOOSTED], ids=["logistic regression", "gradient boosting"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(None, id="logistic regression"),
+        pytest.param(BOOSTED, id="gradient boosting"),
+        pytest.param(
+            LIGHTGBM,
+            id="LightGBM",
+            marks=pytest.mark.skipif(find_spec("lightgbm") is None, reason="LightGBM is not installed"),
+        ),
+    ],
+)
 def test_learnt_levels_through_all_pipelines(of_project: Of, model: dict[str, Any] | None) -> None:
     workspace = of_project(unlisted(model))
     train(workspace, as_csv(homes(600, seed=1)))
