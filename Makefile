@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-gate bench-hostile bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -115,6 +115,9 @@ bench-hostile: setup  ## Send hostile objects among sound ones, and see what hol
 
 bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airflow's empty chain
 	@$(BIN)/python -m benchmarks.loop
+
+bench-memory: setup  ## Measure the memory of the whole local stack after a demo, by part (2 minutes)
+	@$(BIN)/python -m benchmarks.memory
 
 bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 11 minutes)
 	@$(BIN)/python -m benchmarks.gate
