@@ -77,7 +77,7 @@ def describe_stack(
         _store(home, ports, environ, prepare_store),
         _migration(home),
         _mlflow(home, ports),
-        _airflow(API_SERVER, lambda _: answers(f"{airflow}/api/v2/monitor/health")),
+        _airflow(API_SERVER, lambda _: _serves_tasks(airflow)),
         _airflow(SCHEDULER, partial(airflow_job_beats, airflow, "scheduler"), "--skip-serve-logs"),
         _airflow(DAG_PROCESSOR, partial(airflow_job_beats, airflow, "dag_processor")),
         _airflow(TRIGGERER, partial(airflow_job_beats, airflow, "triggerer"), "--skip-serve-logs"),
@@ -139,8 +139,7 @@ def _embedded(home: Home, ports: Mapping[str, int]) -> tuple[str, ...]:
 
 def _mlflow(home: Home, ports: Mapping[str, int]) -> Component:
     command = _python(
-        "mlflow",
-        "server",
+        "devstack.mlflow_server",
         *("--host", LOOPBACK, "--port", str(ports["mlflow"]), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{home.mlflow / 'mlflow.db'}"),
         *("--artifacts-destination", f"s3://{ARTIFACT_BUCKET}/artifacts"),
@@ -172,6 +171,14 @@ def _airflow(name: str, healthy: Probe, *options: str) -> Component:
     """An Airflow component. Log servers stay off (they listen on every interface); logs are on the disk."""
     command = _python("airflow", name, *options)
     return Component(name=name, command=command, bound_s=180, healthy=healthy, after=(MIGRATION,))
+
+
+def _serves_tasks(airflow: str) -> bool:
+    """Whether the API server answers users, and tasks.
+
+    It builds what answers tasks at the first request, for several seconds: at ours, not at the first task's.
+    """
+    return answers(f"{airflow}/api/v2/monitor/health") and answers(f"{airflow}/execution/health")
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

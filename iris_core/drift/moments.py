@@ -8,9 +8,12 @@ computation of covariances and arbitrary-order statistical moments" (Sandia SAND
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BLOCK = 8_192
 """Values worked on at once: they stay in a core's cache, and below the 10,000 from which OpenBLAS starts
@@ -26,8 +29,8 @@ class Moments:
     m2: float = 0.0
     m3: float = 0.0
     m4: float = 0.0
-    lowest: float = np.inf
-    highest: float = -np.inf
+    lowest: float = inf
+    highest: float = -inf
 
 
 def of_values(values: NDArray[np.float64]) -> Moments:

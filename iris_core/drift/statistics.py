@@ -6,11 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial, reduce
 from math import sqrt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -21,6 +18,11 @@ from pydantic import (
 
 from iris_core.drift.moments import Moments, merged, of_values
 from iris_core.errors import DataRejected
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
 
 OF_NUMBERS = ("mean", "std", "min", "max", "skewness", "kurtosis")
 LARGEST = 1e70
@@ -151,6 +153,8 @@ def of_levels(levels: Mapping[str, int], missing: int = 0) -> FeatureStatistics:
 
 
 def _of_codes(series: pl.Series, codes: Sequence[str]) -> FeatureStatistics:
+    import numpy as np
+
     values = _numbers(series)
     absent = np.isnan(values)
     known = values[~absent] if absent.any() else values
@@ -164,6 +168,8 @@ def _of_codes(series: pl.Series, codes: Sequence[str]) -> FeatureStatistics:
 
 
 def _of_series(series: pl.Series) -> FeatureStatistics:
+    import numpy as np
+
     values = _numbers(series)
     # NaN and infinity show in the extremes: nearly every column needs no second look.
     if len(values) and max(-values.min(), values.max()) <= LARGEST:
@@ -174,6 +180,9 @@ def _of_series(series: pl.Series) -> FeatureStatistics:
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
+    import numpy as np
+    import polars as pl
+
     if series.null_count() == len(series):
         return np.full(len(series), np.nan)
     if not series.dtype.is_numeric():

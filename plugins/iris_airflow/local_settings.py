@@ -7,8 +7,11 @@ iris_airflow.local_settings.apply()
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 
 from airflow.configuration import conf
@@ -18,13 +21,37 @@ def apply() -> None:
     """Import the heavy libraries in processes that fork workers; make a triggerer hand events over at once.
 
     The libraries are only imported, not used: polars and obstore break in a child whose parent has used them.
+    Both kinds of process share with their children the memory that they hold when they first fork.
     """
     if forks_workers(sys.argv, conf.get("core", "executor")):
         import_module("iris_airflow.preload")
+        share_memory()
     if "triggerer" in sys.argv:
         from iris_airflow import handover
 
         handover.install()
+        share_memory()
+
+
+def share_memory() -> None:
+    """Keep Python's garbage collector away from what this process holds when it first forks.
+
+    The collector writes into every object that it looks at: parent and children would soon share no page.
+    `LocalExecutor` freezes before it forks, too, but unfreezes at once for itself.
+    """
+    os.register_at_fork(before=freeze)
+    gc.unfreeze = stay_frozen
+
+
+@cache
+def freeze() -> None:
+    """Collect garbage, and freeze the rest; once in a process, because frozen garbage is never freed."""
+    gc.collect()
+    gc.freeze()
+
+
+def stay_frozen() -> None:
+    """Do nothing, in place of `gc.unfreeze`."""
 
 
 def forks_workers(command: Sequence[str], executor: str) -> bool:

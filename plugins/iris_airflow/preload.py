@@ -8,10 +8,53 @@ module.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from importlib import import_module
+from pkgutil import iter_modules
 
-MODULES = (
+AIRFLOW = (
+    "airflow.dag_processing.bundles.local",
     "airflow.providers.amazon.aws.sensors.s3",
+    "airflow.providers.standard.decorators.python",
+    "airflow.providers.standard.operators.empty",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.execution_time.cache",
+    "airflow.sdk.execution_time.timeout",
+    "jinja2.ext",
+)
+"""What Airflow imports in a task: when it starts, and to read a DAG file."""
+
+LAZY = (
+    "boto3.s3.inject",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.pyplot",
+    "mlflow.models.display_utils",
+    "mlflow.pyfunc",
+    "mlflow.pyfunc.scoring_server",
+    "mlflow.tracing.processor.otel",
+    "mlflow.tracing.utils.environment",
+    "mlflow.tracking.request_header.registry",
+    "opentelemetry.sdk.metrics.export",
+    "opentelemetry.sdk.metrics.view",
+    "plotly.offline",
+    "plotly.tools",
+    "pyarrow.pandas_compat",
+    "smtplib",
+)
+"""What libraries import when they are first used."""
+
+PACKAGES = (
+    "narwhals._pandas_like",
+    "plotly.graph_objs.layout",
+    "plotly.validators.bar",
+    "plotly.validators.heatmap",
+    "plotly.validators.layout",
+    "plotly.validators.scatter",
+)
+"""Packages of which a table or a chart imports one module after the other."""
+
+LIBRARIES = (
     "evidently",
     "evidently.metrics",
     "evidently.presets",
@@ -27,16 +70,41 @@ MODULES = (
     "sklearn.metrics",
     "sklearn.pipeline",
     "skops.io",
-    "iris_core.ledger.audit",
+)
+
+OPTIONAL = ("git",)
+"""MLflow looks for a commit at the start of each run; without the command `git` this import fails."""
+
+OURS = (
+    "iris_airflow.assets",
+    "iris_airflow.notifiers.channels",
+    "iris_airflow.operators.evidently_drift_report",
+    "iris_airflow.operators.mlflow_register_model",
+    "iris_airflow.sensors.s3_key",
+    "iris_airflow.steps",
     "iris_core.drift",
+    "iris_core.ledger.audit",
     "iris_core.monitoring",
+    "iris_core.monitoring.alerts",
     "iris_core.monitoring.retraining",
     "iris_core.scoring",
     "iris_core.training",
     "iris_core.training.validation",
 )
 
+
+def preload() -> None:
+    """Import all of them."""
+    for module in (*LIBRARIES, *AIRFLOW, *LAZY, *OURS):
+        import_module(module)
+    for package in PACKAGES:
+        for found in iter_modules(import_module(package).__path__, f"{package}."):
+            import_module(found.name)
+    for module in OPTIONAL:
+        with suppress(ImportError):
+            import_module(module)
+
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    for module in MODULES:
-        import_module(module)
+    preload()

@@ -1,4 +1,4 @@
-"""The file that Airflow imports in each of its processes, run as they do."""
+"""The file that Airflow imports in each of its processes, run as they do, and what a task imports then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-FILE = Path(__file__).parents[3] / "config" / "airflow_local_settings.py"
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "config" / "airflow_local_settings.py"
 RUN = """
 import runpy, sys
 from airflow.jobs import triggerer_job_runner
@@ -35,3 +36,21 @@ def test_each_process_does_what_it_needs(process: str, done: str, tmp_path: Path
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == done
+
+
+PARSE = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+import iris_airflow.preload
+known = {*sys.modules}
+bag = DagBag(sys.argv[1])
+print(len(bag.dags), *sorted(name for name in sys.modules.keys() - known if name.startswith(PARTS)))
+""".replace("PARTS", repr(("airflow.sdk", "airflow.providers", "iris_", "jinja2")))
+
+
+def test_a_dag_file_imports_nothing_that_is_not_preloaded(tmp_path: Path) -> None:
+    environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    command = [sys.executable, "-c", PARSE, str(ROOT / "dags")]
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "3"

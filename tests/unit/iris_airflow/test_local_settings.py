@@ -1,14 +1,16 @@
-"""Which process forks the processes that run tasks."""
+"""Which process forks the processes that run tasks, and what it shares with them."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 
 from iris_airflow.local_settings import forks_workers
 
-pytestmark = pytest.mark.unit
 
-
+@pytest.mark.unit
 @pytest.mark.parametrize(
     ("command", "executor", "forks"),
     [
@@ -24,3 +26,30 @@ pytestmark = pytest.mark.unit
 )
 def test_who_forks_workers(command: str, executor: str, forks: bool) -> None:
     assert forks_workers(command.split(), executor) is forks
+
+
+FORK = """
+import gc, os
+from iris_airflow.local_settings import share_memory
+
+def fork():
+    held, told = os.pipe()
+    if os.fork() == 0:
+        os.write(told, str(gc.get_freeze_count()).encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(held, 99))
+
+share_memory()
+before = gc.get_freeze_count()
+first = fork()
+gc.unfreeze()  # as LocalExecutor does
+later = [[] for _ in range(100_000)]
+print(before, first > 10_000, gc.get_freeze_count() == first, fork() == first)
+"""
+
+
+@pytest.mark.integration
+def test_what_is_held_at_the_first_fork_stays_out_of_the_collectors_way() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["0", "True", "True", "True"]

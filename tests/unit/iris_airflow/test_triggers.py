@@ -7,6 +7,8 @@ import importlib
 import inspect
 import json
 import pkgutil
+import subprocess
+import sys
 from contextlib import aclosing
 from itertools import count
 from typing import Any
@@ -186,3 +188,17 @@ class TestMinio:
         later = await put(workspace, b"2")
         async with asyncio.timeout(20), aclosing(second.run()) as events:
             assert (await anext(events)).payload == {"why": "listing", "objects": 1, "newest": [later.uri]}
+
+
+WATCH = """
+import sys
+import iris_core.events.alias, iris_core.events.stream, iris_core.events.watch, iris_core.ledger.owed
+heavy = {"boto3", "evidently", "mlflow", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
+print(*sorted(heavy & sys.modules.keys()))
+"""
+
+
+@pytest.mark.integration
+def test_a_triggerer_holds_no_library_for_tables_or_models() -> None:
+    ran = subprocess.run([sys.executable, "-c", WATCH], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == []
