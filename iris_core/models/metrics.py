@@ -1,11 +1,13 @@
-"""Metrics for MLflow; their names may hold the name of any column or class."""
+"""Metrics for MLflow, logged in one request; their names may hold the name of any column or class."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 250
 """MLflow refuses longer names."""
+
+NONE: Mapping[str, object] = MappingProxyType({})
 
 _REFUSED = re.compile(r"[^/\w.\- :]|:(?=[0-9a-f]+:)")
 _SEGMENT = re.compile(r"(?:(?<=/)|^)(?:\.{1,2})?(?=/|$)")
@@ -54,3 +58,29 @@ def log_metrics(
 
     step = int(landed_at.timestamp())
     client.log_batch(run_id, metrics=[Metric(name, value, step * 1000, step) for name, value in named])
+
+
+def log_batch(
+    client: MlflowClient,
+    run_id: str,
+    metrics: Mapping[str, float],
+    parameters: Mapping[str, object] = NONE,
+    tags: Mapping[str, object] = NONE,
+) -> None:
+    """Log to a run in one request.
+
+    :param client: MLflow's client.
+    :param run_id: the run.
+    :param metrics: value by name (see `metric_name`), logged at the present.
+    :param parameters: parameters of the run.
+    :param tags: tags of the run.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        params=[Param(name, str(value)) for name, value in parameters.items()],
+        tags=[RunTag(name, str(value)) for name, value in tags.items()],
+    )

@@ -26,6 +26,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.models.metrics import log_batch
 from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import drift_metrics, log_history
@@ -235,8 +236,8 @@ def _log(
     tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
     new = tracking.NewRun(name, f"drift {_name(scored)}", identity, tags)
     with tracking.attempt(workspace, new) as run_id:
-        mlflow.log_metrics(dict(drift_metrics(verdict)))
-        mlflow.set_tag("mlflow.note.content", verdict.sentence)
+        note = {"mlflow.note.content": verdict.sentence}
+        log_batch(mlflow.MlflowClient(), run_id, dict(drift_metrics(verdict)), tags=note)
         for file, body in files.items():
             mlflow.log_text(body.decode(), file)
     return run_id

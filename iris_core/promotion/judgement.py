@@ -17,7 +17,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
-from iris_core.models.metrics import metric_name
+from iris_core.models.metrics import log_batch, metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference
 from iris_core.promotion.doubts import listed_doubts
 from iris_core.promotion.gate import Verdict, gate_verdict
@@ -116,18 +116,19 @@ def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidenc
     content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
     with tracking.asking("Storing the evidence", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
+        tags = {
+            "iris.holdout.digest": evidence.holdout.digest,
+            "iris.gate": "passed" if verdict.passed else "failed",
+            "iris.gate.reason": verdict.reason[:4900],
+        }
         try:
-            mlflow_client.set_tag(model.run_id, "iris.holdout.digest", evidence.holdout.digest)
+            log_batch(mlflow_client, model.run_id, dict(_gate_metrics(evidence)), tags=tags)
         except MlflowException as error:
             if not tracking.is_refused(error):
                 raise
             log.warning("This account may not log: run %s does not get the evidence.", model.run_id)
             return
         mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
-        for name, value in _gate_metrics(evidence):
-            mlflow_client.log_metric(model.run_id, name, value)
-        mlflow_client.set_tag(model.run_id, "iris.gate", "passed" if verdict.passed else "failed")
-        mlflow_client.set_tag(model.run_id, "iris.gate.reason", verdict.reason[:4900])
 
 
 def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.metrics import metric_name
+from iris_core.models.metrics import log_batch, metric_name
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.output import Format
 from iris_core.scoring.work import Scored, Whole, Work, keys_of
@@ -161,8 +161,8 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     )
     counts = sum((ready.whole.counts for ready in batch), Counts())
     with tracking.attempt(workspace, new) as run_id:
-        mlflow.log_params({"model": first.model.name, "model_version": first.model.version})
-        mlflow.log_metrics(dict(_metrics(counts)))
+        named = {"model": first.model.name, "model_version": first.model.version}
+        log_batch(mlflow.MlflowClient(), run_id, dict(_metrics(counts)), named)
         with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
             _write(workspace, batch, counts, Path(folder))
             mlflow.log_artifacts(folder)

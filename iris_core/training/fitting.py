@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 from platform import python_version
@@ -16,6 +17,7 @@ from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, split
 from iris_core.models.loading import LEVELS, untrusted_types
+from iris_core.models.metrics import log_batch
 from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
 from iris_core.training.estimators import pipeline_of, search
 from iris_core.training.preparation import preparation
@@ -23,6 +25,7 @@ from iris_core.training.preparation import preparation
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from mlflow.models.model import ModelInfo
     from sklearn.pipeline import Pipeline
 
 
@@ -184,14 +187,16 @@ def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
 
     chosen = fitted.tries[0].parameters if fitted.tries else {}
     mlflow.log_params({**config.parameters, **chosen, "rows": len(fitted.parts.learned)})
-    mlflow.log_metrics(fitted.metrics)
     _log_tries(fitted.tries, config)
     classes = list(config.table.classes)
     mlflow.log_dict(
         {"classes": classes, "rows_are_actual": fitted.confusion.tolist()}, "confusion_matrix.json"
     )
     mlflow.log_figure(_confusion_figure(fitted.confusion, classes), "confusion_matrix.png")
-    return _log_model(fitted, config, trusted)
+    logged = _log_model(fitted, config, trusted)
+    # After the model: MLflow reads back, one by one, the metrics that a run has before its model.
+    mlflow.log_metrics(fitted.metrics, model_id=logged.model_id)
+    return str(logged.model_uri)
 
 
 def _log_tries(tries: Sequence[Try], config: TrainingConfig) -> None:
@@ -203,12 +208,16 @@ def _log_tries(tries: Sequence[Try], config: TrainingConfig) -> None:
     for number, tried in enumerate(tries, 1):
         with mlflow.start_run(
             run_name=f"try {number} of {len(tries)}", experiment_id=experiment, nested=True
-        ):
-            mlflow.log_params(tried.parameters)
-            mlflow.log_metric(metric_label(config.metric), tried.score)
+        ) as run:
+            log_batch(
+                mlflow.MlflowClient(),
+                run.info.run_id,
+                {metric_label(config.metric): tried.score},
+                tried.parameters,
+            )
 
 
-def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -> str:
+def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -> ModelInfo:
     import mlflow
     import pandas as pd
     from mlflow.models import infer_signature
@@ -217,8 +226,8 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
     own = untrusted_types(fitted.pipeline) if config.holds_own_types else ()
     known = config.table.levels
-    with tracking.quiet():
-        info = mlflow.sklearn.log_model(
+    with tracking.quiet(), _packages_unsearched():
+        logged: ModelInfo = mlflow.sklearn.log_model(
             fitted.pipeline,
             name="model",
             signature=infer_signature(example, predicted),
@@ -228,7 +237,24 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
             skops_trusted_types=[*trusted, *own] or None,
             metadata={LEVELS: {name: [*levels] for name, levels in known.items()}} if known else None,
         )
-    return str(info.model_uri)
+    return logged
+
+
+@contextmanager
+def _packages_unsearched() -> Iterator[None]:
+    """Keep MLflow from reading the files of every installed package, for half a second.
+
+    It wants to know as what a required package is imported, and uses this only if that is not installed.
+    """
+    from mlflow.utils import requirements_utils
+
+    mlflows: Any = requirements_utils
+    known = mlflows._MODULES_TO_PACKAGES
+    mlflows._MODULES_TO_PACKAGES = known or {}
+    try:
+        yield
+    finally:
+        mlflows._MODULES_TO_PACKAGES = known
 
 
 def _package(config: TrainingConfig) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
@@ -137,11 +138,34 @@ def noted(context: Context) -> Iterator[None]:
         raise
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The workspace of a task, by the task instance and project that it was opened for."""
+
+    task: Any
+    project: str
+    workspace: Workspace
+
+
+_last: list[_Opened] = []
+"""The one that was opened last: a task's listener uses the task's own."""
+
+
 def workspace(context: Context, project: str) -> Workspace:
     """The workspace of the running task: settings of its project, the store from the connection.
 
-    From here on Airflow masks the settings' secrets in the task's log, as it masks the connection's.
+    It is opened once for each task. From then on Airflow masks the settings' secrets in the task's log, as it
+    masks the connection's.
     """
+    task = context["ti"]
+    for opened in _last:
+        if opened.task is task and opened.project == project:
+            return opened.workspace
+    _last[:] = [_Opened(task, project, _open(task, project))]
+    return _last[0].workspace
+
+
+def _open(task: Any, project: str) -> Workspace:
     from airflow.sdk.log import mask_secret
 
     from iris_airflow.hooks.minio import MinioHook
@@ -154,7 +178,6 @@ def workspace(context: Context, project: str) -> Workspace:
     settings = load_deployment().named(project)
     for secret in secrets_of(settings):
         mask_secret(secret)
-    task = context["ti"]
     actor = Actor(
         owner=settings.run_owner,
         dag_id=task.dag_id,

@@ -9,12 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import importlib_metadata
 import mlflow
 import polars as pl
 import pytest
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.utils import requirements_utils
 
 from iris_core import models, promotion, scoring, training
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed, PromotionRefused
@@ -147,6 +149,11 @@ class TestTheLoop:
         model = mlflow.models.get_model_info(record.outputs.model_uri)
         assert model.signature.inputs.input_names() == list(workspace.settings.project.table.feature_names)
         assert model.signature.outputs.input_names() == ["prediction"]
+        logged = mlflow.MlflowClient().get_logged_model(record.outputs.model_uri.removeprefix("models:/"))
+        measured = {metric.key: metric.value for metric in logged.metrics or []}
+        assert measured == {
+            name: run.data.metrics[name] for name in ("accuracy", "f1_macro", "train_accuracy")
+        }
 
     @staticmethod
     def check_registry(workspace: Workspace) -> None:
@@ -219,6 +226,22 @@ class TestTraining:
         upload_training(tracked, b"newer and broken")
         assert training.train(tracked, training.validate(tracked, work)).object == work.object
         assert expect(TrainedRecord, tracked.ledger.get(work.identity)).evidence.rows == 120
+
+    def test_logging_a_model_does_not_read_every_installed_package(
+        self, tracked: Workspace, train_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks: list[str] = []
+
+        def look() -> dict[str, list[str]]:
+            looks.append("at every package")
+            return {}
+
+        monkeypatch.setattr(requirements_utils, "_MODULES_TO_PACKAGES", None)
+        monkeypatch.setattr(importlib_metadata, "packages_distributions", look)
+        upload_training(tracked, train_csv)
+        trained(tracked)
+        assert looks == []
+        assert requirements_utils._MODULES_TO_PACKAGES is None
 
     def test_the_same_table_trains_the_same_model(
         self, tracked: Workspace, iris_rows: tuple[list[str], list[str]], as_csv: Callable[[list[str]], bytes]

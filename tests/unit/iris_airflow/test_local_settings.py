@@ -44,8 +44,10 @@ share_memory()
 before = gc.get_freeze_count()
 first = fork()
 gc.unfreeze()  # as LocalExecutor does
+still = gc.get_freeze_count()
 later = [[] for _ in range(100_000)]
-print(before, first > 10_000, gc.get_freeze_count() == first, fork() == first)
+# What is no longer used is freed, frozen or not: the numbers are only about the same.
+print(before, first > 10_000, abs(still - first) < 1_000, abs(fork() - first) < 1_000)
 """
 
 

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import Asset, BaseOperator, Context
+from airflow.sdk import Asset, BaseOperator, Context, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from iris_airflow import steps
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.steps import outcomes, run_step
@@ -86,6 +87,19 @@ class TestSteps:
             "a_task",
             3,
         ]
+
+    @pytest.mark.integration
+    def test_a_task_and_its_listener_share_a_workspace_and_the_next_task_has_its_own(
+        self, workspace: Workspace, running: Running
+    ) -> None:
+        opened = []
+        for _ in range(2):
+            with running(workspace):
+                context = get_current_context()
+                opened += [steps.workspace(context, ""), steps.workspace(Context(ti=context["ti"]), "")]
+        assert opened[0] is opened[1]
+        assert opened[2] is opened[3]
+        assert opened[1] is not opened[2]
 
     @pytest.mark.integration
     def test_the_tasks_log_masks_its_secrets(
