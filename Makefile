@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -90,6 +90,7 @@ test-fast: setup  ## Run the tests that are quick and need no servers of Airflow
 UPGRADE ?=
 SEED ?= 1
 ROWS ?= 10000000
+HISTORY ?= 100000
 LARGE ?= 0
 REPEAT ?= 3
 UPLOADS ?= 200
@@ -124,6 +125,9 @@ bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions 
 
 bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS= LARGE= REPEAT=)
 	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS) --large $(LARGE) --repeat $(REPEAT)
+
+bench-history: setup  ## Measure uploads and looks with a long past, beside none (HISTORY=100000: 30 minutes)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.history --history $(HISTORY)
 
 audit: setup  ## Ask the advisory service about every locked package (needs the network)
 	@$(BIN)/python .ci/audit.py

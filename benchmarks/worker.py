@@ -8,6 +8,7 @@ also where the task was killed. Settings are the environment's.
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -72,11 +73,16 @@ class Worker:
             text=True,
         )
 
-    def run(self, step: str, *args: Any) -> Task:
-        """Run a step in a process of its own."""
+    def run(self, step: str, *args: Any, environ: Mapping[str, str] | None = None) -> Task:
+        """Run a step in a process of its own.
+
+        :param step: a key of `STEPS`, or `module:function` of one that takes a workspace first.
+        :param args: its further arguments.
+        :param environ: added to the process's environment.
+        """
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps([step, *args]) + "\n")
+        self._process.stdin.write(json.dumps([step, dict(environ or {}), *args]) + "\n")
         self._process.stdin.flush()
         return Task(**json.loads(self._process.stdout.readline()))
 
@@ -109,6 +115,13 @@ STEPS: dict[str, Callable[..., Any]] = {
     "report": monitoring.report,
     "join_labels": monitoring.join_labels,
 }
+
+
+def _named(step: str) -> Callable[..., Any]:
+    if step in STEPS:
+        return STEPS[step]
+    module, _, name = step.partition(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 def _as_json(value: Any) -> Any:
@@ -145,7 +158,7 @@ def _run(step: str, args: list[Any]) -> dict[str, Any]:
     try:
         workspace = open_workspace(settings, access_from_settings(settings))
         with _timed(objects):
-            return {"outcome": "done", "value": _as_json(STEPS[step](workspace, *args)), "objects": objects}
+            return {"outcome": "done", "value": _as_json(_named(step)(workspace, *args)), "objects": objects}
     except NothingOwed as error:
         return {"outcome": "nothing", "told": str(error), "objects": objects}
     except DataRejected as error:
@@ -156,11 +169,12 @@ def _run(step: str, args: list[Any]) -> dict[str, Any]:
         return {"outcome": "traceback", "told": traceback.format_exc()[-4000:], "objects": objects}
 
 
-def _forked(step: str, args: list[Any], answer: Path) -> Task:
+def _forked(step: str, environ: Mapping[str, str], args: list[Any], answer: Path) -> Task:
     began = time.monotonic()
     pid = os.fork()
     if not pid:
         try:
+            os.environ.update(environ)
             answer.write_text(json.dumps(_run(step, args)))
         finally:
             os._exit(0)
@@ -183,8 +197,8 @@ def main() -> None:
         __import__(name)
     with tempfile.TemporaryDirectory(prefix="iris-task-") as folder:
         for line in sys.stdin:
-            step, *args = json.loads(line)
-            print(json.dumps(vars(_forked(step, args, Path(folder) / "answer.json"))), flush=True)
+            step, environ, *args = json.loads(line)
+            print(json.dumps(vars(_forked(step, environ, args, Path(folder) / "answer.json"))), flush=True)
 
 
 if __name__ == "__main__":
