@@ -7,10 +7,20 @@ what was decided.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice, takewhile
 
 from iris_core.ledger.identity import Identity, Kind, Variant
+
+PAGE = 1000
+"""A store lists so many keys at once."""
+FIRST = timedelta(days=1)
+LEAST = timedelta(microseconds=1)
+ALL = timedelta(days=4000)
+
+Listed = Callable[[str], Iterator[str]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class JournalEntry:
     def name(self) -> str:
         """The entry's key below its kind's journal: `{day}/{time}~{outcome}~{day}~{subject}~{variant}`."""
         about = self.identity
-        return "~".join((_stamp(self.at), self.outcome, str(about.day), about.subject, about.variant))
+        return "~".join((stamp(self.at), self.outcome, str(about.day), about.subject, about.variant))
 
     @classmethod
     def parse(cls, kind: Kind, name: str) -> JournalEntry:
@@ -35,5 +45,57 @@ class JournalEntry:
         return cls(at, outcome, Identity(kind, date.fromisoformat(day), subject, Variant(variant)))
 
 
-def _stamp(moment: datetime) -> str:
+def newest_first(
+    listed_from: Listed, since: datetime | None = None, before: datetime | None = None
+) -> Iterator[str]:
+    """Names of a journal's entries, newest first.
+
+    A store lists from the oldest on. So names are listed in windows of time, from the newest on, which are
+    narrowed where they hold more than a page and widened where they hold little: what is consumed decides
+    how much is listed, not the past.
+
+    :param listed_from: lists the names after the given one, oldest first, as they are consumed.
+    :param since: only entries of this time and later ones.
+    :param before: only entries before this time.
+    """
+    top, end = before or datetime.now(UTC), stamp(before) if before else "~"
+    floor = stamp(since) if since else ""
+    width, filled = FIRST, None  # `filled`: a time of which entries are known
+    while True:
+        is_bounded = width <= ALL or (filled and filled < top)
+        start = max(floor, stamp(top - width)) if is_bounded else floor
+        names = _listed(listed_from, start, end, None if width <= LEAST else PAGE)
+        if len(names) >= PAGE and width > LEAST:
+            # The window begins with a page of entries; newer ones are behind them.
+            filled = _time_of(names[-1])
+            top = max(top, filled)
+            width = max((top - filled) / 2, LEAST)
+            continue
+        yield from reversed(names)
+        if start == floor:
+            return
+        top, end = top - width, start
+        if not names and filled and filled < top:
+            width = max((top - filled) / 2, LEAST)
+        elif len(names) < PAGE / 4:
+            width *= 8
+
+
+def _listed(listed_from: Listed, start: str, end: str, most: int | None) -> list[str]:
+    """Names of a window of time.
+
+    :param listed_from: as of `newest_first`.
+    :param start: only names after this one.
+    :param end: only names before this one.
+    :param most: how many; None for all.
+    """
+    return list(islice(takewhile(lambda name: name < end, listed_from(start)), most))
+
+
+def _time_of(name: str) -> datetime:
+    return datetime.fromisoformat(name.partition("~")[0]).replace(tzinfo=UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """The beginning of the names of a moment's entries: `{day}/{time}`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d/%H%M%S.%f")

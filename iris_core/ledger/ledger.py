@@ -11,9 +11,9 @@ ignore an entry whose record was never committed, or was committed by another at
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from heapq import merge
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.ledger.bounded import MOST_BYTES, fitted
 from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
-from iris_core.ledger.journal import JournalEntry
+from iris_core.ledger.journal import JournalEntry, newest_first
 from iris_core.ledger.records import parse
 from iris_core.ledger.records.base import Record
 from iris_core.settings.places import LEDGER
@@ -66,6 +66,7 @@ class Ledger:
         self._bucket = bucket
         self._records = f"{LEDGER}{section}"
         self._journal = f"{LEDGER}{section}/journal"
+        self._versions = f"{LEDGER}{section}/versions"
         self._tries = f"{LEDGER}{section}/tries"
 
     def commit(self, record: Record) -> Committed:
@@ -122,6 +123,20 @@ class Ledger:
             found[subject] = alike.setdefault(variants, variants)
         return found
 
+    def note_version(self, version: int, training: Identity) -> None:
+        """Note which training a version of the registered model came of. Derived: it may be lost.
+
+        :param version: the version's number.
+        :param training: the identity of the training's record.
+        """
+        key = f"{self._versions}/{version}/{training.path}"
+        self._store.create(self._bucket, key, b"", "application/octet-stream")
+
+    def trainings_of(self, version: int) -> list[Identity]:
+        """The trainings noted for a version: several where a new registry counts from 1 again."""
+        base = f"{self._versions}/{version}"
+        return [Identity.parse(key.removeprefix(f"{base}/")) for key in self._store.keys(self._bucket, base)]
+
     def tried(self, kind: Kind, outcomes: Collection[str]) -> dict[str, set[str]]:
         """Subjects with a journal entry of one of these outcomes, and which of these outcomes they have.
 
@@ -159,31 +174,43 @@ class Ledger:
         return len({name for name, _ in begun - ended})
 
     def recent(
-        self, *kinds: Kind, outcome: str | None = None, before: datetime | None = None
+        self, *kinds: Kind, outcome: str | Collection[str] | None = None, before: datetime | None = None
     ) -> Iterator[Record]:
         """Records, newest first; reads only what the caller consumes.
 
         :param kinds: the kinds of decision; all if none is given.
-        :param outcome: only decisions with this outcome; others are not even read.
+        :param outcome: only decisions with this outcome, or one of these; others are not even read.
         :param before: only decisions before this time.
         """
         streams = (self._recent(kind, outcome, before) for kind in kinds or KINDS)
         return merge(*streams, key=lambda record: record.at, reverse=True)
 
-    def _recent(self, kind: Kind, outcome: str | None, before: datetime | None) -> Iterator[Record]:
-        for entry in self.journal(kind, before=before):
-            if outcome in (None, entry.outcome):
-                record = self.get(entry.identity)
-                if record and record.at == entry.at:
-                    yield record
+    def _recent(
+        self, kind: Kind, outcome: str | Collection[str] | None, before: datetime | None
+    ) -> Iterator[Record]:
+        entries = self.journal(kind, before=before)
+        if outcome is not None:
+            wanted = {outcome} if isinstance(outcome, str) else outcome
+            entries = (entry for entry in entries if entry.outcome in wanted)
+        return self.records(entries)
+
+    def records(self, entries: Iterable[JournalEntry]) -> Iterator[Record]:
+        """The records that entries of the journal stand for; read as they are consumed."""
+        for entry in entries:
+            record = self.get(entry.identity)
+            if record and record.at == entry.at:
+                yield record
 
     def recent_of(
-        self, what: type[Found], outcome: str | None = None, before: datetime | None = None
+        self,
+        what: type[Found],
+        outcome: str | Collection[str] | None = None,
+        before: datetime | None = None,
     ) -> Iterator[Found]:
         """Records of one type, newest first; reads only what the caller consumes.
 
         :param what: the type of the records.
-        :param outcome: only decisions with this outcome.
+        :param outcome: as of `recent`.
         :param before: only decisions before this time.
         """
         found = self.recent(what.KIND, outcome=outcome, before=before)
@@ -201,16 +228,13 @@ class Ledger:
         :param before: only entries before this time.
         """
         base = f"{self._journal}/{kind}"
-        last_day = before.astimezone(UTC).date().isoformat() if before else "9999"
-        for day in reversed(self._store.folders(self._bucket, base)):
-            if day > last_day:
-                continue
-            for key in sorted(self._store.keys(self._bucket, f"{base}/{day}"), reverse=True):
-                entry = JournalEntry.parse(kind, key.removeprefix(f"{base}/"))
-                if since and entry.at < since:
-                    return
-                if before is None or entry.at < before:
-                    yield entry
+
+        def listed_from(name: str) -> Iterator[str]:
+            for key in self._store.keys(self._bucket, base, after=f"{base}/{name}"):
+                yield key.removeprefix(f"{base}/")
+
+        for name in newest_first(listed_from, since, before):
+            yield JournalEntry.parse(kind, name)
 
     def _key(self, identity: Identity) -> str:
         return f"{self._records}/{identity.path}.json"

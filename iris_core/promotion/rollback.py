@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, ModelRef, Outcome
 from iris_core.ledger.model import in_a_key
-from iris_core.ledger.records.promotion import PromotionRecord, RollbackRecord
+from iris_core.ledger.records.promotion import STAGING, PromotionRecord, RollbackRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import ALIAS, STAGE
@@ -88,7 +88,7 @@ def _record_rollback(
 
 def finish_rollback(workspace: Workspace) -> None:
     """Carry out the last rollback, if it died after its record was written and nothing came after it."""
-    last = next((each for each in workspace.ledger.recent_of(PromotionRecord) if each.stages), None)
+    last = next(workspace.ledger.recent_of(PromotionRecord, outcome=STAGING), None)
     if not isinstance(last, RollbackRecord):
         return
     with tracking.asking("Finishing a rollback", workspace.settings):

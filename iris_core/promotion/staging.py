@@ -67,6 +67,7 @@ def register(mlflow_client: MlflowClient, workspace: Workspace, training: Traine
     for double in doubles:
         _delete(mlflow_client, double)
         log.warning("Deleted version %s of %s: version %s is the same.", double.version, name, first.version)
+    workspace.ledger.note_version(int(first.version), training.identity)
     return first
 
 

@@ -13,6 +13,9 @@ from iris_core.ledger.records.base import Digits, Moment, Payload, Record
 from iris_core.ledger.records.gate import GateEvidence
 from iris_core.store.versions import ObjectVersion
 
+STAGING = frozenset({Outcome.PROMOTED, Outcome.ROLLED_BACK})
+"""Outcomes of decisions that stage a model."""
+
 
 class PromotionInputs(Payload):
     """The model version, the path of its training's record, and when it was trained and its data landed."""
@@ -53,7 +56,7 @@ class PromotionRecord(Record):
     @property
     def stages(self) -> bool:
         """Whether this decision stages the model."""
-        return self.outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK)
+        return self.outcome in STAGING
 
     @property
     def age(self) -> tuple[datetime, datetime]:
