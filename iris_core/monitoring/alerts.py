@@ -119,7 +119,7 @@ def _looked_at(workspace: Workspace, since: datetime) -> list[DriftRecord]:
     violating = verdicts.violating(workspace.settings)
     entries = workspace.ledger.journal("drift", since=since)
     asked = {entry.identity for entry in entries if entry.outcome in violating}
-    return verdicts.near(workspace.ledger, asked) if asked else []
+    return verdicts.near(workspace.settings, workspace.ledger, asked)
 
 
 def _alerting(

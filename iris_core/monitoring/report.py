@@ -268,7 +268,7 @@ def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict
     made = {_Told(**report).verdict: report for report in reports}
     if not made:
         raise IrisError("No report was made.")
-    near = verdicts.near(workspace.ledger, made)
+    near = verdicts.near(workspace.settings, workspace.ledger, made)
     states = {record.identity: state for record, state in verdicts.with_debounce(workspace.settings, near)}
     told = [{**report, **_alert_state(states.get(identity))} for identity, report in made.items()]
     ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))

@@ -77,12 +77,14 @@ def _alerting(workspace: Workspace) -> DriftRecord:
     if staged is None:
         raise NothingOwed("No model is staged: nothing to retrain.")
     since = datetime.now(UTC) - LOOKED_BACK - timedelta(hours=settings.retrain_cooldown_hours)
-    found = [
-        record
+    asked = [
+        identity
         for about_performance in (False, True)
-        for record in verdicts.newest(workspace.ledger, Series(staged.variant, about_performance))
+        for identity in verdicts.recent_violations(
+            settings, workspace.ledger, Series(staged.variant, about_performance), since
+        )
     ]
-    judged = verdicts.with_debounce(settings, found)
+    judged = verdicts.with_debounce(settings, verdicts.near(settings, workspace.ledger, asked))
     alerting = [record for record, state in judged if state.alert and record.at >= since]
     if not alerting:
         raise NothingOwed("No alert about the staged model: nothing to retrain for.")

@@ -91,7 +91,9 @@ def verdict(workspace: Workspace, number: int, severity: Severity = "high") -> B
 def judged(workspace: Workspace) -> list[tuple[DriftRecord, Debounced]]:
     """Every verdict of the ledger, and what N of M says of it."""
     asked = [entry.identity for entry in workspace.ledger.journal("drift")]
-    return verdicts.with_debounce(workspace.settings, verdicts.near(workspace.ledger, asked))
+    return verdicts.with_debounce(
+        workspace.settings, verdicts.near(workspace.settings, workspace.ledger, asked)
+    )
 
 
 @pytest.fixture
