@@ -64,6 +64,9 @@ def ledger(
 ) -> None:
     """Print the newest decisions, with their evidence: trainings, promotions, scorings, verdicts.
 
+    Those with an outcome, or about a version, are searched for among the newest 50,000 of each kind; --until
+    goes further back.
+
     Examples:
 
       iris ledger

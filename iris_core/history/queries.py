@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice, takewhile
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import chain, islice, pairwise, takewhile
 from typing import Any
 
 from iris_core.errors import PromotionRefused
-from iris_core.ledger import Kind, Ledger, ModelRef, Outcome, Record
+from iris_core.ledger import KINDS, Identity, JournalEntry, Kind, Ledger, ModelRef, Outcome, Record
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.records.performance import MeasuredRecord
-from iris_core.ledger.records.promotion import PromotionRecord, RollbackRecord
+from iris_core.ledger.records.promotion import STAGING, PromotionRecord, RollbackRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 
 LOOKED_BACK = 500
-"""Most promotion records that are read to find what was staged."""
+"""Most decisions that stage a model that are read to find what was staged."""
+LOOKED_THROUGH = 50_000
+"""Most names in a kind's journal that are searched for decisions that are asked for."""
+DAY = timedelta(days=1)
+CLOCKS = timedelta(minutes=2)
+"""The store's clock and those of the tasks may differ by so much."""
 SCORINGS_READ = 200
 
 
@@ -42,15 +48,47 @@ class Question:
 
 
 def matching(ledger: Ledger, question: Question) -> Iterator[Record]:
-    """The decisions asked for, newest first; reads only what the caller consumes."""
-    found = ledger.recent(*question.kinds, outcome=question.outcome, before=question.until)
-    since = question.since
-    if since is not None:
-        found = takewhile(lambda record: record.at >= since, found)
-    if question.version is None:
-        return found
-    trainings = {record.inputs.training for record in _promotions(ledger, question.version)}
-    return (r for r in found if _names(r, question.version) or r.identity.path in trainings)
+    """The decisions asked for, newest first; reads only what the caller consumes.
+
+    Those with an outcome, or about a version, are searched for among the newest `LOOKED_THROUGH` of each kind
+    (before `until`): their names in the journal tell most of them apart without being read.
+    """
+    is_named = _about_version(ledger, question.version) if question.version else _any
+    streams = (ledger.records(_entries(ledger, kind, question, is_named)) for kind in question.kinds or KINDS)
+    return merge(*streams, key=lambda record: record.at, reverse=True)
+
+
+IsNamed = Callable[[JournalEntry], bool]
+
+
+def _any(_: JournalEntry) -> bool:
+    return True
+
+
+def _entries(ledger: Ledger, kind: Kind, question: Question, is_named: IsNamed) -> Iterator[JournalEntry]:
+    entries = ledger.journal(kind, question.since, question.until)
+    if question.outcome is None and question.version is None:
+        return entries
+    looked = islice(entries, LOOKED_THROUGH)
+    return (each for each in looked if question.outcome in (None, each.outcome) and is_named(each))
+
+
+def _about_version(ledger: Ledger, version: int) -> IsNamed:
+    """Whether an entry is about a version: its training, promotions, scorings, drift, retrain requests."""
+    promotions = _promotions(ledger, version)
+    trainings = {record.inputs.training for record in promotions}
+    asked = {record.identity for record in promotions}
+
+    def is_named(entry: JournalEntry) -> bool:
+        about = entry.identity
+        if about.kind in ("scoring", "drift"):
+            return about.model_variant.startswith(f"v{version}-")
+        if about.kind == "action" and entry.outcome in (Outcome.REQUESTED, Outcome.STOPPED):
+            request = ledger.get(about)
+            return request is not None and _names(request, version)
+        return about.path in trainings or about in asked
+
+    return is_named
 
 
 def _names(record: Record, version: int) -> bool:
@@ -58,8 +96,14 @@ def _names(record: Record, version: int) -> bool:
 
 
 def _promotions(ledger: Ledger, version: int) -> list[PromotionRecord]:
-    """Promotion records of a version, oldest first."""
-    return [record for record in ledger.recent_of(PromotionRecord) if _names(record, version)][::-1]
+    """Promotion records of a version, oldest first; of one that is not noted all promotions are read."""
+    found: Iterable[Record] = ledger.recent_of(PromotionRecord)
+    if noted := [it for path in ledger.trainings_of(version) if (it := ledger.find(TrainedRecord, path))]:
+        verdicts = (Identity.of_verdict(training.run_id, training.at) for training in noted)
+        judged = [ledger.of_subject("promotion", one.day, one.subject) for one in verdicts]
+        found = chain(*judged, ledger.recent_of(RollbackRecord, outcome=Outcome.ROLLED_BACK))
+    mine = (record for record in found if isinstance(record, PromotionRecord) and _names(record, version))
+    return sorted(mine, key=lambda record: record.at)
 
 
 def staged_at(ledger: Ledger, moment: datetime) -> PromotionRecord | None:
@@ -68,15 +112,18 @@ def staged_at(ledger: Ledger, moment: datetime) -> PromotionRecord | None:
     The ledger does not know of an alias that was moved by hand in MLflow; but a scoring names the version
     that it used.
     """
-    return _standing(islice(ledger.recent_of(PromotionRecord, before=moment), LOOKED_BACK))
+    return _standing(islice(ledger.recent_of(PromotionRecord, outcome=STAGING, before=moment), LOOKED_BACK))
 
 
 def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None:
-    """The decision that stages the model of the newest data (`age`), of those since the last rollback."""
+    """The decision that stages the model of the newest data (`age`), of those since the last rollback.
+
+    A model's data lands before it is decided about: no decision from before that of the best is newer.
+    """
     best: PromotionRecord | None = None
     for record in newest_first:
-        if not record.stages:
-            continue
+        if best and record.at + CLOCKS < best.age[0]:
+            break
         if best is None or record.age > best.age:
             best = record
         if isinstance(record, RollbackRecord):
@@ -86,11 +133,9 @@ def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None
 
 def stagings(ledger: Ledger) -> list[PromotionRecord]:
     """The decisions that changed what is staged, oldest first."""
-    decisions = [*islice(ledger.recent_of(PromotionRecord), LOOKED_BACK)][::-1]
+    decisions = [*islice(ledger.recent_of(PromotionRecord, outcome=STAGING), LOOKED_BACK)][::-1]
     changes: list[PromotionRecord] = []
     for record in decisions:
-        if not record.stages:
-            continue
         is_newer = not changes or record.age > changes[-1].age
         if isinstance(record, RollbackRecord) or is_newer:
             changes.append(record)
@@ -146,30 +191,52 @@ def story(ledger: Ledger, version: int) -> Story:
     promotions = _promotions(ledger, version)
     if not promotions:
         raise PromotionRefused(f"The ledger has no decision about version {version}. See: iris ledger")
-    first = promotions[0]
+    first, changes = promotions[0], stagings(ledger)
     model = first.model
+    times = (first.at, _replaced_at(changes, version))
     return Story(
         model=model,
         training=ledger.find(TrainedRecord, model.training),
         promotions=promotions,
-        scorings=[r for r in _of_model(ledger, "scoring", model, first.at) if isinstance(r, ScoredRecord)],
-        drifts=[r for r in _of_model(ledger, "drift", model, first.at) if isinstance(r, DriftRecord)],
+        scorings=[r for r in _of_model(ledger, "scoring", model, *times) if isinstance(r, ScoredRecord)],
+        drifts=[r for r in _of_model(ledger, "drift", model, *times) if isinstance(r, DriftRecord)],
         performances=_on_labels(ledger, model, first.at),
         staged_now=staged_at(ledger, datetime.now(UTC)),
-        stagings=stagings(ledger),
+        stagings=changes,
     )
 
 
-def _of_model(ledger: Ledger, kind: Kind, model: ModelRef, since: datetime) -> Iterator[Record]:
-    """Records of a version's scorings, or of their drift, newest first; the journal's names identify them."""
+def _replaced_at(changes: Sequence[PromotionRecord], version: int) -> datetime | None:
+    """When another version took this one's place for the last time; None if none has."""
+    after = (new for old, new in pairwise(changes) if version == old.model.version != new.model.version)
+    return max((record.at for record in after), default=None)
+
+
+def _of_model(
+    ledger: Ledger, kind: Kind, model: ModelRef, since: datetime, replaced: datetime | None
+) -> Iterator[Record]:
+    """Records of a version's scorings, or of their drift, newest first; the journal's names identify them.
+
+    They are searched for among the newest `LOOKED_THROUGH` names, and among as many before the day after
+    another version took this one's place.
+
+    :param ledger: where the records are.
+    :param kind: scorings, or their drift.
+    :param model: the version.
+    :param since: when it was first decided about.
+    :param replaced: when another took its place.
+    """
     unused = (Outcome.SUPERSEDED, Outcome.UNCHANGED, Outcome.REJECTED, Outcome.FAILED)
-    mine = (
-        entry.identity
-        for entry in ledger.journal(kind, since=since)
-        if entry.outcome not in unused and entry.identity.model_variant == model.variant
-    )
-    records = map(ledger.get, dict.fromkeys(islice(mine, SCORINGS_READ)))
-    return (record for record in records if record)
+    walks = [ledger.journal(kind, since)]
+    if replaced:
+        walks.append(ledger.journal(kind, since, replaced + DAY))
+    found: dict[Identity, None] = {}
+    for entry in chain.from_iterable(islice(walk, LOOKED_THROUGH) for walk in walks):
+        if entry.outcome not in unused and entry.identity.model_variant == model.variant:
+            found[entry.identity] = None
+        if len(found) == SCORINGS_READ:
+            break
+    return (record for record in map(ledger.get, found) if record)
 
 
 def _on_labels(ledger: Ledger, model: ModelRef, since: datetime) -> list[MeasuredRecord]:

@@ -12,6 +12,8 @@ import numpy as np
 
 from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
 from iris_core.ledger import ModelRef, Outcome
+from iris_core.ledger.identity import VERDICT
+from iris_core.ledger.packs import Pack
 from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.suspect import OnSuspect
@@ -92,11 +94,13 @@ _Judged = tuple[ModelRef, str, GateEvidence]
 def _verdicts(workspace: Workspace) -> list[_Judged]:
     """Verdicts in the declared metric, newest first."""
     metric = workspace.settings.project.metric
-    recent = islice(workspace.ledger.recent_of(VerdictRecord), LOOKED_THROUGH)
+    entries = (each for each in workspace.ledger.journal("promotion") if each.identity.variant == VERDICT)
     return [
         (each.model, each.outcome, each.evidence)
-        for each in recent
-        if isinstance(each.evidence, GateEvidence) and each.evidence.is_by(metric)
+        for each in Pack.of(workspace, "verdicts").records(islice(entries, LOOKED_THROUGH))
+        if isinstance(each, VerdictRecord)
+        and isinstance(each.evidence, GateEvidence)
+        and each.evidence.is_by(metric)
     ]
 
 
