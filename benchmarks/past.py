@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tarfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from iris_core.ledger import Identity, JournalEntry, Record
+from iris_core.ledger import Identity, Record
 from iris_core.ledger.records import parse
 from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.drift import BatchDriftRecord
@@ -26,7 +25,6 @@ from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.settings.places import LEDGER
 from iris_core.store.objects import ObjectVersion
 
 TRAININGS = 100
@@ -162,9 +160,10 @@ class Past:
         sample, run = self.sample, uuid.uuid4().hex
         at = version.landed_at + timedelta(seconds=20)
         identity = Identity.of_object("training", version, sample.trained.variant)
-        inputs = {"object": version.model_dump(mode="json")}
-        yield from self._recorded(sample.trained, identity, at, inputs=inputs, outputs={"run_id": run})
-        yield from self._recorded(sample.judged, Identity.of_verdict(run, at), at + timedelta(seconds=5))
+        yield from self._copied(
+            sample.trained, identity, at, inputs={"object": version}, outputs={"run_id": run}
+        )
+        yield from self._copied(sample.judged, Identity.of_verdict(run, at), at + timedelta(seconds=5))
 
     def _scored(self, number: int, version: ObjectVersion) -> Iterator[Stored]:
         sample, at = self.sample, version.landed_at + timedelta(seconds=10, microseconds=number % 1_000_000)
@@ -172,56 +171,55 @@ class Past:
         given: dict[str, Any] = {"identity": identity, "by": sample.scored.by, "at": at}
         if number % REJECTED == 1:
             refused = RejectedRecord.Inputs.of(version, sample.scored.model)
-            yield from self._written(RejectedRecord(reason="no table", inputs=refused, **given))
+            yield from self._stored(RejectedRecord(reason="no table", inputs=refused, **given))
             return
         if number % UNCHANGED == 2:
             same = UnchangedRecord.Inputs.of(version, sample.scored.model)
             first = sample.scored.identity.path
-            yield from self._written(UnchangedRecord(inputs=same, points_to=first, **given))
+            yield from self._stored(UnchangedRecord(inputs=same, points_to=first, **given))
             return
-        landed = version.model_dump(mode="json")
-        yield from self._recorded(sample.scored, identity, at, inputs={"object": landed})
-        verdict, later = Identity.of_drift(identity, at), at + timedelta(seconds=5)
-        alerts = number % ALERTED == 3
-        yield from self._recorded(
-            sample.drift,
-            verdict,
-            later,
-            inputs={"scoring": identity.path, "current": landed},
-            **({"outcome": "high", "evidence": {"severity": "high"}} if alerts else {}),
-        )
+        yield from self._copied(sample.scored, identity, at, inputs={"object": version})
+        yield from self._judged(identity, version, at, alerts=number % ALERTED == 3)
+
+    def _judged(
+        self, scoring: Identity, version: ObjectVersion, scored: datetime, alerts: bool
+    ) -> Iterator[Stored]:
+        """The drift verdict on a scoring; if it alerts, that this was told."""
+        verdict, at = Identity.of_drift(scoring, scored), scored + timedelta(seconds=5)
+        changes: dict[str, Any] = {"inputs": {"scoring": scoring.path, "current": version}}
         if alerts:
-            yield from self._written(
-                AlertRecord(
-                    identity=Identity.of_alert(verdict, "webhook"),
-                    by=sample.drift.by,
-                    at=later + timedelta(seconds=1),
-                    reason="drift high",
-                    inputs=AlertRecord.Inputs(verdict=verdict.path),
-                    evidence=AlertRecord.Evidence(channel="webhook", alert=uuid.uuid4().hex, violations="2"),
-                )
+            changes |= {"outcome": "high", "evidence": {"severity": "high"}}
+        yield from self._copied(self.sample.drift, verdict, at, **changes)
+        if alerts:
+            told = AlertRecord(
+                identity=Identity.of_alert(verdict, "webhook"),
+                by=self.sample.drift.by,
+                at=at + timedelta(seconds=1),
+                reason="drift high",
+                inputs=AlertRecord.Inputs(verdict=verdict.path),
+                evidence=AlertRecord.Evidence(channel="webhook", alert=uuid.uuid4().hex, violations="2"),
             )
+            yield from self._stored(told)
 
-    def _recorded(self, sample: Record, identity: Identity, at: datetime, **changes: Any) -> Iterator[Stored]:
-        """A copy of a record and its journal entry; of each type one copy is read to check that it parses."""
-        content = sample.model_dump(mode="json")
-        names = dict(zip(("kind", "day", "subject", "variant"), identity.path.split("/"), strict=True))
-        content |= {**names, "at": at.isoformat(), "commit_id": uuid.uuid4().hex}
-        for name, change in changes.items():
-            content[name] = {**content[name], **change} if isinstance(change, Mapping) else change
-        body = json.dumps(content, indent=1).encode()
-        if type(sample) not in self.checked:
-            copied = parse(body)
-            assert isinstance(copied, type(sample))
-            assert (copied.identity, copied.at) == (identity, at)
-            self.checked.add(type(sample))
-        yield from self._keys(JournalEntry(at, content["outcome"], identity), body)
+    def _copied(self, sample: Record, identity: Identity, at: datetime, **changes: Any) -> Iterator[Stored]:
+        """A copy of a record and its journal entry.
 
-    def _written(self, record: Record) -> Iterator[Stored]:
-        entry = JournalEntry(record.at, record.outcome, record.identity)
-        yield from self._keys(entry, record.model_dump_json(indent=1).encode())
+        :param sample: the record.
+        :param identity: of the copy.
+        :param at: when it was decided.
+        :param changes: the copy's outcome, and what is different in its inputs, outputs and evidence.
+        """
+        for part in ("inputs", "outputs", "evidence"):
+            if part in changes:
+                changes[part] = getattr(sample, part).model_copy(update=changes[part])
+        fresh = {"identity": identity, "at": at, "commit_id": uuid.uuid4().hex}
+        yield from self._stored(sample.model_copy(update=fresh | changes))
 
-    def _keys(self, entry: JournalEntry, body: bytes) -> Iterator[Stored]:
-        section = f"{LEDGER}{self.workspace.settings.names.section}"
-        yield Stored(f"{section}/journal/{entry.identity.kind}/{entry.name}")
-        yield Stored(f"{section}/{entry.identity.path}.json", body)
+    def _stored(self, record: Record) -> Iterator[Stored]:
+        """A record and its journal entry; the first of each type is read to see that it parses."""
+        body = record.model_dump_json(indent=1).encode()
+        if type(record) not in self.checked:
+            assert parse(body).identity == record.identity
+            self.checked.add(type(record))
+        entry, key = self.workspace.ledger.keys_of(record)
+        yield from (Stored(entry), Stored(key, body))

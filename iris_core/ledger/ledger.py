@@ -75,17 +75,19 @@ class Ledger:
         :raises StoreError: the store does not answer, or the record that stands cannot be read.
         """
         record, body = _fitting(record)
-        entry = JournalEntry(record.at, record.outcome, record.identity)
-        self._store.create(
-            self._bucket, f"{self._journal}/{record.kind}/{entry.name}", b"", "application/octet-stream"
-        )
-        key = self._key(record.identity)
+        entry, key = self.keys_of(record)
+        self._store.create(self._bucket, entry, b"", "application/octet-stream")
         if self._store.create(self._bucket, key, body, "application/json"):
             return Committed(record, won=True)
         standing = self.get(record.identity)
         if standing is None:
             raise StoreError(f"s3://{self._bucket}/{key}: refused, but not there.")
         return Committed(standing, won=standing.commit_id == record.commit_id)
+
+    def keys_of(self, record: Record) -> tuple[str, str]:
+        """The keys of a record's journal entry, and of the record."""
+        entry = JournalEntry(record.at, record.outcome, record.identity)
+        return f"{self._journal}/{record.kind}/{entry.name}", self._key(record.identity)
 
     def get(self, identity: Identity | str) -> Record | None:
         """The record with this identity or path; None if there is none, or the path names no identity."""
