@@ -45,6 +45,12 @@ class JournalEntry:
         return cls(at, outcome, Identity(kind, date.fromisoformat(day), subject, Variant(variant)))
 
 
+def named_in(name: str) -> tuple[str, str, str, str]:
+    """Outcome, day, subject and variant of the entry with this name, as they are in it."""
+    _, outcome, day, subject, variant = name.split("~")
+    return outcome, day, subject, variant
+
+
 def newest_first(
     listed_from: Listed, since: datetime | None = None, before: datetime | None = None
 ) -> Iterator[str]:

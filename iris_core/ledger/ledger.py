@@ -22,10 +22,10 @@ from pydantic import ValidationError
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.ledger.bounded import MOST_BYTES, fitted
 from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
-from iris_core.ledger.journal import JournalEntry, newest_first
+from iris_core.ledger.journal import JournalEntry, named_in, newest_first, stamp
 from iris_core.ledger.records import parse
 from iris_core.ledger.records.base import Record
-from iris_core.settings.places import LEDGER
+from iris_core.settings.places import CHECKPOINTS, LEDGER
 from iris_core.store.objects import ObjectStore
 
 Found = TypeVar("Found", bound=Record)
@@ -68,6 +68,12 @@ class Ledger:
         self._journal = f"{LEDGER}{section}/journal"
         self._versions = f"{LEDGER}{section}/versions"
         self._tries = f"{LEDGER}{section}/tries"
+        self._checkpoints = f"{CHECKPOINTS}{section}"
+
+    @property
+    def address(self) -> str:
+        """Where the records are."""
+        return f"s3://{self._bucket}/{self._records}"
 
     def commit(self, record: Record) -> Committed:
         """Commit a decision, once: the first call writes its record, every call returns the one that stands.
@@ -153,6 +159,60 @@ class Ledger:
                 if entry.outcome in outcomes:
                     found.setdefault(entry.identity.subject, set()).add(entry.outcome)
         return found
+
+    def decided_keys(self, kind: Kind, day: str | None = None) -> Iterator[tuple[str, str, Variant]]:
+        """Day, subject and variant of the records of a kind, in lexical order. Reads no record.
+
+        :param kind: the kind of decision.
+        :param day: only of this day, such as `2026-01-31`.
+        """
+        prefix = f"{self._records}/{kind}/{day}" if day else f"{self._records}/{kind}"
+        for key in self._store.keys(self._bucket, prefix):
+            _, day, subject, variant = key.removesuffix(".json").rsplit("/", 3)
+            yield day, subject, Variant(variant)
+
+    def variants_of(self, kind: Kind, day: str, subject: str) -> tuple[Variant, ...]:
+        """Variants of the records about one subject. Reads no record.
+
+        :param kind: the kind of decision.
+        :param day: the day in their identity.
+        :param subject: the subject in it.
+        """
+        keys = self._store.keys(self._bucket, f"{self._records}/{kind}/{day}/{subject}")
+        return tuple(Variant(key.removesuffix(".json").rpartition("/")[2]) for key in keys)
+
+    def decided_since(self, kind: Kind, since: datetime | None) -> Iterator[tuple[str, str, str, str]]:
+        """Outcome, day, subject and variant of journal entries, oldest first. Reads no record.
+
+        An entry's attempt may not have committed: only the record shows it.
+
+        :param kind: the kind of decision.
+        :param since: only entries of this time and later ones.
+        """
+        base = f"{self._journal}/{kind}"
+        after = f"{base}/{stamp(since)}" if since else None
+        return (named_in(key.rpartition("/")[2]) for key in self._store.keys(self._bucket, base, after))
+
+    def checkpoint(self, kind: Kind) -> tuple[str, bytearray]:
+        """Etag and content of the stored checkpoint of a kind.
+
+        :raises ObjectMissing: there is none.
+        """
+        version = self._store.head(self._bucket, f"{self._checkpoints}/{kind}")
+        body = bytearray()
+        for piece in self._store.chunks(version):
+            body += piece
+        return version.etag, body
+
+    def keep_checkpoint(self, kind: Kind, body: bytes | bytearray, etag: str) -> bool:
+        """Store a checkpoint in place of the one with this etag; return whether it was still there.
+
+        :param kind: the kind of decision.
+        :param body: the content.
+        :param etag: the etag of the one to replace; "" if there is none.
+        """
+        key = f"{self._checkpoints}/{kind}"
+        return self._store.replace(self._bucket, key, body, "application/octet-stream", etag)
 
     def note_try(self, identity: Identity, name: str, part: str, what: str, told: bytes) -> None:
         """Note that a try at a decision has `begun`, has `failed`, or has `ended` as it should.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from iris_core.settings.variables import Settings
 
 LEDGER = "ledger/"
+CHECKPOINTS = "checkpoints/"
 AUDIT = "audit/"
 QUARANTINE = "quarantine/"
 PROFILES = "profiles/"
@@ -59,6 +60,7 @@ def kept(settings: Settings) -> tuple[Place, ...]:
     data, predictions = settings.bucket, settings.predictions_bucket
     return (
         Place("the ledger", data, LEDGER),
+        Place("checkpoints of the ledger", data, CHECKPOINTS, cleared=True),
         Place("audit records", data, AUDIT),
         Place("refused tables", data, QUARANTINE),
         Place("the models' profiles", data, PROFILES),

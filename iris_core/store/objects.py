@@ -245,6 +245,29 @@ class ObjectStore:
                 return False
             return True
 
+    def replace(self, bucket: str, key: str, data: bytes | bytearray, content_type: str, etag: str) -> bool:
+        """Write an object in place of the one with this etag (`If-Match`); return whether it was written.
+
+        :param bucket: the bucket.
+        :param key: the key.
+        :param data: the content.
+        :param content_type: its MIME type.
+        :param etag: the etag of the object to replace; "" if there must be none (`If-None-Match: *`).
+        """
+        with store_errors(bucket, key):
+            try:
+                obstore.put(
+                    self._bucket(bucket),
+                    key,
+                    data,
+                    mode={"e_tag": f'"{etag}"'} if etag else "create",
+                    attributes={"Content-Type": content_type},
+                    use_multipart=False,
+                )
+            except (AlreadyExistsError, FileNotFoundError, PreconditionError):
+                return False
+            return True
+
     def get(self, bucket: str, key: str) -> bytes:
         """The bytes of an object's current version.
 
