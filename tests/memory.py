@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from hashlib import md5
 from typing import TypeVar
 
 from iris_core.errors import ObjectMissing
@@ -82,10 +83,30 @@ class MemoryStore(ObjectStore):
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
         self.requests["head"] += 1
+        if key in self.files:
+            return self._file(bucket, key)
         versions = self.landed.get(key, [])
         if not versions or key in self.hidden:
             raise ObjectMissing(key)
         return versions[0]
+
+    def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
+        self.requests["get"] += 1
+        yield self.files[version.key]
+
+    def replace(self, bucket: str, key: str, data: bytes | bytearray, content_type: str, etag: str) -> bool:
+        self.requests["replace"] += 1
+        if etag != (self._file(bucket, key).etag if key in self.files else ""):
+            return False
+        self.files[key] = bytes(data)
+        return True
+
+    def _file(self, bucket: str, key: str) -> ObjectVersion:
+        data = self.files[key]
+        etag, landed = md5(data, usedforsecurity=False).hexdigest(), datetime(2026, 11, 1, tzinfo=UTC)
+        return ObjectVersion(
+            bucket=bucket, key=key, version_id=etag, etag=etag, size=len(data), landed_at=landed
+        )
 
     def _paged(self, what: str, found: Sequence[Item]) -> Iterator[Item]:
         self.requests[what] += 1

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import chain, groupby
+from itertools import groupby
 
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.ledger.identity import Kind, Variant
 from iris_core.ledger.ledger import Ledger
-from iris_core.ledger.packed import Packed, Standing
+from iris_core.ledger.packed import NONE, Packed, Standing
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ LONGEST = timedelta(days=7)
 the ledger is missed."""
 WORTH = 1000
 """So many decisions since the last checkpoint make a new one worth while."""
-
-
+MOST = 20
+"""A checkpoint is made anew from listings if it lacks more than so many times as many decisions."""
 NOTHING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,15 +50,8 @@ class Checkpoint:
     etag: str = ""
 
 
-@dataclass
-class Recent:
-    """Versions whose decisions a checkpoint may lack, by day and subject, and their unusual outcomes."""
-
-    outcomes: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-
-    def note(self, day: str, subject: str, outcomes: frozenset[str]) -> None:
-        """Note that a version was decided with these unusual outcomes."""
-        self.outcomes[day, subject] = self.outcomes.get((day, subject), frozenset()) | outcomes
+Recent = dict[tuple[str, str], Standing]
+"""By day and subject: the decisions that the journal names and a checkpoint may lack."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +61,25 @@ class Checkpoints:
     :param ledger: the ledger.
     :param kind: the kind of decision.
     :param unusual: the outcomes that a look must know of.
-    :param worth: so many new decisions make a new checkpoint worth while.
     """
 
     ledger: Ledger
     kind: Kind
     unusual: frozenset[str]
-    worth: int = WORTH
 
     def newest(self, now: datetime) -> tuple[Packed, Recent]:
         """What a checkpoint has, renewed and stored if that is worth while, and what was decided since."""
         stored = self._stored(now)
-        recent = self._since(stored, self.worth)
-        if recent is not None and (stored.until == NOTHING or now - stored.listed <= LONGEST):
+        recent = self._since(stored, MOST * WORTH)
+        is_old = stored.until != NOTHING and now - stored.listed > LONGEST
+        if recent is not None and len(recent) <= WORTH and not is_old:
             return stored.packed, recent
-        made = self._made(stored, now)
+        if recent is None or is_old or stored.until == NOTHING:
+            made = self._from_listings(now, stored.etag)
+        else:
+            made = self._renewed(stored, recent, now)
         self._keep(made)
-        return made.packed, self._since(made) or Recent()
+        return made.packed, self._since(made) or {}
 
     def _stored(self, now: datetime) -> Checkpoint:
         """The stored checkpoint; an empty one if there is none that can be used."""
@@ -107,37 +102,45 @@ class Checkpoints:
 
     def _since(self, known: Checkpoint, most: int | None = None) -> Recent | None:
         """What the journal names that a checkpoint lacks; None if it is more than `most`."""
-        recent = Recent()
-        for day, subject, outcomes in self._lacking(known):
-            recent.note(day, subject, outcomes)
-            if most is not None and len(recent.outcomes) > most:
+        recent: Recent = {}
+        for outcome, day, subject, variant in self._entries(known.until):
+            found, outcomes = known.packed.find(day, subject), self.unusual & {outcome}
+            if found and variant in found.variants and outcomes <= found.outcomes:
+                continue
+            before = recent.get((day, subject), NONE)
+            named = Standing((*before.variants, Variant(variant)), before.outcomes | outcomes)
+            recent[day, subject] = named
+            if most is not None and len(recent) > most:
                 return None
         return recent
 
-    def _lacking(self, known: Checkpoint) -> Iterator[tuple[str, str, frozenset[str]]]:
-        """Decisions that a checkpoint may lack: day, subject and unusual outcome, if it has one."""
-        since = None if known.until == NOTHING else known.until
-        for outcome, day, subject, variant in self.ledger.decided_since(self.kind, since):
-            outcomes = self.unusual & {outcome}
-            found = known.packed.find(day, subject)
-            if not (found and variant in found.variants and outcomes <= found.outcomes):
-                yield day, subject, outcomes
+    def _entries(self, since: datetime) -> Iterator[tuple[str, str, str, str]]:
+        return self.ledger.decided_since(self.kind, None if since == NOTHING else since)
 
-    def _made(self, known: Checkpoint, now: datetime) -> Checkpoint:
-        """A checkpoint from the stored one and listings of the days with newer decisions, or of all days."""
-        if known.until == NOTHING or now - known.listed > LONGEST:
-            known = Checkpoint(NOTHING, now, Packed(), known.etag)
-            keys = self.ledger.decided_keys(self.kind)
-        else:
-            days = sorted({day for day, _, _ in self._lacking(known)})
-            keys = chain.from_iterable(self.ledger.decided_keys(self.kind, day) for day in days)
-        packed = known.packed
-        for day, found in groupby(keys, key=lambda item: item[0]):
-            packed.put(day, standings(packed, found))
-        for day, subject, outcomes in self._lacking(known):
-            for outcome in outcomes:
+    def _from_listings(self, now: datetime, etag: str) -> Checkpoint:
+        """A checkpoint from listings of all records and of the whole journal."""
+        packed = Packed()
+        for day, found in groupby(self.ledger.decided_keys(self.kind), key=lambda item: item[0]):
+            packed.put(
+                day, ((subject, Standing(variants, NONE.outcomes)) for subject, variants in grouped(found))
+            )
+        for outcome, day, subject, _ in self._entries(NOTHING):
+            if outcome in self.unusual:
                 packed.note(day, subject, outcome)
+        return Checkpoint(now - SLACK, now, packed, etag)
+
+    def _renewed(self, known: Checkpoint, recent: Recent, now: datetime) -> Checkpoint:
+        """A checkpoint from another one and listings of the days with newer decisions."""
+        for day in sorted({day for day, _ in recent}):
+            known.packed.put(day, self._of_day(known.packed, recent, day))
         return replace(known, until=now - SLACK)
+
+    def _of_day(self, packed: Packed, recent: Recent, day: str) -> Iterator[tuple[str, Standing]]:
+        """The versions of a day. One with a decision whose outcome is not known is left to later looks."""
+        for subject, variants in grouped(self.ledger.decided_keys(self.kind, day)):
+            known, named = packed.find(day, subject) or NONE, recent.get((day, subject), NONE)
+            if {*variants} <= {*known.variants, *named.variants}:
+                yield subject, Standing(variants, known.outcomes | named.outcomes)
 
     def _keep(self, made: Checkpoint) -> None:
         times = {name: getattr(made, name).isoformat() for name in ("until", "listed")}
@@ -147,12 +150,10 @@ class Checkpoints:
             log.warning("The checkpoint of %s is not stored, so full looks take longer: %s", self._of, error)
 
 
-def standings(packed: Packed, found: Iterable[tuple[str, str, Variant]]) -> Iterator[tuple[str, Standing]]:
-    """Subjects of a day and their standings, with the outcomes that are known so far.
+def grouped(found: Iterable[tuple[str, str, Variant]]) -> Iterator[tuple[str, tuple[Variant, ...]]]:
+    """The subjects of a day, each with its variants.
 
-    :param packed: what is known so far.
-    :param found: day, subject and variant of records, in lexical order.
+    :param found: day, subject and variant of the day's records, in lexical order.
     """
-    for (day, subject), keys in groupby(found, key=lambda item: item[:2]):
-        known = packed.find(day, subject)
-        yield subject, Standing(tuple(key[2] for key in keys), known.outcomes if known else frozenset())
+    for subject, keys in groupby(found, key=lambda item: item[1]):
+        yield subject, tuple(variant for _, _, variant in keys)

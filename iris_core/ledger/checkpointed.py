@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from iris_core.ledger.answers import UNUSUAL, records_about
-from iris_core.ledger.checkpoint import Checkpoints, Recent, standings
+from iris_core.ledger.checkpoint import Checkpoints, Recent, grouped
 from iris_core.ledger.identity import Kind, Variant
 from iris_core.ledger.ledger import Ledger
-from iris_core.ledger.packed import Packed, Standing
+from iris_core.ledger.packed import NONE, Packed, Standing
+from iris_core.ledger.recorded import UNUSUAL, records_about
 from iris_core.ledger.records.objects import ObjectRecord
 from iris_core.store.versions import ObjectVersion
 
@@ -80,12 +80,12 @@ class Checkpointed:
         if digest in self._added:
             return self._added[digest]
         packed, recent = self._known
-        known, since = packed.find(day, digest), recent.outcomes.get((day, digest))
+        known, since = packed.find(day, digest), recent.get((day, digest))
         if known and since is None:
             return known
-        variants = self._variants(day, digest)
-        if known or since is not None or not variants:
-            return Standing(variants, (since or frozenset()) | (known.outcomes if known else frozenset()))
+        variants, named = self._variants(day, digest), (known or NONE, since or NONE)
+        if {*variants} <= {variant for standing in named for variant in standing.variants}:
+            return Standing(variants, named[0].outcomes | named[1].outcomes)
         found = {record.outcome for record in records_about(self.ledger, self.kind, version)}
         return Standing(variants, UNUSUAL & found)
 
@@ -96,6 +96,6 @@ class Checkpointed:
             known = self._known[0].days.get(day)
             if known and self._asked[day] * PAGE_WORTH <= known.count:
                 return self.ledger.variants_of(self.kind, day, digest)
-            self._listed.put(day, standings(Packed(), self.ledger.decided_keys(self.kind, day)))
-        found = self._listed.find(day, digest)
-        return found.variants if found else ()
+            listed = grouped(self.ledger.decided_keys(self.kind, day))
+            self._listed.put(day, ((subject, Standing(found, NONE.outcomes)) for subject, found in listed))
+        return (self._listed.find(day, digest) or NONE).variants

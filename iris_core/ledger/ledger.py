@@ -145,21 +145,6 @@ class Ledger:
         base = f"{self._versions}/{version}"
         return [Identity.parse(key.removeprefix(f"{base}/")) for key in self._store.keys(self._bucket, base)]
 
-    def tried(self, kind: Kind, outcomes: Collection[str]) -> dict[str, set[str]]:
-        """Subjects with a journal entry of one of these outcomes, and which of these outcomes they have.
-
-        These are all subjects with such a decision, and a few whose attempt lost or died before its commit.
-        One listing of the kind's journal; reads no record.
-        """
-        base = f"{self._journal}/{kind}"
-        found: dict[str, set[str]] = {}
-        for key in self._store.keys(self._bucket, base):
-            if any(outcome in key for outcome in outcomes):
-                entry = JournalEntry.parse(kind, key.removeprefix(f"{base}/"))
-                if entry.outcome in outcomes:
-                    found.setdefault(entry.identity.subject, set()).add(entry.outcome)
-        return found
-
     def decided_keys(self, kind: Kind, day: str | None = None) -> Iterator[tuple[str, str, Variant]]:
         """Day, subject and variant of the records of a kind, in lexical order. Reads no record.
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice, takewhile
 
+from iris_core.ledger.checkpointed import Checkpointed
 from iris_core.ledger.identity import Identity, Kind, Variant
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.outcomes import Outcome
-from iris_core.ledger.recorded import OPENING, UNSOUND, Listings, Recorded, Subjects
+from iris_core.ledger.recorded import OPENING, UNSOUND, Recorded, Subjects
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import ObjectRecord, UnchangedRecord
 from iris_core.store.markers import is_marker
@@ -82,7 +83,7 @@ class Decisions:
     @classmethod
     def of_all(cls, ledger: Ledger, kind: Kind) -> Decisions:
         """For a look at everything: a hundred thousand decided objects need no reads."""
-        return cls(ledger, kind, Listings(ledger, kind))
+        return cls(ledger, kind, Checkpointed(ledger, kind))
 
     @classmethod
     def of_few(cls, ledger: Ledger, kind: Kind, named: Collection[str] = ()) -> Decisions:

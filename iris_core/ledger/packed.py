@@ -25,6 +25,10 @@ class Standing(NamedTuple):
     outcomes: frozenset[str]
 
 
+NONE = Standing((), frozenset())
+"""Of a version without a decision."""
+
+
 class Day:
     """The decided versions that landed on one day: their sorted digests, then as many numbers of standings.
 

@@ -1,6 +1,6 @@
 """What the ledger says about object versions, asked in one of two ways.
 
-`Listings` suit a look at everything: one listing for each day and one of the journal, however many objects.
+`Checkpointed` suits a look at everything: a checkpoint, and listings of what came after it.
 `Subjects` suit a look at a few objects: one listing for each version, and its records.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
-from functools import cached_property
 from typing import Protocol
 
 from iris_core.ledger.identity import Kind, Variant
@@ -43,42 +41,6 @@ class Recorded(Protocol):
 
     def add(self, record: ObjectRecord) -> None:
         """Add a decision that was made just now."""
-
-
-@dataclass
-class Listings:
-    """Answers from listings; reads records only where `about` is asked."""
-
-    ledger: Ledger
-    kind: Kind
-    are_records: bool = False
-    _days: dict[date, dict[str, tuple[Variant, ...]]] = field(default_factory=dict)
-    _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
-
-    def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
-        day = version.landed_at.date()
-        if day not in self._days:
-            self._days[day] = self.ledger.decided_on(self.kind, day)
-        return self._days[day].get(version.digest, ())
-
-    def outcomes(self, version: ObjectVersion) -> Collection[str]:
-        return self._unusual.get(version.digest, frozenset())
-
-    def about(self, version: ObjectVersion) -> list[ObjectRecord]:
-        if version.digest not in self._read:
-            is_decided = bool(self.variants(version))
-            self._read[version.digest] = records_about(self.ledger, self.kind, version) if is_decided else []
-        return self._read[version.digest]
-
-    def add(self, record: ObjectRecord) -> None:
-        version = record.about
-        self.about(version).append(record)
-        self._days[version.landed_at.date()][version.digest] = (*self.variants(version), record.variant)
-        self._unusual.setdefault(version.digest, set()).add(record.outcome)
-
-    @cached_property
-    def _unusual(self) -> dict[str, set[str]]:
-        return self.ledger.tried(self.kind, UNUSUAL)
 
 
 @dataclass

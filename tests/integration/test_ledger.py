@@ -106,6 +106,10 @@ class TestOfSubject:
         store.reads.clear()
         assert ledger.decided_on("training", DAY) == {"a": ("v1",), "b": ("v1", "v2")}
         assert ledger.decided_on("drift", DAY) == {}
+        assert ledger.variants_of("training", str(DAY), "b") == ("v1", "v2")
+        keys = [(str(DAY), "a", "v1"), (str(DAY), "b", "v1"), (str(DAY), "b", "v2")]
+        assert list(ledger.decided_keys("training")) == keys
+        assert list(ledger.decided_keys("training", str(DAY))) == keys
         assert store.reads == []
 
     def test_what_may_be_superseded_without_reading(self, workspace: Workspace) -> None:
@@ -116,8 +120,14 @@ class TestOfSubject:
         ledger.commit(like(SupersededRecord, identity=identity("elsewhere", kind="scoring")))
         assert not ledger.commit(like(SupersededRecord, identity=identity("trained"))).won
         store.reads.clear()
-        assert set(ledger.tried("training", {"superseded"})) == {"gone", "trained"}
-        assert ledger.tried("drift", {"superseded"}) == {}
+        entries = list(ledger.decided_since("training", None))
+        assert [(outcome, subject) for outcome, _, subject, _ in entries] == [
+            ("trained", "trained"),
+            ("superseded", "gone"),
+            ("superseded", "trained"),
+        ]
+        assert not list(ledger.decided_since("training", datetime.now(UTC)))
+        assert not list(ledger.decided_since("drift", None))
         assert store.reads == []
 
 

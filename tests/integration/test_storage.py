@@ -214,6 +214,17 @@ class TestWriting:
         assert store.get(bucket, "once.json") == f"{won.index(True)}".encode()
         assert len(list(store.versions(bucket, "once.json"))) == 1
 
+    def test_an_object_is_replaced_only_while_it_is_the_one_that_was_seen(
+        self, store: ObjectStore, bucket: str
+    ) -> None:
+        assert not store.replace(bucket, "k", b"0", CSV, etag="1" * 32)
+        assert store.replace(bucket, "k", b"1", CSV, etag="")
+        assert not store.replace(bucket, "k", b"2", CSV, etag="")
+        seen = store.head(bucket, "k").etag
+        assert store.replace(bucket, "k", bytearray(b"3"), CSV, etag=seen)
+        assert not store.replace(bucket, "k", b"4", CSV, etag=seen)
+        assert store.get(bucket, "k") == b"3"
+
     def test_keys_come_sorted_by_folder_and_after_a_key(self, store: ObjectStore, bucket: str) -> None:
         for key in ("a/2", "a/1", "a/b/3", "ab/4"):
             store.put(bucket, key, b"", CSV)

@@ -12,7 +12,7 @@ from iris_core.settings.variables import load_settings
 
 pytestmark = pytest.mark.unit
 
-KEPT = ("ledger/", "audit/", "quarantine/", "profiles/", "work/", "rejects/", "manifests/")
+KEPT = ("ledger/", "checkpoints/", "audit/", "quarantine/", "profiles/", "work/", "rejects/", "manifests/")
 WATCHED = ("TEAM_S3_TRAIN_KEY", "TEAM_S3_TEST_KEY", "TEAM_S3_LABELS_PREFIX")
 PUBLISHED = ("TEAM_PREDICTIONS_PREFIX", "TEAM_DRIFT_PREFIX")
 
