@@ -126,8 +126,8 @@ bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions 
 bench-scoring: setup  ## Measure scoring beside pandas and a copy without a model (ROWS= LARGE= REPEAT=)
 	@$(BIN)/python -m benchmarks.scoring --rows $(ROWS) --large $(LARGE) --repeat $(REPEAT)
 
-bench-history: setup  ## Measure uploads and looks with a long past, beside none (HISTORY=100000: 30 minutes)
-	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.history --history $(HISTORY)
+bench-history: setup  ## Measure uploads and looks with a long past, beside none (HISTORY=100000: 30 minutes; KEEP=folder)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.history --history $(HISTORY) $(if $(KEEP),--folder "$(KEEP)")
 
 audit: setup  ## Ask the advisory service about every locked package (needs the network)
 	@$(BIN)/python .ci/audit.py

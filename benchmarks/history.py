@@ -40,6 +40,8 @@ from iris_core.settings.variables import load_settings
 FEW = 1_000
 """Requests with a long past are compared with those with so many objects."""
 LOOKS = {"training_look": "reconcile", "scoring_look": "plan", "drift_look": "plan_reports"}
+WRITTEN = "written"
+"""Below it is an object once the past is whole."""
 Found = TypeVar("Found", bound=Record)
 console = Console(width=120)
 
@@ -54,7 +56,6 @@ class Deployment:
     chance: Iterator[int]
     seconds: dict[str, list[float]] = field(default_factory=dict)
     verdicts: list[float] = field(default_factory=list)
-    uploads: int = 0
 
     @property
     def workspace(self) -> Workspace:
@@ -85,11 +86,9 @@ class Deployment:
         """Upload inference data, run the steps of the DAGs that it wakes, note the time to the verdict."""
         workspace, settings = self.workspace, self.workspace.settings
         data = split_iris(settings.project.table, next(self.chance))[1].csv()
-        self.uploads += 1
         began = time.monotonic()
-        workspace.store.put(
-            settings.bucket, f"{settings.test_key}new/{self.uploads:04}.csv", data, "text/csv"
-        )
+        key = f"{settings.test_key}new/{time.time_ns()}.csv"
+        workspace.store.put(settings.bucket, key, data, "text/csv")
         shards = self.step("plan").value
         self.step("publish", [self.step("score", shard).value for shard in shards])
         made = [self.step("report", scoring).value for scoring in self.step("plan_reports").value]
@@ -107,10 +106,9 @@ class Deployment:
         """Requests to the store of a training and an inference upload with all their tasks; their mean."""
         with counted(self.environ["MLFLOW_S3_ENDPOINT_URL"]) as proxy:
             here = {**self.environ, "MLFLOW_S3_ENDPOINT_URL": proxy.url}
-            there = Deployment(self.name, here, self.worker, self.chance, uploads=self.uploads)
+            there = Deployment(self.name, here, self.worker, self.chance)
             there.score()
             there.train()
-            self.uploads = there.uploads
             return sum(proxy.counts.values()) / 2
 
     def sample(self) -> Sample:
@@ -128,6 +126,7 @@ class Deployment:
 @contextmanager
 def deployments(folder: Path) -> Iterator[tuple[str, list[Deployment]]]:
     """The store's name, and a deployment each without a past, with a long one, and with `FEW` objects."""
+    folder.mkdir(parents=True, exist_ok=True)
     with object_store(folder / "store") as (store, (endpoint, user, secret)):
         environ = {
             "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
@@ -153,9 +152,11 @@ def deployments(folder: Path) -> Iterator[tuple[str, list[Deployment]]]:
 
 
 def _prepare(store: str, ours: Deployment, objects: int, days: int) -> None:
-    """Train and score once, then write the past before that; see that it is there."""
+    """Train and score once, then write the past before that; a deployment that has one keeps it."""
     workspace = ours.workspace
     workspace.store.ensure_bucket(workspace.settings.bucket)
+    if any(workspace.store.keys(workspace.settings.bucket, WRITTEN)):
+        return
     ours.train()
     ours.score()
     if objects:
@@ -163,6 +164,7 @@ def _prepare(store: str, ours: Deployment, objects: int, days: int) -> None:
         with console.status(f"writing {objects} decided objects"):
             Past(workspace, ours.sample(), takes_times=store == "MinIO").write(objects, days)
         console.print(f"  {objects} decided objects written in {time.monotonic() - began:.0f} s", style="dim")
+    workspace.store.create(workspace.settings.bucket, f"{WRITTEN}/{objects}", b"", "text/plain")
     ours.seconds.clear()
     ours.verdicts.clear()
 
@@ -254,11 +256,14 @@ def main(
     history: Annotated[int, typer.Option(min=0, help="Decided objects.")] = 100_000,
     days: Annotated[int, typer.Option(min=1, help="Days over which they landed.")] = 100,
     rounds: Annotated[int, typer.Option(min=1, help="Uploads to each side.")] = 5,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keeps the store and its past, for another run with the same numbers.")
+    ] = None,
 ) -> None:
     """Measure, print, and write .iris/results/bench-history.json."""
     with (
         tempfile.TemporaryDirectory(prefix="iris-history-") as name,
-        deployments(Path(name)) as (store, sides),
+        deployments(folder or Path(name)) as (store, sides),
     ):
         without, past, few = sides
         for one, objects in ((without, 0), (past, history), (few, min(history, FEW))):
