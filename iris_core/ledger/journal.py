@@ -75,7 +75,7 @@ def newest_first(
             # The window begins with a page of entries; newer ones are behind them.
             filled = _time_of(names[-1])
             top = max(top, filled)
-            width = max((top - filled) / 2, LEAST)
+            width = max(min(top - filled, filled - _time_of(names[0])) / 2, LEAST)
             continue
         yield from reversed(names)
         if start == floor:
