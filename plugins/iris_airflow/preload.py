@@ -20,6 +20,7 @@ AIRFLOW = (
     "airflow.sdk.definitions.asset.metadata",
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.cache",
+    "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.timeout",
     "jinja2.ext",
 )
