@@ -28,6 +28,7 @@ AIRFLOW = (
 
 LAZY = (
     "boto3.s3.inject",
+    "git",
     "matplotlib.backends.backend_agg",
     "matplotlib.pyplot",
     "mlflow.models.display_utils",
@@ -43,7 +44,7 @@ LAZY = (
     "pyarrow.pandas_compat",
     "smtplib",
 )
-"""What libraries import when they are first used."""
+"""What libraries import when they are first used; MLflow looks for a git commit at the start of each run."""
 
 PACKAGES = (
     "narwhals._pandas_like",
@@ -73,9 +74,6 @@ LIBRARIES = (
     "skops.io",
 )
 
-OPTIONAL = ("git",)
-"""MLflow looks for a commit at the start of each run; without the command `git` this import fails."""
-
 OURS = (
     "iris_airflow.assets",
     "iris_airflow.notifiers.channels",
@@ -95,15 +93,19 @@ OURS = (
 
 
 def preload() -> None:
-    """Import all of them."""
-    for module in (*LIBRARIES, *AIRFLOW, *LAZY, *OURS):
+    """Import all of them; what other versions of Airflow and of the libraries lack is left out.
+
+    The module `git` lacks the command `git`, where that is not installed.
+    """
+    for module in (*LIBRARIES, *OURS):
         import_module(module)
-    for package in PACKAGES:
-        for found in iter_modules(import_module(package).__path__, f"{package}."):
-            import_module(found.name)
-    for module in OPTIONAL:
+    for module in (*AIRFLOW, *LAZY):
         with suppress(ImportError):
             import_module(module)
+    for package in PACKAGES:
+        with suppress(ImportError):
+            for found in iter_modules(import_module(package).__path__, f"{package}."):
+                import_module(found.name)
 
 
 with warnings.catch_warnings():
