@@ -32,6 +32,7 @@ from iris_core.store.answers import (
     writing_errors,
 )
 from iris_core.store.clients import StoreAccess, bucket_client, minio_client
+from iris_core.store.listing import listed_versions
 from iris_core.store.pieces import LEAST_PART_BYTES, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 
@@ -347,11 +348,7 @@ class ObjectStore:
         left out.
         """
         with store_errors(bucket, prefix):
-            listing = self.admin.list_objects(bucket, prefix, recursive=True, include_version=True)
-            for item in listing:
-                if item.is_delete_marker or not item.object_name or item.object_name.endswith("/"):
-                    continue
-                yield ListedVersion(listed_version(bucket, item), str(item.is_latest).lower() != "false")
+            yield from listed_versions(self.admin, bucket, prefix)
 
     def ensure_bucket(self, name: str, versioned: bool = True) -> None:
         """Create a bucket unless it exists; by default versioned, so that overwriting loses no upload."""
