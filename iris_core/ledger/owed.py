@@ -280,5 +280,6 @@ def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) 
         counting = decisions.counting(versions)
         opened = {version.digest for version, older in counting if decisions.is_open(version, older)}
         for item in versions:
-            if item.object.digest in opened or not decisions.variants(item.object):
+            is_open = bool(opened) and item.object.digest in opened
+            if is_open or not decisions.variants(item.object):
                 yield item.object

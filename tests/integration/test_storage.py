@@ -225,6 +225,19 @@ class TestWriting:
         assert not store.replace(bucket, "k", b"4", CSV, etag=seen)
         assert store.get(bucket, "k") == b"3"
 
+    def test_versions_come_over_many_pages(
+        self, store: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written = [
+            store.put(bucket, f"p/{key}", data, CSV) for key in "abc d+" for data in (b"1", b"2", b"3")
+        ]
+        store.delete(bucket, "p/c")
+        whole = list(store.versions(bucket, "p/"))
+        monkeypatch.setattr("iris_core.store.listing.PAGE", 2)
+        assert list(store.versions(bucket, "p/")) == whole
+        assert {item.object.version_id for item in whole} == {version.version_id for version in written}
+        assert [item.is_current for item in whole if item.object.key == "p/c"] == [False] * 3
+
     def test_keys_come_sorted_by_folder_and_after_a_key(self, store: ObjectStore, bucket: str) -> None:
         for key in ("a/2", "a/1", "a/b/3", "ab/4"):
             store.put(bucket, key, b"", CSV)
