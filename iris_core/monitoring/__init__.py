@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iris_core.monitoring.performance import join_labels
-from iris_core.monitoring.report import conclude, plan_reports, report, unreported
+from iris_core.monitoring.report import conclude, plan_reports, report
+from iris_core.monitoring.reported import unreported
 
 __all__ = ["conclude", "join_labels", "plan_reports", "report", "unreported"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -17,7 +17,7 @@ from iris_core.drift.spread import LEARNT_FROM, Spread, learnt_spread
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
-from iris_core.ledger import Identity, IdentityField, JournalEntry, ModelRef, Outcome, Variant
+from iris_core.ledger import Identity, IdentityField, ModelRef
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.objects import FailedRecord
@@ -30,6 +30,7 @@ from iris_core.models.metrics import log_batch
 from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import drift_metrics, log_history
+from iris_core.monitoring.reported import settle_reported
 from iris_core.settings.variables import Settings
 from iris_core.tables import StoredInput
 
@@ -45,32 +46,10 @@ def plan_reports(workspace: Workspace, most: int = MOST) -> Portion[str]:
     :raises NothingOwed: every scoring has its drift record.
     """
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    owed = unreported(workspace)
+    owed = settle_reported(workspace)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
     return Portion(owed[:most], max(len(owed) - most, 0))
-
-
-def unreported(workspace: Workspace) -> list[str]:
-    """Paths of the scorings without a drift record, oldest first. Read-only."""
-    days: dict[date, dict[str, tuple[Variant, ...]]] = {}
-    owed: list[str] = []
-    for entry in workspace.ledger.journal("scoring"):
-        if entry.outcome != Outcome.SCORED:
-            continue
-        wanted = Identity.of_drift(entry.identity, entry.at)
-        if wanted.day not in days:
-            days[wanted.day] = workspace.ledger.decided_on("drift", wanted.day)
-        variants = days[wanted.day].get(wanted.subject, ())
-        is_open = len(variants) > 1 and standing_or_next(workspace.ledger, wanted)[0] is None
-        if (is_open or not variants) and _stands(workspace, entry):
-            owed.append(entry.identity.path)
-    return owed[::-1]
-
-
-def _stands(workspace: Workspace, entry: JournalEntry) -> bool:
-    record = workspace.ledger.find(ScoredRecord, entry.identity)
-    return record is not None and record.at.date() == entry.at.date()
 
 
 def report(workspace: Workspace, scoring: str) -> dict[str, Any]:

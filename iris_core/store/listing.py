@@ -69,7 +69,7 @@ def listed_versions(client: Minio, bucket: str, prefix: str) -> Iterator[ListedV
 
 
 def _fetched(client: Minio, bucket: str, prefix: str, marker: dict[str, str]) -> _Page:
-    query = {
+    query: dict[str, str | list[str] | tuple[str]] = {
         "versions": "",
         "delimiter": "",
         "encoding-type": "url",
