@@ -68,7 +68,7 @@ class Day:
         self._held[at : at + CODE] = code.to_bytes(CODE, "little")
 
 
-def digest_of(subject: str) -> bytes | None:
+def digest_bytes(subject: str) -> bytes | None:
     """A subject's digest as bytes; None if the subject is no digest of an object version."""
     try:
         digest = bytes.fromhex(subject)
@@ -94,7 +94,7 @@ class Packed:
         :param day: the day in the decisions' identity.
         :param subject: the subject in it.
         """
-        rows, digest = self.days.get(day), digest_of(subject)
+        rows, digest = self.days.get(day), digest_bytes(subject)
         place = None if rows is None or digest is None else rows.place(digest)
         return None if rows is None or place is None else self._standings[rows.code(place)]
 
@@ -105,7 +105,7 @@ class Packed:
         :param subject: the subject in it.
         :param outcome: the outcome.
         """
-        rows, digest = self.days.get(day), digest_of(subject)
+        rows, digest = self.days.get(day), digest_bytes(subject)
         place = None if rows is None or digest is None else rows.place(digest)
         if rows is not None and place is not None:
             known = self._standings[rows.code(place)]
@@ -115,7 +115,7 @@ class Packed:
         """Set the versions of a day: their subjects, in ascending order, and standings."""
         held, codes = bytearray(), bytearray()
         for subject, standing in found:
-            if (digest := digest_of(subject)) is not None:
+            if (digest := digest_bytes(subject)) is not None:
                 held += digest
                 codes += self._code(standing).to_bytes(CODE, "little")
         self.days[day] = Day(held + codes, 0, len(codes) // CODE)
