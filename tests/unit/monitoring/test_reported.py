@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from iris_core.ledger import Actor, Identity, Ledger, Variant
+from iris_core.ledger import Actor, Identity, Ledger, Record, Variant
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -42,7 +42,7 @@ def score(world: Workspace, number: int) -> ScoredRecord:
     return record
 
 
-def decide(world: Workspace, scored: ScoredRecord, what: type, times: int = 0) -> None:
+def decide(world: Workspace, scored: ScoredRecord, what: type[Record], times: int = 0) -> None:
     drift = Identity.of_drift(scored.identity, scored.at)
     record = like(what, identity=drift.again(times) if times else drift)
     assert world.ledger.commit(record).won
