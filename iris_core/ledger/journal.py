@@ -84,7 +84,7 @@ def newest_first(
         if not names and filled and filled < top:
             width = max((top - filled) / 2, LEAST)
         elif len(names) < PAGE / 4:
-            width *= 8
+            width *= 64
 
 
 def _listed(listed_from: Listed, start: str, end: str, most: int | None) -> list[str]:
