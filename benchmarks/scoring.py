@@ -3,7 +3,8 @@
 Each contender is a process of its own over the same generated CSV (four numbers and a text), with libraries
 imported and the model loaded before the clock starts: plain pandas,
 pandas in chunks, polars with map_batches, Iris on a local file, store to store and in shards on two
-workers, and the same engine without a model; then a table with features of every kind (`scoring_kinds`).
+workers (there before the clock starts, too, as Airflow's are), and the same engine without a model; then a
+table with features of every kind (`scoring_kinds`).
 Prints a table and writes .iris/results/bench-scoring.json.
 The store is a real MinIO when MINIO_BIN names one, else the embedded one.
 """
@@ -19,6 +20,7 @@ import pickle
 import secrets
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -38,8 +41,13 @@ BUCKET = "bench"
 READ_BYTES = 8 << 20
 GENERATED_ROWS = 500_000
 SETTLE_S = 60
-PEAK_BELOW = [0.0]
-"""The highest peak of the processes that this one started."""
+PLANNED = 20
+PEAK_BELOW, CPU_BELOW = [0.0], [0.0]
+"""The highest peak of the processes that this one started, and their processor time since they were ready."""
+WORK = "work/shards"
+READY = "ready\n"
+LANES: list[subprocess.Popen[str]] = []
+"""Processes that wait for shards, as Airflow's workers do."""
 
 
 def generate(path: Path, rows: int) -> None:
@@ -91,8 +99,7 @@ def prepare(given: Given) -> None:
     """Imports and the model, which a worker has before its task: not measured, for any contender."""
     import pandas  # noqa: F401
 
-    if given["contender"] != "ours_lane":
-        model_of(given)
+    model_of(given)
     if given["contender"] == "ours_kinds":
         _decided_once(given)
     if given["contender"].startswith("ours"):
@@ -100,6 +107,16 @@ def prepare(given: Given) -> None:
         import iris_core.store.objects  # noqa: F401
     elif given["contender"].startswith("polars"):
         import polars  # noqa: F401
+    if given["contender"] == "ours_shards":
+        store, _ = stored(given)
+        for key in [*store.keys(BUCKET, WORK)]:
+            store.delete(BUCKET, key)
+        LANES[:] = [_start({**given, "contender": "ours_lane"}) for _ in range(2)]
+        for lane in LANES:
+            assert lane.stdout
+            assert lane.stdout.readline() == READY
+    if given["contender"] == "ours_lane":
+        print(READY, end="", flush=True)
 
 
 def _decided_once(given: Given) -> None:
@@ -193,38 +210,46 @@ def ours_local(given: Given) -> int:
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.tables import Range, StoredInput
+    from iris_core.scoring.stretches import Unfinished, rows_of
+    from iris_core.tables import StoredInput
+    from iris_core.tables.cutting import Cutting
 
     store, version = stored(given)
-    rows = Range(**given["range"]) if given.get("range") else None
-    source = StoredInput(store, version)
+    source, rows = StoredInput(store, version), None
+    if given.get("cutting"):
+        unfinished = Unfinished(store, BUCKET, WORK)
+        rows = rows_of(source, Cutting(**given["cutting"]), given["index"], unfinished)
     with store.writing(BUCKET, given["key"], "text/csv") as out:
         return score_table(source, _scoring(given), out, io.BytesIO(), rows).counts.rows
 
 
 def ours_shards(given: Given) -> int:
     """Cut, scored by two processes as Airflow's workers would, put together."""
-    from iris_core.scoring.shards import cuts
     from iris_core.tables import StoredInput
+    from iris_core.tables.cutting import cutting
 
     store, version = stored(given)
-    least = max(version.size // given["shards"], 1)
+    cut = cutting(StoredInput(store, version), max(version.size // given["shards"], 1))
+    assert cut is not None
     waiting = [
-        {**given, "contender": "ours_store", "range": vars(part), "key": f"work/{place}.csv"}
-        for place, part in enumerate(cuts(StoredInput(store, version), least))
+        {**given, "cutting": vars(cut), "index": index, "key": f"{WORK}/{index}.csv"}
+        for index in range(cut.count)
     ]
     keys = [one["key"] for one in waiting]
-    lanes = [waiting[0::2], waiting[1::2]]
-    workers = [_start({"contender": "ours_lane", "lane": lane}) for lane in lanes if lane]
-    done = [_finish(worker) for worker in workers]
+    for place, lane in enumerate(LANES):
+        assert lane.stdin
+        lane.stdin.write(json.dumps(waiting[place::2]) + "\n")
+        lane.stdin.flush()
+    done = [_finish(lane) for lane in LANES]
     rows: int = sum(one["rows"] for one in done)
     PEAK_BELOW[0] = max(one["peak_mb"] for one in done)
+    CPU_BELOW[0] = sum(one["cpu"] for one in done)
     store.compose([store.head(BUCKET, key) for key in keys], BUCKET, given["key"], "text/csv")
     return rows
 
 
-def ours_lane(given: Given) -> int:
-    return sum(ours_store(one) for one in given["lane"])
+def ours_lane(_: Given) -> int:
+    return sum(ours_store(one) for one in json.loads(sys.stdin.readline()))
 
 
 def pandas_kinds(given: Given) -> int:
@@ -269,13 +294,13 @@ def _peak_mb() -> float:
 
 
 def _cpu() -> float:
-    """Seconds of processor time, of this process and those it has waited for."""
-    return sum(os.times()[:4])
+    """Seconds of processor time, of this process and of the workers that it gave shards."""
+    return sum(os.times()[:2]) + CPU_BELOW[0]
 
 
 def _start(given: Given) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--contend", json.dumps(given)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -429,7 +454,8 @@ def bench(rows: int, large: int, repeat: int, folder: Path) -> None:
         put(access, large_file, large_file.name)
         large_file_rows = {"how": "linear"}
         contest.run("ours_store_large", "ours_store", large_file, large, **large_file_rows)
-    figures = [*_figures(contest, wrong, rows, large), *_kinds_figures(contest, unlike)]
+        planning = plan_10gb_vs_1gb(access, large_file.name)
+    figures = [*_figures(contest, wrong, rows, large), planning, *_kinds_figures(contest, unlike)]
     where = find_home()
     parameters = {
         "rows": rows,
@@ -462,6 +488,39 @@ def _stores(contest: Bench, source: Path, rows: int) -> None:
     contest.run("ours_store_any", "ours_store", source, rows, how="any")
     contest.run("ours_store_copy", "ours_store", source, rows, how="copy")
     contest.run("ours_shards", "ours_shards", source, rows, how="linear")
+
+
+def plan_10gb_vs_1gb(access: tuple[str, str, str], key: str) -> Any:
+    """How much longer it takes to cut a table of 10 GB than one of 1 GB."""
+    from devstack.figures import Figure
+    from iris_core.tables import StoredInput
+    from iris_core.tables.cutting import cutting
+
+    @dataclass(frozen=True)
+    class Sized(StoredInput):
+        bytes_told: int = 0
+
+        @property
+        def size(self) -> int:
+            return self.bytes_told
+
+    store, version = stored({"access": access, "object": key})
+
+    def seconds(size: int) -> float:
+        began = time.perf_counter()
+        cutting(Sized(store, version, bytes_told=size), 256 << 20)
+        return time.perf_counter() - began
+
+    taken = [(seconds(10**9), seconds(10**10)) for _ in range(PLANNED)]
+    small, large = (statistics.median(each) for each in zip(*taken, strict=True))
+    return Figure(
+        name="plan_10gb_vs_1gb",
+        value=large / small,
+        unit="x",
+        baseline=small,
+        goal=1.2,
+        reason="a stored table whose size is told as 1 and as 10 GB: only its head is read",
+    )
 
 
 def _kinds(contest: Bench, folder: Path, rows: int) -> int:
@@ -520,6 +579,7 @@ def _figures(contest: Bench, wrong: int, rows: int, large: int) -> list[Any]:
         higher("local_linear_vs_pandas", contest.ratio("ours_local_linear", "pandas"), 12, plain),
         higher("local_any_vs_pandas", contest.ratio("ours_local_any", "pandas"), 6, plain),
         higher("store_linear_vs_pandas", contest.ratio("ours_store_linear", "pandas_store"), 8, stored_rate),
+        higher("shards_vs_one_process", contest.ratio("ours_shards", "ours_store_linear"), 0.7),
         higher("local_linear_share_of_copy", contest.ratio("ours_local_linear", "ours_local_copy"), 0.75),
         Figure(
             name="store_peak_rss_mb",

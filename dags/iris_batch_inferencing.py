@@ -10,8 +10,8 @@ landed object version, with the model that is staged.
 | task | does | ends early when |
 |---|---|---|
 | wait_for_inference_data | waits for the inference data, deferred | |
-| plan | resolves the alias `staging` once to a version, lists the objects that this version has not scored, cuts them into shards: small objects together, a big CSV at line ends | nothing is owed, or no model is staged: skipped |
-| score | streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails if nothing in its shard can be scored |
+| plan | resolves the alias `staging` once to a version, lists the objects that this version has not scored, cuts them into shards: small objects together, a big CSV by its size | nothing is owed, or no model is staged: skipped |
+| score | finds where its rows begin, streams its shard through the model; labels are counted, never shown to the model; rows that cannot be scored are set apart with their reason | the table is bad: recorded as rejected; the task fails if nothing in its shard can be scored |
 | publish | publishes each object as a whole or not at all, in row order: predictions at a timestamped key, rejected rows, manifest, MLflow run, ledger record | a larger share of rows than `MAX_REJECT_SHARE` cannot be scored: recorded as rejected |
 
 A shard that fails is retried alone. A run takes as many shards as Airflow maps; the rest stays owed, and `publish`

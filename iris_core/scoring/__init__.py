@@ -1,8 +1,8 @@
 """From landed inference data to published predictions, once per object version and model version.
 
-`shards` finds the scorings that are owed and cuts them into shards. `flow` scores a shard: `engine` reads,
-decides (`decide`) and writes (`output`) a range of a table, without I/O of its own. `publication` publishes
-and commits the result, with its `evidence`, from which `replay` repeats a scoring.
+`shards` finds the scorings that are owed and cuts them into shards. `flow` scores a shard: `stretches` finds
+its rows, `engine` reads, decides (`decide`) and writes (`output`) them, without I/O of its own.
+`publication` publishes and commits the result, with its `evidence`, from which `replay` repeats a scoring.
 """
 
 from __future__ import annotations

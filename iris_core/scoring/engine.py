@@ -8,16 +8,17 @@ ledger.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from iris_core.errors import DataRejected
 from iris_core.scoring.counts import VALUES_NAMED, Counts, Fault, UnknownLabels
 from iris_core.scoring.decide import Decided
-from iris_core.scoring.output import SOURCE_ROW, Scoring, Sink, output
+from iris_core.scoring.output import SOURCE_ROW, Nowhere, Scoring, Sink, output
 from iris_core.settings.features import Feature
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
@@ -52,7 +53,7 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
     :raises DataRejected: the table cannot be read as one, or columns are missing.
     """
     source = _opened(given, how, rows)
-    out, counts = output(sink, source, how, rows is None or rows.start == rows.head), Counts()
+    out, counts = output(sink, source, how, rows is None or rows.is_first), Counts()
 
     def work(batch: Batch) -> tuple[Counts, Any, bytes, int]:
         found = sorted_out(batch, how.table)
@@ -68,6 +69,21 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
         if how.watch:
             how.watch(counts.rows + counts.rejected, place)
     return Written(counts, out.close())
+
+
+def first_fault(given: Input, how: Scoring, rows: Range) -> DataRejected | None:
+    """The fault for which a table is refused before the rows of a range are reached; None without one.
+
+    Reads all that comes before: the slow way, for a table that is refused in any case.
+    """
+    if rows.start == rows.head:
+        return None
+    before = replace(rows, start=rows.head, end=rows.start)
+    try:
+        score_table(given, how, Nowhere(), Nowhere(), before)
+    except DataRejected as error:
+        return error
+    return None
 
 
 def _told(how: Scoring, rejected: pl.DataFrame) -> bytes:

@@ -131,7 +131,7 @@ def keep_manifest(
 
 def _entry(part: Scored) -> ShardEntry:
     return ShardEntry(
-        range=part.piece.range,
+        range=part.range,
         rows=part.counts.rows,
         rejected=part.counts.rejected,
         size=part.part.size if part.part else 0,

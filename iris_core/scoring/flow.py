@@ -16,8 +16,9 @@ from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
-from iris_core.scoring.engine import Written, score_table
+from iris_core.scoring.engine import Written, first_fault, score_table
 from iris_core.scoring.output import Options, Scoring
+from iris_core.scoring.stretches import Unfinished, rows_of
 from iris_core.scoring.work import (
     CONTENT_TYPES,
     Piece,
@@ -31,7 +32,7 @@ from iris_core.scoring.work import (
     withdraw,
 )
 from iris_core.store.objects import ObjectVersion, ObjectWriter
-from iris_core.tables import StoredInput
+from iris_core.tables import Range, StoredInput
 from iris_core.tables.memory import give_memory_back, spare_memory
 
 log = logging.getLogger(__name__)
@@ -108,17 +109,22 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_d
 
 
 def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
-    began = time.monotonic()
+    began, settings, store = time.monotonic(), workspace.settings, workspace.store
+    given = StoredInput(store, work.object, settings.max_unpack_ratio)
+    unfinished = Unfinished(store, settings.predictions_bucket, keys_of(settings, work).parts)
+    rows = rows_of(given, piece.cutting, piece.index, unfinished) if piece.cutting else None
     try:
-        written, part, rejects = _write(workspace, work, piece, how)
+        written, part, rejects = _write(unfinished, piece, given, how, rows)
     except DataRejected as error:
-        record_rejection(workspace, work, error)
-        raise
+        told = first_fault(given, how, rows) or error if rows else error
+        record_rejection(workspace, work, told)
+        raise told from None
     scored = Scored(
         work=work,
         piece=piece,
         part=part,
         rejects=rejects,
+        range=rows,
         counts=written.counts,
         digest=written.digest,
         model_digest=model_digest,
@@ -130,17 +136,23 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
 
 
 def _write(
-    workspace: Workspace, work: Work, piece: Piece, how: Scoring
+    unfinished: Unfinished, piece: Piece, given: StoredInput, how: Scoring, rows: Range | None
 ) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
-    settings, store = workspace.settings, workspace.store
-    bucket, folder = settings.predictions_bucket, keys_of(settings, work).parts
-    key = f"{folder}/{piece.index:04d}-of-{piece.count:04d}.{settings.predictions_format}"
+    """Write a part and its rejected rows; return both, with the counts.
+
+    :param unfinished: where they are written.
+    :param piece: names them.
+    :param given: the object's bytes.
+    :param how: the model and the output's format.
+    :param rows: the piece's rows; None for the whole object.
+    """
+    store, bucket = unfinished.store, unfinished.bucket
+    key = f"{unfinished.folder}/{piece.index:04d}-of-{piece.count:04d}.{how.options.format}"
     rejects_key = f"{key}.rejects.csv"
-    given = StoredInput(store, work.object, settings.max_unpack_ratio)
     with ExitStack() as stack:
         rejects = _Lazy(stack, store.writing(bucket, rejects_key, "text/csv"))
         part = stack.enter_context(store.writing(bucket, key, CONTENT_TYPES[how.options.format]))
-        written = score_table(given, how, part, rejects, piece.range)
+        written = score_table(given, how, part, rejects, rows)
     return (
         written,
         store.head(bucket, key),

@@ -38,6 +38,13 @@ class Sink(Protocol):
         """Take the next piece."""
 
 
+class Nowhere:
+    """A sink that keeps nothing."""
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Drop the next piece."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How predictions are written; every field changes the output's bytes.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Protocol, TypeVar
 
 from iris_core.errors import (
@@ -92,17 +92,26 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
 
 
 def wholes(results: Iterable[Scored]) -> Iterator[Whole]:
-    """Objects whose parts are complete; the others are left for another run."""
+    """Objects whose parts are complete and meet; the others are left for another run."""
     by_work: dict[Identity, list[Scored]] = {}
     for scored in results:
         by_work.setdefault(scored.work.identity, []).append(scored)
     for parts in by_work.values():
         parts.sort(key=lambda part: part.piece.index)
-        expected = parts[0].piece.count
-        if [part.piece.index for part in parts] == list(range(expected)):
-            yield Whole(parts[0].work, tuple(parts))
+        expected, uri = parts[0].piece.count, parts[0].work.object.uri
+        if [part.piece.index for part in parts] != list(range(expected)):
+            log.warning("%s: %d of %d parts; not published.", uri, len(parts), expected)
+        elif not _meet(parts):
+            log.error("%s: a part does not begin where the one before it ends; not published.", uri)
         else:
-            log.warning("%s: %d of %d parts; not published.", parts[0].work.object.uri, len(parts), expected)
+            yield Whole(parts[0].work, tuple(parts))
+
+
+def _meet(parts: Sequence[Scored]) -> bool:
+    """Whether the parts' rows follow one another, to the end of their object."""
+    found = [part.range for part in parts if part.range]
+    meet = all(before.end == after.start for before, after in pairwise(found))
+    return meet and (len(found) < len(parts) or found[-1].end == parts[0].work.object.size)
 
 
 def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:

@@ -15,7 +15,7 @@ from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.evidence import Manifest, libraries
-from iris_core.scoring.output import Options, Scoring
+from iris_core.scoring.output import Nowhere, Options, Scoring
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
 
@@ -77,13 +77,6 @@ class Comparing:
 def _line_at(data: bytes, place: int) -> str:
     start, end = data.rfind(b"\n", 0, place) + 1, data.find(b"\n", place)
     return data[start : end if end >= 0 else len(data)][:LONGEST_LINE].decode(errors="replace").strip()
-
-
-class Nowhere:
-    """A sink that keeps nothing."""
-
-    def write(self, data: bytes | memoryview, /) -> None:
-        """Drop the next piece."""
 
 
 def manifest_of(workspace: Workspace, scoring: str) -> Manifest:

@@ -1,13 +1,12 @@
 """Finds owed scorings and cuts them into shards.
 
-Small objects share a shard, a big object is cut into ranges of whole rows.
+Small objects share a shard, a big object is cut by its size alone: each shard finds its rows itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
@@ -20,15 +19,13 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring.work import Piece, Shard, Work, withdraw
 from iris_core.store.objects import ObjectStore
-from iris_core.tables import Input, Range, StoredInput
-from iris_core.tables.blocks import blocks
-from iris_core.tables.formats import GZIP, PARQUET
-from iris_core.tables.header import read_header
-from iris_core.tables.inputs import ranges
-from iris_core.tables.records import count_rows
+from iris_core.tables import StoredInput
+from iris_core.tables.blocks import BLOCK_BYTES
+from iris_core.tables.cutting import Cutting, cutting
 
 MIB = 1 << 20
-READ_BYTES = 8 << 20
+UNIT = BLOCK_BYTES
+"""A big object is cut at multiples of it."""
 MOST_SHARDS = 200
 """Most shards of one object."""
 PACK_BYTES = 64 << 20
@@ -77,7 +74,7 @@ class Cut:
     """How scorings are cut into shards.
 
     :param is_splittable: whether parts of the output can be joined (true of CSV, not of Parquet).
-    :param shard_mb: MiB; a larger object is cut into shards of about that size.
+    :param shard_mb: MiB; a larger object is cut into shards of that size, in whole blocks of 2 MiB.
     :param most: the most shards in all; objects that would need more stay owed.
     """
 
@@ -132,62 +129,28 @@ def _portion(
 
 
 def pieces(work: Work, store: ObjectStore, least: int) -> list[Piece]:
-    """Cut a big object into pieces; one piece where it cannot be cut (gzip, Parquet, a quote left open).
+    """Cut a big object into pieces; one piece where it cannot be cut (gzip, Parquet, no header).
 
     :param work: the scoring of the object.
-    :param store: where the object is read.
+    :param store: where the head of the object is read.
     :param least: least bytes of each piece except the last.
     """
-    found = _cuts_or_none(work, store, least)
-    if not found:
+    found = _cutting_or_none(work, store, least)
+    if found is None or found.count == 1:
         return [Piece(object=work.object, identity=work.identity)]
     return [
-        Piece(object=work.object, identity=work.identity, index=index, count=len(found), range=part)
-        for index, part in enumerate(found)
+        Piece(object=work.object, identity=work.identity, index=index, count=found.count, cutting=found)
+        for index in range(found.count)
     ]
 
 
-def _cuts_or_none(work: Work, store: ObjectStore, least: int) -> list[Range]:
-    """Ranges of an object; none if it cannot be read. Its scoring then says why, without stopping others."""
+def _cutting_or_none(work: Work, store: ObjectStore, least: int) -> Cutting | None:
+    """How an object is cut; None if it cannot be read. Its scoring then says why, without stopping others."""
     try:
-        return cuts(StoredInput(store, work.object), least, min(max(least // 8, 1), READ_BYTES))
+        return cutting(StoredInput(store, work.object), least, UNIT)
     except (DataRejected, ObjectMissing):
-        return []
+        return None
     except BaseException as error:
         if not is_unforeseen(error):
             raise
-        return []
-
-
-def cuts(given: Input, least: int, step: int = READ_BYTES) -> list[Range]:
-    """Cut a plain CSV into ranges of whole rows; return none where it cannot be cut.
-
-    The whole file is read once: only this shows which newlines are inside quotes, and how many rows come
-    before a range.
-
-    :param given: the file's bytes.
-    :param least: least bytes of each range except the last.
-    :param step: bytes that are read at once; ranges end where a step ends.
-    """
-    if given.read(0, min(len(PARQUET), given.size)).startswith((GZIP, PARQUET)):
-        return []
-    whole = blocks(ranges(given, 0, given.size), step)
-    first = next(whole, b"")
-    try:
-        head = read_header(first, given.where)
-    except DataRejected:
-        return []
-    found: list[Range] = []
-    start = end = head.end
-    row = first_row = head.first_row
-    for data in chain([first[head.end :]], whole):
-        if data and (data.count(b'"') % 2 or not data.endswith(b"\n")):
-            return []
-        end = min(end + len(data), given.size)
-        row += count_rows(data)
-        if end - start >= least:
-            found.append(Range(head.end, start, end, first_row))
-            start, first_row = end, row
-    if start < given.size or not found:
-        found.append(Range(head.end, start, given.size, first_row))
-    return found
+        return None

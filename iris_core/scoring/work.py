@@ -26,6 +26,7 @@ from iris_core.settings.places import MANIFESTS, REJECTS, WORK
 from iris_core.settings.variables import Settings
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
+from iris_core.tables.cutting import Cutting
 
 CONTENT_TYPES = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
@@ -58,7 +59,7 @@ class Work(BaseModel):
 class Piece(BaseModel):
     """One of `count` parts of an object, in row order; with `count` 1 it is the whole object.
 
-    `range` names bytes [start, end) of a plain CSV, cut at line ends.
+    `cutting` says how a plain CSV is cut. Which rows a part has is found when it is scored.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,7 +68,7 @@ class Piece(BaseModel):
     identity: IdentityField
     index: int = 0
     count: int = 1
-    range: Range | None = None
+    cutting: Cutting | None = None
 
 
 class Shard(BaseModel):
@@ -88,7 +89,10 @@ class Shard(BaseModel):
 
 
 class Scored(BaseModel):
-    """The result of one piece. `part` is None where another run has already decided about the object."""
+    """The result of one piece. `part` is None where another run has already decided about the object.
+
+    `range` holds the piece's rows; None for a whole object.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -96,6 +100,7 @@ class Scored(BaseModel):
     piece: Piece
     part: ObjectVersion | None
     rejects: ObjectVersion | None = None
+    range: Range | None = None
     counts: Counts = Counts()
     digest: str = ""
     model_digest: str = ""

@@ -15,9 +15,15 @@ DOS_END = b"\x1a"
 
 
 def blocks(
-    pieces: Iterable[bytes], size: int = BLOCK_BYTES, longest_row: int = LONGEST_ROW_BYTES
+    pieces: Iterable[bytes],
+    size: int = BLOCK_BYTES,
+    longest_row: int = LONGEST_ROW_BYTES,
+    start: int = 0,
 ) -> Iterator[bytes]:
     """Cut bytes into blocks of about `size`, at line ends outside quotes; the last one gets a final newline.
+
+    A block ends with the last row before a multiple of `size`: a file has the same blocks from any of their
+    ends on.
 
     A block is broken if it has an odd number of quotes (one is never closed), or no newline at its end (a row
     is longer than `longest_row`). No block follows a broken one.
@@ -25,9 +31,10 @@ def blocks(
     :param pieces: the bytes, in pieces of any size.
     :param size: bytes of a block.
     :param longest_row: most bytes of a row.
+    :param start: the place in the file of the first byte.
     """
     held, cut, is_open = bytearray(), 0, False
-    for piece in _small(pieces, size):
+    for piece in _small(pieces, size, size - start % size):
         end, is_open = _last_row_end(piece, is_open)
         cut = len(held) + end if end else cut
         held += piece
@@ -47,10 +54,13 @@ def blocks(
         yield last if last.endswith(b"\n") else last + b"\n"
 
 
-def _small(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+def _small(pieces: Iterable[bytes], size: int, first: int) -> Iterator[bytes]:
+    """Cut pieces to at most `size` bytes, the very first one to at most `first`."""
     for piece in pieces:
-        for start in range(0, len(piece), size):
+        yield piece[:first]
+        for start in range(first, len(piece), size):
             yield piece[start : start + size]
+        first = size
 
 
 def _last_row_end(piece: bytes, is_open: bool) -> tuple[int, bool]:

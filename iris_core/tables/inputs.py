@@ -110,7 +110,7 @@ class MemoryInput:
 
 
 def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterator[bytes]:
-    """Read the bytes of [start, end) in pieces, some of them ahead.
+    """Read the bytes of [start, end) in pieces, some of them ahead. A piece ends at a multiple of `step`.
 
     :param given: the input.
     :param start: the first byte.
@@ -120,8 +120,8 @@ def ranges(given: Input, start: int, end: int, step: int = READ_BYTES) -> Iterat
     under_way: deque[Future[bytes]] = deque()
     pool = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="iris-read")
     try:
-        for place in range(start, end, step):
-            under_way.append(pool.submit(given.read, place, min(place + step, end)))
+        for place in range(start - start % step, end, step):
+            under_way.append(pool.submit(given.read, max(place, start), min(place + step, end)))
             if len(under_way) > READ_AHEAD:
                 yield under_way.popleft().result()
         while under_way:

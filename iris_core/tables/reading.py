@@ -36,6 +36,11 @@ class Range:
     end: int
     first_row: int
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it has the file's first rows. One without rows never has."""
+        return self.start == self.head < self.end
+
 
 class Layout(Protocol):
     """Turns the pieces of a table into batches; `line` is its header as a line of CSV with these `fields`."""
@@ -118,12 +123,12 @@ def _opened(given: Input, wanted: Wanted, part: Range | None, block_bytes: int) 
     if first == PARQUET:
         parquet = Parquet(given, wanted)
         return Table(given.where, parquet, parquet.slices())
-    if part:
+    if part and not part.is_first:
         top = given.read(0, min(part.head + BELOW_HEADER, given.size))
         layout = Delimited(read_header(top, given.where, wanted.names), wanted, given.where)
-        rest = blocks(ranges(given, part.start, part.end), block_bytes)
+        rest = blocks(ranges(given, part.start, part.end), block_bytes, start=part.start)
         return Table(given.where, layout, numbered(rest, part.first_row, part.start))
-    pieces: Iterable[bytes] = ranges(given, 0, given.size)
+    pieces: Iterable[bytes] = ranges(given, 0, part.end if part else given.size)
     is_packed = first.startswith(GZIP)
     if is_packed:
         pieces = unzipped(pieces, given, block_bytes)

@@ -34,7 +34,7 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     workspace = staged(make_workspace(TEAM_S3_TEST_KEY="in/"), train_csv)
     header, row = b"sepal_length,sepal_width,petal_length,petal_width\n", b"5.1,3.5,1.4,0.2\n"
     for name in "abc":
-        workspace.store.put(workspace.settings.bucket, f"in/{name}.csv", header + row * 75_000, "text/csv")
+        workspace.store.put(workspace.settings.bucket, f"in/{name}.csv", header + row * 150_000, "text/csv")
     names = workspace.settings.names
     ran = run_dag(
         workspace,
@@ -48,7 +48,7 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     assert [one["events"].count(again) for one in ran] == [1, 2, 2]
     assert [one["events"].count(names.asset("predictions")) for one in ran] == [1, 2, 3]
     scored = list(workspace.ledger.recent_of(ScoredRecord))
-    assert [record.evidence.rows for record in scored] == [75_000] * 3
+    assert [record.evidence.rows for record in scored] == [150_000] * 3
 
 
 def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(

@@ -10,6 +10,8 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,7 @@ def staged(tracked: Workspace, train_csv: bytes) -> Workspace:
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects over 2 kB are cut, into about 20 parts."""
     monkeypatch.setattr(shards, "MIB", 8)
+    monkeypatch.setattr(shards, "UNIT", 8)
 
 
 class TestRejects:
@@ -129,7 +132,14 @@ class TestShards:
         expected = staged.store.read(whole.part)
         planned = scoring.plan_shards(staged)
         assert len(planned) >= 5
-        done = [one for shard in planned for one in scoring.score_shard(staged, shard)]
+        done = [one for shard in reversed(planned) for one in scoring.score_shard(staged, shard)]
+        assert len(keys(staged, "work")) > 2 * len(planned) - 2, "parts, and outlines of all but the last"
+        for key in keys(staged, "work"):
+            if key.endswith(".outline.json"):
+                staged.store.delete(staged.settings.bucket, key)
+        [retried] = scoring.score_shard(staged, planned[2])
+        assert [retried.range, retried.digest] == [done[-3].range, done[-3].digest]
+        done[-3] = retried
         scoring.publish_all(staged, reversed(done))
         [record] = records(staged)
         assert read(staged, record) == expected
@@ -149,6 +159,30 @@ class TestShards:
         [published] = scoring.publish_all(staged, [*done, *scoring.score_shard(staged, planned[-1])])
         assert published["rows"] == 500
         assert keys(staged, "work") == []
+
+    def test_nothing_where_parts_do_not_meet(self, staged: Workspace, small_shards: None) -> None:
+        upload(staged, rows(500))
+        done = [one for shard in scoring.plan_shards(staged) for one in scoring.score_shard(staged, shard)]
+        for place in (1, len(done) - 1):
+            odd = [*done]
+            found = odd[place].range
+            assert found
+            odd[place] = odd[place].model_copy(update={"range": replace(found, end=found.end - 1)})
+            with pytest.raises(NothingOwed):
+                scoring.publish_all(staged, odd)
+        assert scoring.publish_all(staged, done)[0]["rows"] == 500
+
+    def test_a_refused_table_is_told_of_its_first_fault_whichever_shard_is_first(
+        self, staged: Workspace, small_shards: None
+    ) -> None:
+        lines = rows(500).splitlines(keepends=True)
+        lines[100], lines[400] = b'5,3,1,0,a"b"\n', b"5,3,1,0,\0\n"
+        upload(staged, b"".join(lines))
+        for shard in reversed(scoring.plan_shards(staged)):
+            with suppress(DataRejected):
+                scoring.score_shard(staged, shard)
+        [record] = records(staged)
+        assert "row 101: found a quote in the midst of a value" in record.reason
 
     def test_large_parts_are_put_together_by_the_store(self, workspace: Workspace) -> None:
         bucket = workspace.settings.bucket
@@ -388,7 +422,7 @@ from iris_core.scoring import publication, shards
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace
 
-shards.MIB = 8
+shards.MIB = shards.UNIT = 8
 place = sys.argv[1]
 
 def dying(owner, name, after):
@@ -528,6 +562,7 @@ def test_a_bucket_holds_inputs_and_outputs_and_little_else(
 ) -> None:
     """All versions counted: of the parts nothing stays, no delete marker either, and no unfinished upload."""
     monkeypatch.setattr(shards, "MIB", 1000)
+    monkeypatch.setattr(shards, "UNIT", 1000)
     settings, admin = staged.settings, staged.store.admin
     for number in range(3):
         upload(staged, rows(20_000 + number))

@@ -39,8 +39,8 @@ from tests.stack.native import ROOT, Replica
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(1_200)]
 
 Found = TypeVar("Found")
-ROWS = 240_000
-"""About 6 MB: six shards of SHARD_MB=1."""
+ROWS = 480_000
+"""About 12 MB: six shards, which have at least 2 MB whatever SHARD_MB says."""
 
 
 def wait(what: str, look: Callable[[], Found | None], bound_s: float = 150.0) -> Found:

@@ -18,6 +18,8 @@ from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options, Scoring
 from iris_core.settings.project import TableSchema, load_project
 from iris_core.tables import Range
+from iris_core.tables.cutting import cutting
+from iris_core.tables.outline import Outline, outline
 
 TABLE: TableSchema = load_project().table
 
@@ -54,6 +56,18 @@ def run(
     how = Scoring(decider, TABLE, options or Options("3"))
     written = score_table(Bytes(data), how, out, rejects, rows)
     return Pass(out.getvalue(), rejects.getvalue(), written.counts)
+
+
+def cuts(data: bytes, least: int, unit: int = 1) -> list[Range]:
+    """The rows of each stretch of a table."""
+    found = cutting(Bytes(data), least, unit)
+    if found is None:
+        return []
+    outlines = [outline(Bytes(data), *found.stretch(index)) for index in range(found.count)]
+    return [
+        found.rows(sum(outlines[:index], Outline()), own, index == found.count - 1)
+        for index, own in enumerate(outlines)
+    ]
 
 
 def fitted(model: Any = None, seed: int = 0, classes: int = 3) -> Any:
