@@ -210,7 +210,7 @@ def ours_local(given: Given) -> int:
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.stretches import Unfinished, rows_of
+    from iris_core.scoring.stretches import Unfinished, stretch_rows
     from iris_core.tables import StoredInput
     from iris_core.tables.cutting import Cutting
 
@@ -218,7 +218,7 @@ def ours_store(given: Given) -> int:
     source, rows = StoredInput(store, version), None
     if given.get("cutting"):
         unfinished = Unfinished(store, BUCKET, WORK)
-        rows = rows_of(source, Cutting(**given["cutting"]), given["index"], unfinished)
+        rows = stretch_rows(source, Cutting(**given["cutting"]), given["index"], unfinished)
     with store.writing(BUCKET, given["key"], "text/csv") as out:
         return score_table(source, _scoring(given), out, io.BytesIO(), rows).counts.rows
 

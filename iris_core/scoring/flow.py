@@ -18,7 +18,7 @@ from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, first_fault, score_table
 from iris_core.scoring.output import Options, Scoring
-from iris_core.scoring.stretches import Unfinished, rows_of
+from iris_core.scoring.stretches import Unfinished, stretch_rows
 from iris_core.scoring.work import (
     CONTENT_TYPES,
     Piece,
@@ -112,7 +112,7 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
     began, settings, store = time.monotonic(), workspace.settings, workspace.store
     given = StoredInput(store, work.object, settings.max_unpack_ratio)
     unfinished = Unfinished(store, settings.predictions_bucket, keys_of(settings, work).parts)
-    rows = rows_of(given, piece.cutting, piece.index, unfinished) if piece.cutting else None
+    rows = stretch_rows(given, piece.cutting, piece.index, unfinished) if piece.cutting else None
     try:
         written, part, rejects = _write(unfinished, piece, given, how, rows)
     except DataRejected as error:

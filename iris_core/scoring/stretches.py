@@ -38,7 +38,7 @@ class Unfinished:
         return made
 
 
-def rows_of(given: Input, cutting: Cutting, index: int, unfinished: Unfinished) -> Range:
+def stretch_rows(given: Input, cutting: Cutting, index: int, unfinished: Unfinished) -> Range:
     """The rows of one stretch of a file.
 
     :param given: the file's bytes.
