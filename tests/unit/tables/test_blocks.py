@@ -23,6 +23,15 @@ def test_rows_stay_whole(rows: list[bytes], size: int) -> None:
     assert all(block.count(b'"') % 2 == 0 and block.endswith(b"\n") for block in found)
 
 
+@given(rows=ROWS, size=st.integers(1, 12))
+def test_a_file_has_the_same_blocks_from_the_end_of_any_on(rows: list[bytes], size: int) -> None:
+    data = b"".join(row + b"\n" for row in rows)
+    whole, place = list(blocks([data], size, longest_row=1000)), 0
+    for number, block in enumerate(whole):
+        assert list(blocks([data[place:]], size, 1000, place)) == whole[number:]
+        place += len(block)
+
+
 def test_newlines_in_an_open_quote_are_passed_over_at_once() -> None:
     began = time.process_time()
     found = list(blocks([b'a,b\n"' + b'""\n' * (4 << 20)]))
