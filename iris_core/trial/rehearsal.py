@@ -16,8 +16,7 @@ from iris_core.promotion.measurement import measure_model
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.output import Options, Scoring
-from iris_core.scoring.replay import Nowhere
+from iris_core.scoring.output import Nowhere, Options, Scoring
 from iris_core.settings.project import TableSchema
 from iris_core.settings.variables import Settings
 from iris_core.tables import Input

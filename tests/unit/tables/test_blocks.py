@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iris_core.tables import MemoryInput
 from iris_core.tables.blocks import blocks
+from iris_core.tables.inputs import ranges
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +32,13 @@ def test_a_file_has_the_same_blocks_from_the_end_of_any_on(rows: list[bytes], si
     for number, block in enumerate(whole):
         assert list(blocks([data[place:]], size, 1000, place)) == whole[number:]
         place += len(block)
+
+
+def test_pieces_end_at_the_same_places_wherever_reading_begins() -> None:
+    given = MemoryInput(b"abcdefghij", "here")
+    assert list(ranges(given, 3, 10, 4)) == [b"d", b"efgh", b"ij"]
+    assert list(ranges(given, 4, 7, 4)) == [b"efg"]
+    assert list(ranges(given, 4, 4, 4)) == []
 
 
 def test_newlines_in_an_open_quote_are_passed_over_at_once() -> None:
