@@ -1,9 +1,10 @@
 """
 ### Score
 
-A newly staged model (`staged_model`) or new inference data (`inference_data`) starts this DAG. It also runs once a
-day, in case an event was lost. What is owed is computed from bucket, registry and ledger: one scoring for each
-landed object version, with the model that is staged.
+A newly staged model (`staged_model`) or new inference data (`inference_data`) starts this DAG, which then looks at
+the objects that the events name. It also runs once a day and looks at everything, in case an event was lost. What is
+owed is computed from bucket, registry and ledger: one scoring for each landed object version, with the model that is
+staged.
 
 `wait → plan → score (one task per shard) → publish`
 
@@ -29,7 +30,7 @@ from airflow.sdk import TriggerRule, dag, task
 
 from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, rest_is_next, run_portion, run_step
+from iris_airflow.steps import DEFAULT_ARGS, look_of, name_in_event, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import Settings, load_deployment
 
 
@@ -52,7 +53,8 @@ def define(settings: Settings) -> None:
         def plan() -> Any:
             from iris_core import scoring
 
-            return run_portion(project, scoring.plan_handed)
+            look = look_of(project, asset.inference_data, staged=asset.staged_model)
+            return run_portion(project, scoring.plan_handed, look)
 
         @task(execution_timeout=timedelta(hours=2))
         def score(shard: dict[str, Any]) -> Any:
@@ -69,7 +71,9 @@ def define(settings: Settings) -> None:
             from iris_core import scoring
 
             done = run_step(project, scoring.publish_handed, [scoring.Handed(**one) for one in scored])
-            return rest_is_next(done, "plan", rest, asset.inference_data)
+            return rest_is_next(
+                name_in_event(asset.predictions, done, "scoring"), "plan", rest, asset.inference_data
+            )
 
         wait = S3KeySensor(
             task_id="wait_for_inference_data",

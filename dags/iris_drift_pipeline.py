@@ -1,9 +1,9 @@
 """
 ### Monitor drift
 
-New predictions (`predictions`) or late labels (`labels`) start this DAG. It also runs once a day, in case an event
-was lost. What is owed is computed from bucket and ledger: one drift record for each scoring, and one performance
-record for each file of labels.
+New predictions (`predictions`) or late labels (`labels`) start this DAG, which then looks at what the events name.
+It also runs once a day and looks at everything. What is owed is computed from bucket and ledger: one drift record
+for each scoring, and one performance record for each file of labels.
 
 `wait → unreported → report (one task per scoring) → verdict → alert, request_retraining → outcome`
 `wait → join_labels → alert, request_retraining → outcome`
@@ -36,10 +36,10 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, dag, task
 
+from iris_airflow import steps
 from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, deliver_alerts, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import Settings, load_deployment
 
 
@@ -53,7 +53,7 @@ def define(settings: Settings) -> None:
         schedule=daily_or(asset.predictions | asset.labels),
         start_date=datetime(2026, 1, 1),
         catchup=False,
-        default_args=DEFAULT_ARGS,
+        default_args=steps.DEFAULT_ARGS,
         tags=[*settings.project.tags, "drift"],
         doc_md=__doc__,
     )
@@ -62,24 +62,25 @@ def define(settings: Settings) -> None:
         def unreported() -> Any:
             from iris_core import monitoring
 
-            return run_portion(project, monitoring.plan_reports)
+            look = steps.look_of(project, asset.predictions)
+            return steps.run_portion(project, monitoring.plan_reports, look)
 
         @task(outlets=[asset.drift_report], max_active_tis_per_dag=1, execution_timeout=timedelta(hours=1))
         def join_labels() -> Any:
             from iris_core import monitoring
 
-            return run_step(project, monitoring.join_labels)
+            return steps.run_step(project, monitoring.join_labels, steps.look_of(project, asset.labels))
 
         @task(outlets=[asset.drift_report, rest], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
         def verdict(reports: Any) -> Any:
             from iris_core import monitoring
 
-            concluded = run_step(project, monitoring.conclude, list(reports))
-            return rest_is_next(concluded, "unreported", rest, asset.predictions)
+            concluded = steps.run_step(project, monitoring.conclude, list(reports))
+            return steps.rest_is_next(concluded, "unreported", rest, asset.predictions)
 
         @task(trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
         def alert() -> Any:
-            return run_step(project, deliver_alerts)
+            return steps.run_step(project, steps.deliver_alerts)
 
         @task(
             outlets=[asset.retrain_request],
@@ -89,7 +90,8 @@ def define(settings: Settings) -> None:
         def request_retraining() -> Any:
             from iris_core.monitoring import retraining
 
-            return run_step(project, retraining.request)
+            requested = steps.run_step(project, retraining.request)
+            return steps.name_in_event(asset.retrain_request, requested, "data")
 
         wait = S3KeySensor(
             task_id="wait_for_predictions",

@@ -3,8 +3,9 @@
 
 New training data (`training_data`, announced by the MinIO watcher) starts this DAG, or drift that requests a
 retraining (`retrain_request`, with `RETRAIN_ON_DRIFT`). It also runs once a day, in case an event was lost. Events
-only wake it: **what is owed is computed from the bucket and the ledger**. So a run with nothing owed is skipped, and
-a lost event costs time, not data.
+only say where to look: **what is owed is computed from the bucket and the ledger**. A run that an event started looks
+at the objects that the event names, any other at everything. So a run with nothing owed is skipped, and a lost event
+costs time, not data.
 
 `wait → reconcile → validate → train → register`
 
@@ -35,7 +36,7 @@ from airflow.sdk import dag, task
 from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
-from iris_airflow.steps import DEFAULT_ARGS, run_step
+from iris_airflow.steps import DEFAULT_ARGS, look_of, run_step
 from iris_core.settings.variables import Settings, load_deployment
 
 
@@ -57,7 +58,8 @@ def define(settings: Settings) -> None:
         def reconcile() -> Any:
             from iris_core import training
 
-            return run_step(project, training.reconcile_training)
+            look = look_of(project, asset.training_data, asset.retrain_request)
+            return run_step(project, training.reconcile_training, look)
 
         @task(execution_timeout=timedelta(hours=1))
         def validate(work: dict[str, Any]) -> Any:

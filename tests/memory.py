@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -28,14 +29,17 @@ class MemoryStore(ObjectStore):
         super().__init__(StoreAccess("http://nowhere", "", ""))
         self.versioned = versioned
         self.files: dict[str, bytes] = {}
+        self._names: list[str] = []
         self.landed: dict[str, list[ObjectVersion]] = {}
         self.hidden: set[str] = set()
+        self.puts = 0
         self.requests: Counter[str] = Counter()
 
     def land(self, bucket: str, key: str, content: str, moment: datetime) -> ObjectVersion:
         """Put an object with this content, which is its etag."""
         older = self.landed.get(key, []) if self.versioned else []
-        number = f"v{len(older)}-{moment:%H%M%S}" if self.versioned else None
+        self.puts += 1
+        number = f"v{self.puts}" if self.versioned else None
         version = ObjectVersion(
             bucket=bucket, key=key, version_id=number, etag=content, size=1, landed_at=moment
         )
@@ -60,12 +64,12 @@ class MemoryStore(ObjectStore):
         return self._paged("list versions", found)
 
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
-        found = sorted(key for key in self.files if key.startswith(f"{prefix}/") and key > (after or ""))
+        found = [key for key in self._below(f"{prefix}/") if key > (after or "")]
         return self._paged("list keys", found)
 
     def folders(self, bucket: str, prefix: str) -> list[str]:
         self.requests["list folders"] += 1
-        below = (key.removeprefix(f"{prefix}/") for key in self.files if key.startswith(f"{prefix}/"))
+        below = (key.removeprefix(f"{prefix}/") for key in self._below(f"{prefix}/"))
         return sorted({key.split("/")[0] for key in below if "/" in key})
 
     def get(self, bucket: str, key: str) -> bytes:
@@ -79,6 +83,7 @@ class MemoryStore(ObjectStore):
         if key in self.files:
             return False
         self.files[key] = data
+        insort(self._names, key)
         return True
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
@@ -98,6 +103,8 @@ class MemoryStore(ObjectStore):
         self.requests["replace"] += 1
         if etag != (self._file(bucket, key).etag if key in self.files else ""):
             return False
+        if key not in self.files:
+            insort(self._names, key)
         self.files[key] = bytes(data)
         return True
 
@@ -107,6 +114,10 @@ class MemoryStore(ObjectStore):
         return ObjectVersion(
             bucket=bucket, key=key, version_id=etag, etag=etag, size=len(data), landed_at=landed
         )
+
+    def _below(self, prefix: str) -> list[str]:
+        last = f"{prefix}{chr(0x10FFFF)}"
+        return self._names[bisect_left(self._names, prefix) : bisect_left(self._names, last)]
 
     def _paged(self, what: str, found: Sequence[Item]) -> Iterator[Item]:
         self.requests[what] += 1

@@ -19,13 +19,13 @@ from typing import Any, Protocol
 from iris_core.errors import IrisError
 from iris_core.events.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
 from iris_core.events.stream import Signal
+from iris_core.ledger.look import announced
 from iris_core.ledger.owed import Source
 from iris_core.store.versions import ObjectVersion
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
-SHOWN = 5
 REMEMBERED = 1000
 MOST_DOUBLINGS = 32
 
@@ -136,6 +136,7 @@ class Watch:
         self._told: SweepPace | None = None
         self._said = ""
         self._unsaved = False
+        self._is_first = True
 
     async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncGenerator[dict[str, Any], None]:
         """Yield announcements for ever: objects on the stream at once, unaccounted ones after a listing.
@@ -285,5 +286,6 @@ class Watch:
         for item in objects:
             self._cursor.note(item.digest, now)
         self._unsaved = True
-        newest = sorted(objects, key=lambda item: item.landed_at)[-SHOWN:]
-        return {"why": why, "objects": len(objects), "newest": [item.uri for item in newest]}
+        names = [item.uri for item in sorted(objects, key=lambda item: item.landed_at)]
+        is_first, self._is_first = self._is_first, False
+        return {"why": why, **announced(names, are_all=not is_first)}

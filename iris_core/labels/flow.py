@@ -19,6 +19,7 @@ from iris_core.labels.history import log_performance
 from iris_core.labels.matching import Measured, measured
 from iris_core.labels.predictions import Predictions
 from iris_core.ledger import Identity, Outcome, Record
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine_and_reject
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
@@ -82,14 +83,16 @@ def tried(workspace: Workspace, one: OwedLabels) -> Tried:
     return Tried(one.identity, inputs)
 
 
-def reconcile_labels(workspace: Workspace) -> list[OwedLabels]:
+def reconcile_labels(workspace: Workspace, look: Look = EVERYTHING) -> list[OwedLabels]:
     """Labels without a decision, and labels that newer predictions may match.
 
     Labels that need no work are recorded first, as `superseded` or `unchanged`.
+
+    :param look: the labels to look at; those of the last day that may match now are found in any case.
     """
     scope = _scope(workspace)
     horizon = timedelta(days=workspace.settings.labels_horizon_days)
-    found = reconcile(workspace, scope).owed
+    found = reconcile(workspace, scope, look=look).owed
     new = [OwedLabels(one.object, one.identity, one.object.landed_at - horizon) for one in found]
     return [*new, *_open(workspace, scope.using.variant)]
 

@@ -6,7 +6,7 @@ at everything finds what no event named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,9 @@ from iris_core.store.versions import Address, parse_address
 
 SHOWN = 5
 """So many addresses are shown first, for people."""
-MOST_BYTES = 16_000
-"""Most bytes of the addresses that one event names. Airflow gives every task of a run all events that started
-the run, and keeps them in its database."""
+MOST_BYTES = 48_000
+"""Most bytes of the addresses that one event names: about 500 addresses. Airflow keeps events in its database
+and gives them to each task of the run that they start, like XComs, which should hold at most 64 KB."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +46,38 @@ class Look:
 EVERYTHING = Look()
 
 
-def announced(names: Iterable[str], **more: Any) -> dict[str, Any]:
+def announced(names: Iterable[str], are_all: bool = True) -> dict[str, Any]:
     """Content of an event that names objects or records: their number, the newest, then all others.
 
     Without `others` the event does not name all, and a run that it starts looks at everything.
 
     :param names: their addresses or paths, oldest first.
-    :param more: further content, which comes first.
+    :param are_all: whether they are all that the event is about.
     """
     known = list(dict.fromkeys(names))
-    told = {**more, "objects": len(known), "newest": known[-SHOWN:]}
+    told = {"objects": len(known), "newest": known[-SHOWN:]}
     is_short = sum(len(name.encode()) for name in known) <= MOST_BYTES
-    return {**told, "others": known[:-SHOWN]} if is_short else told
+    return {**told, "others": known[:-SHOWN]} if are_all and is_short else told
 
 
-def look_at(events: Iterable[Mapping[str, Any]], **more: Any) -> Look:
-    """The look that events ask for: at everything if one of them does not name all that it is about.
+def look_of(
+    events: Iterable[tuple[str, Mapping[str, Any]]], wanted: Collection[str], staged: str = ""
+) -> Look:
+    """The look that events ask for: at everything if one of them does not name all it is about.
 
-    :param events: the contents of the events.
-    :param more: further fields of the look.
+    :param events: the asset and the content of each event that started a run.
+    :param wanted: the assets whose events name what is looked for.
+    :param staged: the asset whose events say that a model was staged.
     """
     named: set[str] = set()
-    for event in events:
-        newest, others = event.get("newest"), event.get("others")
+    assets: set[str] = set()
+    for asset, content in events:
+        newest, others = content.get("newest"), content.get("others")
         if not isinstance(newest, list) or not isinstance(others, list):
             return EVERYTHING
-        named.update(map(str, (*newest, *others)))
-    return Look(frozenset(named), **more)
+        assets.add(asset)
+        named.update(map(str, (*newest, *others)) if asset in wanted else ())
+    return Look(frozenset(named), staged in assets) if assets else EVERYTHING
 
 
 def _address(name: str) -> Address | None:

@@ -53,7 +53,12 @@ class Source:
 
     def newest(self, store: ObjectStore) -> ObjectVersion | None:
         """The current version that landed last, among all keys; None if there is none."""
-        current = (versions[0] for _, versions in self.by_key(store) if versions[0].is_current)
+        listed: Iterable[list[ListedVersion]]
+        if self.key.endswith("/"):
+            listed = (versions for _, versions in self.by_key(store))
+        else:
+            listed = (self.versions_of(store, self.key),)
+        current = (versions[0] for versions in listed if versions and versions[0].is_current)
         return max((item.object for item in current), key=lambda it: it.landed_at, default=None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,8 +13,12 @@ returns more; in the next run the list would only be longer."""
 
 
 class Portion(list[Item]):
-    """The items that a run takes, in order; `left` counts owed objects or scorings left for the next run."""
+    """The items that a run takes, in order.
 
-    def __init__(self, items: Iterable[Item], left: int) -> None:
+    `left` counts owed objects or scorings left for the next run, `names` has their addresses or paths.
+    """
+
+    def __init__(self, items: Iterable[Item], left: int, names: Sequence[str] = ()) -> None:
         super().__init__(items)
         self.left = left
+        self.names = names

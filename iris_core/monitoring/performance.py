@@ -11,6 +11,7 @@ from iris_core.drift.performance import Answered, PerformanceVerdict, performanc
 from iris_core.drift.thresholds import PERFORMANCE_ALPHA
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed, free_frames
 from iris_core.ledger import Identity, ModelRef
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
 from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.performance import ModelPerformance
@@ -27,9 +28,10 @@ from iris_core.tables.memory import give_memory_back, spare_memory
 log = logging.getLogger(__name__)
 
 
-def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
+def join_labels(workspace: Workspace, look: Look = EVERYTHING) -> list[dict[str, Any]]:
     """Join all labels that are owed and judge the models' performance; a bad file does not stop the others.
 
+    :param look: the labels to look at.
     :returns: a summary of each verdict that was recorded: severity, sentence, record.
     :raises NothingOwed: there is nothing to judge; the message says why.
     :raises DataRejected: no file could be used; each is recorded and quarantined first.
@@ -39,7 +41,7 @@ def join_labels(workspace: Workspace) -> list[dict[str, Any]]:
     done: list[labels.Joined] = []
     predictions = labels.predictions_of(workspace)
     spare_memory()
-    for one in labels.reconcile_labels(workspace):
+    for one in labels.reconcile_labels(workspace, look):
         try:
             with one_try(workspace, labels.tried(workspace, one)):
                 joined = labels.measure(workspace, one, predictions, record_verdict)

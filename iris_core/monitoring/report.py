@@ -18,6 +18,7 @@ from iris_core.drift.thresholds import SEVERITIES
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.errors import DataRejected, DecidedElsewhere, IrisError, NothingOwed, ObjectMissing
 from iris_core.ledger import Identity, IdentityField, ModelRef
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.records.drift import BatchDriftRecord, Undecided
 from iris_core.ledger.records.objects import FailedRecord
@@ -38,18 +39,31 @@ if TYPE_CHECKING:
     from iris_core.drift.evidently_report import EvidentlyReport
 
 
-def plan_reports(workspace: Workspace, most: int = MOST) -> Portion[str]:
+def plan_reports(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING) -> Portion[str]:
     """Settle MLflow runs that killed attempts left, and list the scorings to report on, oldest first.
 
     :param most: the most scorings; the rest is left for the next run.
+    :param look: the scorings to look at, named by the paths of their records.
     :returns: paths of the scorings' records.
     :raises NothingOwed: every scoring has its drift record.
     """
     tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    owed = settle_reported(workspace)
+    owed = settle_reported(workspace) if look.named is None else _unreported_of(workspace, look.named)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
-    return Portion(owed[:most], max(len(owed) - most, 0))
+    return Portion(owed[:most], max(len(owed) - most, 0), owed[most:])
+
+
+def _unreported_of(workspace: Workspace, named: Iterable[str]) -> list[str]:
+    """Those of the named scorings that have no drift record, oldest first. Read-only."""
+    ledger = workspace.ledger
+    scored = [record for path in named if (record := ledger.find(ScoredRecord, path))]
+    owed = [
+        record
+        for record in scored
+        if standing_or_next(ledger, Identity.of_drift(record.identity, record.at))[0] is None
+    ]
+    return [record.identity.path for record in sorted(owed, key=lambda record: record.at)]
 
 
 def report(workspace: Workspace, scoring: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring.flow import score_shard
@@ -35,10 +36,11 @@ class Handed(BaseModel):
     stored: str = ""
 
 
-def plan_handed(workspace: Workspace, most: int = MOST) -> Portion[Handed]:
+def plan_handed(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING) -> Portion[Handed]:
     """Hand over the shards of `plan_shards`."""
-    shards = plan_shards(workspace, most)
-    return Portion(hand_over(workspace, [shard.model_dump(mode="json") for shard in shards]), shards.left)
+    shards = plan_shards(workspace, most, look)
+    handed = hand_over(workspace, [shard.model_dump(mode="json") for shard in shards])
+    return Portion(handed, shards.left, shards.names)
 
 
 def score_handed(workspace: Workspace, shard: Handed) -> Handed:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import ModelRef
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.owed import Source
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.reconcile import Scope, reconcile
@@ -37,9 +38,10 @@ def inference_source(workspace: Workspace) -> Source:
     return Source(workspace.settings.bucket, workspace.settings.test_key)
 
 
-def plan(workspace: Workspace) -> list[Work]:
+def plan(workspace: Workspace, look: Look = EVERYTHING) -> list[Work]:
     """Scorings that are owed with the model that is staged now; objects that need no work are recorded first.
 
+    :param look: the objects to look at.
     :raises NothingOwed: no model is staged, or every landed version has its record.
     """
     model = models.staged(workspace.settings)
@@ -48,7 +50,7 @@ def plan(workspace: Workspace) -> list[Work]:
         raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
     tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
     scorings = Scope("scoring", inference_source(workspace), model)
-    found = reconcile(workspace, scorings, workspace.settings.rescore)
+    found = reconcile(workspace, scorings, workspace.settings.rescore, look)
     for item in found.superseded:
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
     if not found.owed:
@@ -57,16 +59,19 @@ def plan(workspace: Workspace) -> list[Work]:
     return [Work(object=item.object, identity=item.identity, model=model) for item in found.owed]
 
 
-def plan_shards(workspace: Workspace, most: int = MOST) -> Portion[Shard]:
+def plan_shards(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING) -> Portion[Shard]:
     """Owed scorings, oldest first, cut into shards. One task scores one shard.
 
     :param most: the most shards; objects that would need more are left for the next run.
+    :param look: the objects to look at.
     :raises NothingOwed: as `plan`.
     """
-    works = plan(workspace)
+    works = plan(workspace, look)
     settings = workspace.settings
     how = Cut(settings.predictions_format == "csv", settings.shard_mb, most)
-    return cut(works, workspace.store, works[0].model, how)
+    taken = cut(works, workspace.store, works[0].model, how)
+    names = [work.object.uri for work in works[len(works) - taken.left :]]
+    return Portion(taken, taken.left, names)
 
 
 @dataclass(frozen=True)

@@ -226,6 +226,13 @@ class Settings(Declared):
         "all",
         "none",
     )
+    looks: Literal["named", "everything"] = variable(
+        "LOOKS",
+        "named",
+        "what a run that an event started looks at: what the event names (`named`), or `everything`",
+        "named",
+        "everything",
+    )
     predictions_format: Literal["csv", "parquet"] = variable(
         "PREDICTIONS_FORMAT", "csv", "`csv` or `parquet`", "csv", "parquet"
     )

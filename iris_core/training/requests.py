@@ -27,7 +27,9 @@ def requested_retrainings(ledger: Ledger) -> Iterator[RetrainRecord]:
 def owed_retraining(workspace: Workspace, trainings: Scope) -> Pending | None:
     """The training that the newest request wants; None if it is done, or newer data has landed since."""
     request = next(requested_retrainings(workspace.ledger), None)
-    if request is None or request.about != trainings.source.newest(workspace.store):
+    if request is None:
         return None
     identity = Identity.of_requested(request.identity, request.about, trainings.using.variant)
-    return None if workspace.ledger.get(identity) else Pending(request.about, identity)
+    if workspace.ledger.get(identity) or request.about != trainings.source.newest(workspace.store):
+        return None
+    return Pending(request.about, identity)

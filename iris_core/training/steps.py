@@ -14,6 +14,7 @@ from iris_core import promotion
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.ledger import Committed, IdentityField, Record
 from iris_core.ledger.bounded import fitted
+from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine_and_reject
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
@@ -61,14 +62,15 @@ def training_scope(settings: Settings) -> Scope:
     return Scope("training", training_source(settings), config.settings)
 
 
-def reconcile_training(workspace: Workspace) -> TrainingWork:
+def reconcile_training(workspace: Workspace, look: Look = EVERYTHING) -> TrainingWork:
     """The training or promotion that is owed: for new data, else because drift requested it.
 
+    :param look: the data to look at; retrainings and promotions that are owed are found in any case.
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
     tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
     trainings = training_scope(workspace.settings)
-    if pending := reconcile(workspace, trainings).owed:
+    if pending := reconcile(workspace, trainings, look=look).owed:
         return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
     if workspace.settings.retrain_on_drift and (requested := owed_retraining(workspace, trainings)):
         return TrainingWork(object=requested.object, identity=requested.identity)

@@ -14,11 +14,12 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from airflow.sdk import Asset, AssetAlias, Context
 
+    from iris_core.ledger.look import Look
     from iris_core.ledger.portion import Portion
     from iris_core.ledger.workspace import Workspace
 
 Rest = ParamSpec("Rest")
-LEFT = "left"
+LEFT = "rest"
 LEFT_OUT = "left_out"
 LONGEST_NOTE = 4000
 
@@ -73,22 +74,54 @@ def run_step(
         return _fitting(_jsonable(function(workspace(get_current_context(), project), *args, **kwargs)))
 
 
-def run_portion(project: str, function: Callable[[Workspace, int], Portion[Any]]) -> list[Any]:
+def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
+    """The look that the running task takes: at what its run's events of these assets name.
+
+    A run that no event started looks at everything, and so does one with an event, of whatever asset, that
+    does not name all it is about. Tries of a task, and a run that is cleared, have the same events.
+
+    :param project: the project's name, as `Deployment.named` takes it.
+    :param assets: the assets whose events name what this task decides about.
+    :param staged: the asset whose events say that a model was staged.
+    """
+    from airflow.sdk import get_current_context
+
+    from iris_core.ledger import look
+    from iris_core.settings.variables import load_deployment
+
+    context = get_current_context()
+    is_event_run = context["dag_run"].run_type == "asset_triggered"
+    if not is_event_run or load_deployment().named(project).looks == "everything":
+        return look.EVERYTHING
+    found = context["triggering_asset_events"].values()
+    events = ((event.asset.name, event.extra) for of_one in found for event in of_one)
+    wanted = [asset.name for asset in (*assets, staged) if asset]
+    return look.look_of(events, wanted, staged.name if staged else "")
+
+
+def run_portion(
+    project: str, function: Callable[[Workspace, int, Look], Portion[Any]], look: Look
+) -> list[Any]:
     """Call a core function that plans a portion of the owed work, of as many items as Airflow maps.
 
-    The number of items that are left goes into an XCom for `rest_is_next`.
+    The event that `rest_is_next` sends for what is left goes into an XCom.
+
+    :param project: the project's name, as `Deployment.named` takes it.
+    :param function: takes the workspace, the most items, and the look.
+    :param look: what to look at.
     """
     from airflow.sdk import get_current_context
     from airflow.sdk.configuration import conf
 
+    from iris_core.ledger.look import announced
     from iris_core.ledger.portion import MOST
 
     most = max(1, min(MOST, conf.getint("core", "max_map_length", fallback=1024) // 2))
     context = get_current_context()
     with outcomes():
-        portion = function(workspace(context, project), most)
+        portion = function(workspace(context, project), most, look)
     if portion.left:
-        context["ti"].xcom_push(key=LEFT, value=portion.left)
+        context["ti"].xcom_push(key=LEFT, value={"why": "left by a run", **announced(portion.names)})
     return [_jsonable(item) for item in portion]
 
 
@@ -107,7 +140,24 @@ def rest_is_next(result: Any, planned_by: str, rest: AssetAlias, asset: Asset) -
 
     context = get_current_context()
     if left := context["ti"].xcom_pull(task_ids=planned_by, key=LEFT):
-        context["outlet_events"][rest].add(asset, extra={"why": "left by a run", "objects": left})
+        context["outlet_events"][rest].add(asset, extra=left)
+    return result
+
+
+def name_in_event(outlet: Asset, result: Any, key: str) -> Any:
+    """Name what the running task made in the event of its outlet; return the task's result.
+
+    :param outlet: the asset whose event it is.
+    :param result: a result of `run_step`: content for each thing that was made, or of the only one.
+    :param key: the key of its address or path.
+    """
+    from airflow.sdk import get_current_context
+
+    from iris_core.ledger.look import announced
+
+    made = result if isinstance(result, list) else [result]
+    names = [one[key] for one in made if key in one]
+    get_current_context()["outlet_events"][outlet].extra = announced(names, are_all=len(names) == len(made))
     return result
 
 

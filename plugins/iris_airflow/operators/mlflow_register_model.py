@@ -35,8 +35,10 @@ class MlflowRegisterModelOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return model, version and reason, and attach them to the outlet's event."""
+        from iris_core.ledger.look import announced
+
         with noted(context):
             staged: dict[str, Any] = run_step(self.project, register_model, self.trained["identity"])
         for outlet in self.outlets:
-            context["outlet_events"][outlet].extra = staged
+            context["outlet_events"][outlet].extra = staged | announced([])
         return staged

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from iris_core.errors import IrisError, StoreError
 from iris_core.events.budget import SweepBudget, SweepPace
 from iris_core.events.stream import Signal
-from iris_core.events.watch import PAGE, REMEMBERED, SHOWN, Cursor, Rhythm, Watch
+from iris_core.events.watch import PAGE, REMEMBERED, Cursor, Rhythm, Watch
+from iris_core.ledger.look import SHOWN
 from iris_core.ledger.owed import Source
 from iris_core.store.objects import ObjectVersion
 
@@ -229,7 +230,7 @@ class TestNothingIsLost:
             assert [announcement["why"] for announcement in seen] == ["notification"]
             release.set()
             await world.until(lambda: len(seen) == 2)
-        assert seen[1] == {"why": "listing", "objects": 1, "newest": [version(2).uri]}
+        assert seen[1] == {"why": "listing", "objects": 1, "newest": [version(2).uri], "others": []}
 
     async def test_an_end_in_the_midst_of_a_listing_is_clean(self) -> None:
         world, release = World(), threading.Event()
@@ -258,6 +259,43 @@ class TestNothingIsLost:
             done, _ = await asyncio.wait([consumer], timeout=5)
             assert done == {consumer}
             assert consumer.cancelled()
+
+
+class TestWhatIsNamed:
+    """By an announcement without `others`, a run is told to look at everything."""
+
+    async def test_the_first_announcement_of_a_watch_leaves_the_rest_to_a_look_at_everything(self) -> None:
+        world = World()
+        world.send(SUBSCRIBED, landed(1))
+        async with world.watched() as announcements:
+            assert "others" not in await anext(announcements)
+            for number in (2, 3):
+                world.send(landed(number))
+                announcement = await anext(announcements)
+                assert (announcement["newest"], announcement["others"]) == ([version(number).uri], [])
+
+    async def test_later_ones_name_all_that_landed(self) -> None:
+        world = World()
+        world.send(SUBSCRIBED, landed(0))
+        async with world.watched() as announcements:
+            await anext(announcements)
+            world.send(*(landed(n) for n in range(1, 101)))
+            await asyncio.sleep(0.05)
+            announcement = await anext(announcements)
+        assert announcement["objects"] == 100
+        named = [*announcement["others"], *announcement["newest"]]
+        assert named == [version(n).uri for n in range(1, 101)]
+
+    async def test_or_none_where_they_are_too_many(self) -> None:
+        world = World()
+        world.send(SUBSCRIBED, landed(0))
+        async with world.watched() as announcements:
+            await anext(announcements)
+            world.send(*(landed(n) for n in range(1, 2001)))
+            await asyncio.sleep(0.05)
+            announcement = await anext(announcements)
+        assert announcement["objects"] == 2000
+        assert "others" not in announcement
 
 
 class TestNothingIsSaidTooOften:

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset, BaseOperator, Context, get_current_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.comms import AssetEventDagRunReferenceResult
+from airflow.sdk.execution_time.context import TriggeringAssetEventsAccessor
 
 from iris_airflow import steps
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
-from iris_airflow.steps import outcomes, run_step
+from iris_airflow.steps import look_of, outcomes, run_step
 from iris_core import models, monitoring, promotion, scoring, training
 from iris_core.errors import (
     ConfigError,
@@ -29,6 +31,7 @@ from iris_core.errors import (
     PromotionRefused,
     StoreError,
 )
+from iris_core.ledger.look import EVERYTHING, Look, announced
 from iris_core.ledger.workspace import Workspace
 
 # skops asks every loaded module for every ufunc's name; Airflow's answer with a warning each.
@@ -130,6 +133,60 @@ class TestSteps:
                 run_step("", lambda opened: None)
 
 
+@pytest.mark.integration
+class TestLook:
+    """What the running task looks at, by Airflow's own mapping of the events that started its run."""
+
+    LANDED, STAGED = Asset("landed", uri="x-minio://b/in"), Asset("staged", uri="x-mlflow://m/staging")
+
+    def look(self, running: Running, workspace: Workspace, *events: tuple[Asset, Any], by: str = "") -> Look:
+        told = [
+            AssetEventDagRunReferenceResult.model_validate(
+                {
+                    "asset": {"name": asset.name, "uri": asset.uri, "extra": {}},
+                    "extra": extra,
+                    "source_aliases": [{"name": "landed_rest"}],
+                    "source_task_id": None,
+                    "source_dag_id": None,
+                    "source_run_id": None,
+                    "source_map_index": -1,
+                    "timestamp": "2026-11-01T00:00:00Z",
+                }
+            )
+            for asset, extra in events
+        ]
+        more = {
+            "dag_run": SimpleNamespace(run_type=by or "asset_triggered"),
+            "triggering_asset_events": TriggeringAssetEventsAccessor.build(told),
+        }
+        with running(workspace, **more):
+            return look_of("", self.LANDED, staged=self.STAGED)
+
+    def test_all_objects_of_all_events(self, running: Running, workspace: Workspace) -> None:
+        events = [(self.LANDED, announced([f"s3://b/in/{n}.csv"])) for n in range(3)]
+        look = self.look(running, workspace, *events, (self.STAGED, announced([])))
+        assert look == Look(frozenset(f"s3://b/in/{n}.csv" for n in range(3)), is_model_new=True)
+        assert self.look(running, workspace, events[0]) == Look(frozenset({"s3://b/in/0.csv"}))
+
+    @pytest.mark.parametrize("by", ["scheduled", "manual", "backfill"])
+    def test_everything_without_an_event(self, running: Running, workspace: Workspace, by: str) -> None:
+        event = self.LANDED, announced(["s3://b/in/a.csv"])
+        assert self.look(running, workspace, event, by=by) == EVERYTHING
+        assert self.look(running, workspace) == EVERYTHING
+
+    def test_everything_if_an_event_is_of_an_older_iris(self, running: Running, workspace: Workspace) -> None:
+        old = self.LANDED, {"why": "listing", "objects": 1, "newest": ["s3://b/in/a.csv"]}
+        new = self.LANDED, announced(["s3://b/in/b.csv"])
+        assert self.look(running, workspace, old, new) == EVERYTHING
+
+    def test_everything_if_the_deployment_wants_it(
+        self, running: Running, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("LOOKS", "everything")
+        event = self.LANDED, announced(["s3://b/in/a.csv"])
+        assert self.look(running, workspace, event) == EVERYTHING
+
+
 def trained(workspace: Workspace, data: bytes) -> dict[str, Any]:
     workspace.store.put(workspace.settings.bucket, workspace.settings.train_key, data, "text/csv")
     return training.train(workspace, training.reconcile_training(workspace)).model_dump(mode="json")
@@ -156,7 +213,7 @@ class TestRegisterModel:
         assert ref is not None
         assert (result["model"], result["version"]) == (ref.name, str(ref.version)) == (ref.name, "1")
         assert result["training"] == work["identity"]
-        assert events[STAGED].extra == result
+        assert events[STAGED].extra == {**result, "objects": 0, "newest": [], "others": []}
         assert json.loads(json.dumps(result)) == result
         [verdict] = tracked.ledger.recent("promotion")
         assert verdict.by.task_id == "a_task"

@@ -10,16 +10,17 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Self
 
 import pytest
 
 from iris_core.errors import ObjectMissing
-from iris_core.ledger import Actor, Kind, Ledger, ModelRef
+from iris_core.ledger import Actor, Identity, Kind, Ledger, ModelRef
 from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.owed import Pending, Source, unaccounted
 from iris_core.ledger.reconcile import Rescore, Scope, reconcile, supersede_older
-from iris_core.ledger.records import base
+from iris_core.ledger.records import base, parse
 from iris_core.ledger.records.objects import FailedRecord, ObjectRecord, RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
@@ -42,6 +43,9 @@ PLACES: dict[str, tuple[str, ...]] = {
 }
 
 
+PARSED = lru_cache(100_000)(parse)
+
+
 class Clock(datetime):
     """The time of the history, for records that are made in it."""
 
@@ -57,6 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock.moment = BEGIN
     monkeypatch.setattr(base, "datetime", Clock)
     monkeypatch.setattr("tests.records.datetime", Clock)
+    monkeypatch.setattr("iris_core.ledger.ledger.parse", PARSED)
 
 
 def using(kind: Kind, number: int) -> Any:
@@ -99,11 +104,20 @@ class World:
 
     def run(self, named: set[str], is_model_new: bool = False) -> list[Pending]:
         """A run that events started: looks, and decides about what is owed."""
+        owed = self.look(named, is_model_new)
+        self.work(owed)
+        return owed
+
+    def look(self, named: set[str], is_model_new: bool = False) -> list[Pending]:
         look = Look(frozenset(named), is_model_new) if self.is_targeted else EVERYTHING
-        owed = reconcile(self.workspace, self.scope, self.again, look).owed
+        return reconcile(self.workspace, self.scope, self.again, look).owed
+
+    def run_by_the_clock(self) -> None:
+        self.work(reconcile(self.workspace, self.scope, self.again).owed)
+
+    def work(self, owed: list[Pending]) -> None:
         for one in owed:
             self.decide(one)
-        return owed
 
     def decide(self, one: Pending) -> None:
         workspace, made = self.workspace, KINDS[self.kind]
@@ -222,17 +236,25 @@ class History:
         assert self.named.decisions() == self.everything.decisions(), "\n".join(self.told)
 
 
-def histories(count: int) -> list[Any]:
-    found = []
-    for kind in KINDS:
-        for place in PLACES:
-            for versioned in (True, False):
-                name = f"{kind}-{place}-{'versioned' if versioned else 'unversioned'}"
-                found.append(pytest.param(kind, place, versioned, count, id=name))
-    return found
+def histories(few: int, many: int) -> list[Any]:
+    """Kinds, places and buckets, each with a few histories, and in the slow tier with many."""
+    return [
+        pytest.param(
+            kind,
+            place,
+            versioned,
+            count,
+            id=f"{kind}-{place}-{'versioned' if versioned else 'unversioned'}-{count}",
+            marks=[pytest.mark.slow] if count == many else [],
+        )
+        for kind in KINDS
+        for place in PLACES
+        for versioned in (True, False)
+        for count in (few, many)
+    ]
 
 
-@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(3))
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(2, 30))
 @pytest.mark.parametrize("again", ["newest", "all", "none"])
 def test_all_events_seen(kind: Kind, place: str, versioned: bool, count: int, again: Rescore) -> None:
     for seed in range(count):
@@ -242,3 +264,111 @@ def test_all_events_seen(kind: Kind, place: str, versioned: bool, count: int, ag
                 history.happen()
             history.look()
             history.compare()
+
+
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(3, 30))
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_one_look_at_everything_makes_good_what_no_event_named(
+    kind: Kind, place: str, versioned: bool, count: int, is_staged: bool
+) -> None:
+    """A model is staged before or after what is lost: its run scores the newest object that it knows."""
+    for seed in range(count):
+        history = History(seed, kind, place, versioned)
+        for _ in range(3):
+            history.happen()
+            history.look()
+        for _ in range(history.dice.randint(1, 6)):
+            history.put()
+        if is_staged:
+            history.stage()
+        heard = {uri for uri in sorted(history.landed) if history.dice.random() < 0.5}
+        history.told.append(f"look at {heard} of {history.landed}")
+        history.everything.run(history.landed, is_staged)
+        history.named.run(heard)
+        for _ in range(4):
+            for world in history.worlds:
+                world.run_by_the_clock()
+        history.compare()
+        assert not history.named.sweep()
+
+
+@pytest.mark.parametrize(("kind", "place", "versioned", "count"), histories(3, 30))
+def test_runs_side_by_side_lose_nothing_between_them(
+    kind: Kind, place: str, versioned: bool, count: int
+) -> None:
+    for seed in range(count):
+        history = History(seed, kind, place, versioned)
+        world, dice = history.named, history.dice
+        waiting: list[set[str]] = []
+        under_way: list[list[Pending]] = []
+        for _ in range(30):
+            what = dice.choice(("land", "look", "decide"))
+            if what == "land":
+                Clock.moment += timedelta(seconds=1)
+                key = dice.choice(PLACES[place])
+                waiting.append({world.store.land(BUCKET, key, dice.choice("ab"), Clock.moment).uri})
+            elif what == "look" and waiting:
+                under_way.append(world.look(waiting.pop(dice.randrange(len(waiting)))))
+            elif what == "decide" and under_way:
+                world.work(under_way.pop(dice.randrange(len(under_way))))
+        for named in waiting:
+            world.run(named)
+        for owed in under_way:
+            world.work(owed)
+        current = [versions[0].digest for versions in world.store.landed.values()]
+        assert set(current) <= {record.subject for record in world.workspace.ledger.recent(kind)}
+        # After A, B, A the second A was unchanged, if B was decided only then: a sweep finds that it is owed.
+        world.run(world.sweep())
+        assert not world.sweep()
+
+
+class TestCost:
+    """Requests to the store for one look that events started."""
+
+    @staticmethod
+    def after(decided: int, kind: Kind, versioned: bool) -> World:
+        """A bucket with so many decided objects; one lands every ten minutes."""
+        world = World(kind, Source(BUCKET, "iris/in/"), "newest", versioned, is_targeted=True)
+        for number in range(decided):
+            Clock.moment += timedelta(seconds=580)
+            version = world.store.land(BUCKET, f"iris/in/{number}.csv", "a", Clock.moment)
+            Clock.moment += timedelta(seconds=20)
+            world.decide(Pending(version, Identity.of_object(kind, version, world.scope.using.variant)))
+        return world
+
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize(
+        ("versioned", "few"),
+        [
+            pytest.param(True, 10, id="versioned"),
+            pytest.param(False, 280, id="unversioned", marks=pytest.mark.slow),
+        ],
+    )
+    def test_is_the_same_after_a_thousand(self, kind: Kind, versioned: bool, few: int) -> None:
+        """Without versions, the last decision about a key is looked for among the newest 200 of some days."""
+        assert self.costs(few, kind, versioned) == self.costs(1000, kind, versioned)
+
+    def costs(self, decided: int, kind: Kind, versioned: bool) -> dict[str, dict[str, int]]:
+        world = self.after(decided, kind, versioned)
+        found: dict[str, dict[str, int]] = {}
+
+        def run(what: str, named: set[str], owed: int, is_model_new: bool = False) -> None:
+            world.store.requests.clear()
+            assert len(world.run(named, is_model_new)) == owed, what
+            found[what] = dict(world.store.requests)
+            Clock.moment += timedelta(minutes=10)
+
+        def land(key: str, content: str) -> set[str]:
+            Clock.moment += timedelta(seconds=1)
+            return {world.store.land(BUCKET, key, content, Clock.moment).uri}
+
+        new = land("iris/in/new.csv", "b")
+        run("a new object", new, 1)
+        run("the same event again", new, 0)
+        run("other content under its key", land("iris/in/new.csv", "a"), 1)
+        run("the same content again", land("iris/in/new.csv", "a"), 0)
+        run("three objects", {uri for name in "xyz" for uri in land(f"iris/in/{name}.csv", "a")}, 3)
+        world.model += 1
+        run("a staged model", set(), 1, is_model_new=True)
+        run("an old event under a new model", {f"s3://{BUCKET}/iris/in/3.csv"}, 0)
+        return found

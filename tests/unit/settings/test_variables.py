@@ -60,6 +60,7 @@ class TestDefaults:
             ("max_repeat_share", 0.5),
             ("max_train_mb", 1024),
             ("rescore", "newest"),
+            ("looks", "named"),
             ("predictions_format", "csv"),
             ("prediction_probabilities", False),
             ("csv_safe", False),
