@@ -94,9 +94,15 @@ def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
     if not is_event_run or load_deployment().named(project).looks == "everything":
         return look.EVERYTHING
     found = context["triggering_asset_events"].values()
-    events = ((event.asset.name, event.extra) for of_one in found for event in of_one)
+    events = ((event.asset.name, _content(event.extra)) for of_one in found for event in of_one)
     wanted = [asset.name for asset in (*assets, staged) if asset]
     return look.look_of(events, wanted, staged.name if staged else "")
+
+
+def _content(extra: dict[str, Any]) -> dict[str, Any]:
+    """What an event says: Airflow wraps what a watcher's trigger sends, and not what a task sends."""
+    sent = extra.get("payload") if extra.get("from_trigger") else extra
+    return sent if isinstance(sent, dict) else {}
 
 
 def run_portion(

@@ -168,6 +168,15 @@ class TestLook:
         assert look == Look(frozenset(f"s3://b/in/{n}.csv" for n in range(3)), is_model_new=True)
         assert self.look(running, workspace, events[0]) == Look(frozenset({"s3://b/in/0.csv"}))
 
+    def test_what_a_watcher_sends_is_wrapped_by_airflow(self, running: Running, workspace: Workspace) -> None:
+        names = ["s3://b/in/a.csv"]
+        sent = {"from_trigger": True, "payload": {"why": "notification", **announced(names)}}
+        assert self.look(running, workspace, (self.LANDED, sent)) == Look(frozenset(names))
+        others: tuple[Any, ...] = (None, "text", {})
+        for other in others:
+            unknown = {"from_trigger": True, "payload": other}
+            assert self.look(running, workspace, (self.LANDED, unknown)) == EVERYTHING
+
     @pytest.mark.parametrize("by", ["scheduled", "manual", "backfill"])
     def test_everything_without_an_event(self, running: Running, workspace: Workspace, by: str) -> None:
         event = self.LANDED, announced(["s3://b/in/a.csv"])

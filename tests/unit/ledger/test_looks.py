@@ -60,6 +60,7 @@ class Clock(datetime):
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     Clock.moment = BEGIN
     monkeypatch.setattr(base, "datetime", Clock)
+    monkeypatch.setattr("iris_core.ledger.journal.datetime", Clock)
     monkeypatch.setattr("tests.records.datetime", Clock)
     monkeypatch.setattr("iris_core.ledger.ledger.parse", PARSED)
 
