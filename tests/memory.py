@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -82,8 +82,7 @@ class MemoryStore(ObjectStore):
         self.requests["create"] += 1
         if key in self.files:
             return False
-        self.files[key] = data
-        insort(self._names, key)
+        self._keep(key, data)
         return True
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
@@ -103,9 +102,7 @@ class MemoryStore(ObjectStore):
         self.requests["replace"] += 1
         if etag != (self._file(bucket, key).etag if key in self.files else ""):
             return False
-        if key not in self.files:
-            insort(self._names, key)
-        self.files[key] = bytes(data)
+        self._keep(key, bytes(data))
         return True
 
     def _file(self, bucket: str, key: str) -> ObjectVersion:
@@ -115,9 +112,15 @@ class MemoryStore(ObjectStore):
             bucket=bucket, key=key, version_id=etag, etag=etag, size=len(data), landed_at=landed
         )
 
+    def _keep(self, key: str, data: bytes) -> None:
+        self.files[key] = data
+        place = bisect_left(self._names, key)
+        if self._names[place : place + 1] != [key]:
+            self._names.insert(place, key)
+
     def _below(self, prefix: str) -> list[str]:
-        last = f"{prefix}{chr(0x10FFFF)}"
-        return self._names[bisect_left(self._names, prefix) : bisect_left(self._names, last)]
+        first, last = (bisect_left(self._names, name) for name in (prefix, f"{prefix}{chr(0x10FFFF)}"))
+        return [name for name in self._names[first:last] if name in self.files]
 
     def _paged(self, what: str, found: Sequence[Item]) -> Iterator[Item]:
         self.requests[what] += 1
