@@ -49,7 +49,7 @@ def define(settings: Settings) -> None:
         doc_md=__doc__,
     )
     def iris_batch_inference() -> None:
-        @task
+        @task(inlets=[asset.inference_data, asset.staged_model])
         def plan() -> Any:
             from iris_core import scoring
 

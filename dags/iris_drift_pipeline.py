@@ -58,7 +58,7 @@ def define(settings: Settings) -> None:
         doc_md=__doc__,
     )
     def iris_drift_pipeline() -> None:
-        @task
+        @task(inlets=[asset.predictions])
         def unreported() -> Any:
             from iris_core import monitoring
 

@@ -54,7 +54,7 @@ def define(settings: Settings) -> None:
         doc_md=__doc__,
     )
     def iris_pipeline() -> None:
-        @task
+        @task(inlets=[asset.training_data, asset.retrain_request])
         def reconcile() -> Any:
             from iris_core import training
 

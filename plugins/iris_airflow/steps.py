@@ -78,7 +78,8 @@ def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
     """The look that the running task takes: at what its run's events of these assets name.
 
     A run that no event started looks at everything, and so does one with an event, of whatever asset, that
-    does not name all it is about. Tries of a task, and a run that is cleared, have the same events.
+    does not name all it is about. Later events of the task's inlets count, too: Airflow starts no run for an
+    event that comes between another one and the run that this starts.
 
     :param project: the project's name, as `Deployment.named` takes it.
     :param assets: the assets whose events name what this task decides about.
@@ -93,8 +94,13 @@ def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
     is_event_run = context["dag_run"].run_type == "asset_triggered"
     if not is_event_run or load_deployment().named(project).looks == "everything":
         return look.EVERYTHING
-    found = context["triggering_asset_events"].values()
-    events = ((event.asset.name, _content(event.extra)) for of_one in found for event in of_one)
+    given = [event for found in context["triggering_asset_events"].values() for event in found]
+    if not given:
+        return look.EVERYTHING
+    since = min(event.timestamp for event in given).isoformat()
+    inlets = context["inlet_events"]
+    later = [event for inlet in inlets for event in inlets[inlet].after(since)]
+    events = ((event.asset.name, _content(event.extra)) for event in (*given, *later))
     wanted = [asset.name for asset in (*assets, staged) if asset]
     return look.look_of(events, wanted, staged.name if staged else "")
 

@@ -133,13 +133,27 @@ class TestSteps:
                 run_step("", lambda opened: None)
 
 
+class Later(list[Any]):
+    """The events of an inlet, as Airflow's accessor gives them."""
+
+    def after(self, since: str) -> list[Any]:
+        return [event for event in self if event.timestamp.isoformat() >= since]
+
+
 @pytest.mark.integration
 class TestLook:
     """What the running task looks at, by Airflow's own mapping of the events that started its run."""
 
     LANDED, STAGED = Asset("landed", uri="x-minio://b/in"), Asset("staged", uri="x-mlflow://m/staging")
 
-    def look(self, running: Running, workspace: Workspace, *events: tuple[Asset, Any], by: str = "") -> Look:
+    def look(
+        self,
+        running: Running,
+        workspace: Workspace,
+        *events: tuple[Asset, Any],
+        by: str = "",
+        missed: bool = False,
+    ) -> Look:
         told = [
             AssetEventDagRunReferenceResult.model_validate(
                 {
@@ -157,7 +171,8 @@ class TestLook:
         ]
         more = {
             "dag_run": SimpleNamespace(run_type=by or "asset_triggered"),
-            "triggering_asset_events": TriggeringAssetEventsAccessor.build(told),
+            "triggering_asset_events": TriggeringAssetEventsAccessor.build(told[:-1] if missed else told),
+            "inlet_events": {self.LANDED: Later(told)},
         }
         with running(workspace, **more):
             return look_of("", self.LANDED, staged=self.STAGED)
@@ -167,6 +182,11 @@ class TestLook:
         look = self.look(running, workspace, *events, (self.STAGED, announced([])))
         assert look == Look(frozenset(f"s3://b/in/{n}.csv" for n in range(3)), is_model_new=True)
         assert self.look(running, workspace, events[0]) == Look(frozenset({"s3://b/in/0.csv"}))
+
+    def test_an_event_that_airflow_started_no_run_for(self, running: Running, workspace: Workspace) -> None:
+        events = [(self.LANDED, announced([f"s3://b/in/{n}.csv"])) for n in range(2)]
+        look = self.look(running, workspace, *events, missed=True)
+        assert look == Look(frozenset({"s3://b/in/0.csv", "s3://b/in/1.csv"}))
 
     def test_what_a_watcher_sends_is_wrapped_by_airflow(self, running: Running, workspace: Workspace) -> None:
         names = ["s3://b/in/a.csv"]
