@@ -111,6 +111,22 @@ class Deployment:
             there.train()
             return sum(proxy.counts.values()) / 2
 
+    def stored(self) -> tuple[int, int]:
+        """Versions in its bucket, and their bytes."""
+        workspace = self.workspace
+        sizes = [item.object.size for item in workspace.store.versions(workspace.settings.bucket, "")]
+        return len(sizes), sum(sizes)
+
+    def growth(self) -> dict[str, tuple[int, float]]:
+        """Objects and KB that an upload leaves behind, itself included, by what is uploaded."""
+        found = {}
+        for name, upload in (("training", self.train), ("inference", self.score)):
+            before = self.stored()
+            upload()
+            objects, size = (now - then for now, then in zip(self.stored(), before, strict=True))
+            found[name] = objects, round(size / 1000, 1)
+        return found
+
     def sample(self) -> Sample:
         """Its newest records."""
         ledger = self.workspace.ledger
@@ -235,7 +251,15 @@ def _figures(without: Deployment, past: Deployment, looks: dict[str, Any]) -> li
             goal=1.1,
             reason=f"against {FEW} objects",
         ),
+        *_growth(looks["growth"]),
     ]
+
+
+def _growth(found: dict[str, tuple[int, float]]) -> Iterator[Figure]:
+    for name, (objects, size) in found.items():
+        told = "with all that follows, the upload itself included"
+        yield Figure(name=f"objects_per_{name}", value=objects, unit="objects", reason=told)
+        yield Figure(name=f"stored_kb_per_{name}", value=size, unit="KB", reason=told)
 
 
 def _looks(past: Deployment, without: Deployment) -> dict[str, Any]:
@@ -270,6 +294,7 @@ def main(
             _prepare(store, one, objects, days)
         _rounds([without, past], rounds)
         looks = _looks(past, without)
+        looks["growth"] = without.growth()
         looks["requests"] = {one.name: one.requests() for one in sides}
         found = _figures(without, past, looks)
     for step in without.seconds:
