@@ -39,7 +39,10 @@ from iris_core.settings.variables import load_settings
 
 FEW = 1_000
 """Requests with a long past are compared with those with so many objects."""
-LOOKS = {"training_look": "reconcile", "scoring_look": "plan", "drift_look": "plan_reports"}
+RECONCILE, PLAN, UNREPORTED, JOIN_LABELS = (
+    f"benchmarks.looks:{name}_named" for name in ("reconcile", "plan", "unreported", "join_labels")
+)
+LOOKS = {"training_look": RECONCILE, "scoring_look": PLAN, "drift_look": UNREPORTED}
 WRITTEN = "written"
 """Below it is an object once the past is whole."""
 Found = TypeVar("Found", bound=Record)
@@ -75,8 +78,8 @@ class Deployment:
         """Upload training data, and run the training DAG's steps."""
         settings = self.workspace.settings
         data = split_iris(settings.project.table, next(self.chance))[0].csv()
-        self.workspace.store.put(settings.bucket, settings.train_key, data, "text/csv")
-        work = self.step("reconcile").value
+        landed = self.workspace.store.put(settings.bucket, settings.train_key, data, "text/csv")
+        work = self.step(RECONCILE, [landed.uri]).value
         for name in ("validate", "train"):
             work = self.step(name, work).value
         # A refused model is no failure of the loop.
@@ -88,14 +91,16 @@ class Deployment:
         data = split_iris(settings.project.table, next(self.chance))[1].csv()
         began = time.monotonic()
         key = f"{settings.test_key}new/{time.time_ns()}.csv"
-        workspace.store.put(settings.bucket, key, data, "text/csv")
-        shards = self.step("plan").value
-        self.step("publish", [self.step("score", shard).value for shard in shards])
-        made = [self.step("report", scoring).value for scoring in self.step("plan_reports").value]
+        landed = workspace.store.put(settings.bucket, key, data, "text/csv")
+        shards = self.step(PLAN, [landed.uri]).value
+        published = self.step("publish", [self.step("score", shard).value for shard in shards]).value
+        named = [one["scoring"] for one in published]
+        made = [self.step("report", scoring).value for scoring in self.step(UNREPORTED, named).value]
         self.verdicts.append(time.monotonic() - began)
         self.step("benchmarks.looks:conclude", made)
-        for name in ("join_labels", "benchmarks.looks:deliver", "benchmarks.looks:request"):
-            self.step(name)
+        self.step(JOIN_LABELS, named)
+        for name in ("deliver", "request"):
+            self.step(f"benchmarks.looks:{name}")
 
     def measured(self, name: str) -> dict[str, float]:
         """What a step of benchmarks.looks found."""

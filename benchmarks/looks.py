@@ -8,19 +8,39 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from iris_core import labels, models, monitoring
+from iris_core import labels, models, monitoring, scoring, training
 from iris_core.events.budget import SweepBudget
 from iris_core.events.watch import Rhythm
 from iris_core.ledger.identity import Kind
+from iris_core.ledger.look import Look
 from iris_core.ledger.owed import Source, unaccounted
 from iris_core.ledger.reconcile import Scope, reconcile
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts, retraining
 from iris_core.scoring.shards import inference_source
-from iris_core.training import training_source
 
 _NEXT = re.compile(rb"<Next(Key|VersionId)Marker>([^<]*)</Next")
 _VERSION = b"<Version>"
+
+
+def reconcile_named(workspace: Workspace, names: list[str]) -> Any:
+    """The task `reconcile` of a run that events about these objects started."""
+    return training.reconcile_training(workspace, Look(frozenset(names)))
+
+
+def plan_named(workspace: Workspace, names: list[str]) -> Any:
+    """The task `plan` of such a run."""
+    return scoring.plan_handed(workspace, look=Look(frozenset(names)))
+
+
+def unreported_named(workspace: Workspace, names: list[str]) -> Any:
+    """The task `unreported` of a run that events about these scorings started."""
+    return monitoring.plan_reports(workspace, look=Look(frozenset(names)))
+
+
+def join_labels_named(workspace: Workspace, names: list[str]) -> Any:
+    """The task `join_labels` of such a run."""
+    return monitoring.join_labels(workspace, Look(frozenset(names)))
 
 
 def conclude(workspace: Workspace, reports: list[dict[str, Any]]) -> Any:
@@ -47,7 +67,7 @@ def sweep(workspace: Workspace) -> dict[str, float]:
     """One sweep of each watcher; how many seconds, and MB above what the process had before, they take."""
     settings = workspace.settings
     watched: list[tuple[Kind, Source]] = [
-        ("training", training_source(settings)),
+        ("training", training.training_source(settings)),
         ("scoring", inference_source(workspace)),
     ]
     if settings.project.table.key:
