@@ -47,12 +47,13 @@ PARSED = lru_cache(100_000)(parse)
 
 
 class Clock(datetime):
-    """The time of the history, for records that are made in it."""
+    """The time of the history, for records that are made in it: no two of them at the same time."""
 
     moment = BEGIN
 
     @classmethod
     def now(cls, tz: Any = None) -> Self:
+        cls.moment += timedelta(microseconds=1)
         return cls.fromtimestamp(cls.moment.timestamp(), UTC)
 
 
