@@ -264,7 +264,7 @@ class Decisions:
         found: dict[str, ObjectRecord] = {}
         for entry in islice(worked, REMEMBERED):
             record = self.ledger.find(ObjectRecord, entry.identity)
-            if record is None or record.at != entry.at:
+            if record is None or (record.at, record.outcome) != (entry.at, entry.outcome):
                 continue
             known = found.get(record.about.key)
             if known is None or record.about.landed_at > known.about.landed_at:

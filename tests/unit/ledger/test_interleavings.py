@@ -148,7 +148,7 @@ class Calls(ObjectStore):
             lambda: tuple(sorted(key for key, _ in self.bucket.ledger if key.startswith(f"{prefix}/"))),
             counts=self._fine,
         )
-        return iter(found)
+        return (key for key in found if after is None or key > after)
 
     def folders(self, bucket: str, prefix: str) -> list[str]:
         return sorted({key.removeprefix(f"{prefix}/").split("/")[0] for key in self.keys(bucket, prefix)})
