@@ -93,10 +93,11 @@ class Profile:
 
         :param table: the table as project.json has it now.
         """
-        known = {
-            name: [code for code in codes if code != OTHER_LEVEL]
-            for name, codes in self.described.codes.items()
-        }
+        known = dict(self.described.codes)
+        for one in table.features:
+            # A level may have the very name of what stands for all others.
+            if one.unseen == "other" and known.get(one.name, ())[-1:] == (OTHER_LEVEL,):
+                known[one.name] = known[one.name][:-1]
         return table.with_levels(known)
 
     def side(self, table: TableSchema) -> Side:

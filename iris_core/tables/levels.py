@@ -35,8 +35,11 @@ def with_learnt_levels(given: Input, table: TableSchema) -> TableSchema:
     found: dict[str, set[str]] = {name: set() for name in columns}
     for batch in source.each(lambda batch: _different(batch, columns)):
         for name, cells in batch.items():
-            if len(found[name]) <= MOST_LEVELS:
+            if len(found[name]) <= MOST_LEVELS + 1:
                 found[name].update(cells)
+    for one in table.features:
+        if one.name in found and one.unseen == "other":
+            found[one.name].discard(OTHER_LEVEL)
     levels = {name: _levels(cells) for name, cells in found.items()}
     if findings := [finding for name in columns for finding in _findings(name, levels[name])]:
         raise rejection(given.where, findings)
@@ -49,7 +52,7 @@ def _different(batch: Batch, columns: Iterable[str]) -> dict[str, list[str]]:
     for name in columns:
         cells = batch.text[name].unique()
         known = cells.filter(~is_missing(cells)).str.strip_chars()
-        found[name] = known.filter(known != OTHER_LEVEL).head(MOST_LEVELS + 1).to_list()
+        found[name] = known.head(MOST_LEVELS + 2).to_list()
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +23,7 @@ from iris_core.models.profile import (
     predicted_classes,
     profile_of,
 )
+from iris_core.settings.features import Feature
 from iris_core.settings.project import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
@@ -184,3 +186,14 @@ class TestWeights:
 
         constant = DummyClassifier().fit([[1.0], [2.0]], ["a", "b"])
         assert feature_weights(constant, ["x"]) is None
+
+
+@pytest.mark.parametrize(("levels", "unseen"), [(("(other)", "x"), "reject"), (("x", "y"), "other")])
+def test_the_table_in_its_levels_is_the_one_that_it_learnt(
+    profile: Profile, levels: tuple[str, ...], unseen: str
+) -> None:
+    city = {"name": "city", "type": "category", "unseen": unseen}
+    now = TABLE.model_copy(update={"features": (*TABLE.features, Feature.model_validate(city))})
+    learnt = now.with_levels({"city": levels})
+    described = profile.described.model_copy(update={"codes": learnt.coded})
+    assert replace(profile, described=described).table(now) == learnt

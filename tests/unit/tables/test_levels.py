@@ -47,12 +47,16 @@ def learnt(cells: list[str], **city: Any) -> tuple[str, ...]:
         (["1.0", "2.0"], ("1.0", "2.0")),
         (["True", "TRUE", "other", "Other"], ("Other", "TRUE", "other")),
         (["a,b", 'q"x', "two\nlines", "ü", "=1+1"], ("=1+1", "a,b", 'q"x', "two\nlines", "ü")),
-        (["(other)", "x"], ("x",)),
     ],
 )
 def test_the_different_values_are_the_levels(cells: list[str], levels: tuple[str, ...]) -> None:
     assert learnt(cells) == levels
     assert learnt(cells[::-1], missing="impute", unseen="other") == levels
+
+
+def test_a_level_may_be_named_as_what_stands_for_all_others() -> None:
+    assert learnt(["(other)", "x"]) == ("(other)", "x")
+    assert learnt(["(other)", "x"], unseen="other") == ("x",)
 
 
 def test_what_is_listed_stays_as_it_is() -> None:
