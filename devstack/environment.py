@@ -144,6 +144,9 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
         # Airflow notices a task whose process is gone after one minute, not after five to ten.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+        # A worker that missed the end of its task notices it at the next heartbeat, by default 5 s
+        # later; until then it takes no other task, and a loop has 13.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",

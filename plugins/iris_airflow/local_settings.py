@@ -18,11 +18,15 @@ from airflow.configuration import conf
 
 
 def apply() -> None:
-    """Import the heavy libraries in processes that fork workers; make a triggerer hand events over at once.
+    """Import the heavy libraries in processes that fork workers; spare Airflow needless pauses.
 
     The libraries are only imported, not used: polars and obstore break in a child whose parent has used them.
     Both kinds of process share with their children the memory that they hold when they first fork.
     """
+    if "scheduler" in sys.argv:
+        from iris_airflow import due_at_once
+
+        due_at_once.install()
     if forks_workers(sys.argv, conf.get("core", "executor")):
         import_module("iris_airflow.preload")
         share_memory()
