@@ -33,7 +33,7 @@ from iris_core.store.answers import (
 )
 from iris_core.store.clients import StoreAccess, bucket_client, minio_client
 from iris_core.store.listing import listed_versions
-from iris_core.store.pieces import LEAST_PART_BYTES, pieces_of
+from iris_core.store.pieces import LEAST_PART_BYTES, copy_together, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 
 if TYPE_CHECKING:
@@ -205,17 +205,12 @@ class ObjectStore:
         :param key: its key.
         :param content_type: its MIME type.
         """
-        pieces = [piece for part in parts for piece in pieces_of(part)]
-        if len(pieces) == 1 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
-            read = (self.read(p.version, p.start, p.start + p.length) for p in pieces if p.length)
+        pieces = pieces_of(parts)
+        if len(pieces) < 2 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
+            read = (self.read(p.version, p.start, p.start + p.length) for p in pieces)
             return self.put_stream(bucket, key, read, content_type)
         with store_errors(bucket, key):
-            self.admin.compose_object(
-                bucket,
-                key,
-                [piece.source() for piece in pieces],
-                metadata={"Content-Type": content_type},
-            )
+            copy_together(self.admin, pieces, bucket, key, content_type)
         return self.head(bucket, key)
 
     def download(self, version: ObjectVersion, folder: str) -> str:

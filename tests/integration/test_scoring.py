@@ -184,17 +184,6 @@ class TestShards:
         [record] = records(staged)
         assert "row 101: found a quote in the midst of a value" in record.reason
 
-    def test_large_parts_are_put_together_by_the_store(self, workspace: Workspace) -> None:
-        bucket = workspace.settings.bucket
-        contents = [os.urandom(6 << 20), os.urandom(5 << 20), b"the end"]
-        parts = [
-            workspace.store.put(bucket, f"work/{n}", data, "text/csv") for n, data in enumerate(contents)
-        ]
-        for part in parts:
-            workspace.store.put(bucket, part.key, b"a newer version", "text/csv")
-        made = workspace.store.compose(parts, bucket, "whole.csv", "text/csv")
-        assert workspace.store.read(made) == b"".join(contents)
-
 
 class TestPrefix:
     @pytest.fixture
