@@ -101,6 +101,7 @@ N ?= 200
 FILES ?=
 ONLY ?= *
 STORE ?= embedded
+LOOKS ?= named
 
 bench-backtest: setup  ## Measure the drift verdict: false alarms and detection, beside Evidently (half an hour; ONLY="detect_*" for a part)
 	@OPENBLAS_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/python -m benchmarks.backtest --only "$(ONLY)"
@@ -108,8 +109,8 @@ bench-backtest: setup  ## Measure the drift verdict: false alarms and detection,
 bench-drift: setup  ## Measure the speed and memory of statistics and drift report (2 minutes)
 	@$(BIN)/python -m benchmarks.drift
 
-chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= POISON= STORE=minio)
-	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --poison $(POISON) --store $(STORE)
+chaos: setup  ## Kill every part while uploads go on, and audit (SEED= UPLOADS= KILLS= OUTAGE= POISON= STORE=minio LOOKS=named-only)
+	@$(BIN)/python -m tests.chaos --seed $(SEED) --uploads $(UPLOADS) --kills $(KILLS) --outage $(OUTAGE) --poison $(POISON) --store $(STORE) --looks $(LOOKS)
 
 bench-hostile: setup  ## Send hostile objects among sound ones, and see what holds (SEED= N= FILES=folder)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.hostile --seed $(SEED) --n $(N) $(if $(FILES),--files "$(FILES)")

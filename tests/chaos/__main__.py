@@ -1,4 +1,4 @@
-"""`make chaos SEED=1 UPLOADS=200 KILLS=30 OUTAGE=120 POISON=20 STORE=embedded|minio`"""
+"""`make chaos SEED=1 UPLOADS=200 KILLS=30 OUTAGE=120 POISON=20 STORE=minio LOOKS=named-only`"""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from devstack.figures import Figure, write_figures
 from devstack.home import Home, find_home
 from devstack.stack import Stack
 from tests.chaos.harness import INBOX, Outcome, Parameters, embedded_only, run
+from tests.chaos.looks import Looks
 
 console = Console()
 WRONG = ("lost", "doubled", "orphaned", "wrong_newest")
@@ -43,6 +44,13 @@ def main(
     store: Annotated[StoreKind, typer.Option(help="A real `minio` is taken from MINIO_BIN or PATH.")] = (
         StoreKind.embedded
     ),
+    looks: Annotated[
+        Looks,
+        typer.Option(
+            help="What the runs that events start look at. With named-only, the daily runs and the watchers "
+            "look at everything only after the last upload."
+        ),
+    ] = Looks.named,
     keep: Annotated[bool, typer.Option(help="Keep the stack's folder, for a look at its logs.")] = False,
 ) -> None:
     """Kill every part of a stack of its own while uploads go on; audit that each was accounted for once.
@@ -51,9 +59,9 @@ def main(
 
     Exits 0 when it measured; the figures say what it found.
     """
-    parameters = Parameters(seed, uploads, kills, outage, poison=poison)
+    parameters = Parameters(seed, uploads, kills, outage, poison=poison, looks=looks)
     folder = Path(tempfile.mkdtemp(prefix="iris-chaos-"))
-    stack = Stack(Home(folder), _environment(store) | (INBOX if poison else {}))
+    stack = Stack(Home(folder), _environment(store) | looks.variables | (INBOX if poison else {}))
     try:
         with console.status("starting the stack"):
             stack.up()
@@ -92,6 +100,8 @@ def _show(outcome: Outcome) -> None:
     for name in WRONG:
         for line in getattr(outcome.audit, name):
             console.print(f"{name}: {line}", style="red", markup=False)
+    for line in outcome.early:
+        console.print(f"a full look that came too early: {line}", style="red", markup=False)
     if outcome.left:
         console.print(f"left undone: {outcome.left}", style="red")
 
@@ -104,9 +114,16 @@ def _figures(outcome: Outcome) -> list[Figure]:
         Figure(name="kills", value=len(outcome.faults), unit="", better="higher"),
         Figure(name="poison", value=outcome.poison, unit="", better="higher"),
         *(Figure(name=name, value=len(getattr(audit, name)), unit="", goal=0) for name in WRONG),
+        *_early(outcome),
         Figure(name="latency_p50_s", value=outcome.quantile(0.5), unit="s", reason=unknown),
         Figure(name="latency_p95_s", value=outcome.quantile(0.95), unit="s", reason=unknown),
     ]
+
+
+def _early(outcome: Outcome) -> list[Figure]:
+    if outcome.parameters.looks is not Looks.named_only:
+        return []
+    return [Figure(name="early_full_looks", value=len(outcome.early), unit="", goal=0)]
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ import psutil
 
 from devstack.stack import Stack
 from iris_core.doctor.airflow_api import AirflowApi
-from iris_core.errors import StackError
+from tests.chaos.looks import patiently
 from tests.chaos.script import Fault
 
 log = logging.getLogger(__name__)
 
-MENDING_S = 90.0
 TASK_WAIT_S = 20.0
 
 
@@ -33,9 +32,9 @@ def commit(fault: Fault, stack: Stack, airflow: AirflowApi, chance: random.Rando
         stack.kill(fault.target, signal.SIGCONT)
         return f"stopped {fault.target} for {fault.lasts_s:.1f} s"
     if fault.kind == "pause":
-        _patiently(airflow, fault.target, paused=True)
+        _pause(airflow, fault.target, paused=True)
         time.sleep(fault.lasts_s)
-        _patiently(airflow, fault.target, paused=False)
+        _pause(airflow, fault.target, paused=False)
         return f"paused {fault.target} for {fault.lasts_s:.1f} s"
     return _kill_task(stack, chance)
 
@@ -68,14 +67,5 @@ def _runs_a_task(process: psutil.Process) -> bool:
         return False
 
 
-def _patiently(airflow: AirflowApi, dag_id: str, *, paused: bool) -> None:
-    until = time.monotonic() + MENDING_S
-    while True:
-        try:
-            airflow.patch(f"/dags/{dag_id}", {"is_paused": paused})
-        except StackError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(1)
-        else:
-            return
+def _pause(airflow: AirflowApi, dag_id: str, *, paused: bool) -> None:
+    patiently(lambda: airflow.patch(f"/dags/{dag_id}", {"is_paused": paused}))

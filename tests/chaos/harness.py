@@ -22,6 +22,7 @@ from iris_core.store.uploads import landing_key
 from iris_core.store.versions import ObjectVersion
 from tests.chaos import breaking, script
 from tests.chaos.audit import Audit, audit, owed
+from tests.chaos.looks import Held, Looks
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Parameters:
 
     With `outage_s`, MLflow, the store and the api-server are away that long, once each, on top of the kills.
     `poison` hostile objects come on top of the uploads; they want a prefix for inference data (`INBOX`).
+    The stack's variables must be those of `looks`.
     """
 
     seed: int = 1
@@ -45,6 +47,7 @@ class Parameters:
     outage_s: float = 0.0
     settle_s: float = 1800.0
     poison: int = 0
+    looks: Looks = Looks.named
 
 
 @dataclass
@@ -58,10 +61,12 @@ class Outcome:
     left: str
     poison: int = 0
     """Hostile objects that the store took: of some keys it does not."""
+    early: list[str] = field(default_factory=list)
+    """Full looks that should have waited for the last upload."""
 
     @property
     def ok(self) -> bool:
-        return self.audit.clean and not self.left
+        return self.audit.clean and not self.left and not self.early
 
     def quantile(self, share: float) -> float | None:
         """Latency from the acknowledged PUT to the decision, in seconds."""
@@ -137,6 +142,7 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
     state = stack.state
     assert state is not None, "the stack does not run"
     workspace, airflow = stack.workspace(), AirflowApi(state.endpoints["airflow"])
+    held = Held.begin(stack, airflow) if parameters.looks is Looks.named_only else None
     began = time.monotonic()
     uploader = Uploader(workspace, tell)
     thread = threading.Thread(target=uploader.run, args=(_uploads(workspace, parameters),), daemon=True)
@@ -148,9 +154,13 @@ def run(stack: Stack, parameters: Parameters, tell: Tell) -> Outcome:
         tell(f"{len(uploader.acknowledged)} uploads acknowledged")
     if uploader.error:
         raise uploader.error
+    early = []
+    if held:
+        tell(f"full looks begin; owed until then: {owed(workspace) or 'nothing'}")
+        early = held.release()
     left = _settle(stack, workspace, airflow, parameters.settle_s, tell)
     found = audit(workspace, uploader.acknowledged, uploader.sound)
-    return Outcome(parameters, found, time.monotonic() - began, committed, left, uploader.poison)
+    return Outcome(parameters, found, time.monotonic() - began, committed, left, uploader.poison, early)
 
 
 def _uploads(workspace: Workspace, parameters: Parameters) -> list[script.Upload]:
