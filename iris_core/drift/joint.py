@@ -10,9 +10,7 @@ for every distribution. Cost is bounded by `ROWS` and `DRAWS`; without drift it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from math import sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from scipy import special
 
 from iris_core.drift.change import Change
 from iris_core.drift.ranks import Numbers, pooled
+from iris_core.drift.threads import one_thread
 
 ROWS = 200
 """At most so many rows of each side."""
@@ -57,20 +56,12 @@ def joint_change(reference: Numbers, current: Numbers, alpha: float, seed: int) 
     scores, places = _scores(old, new)
     if scores.shape[1] < 2:
         return None
-    # Products of this size are slower with threads, and fifty times slower on cores that are busy.
-    with _threads().limit(limits=1, user_api="blas"):
+    with one_thread():
         chance = _chance(_kernel(scores), len(old), alpha, generator)
     a, b, value = _turned(scores[: len(old)], scores[len(old) :])
     pairs = scores.shape[1] * (scores.shape[1] - 1) / 2
     noise = -float(special.ndtri(alpha / pairs / 2)) * sqrt(1 / len(old) + 1 / len(new))
     return JointChange(Change(value, noise, chance), (places[a], places[b]))
-
-
-@cache
-def _threads() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _some(rows: Numbers, generator: np.random.Generator) -> Numbers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from iris_core.drift.hypergeometric import at_least
+from iris_core.drift.threads import one_thread
 from iris_core.ledger.records.gate import Floor
 from iris_core.models.holdout import Part
 from iris_core.promotion.answers import Answers, blind_answers, certainty
@@ -132,7 +133,8 @@ def out_of_fold(
     from sklearn.model_selection import cross_val_predict
 
     labels = part.labels.to_numpy(str)
-    return np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds, method=method))
+    with one_thread():
+        return np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds, method=method))
 
 
 def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:

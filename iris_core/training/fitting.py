@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from iris_core.drift.threads import one_thread
 from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
@@ -124,9 +125,10 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
     positive = config.table.positive
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
-    tries = _searched(config, learned)
-    chosen = tries[0].parameters if tries else {}
-    pipeline = recipe(config, chosen).fit(learned.features, learned.labels)
+    with one_thread(len(learned)):
+        tries = _searched(config, learned)
+        chosen = tries[0].parameters if tries else {}
+        pipeline = recipe(config, chosen).fit(learned.features, learned.labels)
     predicted = pipeline.predict(holdout.features)
     metrics = {
         "accuracy": float(accuracy_score(holdout.labels, predicted)),
