@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iris_core.ledger import Record
+from iris_core.ledger import Identity, Record
 from iris_core.ledger.records import parse
+from iris_core.ledger.records.gate import GateEvidence
+from iris_core.ledger.records.promotion import AskedRecord, VerdictRecord
 
 FIXTURE = Path(__file__).parent / "fixtures" / "ledger"
 Wanted = TypeVar("Wanted", bound=Record)
@@ -42,6 +44,22 @@ def like(what: type[Wanted], **given: Any) -> Wanted:
             given[part] = getattr(sample, part).model_copy(update=given[part])
     fresh = {"at": datetime.now(UTC), "commit_id": uuid.uuid4().hex}
     return sample.model_copy(update=fresh | given)
+
+
+def asking(**given: Any) -> AskedRecord:
+    """A request to a human about a model without a verdict; `given` takes the place of its content."""
+    judged = like(VerdictRecord, outcome="promoted")
+    assert isinstance(judged.evidence, GateEvidence)
+    assert judged.inputs.trained_at
+    content: dict[str, Any] = {
+        "identity": Identity.of_request(judged.inputs.run_id or "", judged.inputs.trained_at),
+        "by": judged.by,
+        "reason": "it passed the gate",
+        "inputs": judged.inputs,
+        "outputs": AskedRecord.Outputs(answer="iris approve 4 --reason …", may_answer="anybody"),
+        "evidence": judged.evidence,
+    }
+    return AskedRecord(**(content | given))
 
 
 def expect(what: type[Expected], given: object) -> Expected:

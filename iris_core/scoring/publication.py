@@ -251,6 +251,7 @@ def _record(workspace: Workspace, run_id: str, ready: Ready) -> ScoredRecord:
         accuracy=found.accuracy if found else None,
         per_class=found.classes if found else {},
         shards=len(ready.whole.parts),
+        seconds=round(sum(part.seconds for part in ready.whole.parts), 3),
     )
     return ScoredRecord(
         identity=ready.work.identity,

@@ -44,7 +44,7 @@ class _Page(NamedTuple):
         }
 
 
-def listed_versions(client: Minio, bucket: str, prefix: str) -> Iterator[ListedVersion]:
+def listed_versions(client: Minio, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
     """Every version of every object whose key starts with `prefix`, without delete and folder markers.
 
     From the second page on, a page is fetched while the one before it is consumed.
@@ -52,8 +52,9 @@ def listed_versions(client: Minio, bucket: str, prefix: str) -> Iterator[ListedV
     :param client: the client.
     :param bucket: the bucket.
     :param prefix: the beginning of the keys.
+    :param after: only of keys after this one.
     """
-    page = _fetched(client, bucket, prefix, {})
+    page = _fetched(client, bucket, prefix, {"key-marker": after})
     yield from _versions(bucket, page)
     marker = page.next_marker()
     if marker is None:

@@ -336,14 +336,18 @@ class ObjectStore:
             listed = obstore.list_with_delimiter(self._bucket(bucket), prefix)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
         """Every version of every object whose key starts with `prefix`, listed page by page.
 
         Keys are in lexical order, each key's versions newest first. Delete markers and folder markers are
         left out.
+
+        :param bucket: the bucket.
+        :param prefix: the beginning of the keys.
+        :param after: only of keys after this one.
         """
         with store_errors(bucket, prefix):
-            yield from listed_versions(self.admin, bucket, prefix)
+            yield from listed_versions(self.admin, bucket, prefix, after)
 
     def ensure_bucket(self, name: str, versioned: bool = True) -> None:
         """Create a bucket unless it exists; by default versioned, so that overwriting loses no upload."""

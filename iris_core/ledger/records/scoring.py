@@ -17,7 +17,8 @@ class ScoredRecord(ObjectRecord):
     """Predictions were published; `rejects` holds the rows without one, `manifest` all that they follow from.
 
     `faults` counts rejected rows by kind of fault and column, `agreement` counts labelled rows by label, then
-    by prediction.
+    by prediction. `seconds` is what the shards took together, without loading the model; None in older
+    records.
     """
 
     class Inputs(ObjectInputs):
@@ -38,6 +39,7 @@ class ScoredRecord(ObjectRecord):
         unknown_labels: UnknownCount = UnknownCount()
         accuracy: float | None = None
         shards: int = 1
+        seconds: float | None = None
         per_class: dict[str, ClassQuality] = Field(default_factory=dict)
 
     KIND = "scoring"

@@ -79,3 +79,9 @@ def test_an_error_of_a_later_page_is_raised() -> None:
     answering._execute = None  # type: ignore[assignment, method-assign]
     with pytest.raises(TypeError):
         list(found)
+
+
+def test_it_begins_after_a_key() -> None:
+    answering = Answering([f"p/{number}" for number in range(9)])
+    found = listed_versions(cast(Minio, answering), "b", "p/", after="p/4")
+    assert [item.object.key for item in found] == ["p/5", "p/6", "p/7", "p/8"]

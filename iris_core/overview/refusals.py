@@ -1,0 +1,44 @@
+"""Tables that were refused, and objects that were given up, each with its sentence."""
+
+from __future__ import annotations
+
+from iris_core.ledger import KINDS, Identity, Outcome
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
+from iris_core.overview.recent import SHOWN, Recent
+from iris_core.overview.trace import Shown, Trace
+
+
+class Refusal(Shown):
+    """A refused table, or an object that was given up; `trace.reason` says why and what to do.
+
+    `is_open` means that a human may retry it: it failed, and nobody has reopened it. `kept` is the address of
+    the quarantined copy or of the rejected rows, empty where there is none.
+    """
+
+    trace: Trace
+    is_open: bool
+    kept: str
+
+
+def refusals(recent: Recent) -> list[Refusal]:
+    """The newest refusals and failures among the newest decisions, newest first."""
+    wanted = {Outcome.REJECTED, Outcome.FAILED}
+    entries = [entry for kind in KINDS for entry in recent.entries(kind, wanted)]
+    newest = sorted(entries, key=lambda entry: entry.at, reverse=True)
+    reopened = {
+        _about(entry.identity) for kind in KINDS for entry in recent.entries(kind, {Outcome.REOPENED})
+    }
+    found: list[Refusal] = []
+    for record in recent.read(newest, SHOWN):
+        if isinstance(record, RejectedRecord):
+            rejects = record.outputs.rejects
+            kept = record.outputs.quarantine or (rejects.uri if rejects else "")
+            found.append(Refusal(trace=Trace.of(record), is_open=False, kept=kept))
+        elif isinstance(record, FailedRecord):
+            is_open = _about(record.identity) not in reopened
+            found.append(Refusal(trace=Trace.of(record), is_open=is_open, kept=""))
+    return found
+
+
+def _about(identity: Identity) -> tuple[str, str, str]:
+    return identity.kind, identity.subject, identity.variant.base

@@ -1,0 +1,221 @@
+"""Replies to the questions that a reader comes with, each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from iris_core.drift.thresholds import rank
+from iris_core.ledger import Outcome
+from iris_core.overview.drifting import DriftPoint
+from iris_core.overview.refusals import Refusal
+from iris_core.overview.scorings import ScoredTable
+from iris_core.overview.staged import GateScore, StagedModel, WaitingModel
+from iris_core.overview.trace import Shown, Trace
+from iris_core.overview.waiting import OwedNow
+from iris_core.settings.variables import Settings
+
+Tone = Literal["good", "note", "bad", "none"]
+"""`note`: look at it when you can; `bad`: look at it now; `none`: nothing to say yet."""
+
+LATE = timedelta(hours=1)
+"""What is owed for longer is late: tasks are retried, and watchers announce an object again, within it."""
+RECENT = timedelta(days=7)
+"""Older refusals need nobody any more."""
+
+
+class Reply(Shown):
+    """The reply to one question. `todo` says what to do, empty for nothing; `trace` is what it rests on."""
+
+    question: str
+    tone: Tone
+    sentence: str
+    todo: str = ""
+    trace: Trace | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the replies are made from. Lists are newest first; `last` has the last decision of each kind."""
+
+    staged: StagedModel | None
+    waiting: Sequence[WaitingModel]
+    tables: Sequence[ScoredTable]
+    points: Sequence[DriftPoint]
+    refusals: Sequence[Refusal]
+    owed: OwedNow
+    last: Sequence[Trace] = ()
+
+
+def replies(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
+    """Replies to: what is staged and why, was the newest data scored, does it drift, what was refused,
+    what should I do?
+
+    :param settings: name commands and keys.
+    :param seen: what there is.
+    :param now: the time that is asked about.
+    """
+    found = [
+        _staged(settings, seen),
+        _scored(settings, seen, now),
+        _drifting(seen),
+        _refused(settings, seen, now),
+    ]
+    return [*found, _todo(found)]
+
+
+def _staged(settings: Settings, seen: Seen) -> Reply:
+    question, iris = "What is staged, and why?", settings.command
+    if seen.waiting:
+        asked = seen.waiting[0]
+        stays = f"Version {seen.staged.version} stays staged." if seen.staged else "Nothing is staged."
+        return Reply(
+            question=question,
+            tone="bad",
+            sentence=f"Version {asked.version} passed the gate and waits for an answer. {stays}",
+            todo=f"Approve or refuse version {asked.version}: {iris} approve {asked.version} --reason …, or "
+            f"{iris} refuse {asked.version} --reason …",
+            trace=asked.trace,
+        )
+    if seen.staged is None:
+        return Reply(
+            question=question,
+            tone="none",
+            sentence="Nothing is staged yet.",
+            todo=f"Upload labelled rows: {iris} upload train.csv --as train",
+        )
+    staged, why = seen.staged, _why(seen.staged)
+    return Reply(
+        question=question,
+        tone="good",
+        sentence=f"Version {staged.version} of {staged.name}, {staged.trace.outcome} on "
+        f"{_when(staged.trace.at)}: {why}",
+        trace=staged.trace,
+    )
+
+
+def _why(staged: StagedModel) -> str:
+    if staged.trace.outcome != "promoted" or staged.measured is None:
+        return f"{staged.trace.reason or 'no reason is recorded'}."
+    return f"{_score(staged.measured)}. {_against(staged.measured)}"
+
+
+def _score(measured: GateScore) -> str:
+    name = measured.metric.replace("_", " ")
+    return (
+        f"{name} {measured.score:.3f} on {measured.rows} rows that it did not learn from "
+        f"({measured.level:.0%} interval {measured.low:.3f} to {measured.high:.3f}; needed "
+        f"{measured.threshold:g})"
+    )
+
+
+def _against(measured: GateScore) -> str:
+    if measured.champion is None:
+        return f"There was no champion: {measured.no_champion}." if measured.no_champion else ""
+    rival = measured.champion
+    return (
+        f"The champion then, version {rival.version}, had {rival.score:.3f} on the same {rival.rows} rows, "
+        f"this one {rival.model_score:.3f}."
+    )
+
+
+def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
+    question = "Was the newest data scored?"
+    late = [one for one in seen.owed.oldest if one.kind == "scoring"]
+    if late and seen.staged:
+        is_late, count = now - late[0].since > LATE, seen.owed.counts["scoring"]
+        tables = "One table waits" if count == 1 else f"{count} tables wait"
+        return Reply(
+            question=question,
+            tone="bad" if is_late else "note",
+            sentence=f"Not yet: {tables}, the oldest, {late[0].what}, since {_when(late[0].since)}.",
+            todo=f"Find out what holds it up: {settings.command} doctor" if is_late else "",
+        )
+    if not seen.tables:
+        waits = "A table waits, but no model is staged." if late else "Nothing has been scored yet."
+        todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.staged else ""
+        return Reply(question=question, tone="none", sentence=waits, todo=todo)
+    table = seen.tables[0]
+    rejected = f", {table.rejected} rows were rejected" if table.rejected else ""
+    today = "" if table.trace.at.date() == now.date() else " Nothing has been scored today."
+    return Reply(
+        question=question,
+        tone="note" if table.rejected else "good",
+        sentence=f"Yes: {table.trace.object} was scored on {_when(table.trace.at)} with version "
+        f"{table.version}: {table.rows} rows{rejected}.{today}",
+        todo=f"Look at the rejected rows: {table.rejects}" if table.rejects else "",
+        trace=table.trace,
+    )
+
+
+def _drifting(seen: Seen) -> Reply:
+    question = "Is it drifting?"
+    if not seen.points:
+        return Reply(question=question, tone="none", sentence="No batch has been judged yet.")
+    newest = next((one for one in seen.points if one.severity != "insufficient"), seen.points[0])
+    alerted = f" It alerts: {newest.counted} of the last {newest.window} batches." if newest.alert else ""
+    is_worse = rank(newest.severity) >= rank("medium")
+    columns = ", ".join(newest.columns)
+    return Reply(
+        question=question,
+        tone="bad" if is_worse else "note" if newest.severity != "none" else "good",
+        sentence=f"{newest.severity.capitalize()}, judged on {_when(newest.trace.at)}: "
+        f"{newest.trace.reason}{alerted}",
+        todo=f"See whether {columns or 'the data'} changed at its source; if the change is real, upload "
+        "newer labelled rows to train on"
+        if is_worse
+        else "",
+        trace=newest.trace,
+    )
+
+
+def _refused(settings: Settings, seen: Seen, now: datetime) -> Reply:
+    question = "What was refused?"
+    recent = [one for one in seen.refusals if now - one.trace.at <= RECENT]
+    opened = next((one for one in recent if one.is_open), None)
+    if opened:
+        return Reply(
+            question=question,
+            tone="bad",
+            sentence=f"Given up: {opened.trace.reason}",
+            todo=f"Once the cause is mended: {settings.command} retry '{opened.trace.object}' --reason …",
+            trace=opened.trace,
+        )
+    last = next((one for one in recent if one.trace.outcome == "rejected"), None)
+    if last is None:
+        return Reply(question=question, tone="good", sentence="Nothing in the last 7 days.")
+    newer = (*seen.last, *(table.trace for table in seen.tables))
+    is_replaced = any(_replaces(one, last.trace) for one in newer)
+    return Reply(
+        question=question,
+        tone="note" if is_replaced else "bad",
+        sentence=f"On {_when(last.trace.at)}: {last.trace.reason}",
+        todo="" if is_replaced else f"Correct {last.trace.object} as its reason says, and upload it again",
+        trace=last.trace,
+    )
+
+
+def _replaces(newer: Trace, older: Trace) -> bool:
+    """Whether a later table of the same key was used."""
+    is_same = newer.object.partition("?")[0] == older.object.partition("?")[0]
+    is_used = newer.outcome not in (Outcome.REJECTED, Outcome.FAILED, Outcome.SUPERSEDED)
+    return is_same and newer.kind == older.kind and newer.at > older.at and is_used
+
+
+def _todo(found: Iterable[Reply]) -> Reply:
+    urgent: dict[Tone, int] = {"bad": 0, "none": 1, "note": 2, "good": 3}
+    told = sorted((one for one in found if one.todo), key=lambda one: urgent[one.tone])
+    if not told:
+        return Reply(question="What should I do?", tone="good", sentence="Nothing: no part waits for you.")
+    return Reply(
+        question="What should I do?",
+        tone=told[0].tone,
+        sentence=" ".join(f"{number}. {one.todo}." for number, one in enumerate(told, 1)),
+        trace=told[0].trace,
+    )
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
