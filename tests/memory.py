@@ -54,11 +54,11 @@ class MemoryStore(ObjectStore):
         else:
             self.landed.pop(key, None)
 
-    def versions(self, bucket: str, prefix: str) -> Iterator[ListedVersion]:
+    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
         found = [
             ListedVersion(version, place == 0 and key not in self.hidden)
             for key in sorted(self.landed)
-            if key.startswith(prefix)
+            if key.startswith(prefix) and key > after
             for place, version in enumerate(self.landed[key])
         ]
         return self._paged("list versions", found)
