@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from iris_core.cli import approval, data, decisions, doctor, drift, labels, project, scoring
+from iris_core.cli import approval, cards, data, decisions, doctor, drift, labels, project, scoring
 from iris_core.cli.deployment import chosen_compose
 from iris_core.cli.extensions import add_commands
 from iris_core.errors import IrisError
@@ -79,6 +79,7 @@ for command in (
     scoring.score,
     scoring.replay,
     decisions.explain,
+    cards.card,
     approval.approve,
     approval.refuse,
     decisions.rollback,

@@ -70,7 +70,7 @@ def report(workspace: Workspace, scoring: str) -> dict[str, Any]:
     """Report on one scoring: write statistics, Evidently's JSON and HTML, an MLflow run and a ledger record.
 
     :param scoring: the path of its record.
-    :returns: severity, sentence, and the report's address.
+    :returns: severity, sentence, and the addresses of report and statistics, empty where there are none.
     :raises DecidedElsewhere: there is no such scoring.
     :raises TryFailed: an unforeseen error ended the report; the try is noted, or recorded as failed.
     """
@@ -243,6 +243,7 @@ def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:
         "severity": record.outcome,
         "sentence": record.reason,
         "report": record.report,
+        "statistics": record.outputs.statistics,
     }
 
 

@@ -134,4 +134,9 @@ def _commit(workspace: Workspace, verdict: DriftRecord, data: ObjectVersion, dec
 
 
 def _summary(record: RetrainRecord) -> dict[str, Any]:
-    return {"request": record.identity.path, "data": record.about.uri, "reason": record.reason}
+    return {
+        "request": record.identity.path,
+        "data": record.about.uri,
+        "severity": record.evidence.severity,
+        "reason": record.reason,
+    }

@@ -9,10 +9,11 @@ from iris_core.promotion.judgement import verdict_on
 from iris_core.promotion.rivals import drawn
 from iris_core.promotion.rollback import finish_rollback, rollback
 from iris_core.promotion.staging import register, stage
-from iris_core.promotion.steps import promote, register_step, unfinished
+from iris_core.promotion.steps import decision_on, promote, register_step, unfinished
 
 __all__ = [
     "answer",
+    "decision_on",
     "drawn",
     "finish_rollback",
     "judge_or_ask",

@@ -23,7 +23,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
-from iris_core.promotion import judgement, staging
+from iris_core.promotion import judgement
 from iris_core.promotion.judgement import Assessment
 from iris_core.settings.variables import Settings
 
@@ -44,7 +44,7 @@ def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVe
     """
     if standing := judgement.verdict_on(workspace, training):
         return standing
-    request = _request_about(workspace, training)
+    request = request_about(workspace, training)
     if request is None or not _needs_human(workspace.settings, request.evidence):
         assessed = judgement.assess(workspace, training, version)
         judged, evidence = judgement.judged_inputs(training, version), assessed.evidence
@@ -62,7 +62,7 @@ def judge_or_ask(workspace: Workspace, training: TrainedRecord, version: ModelVe
 
 def is_asked(workspace: Workspace, training: TrainedRecord) -> bool:
     """Whether a model waits for a human's answer."""
-    request = _request_about(workspace, training)
+    request = request_about(workspace, training)
     return request is not None and _needs_human(workspace.settings, request.evidence)
 
 
@@ -72,7 +72,8 @@ def _needs_human(settings: Settings, evidence: GateEvidence) -> bool:
     return settings.promotion_approval == "manual" or asks
 
 
-def _request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord | None:
+def request_about(workspace: Workspace, training: TrainedRecord) -> AskedRecord | None:
+    """The request to a human about the model of a training, open or not; None if there was none."""
     return workspace.ledger.find(AskedRecord, Identity.of_request(training.run_id, training.at))
 
 
@@ -148,7 +149,7 @@ def _carry_out(workspace: Workspace, verdict: VerdictRecord) -> None:
         mlflow_client = tracking.client(workspace.settings)
         found = registry.find(mlflow_client, verdict.inputs.model, verdict.inputs.version)
         if found is not None and APPLIED_TAG not in found.tags:
-            staging.apply_verdict(mlflow_client, found, verdict)
+            judgement.carry_out(workspace, found, verdict)
 
 
 def answer(workspace: Workspace, version: int, approval: Approval) -> VerdictRecord:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iris_core.errors import ObjectMissing
 from iris_core.ledger import Identity, ModelRef, Outcome
@@ -19,18 +19,24 @@ from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
 from iris_core.models.metrics import log_batch, metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference
+from iris_core.promotion import staging
+from iris_core.promotion.card import ModelCard, card_of
+from iris_core.promotion.card_page import card_page
 from iris_core.promotion.doubts import listed_doubts
 from iris_core.promotion.gate import Verdict, gate_verdict
+from iris_core.promotion.importance import importance_of
 from iris_core.promotion.measurement import Limits, measure_model
 from iris_core.promotion.rivals import anchor_answers, champion_answers, drawn
 from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
 
 EVIDENCE_FILE = "promotion/evidence.json"
+CARD_FILES = ("promotion/model_card.json", "promotion/model_card.html")
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,11 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
         evidence = measure_model(
             table, parts, holdout, found.estimator, limits, answers, none_because, anchor
         )
+        metric, seed = limits.metric, holdout.seed
+        more: dict[str, Any] = {"importance": importance_of(metric, found.estimator, parts.holdout, seed)}
         if evidence.is_suspect:
-            doubts = listed_doubts(workspace, training, parts, found.estimator)
-            evidence = evidence.model_copy(update={"doubts": doubts})
+            more["doubts"] = listed_doubts(workspace, training, parts, found.estimator)
+        evidence = evidence.model_copy(update=more)
     verdict = gate_verdict(evidence)
     _store_evidence(workspace, challenger, evidence, verdict)
     return Assessment(evidence, verdict.passed, verdict.reason)
@@ -129,6 +137,33 @@ def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidenc
             log.warning("This account may not log: run %s does not get the evidence.", model.run_id)
             return
         mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
+
+
+def carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecord) -> None:
+    """Store the version's model card on its run, and apply the verdict. Repeating it changes nothing.
+
+    :raises RegistryError: staging did not settle.
+    """
+    mlflow_client = tracking.client(workspace.settings)
+    training = workspace.ledger.find(TrainedRecord, verdict.inputs.training)
+    if training is not None:
+        card = card_of(training, verdict, workspace.settings.project)
+        _store_card(mlflow_client, training.run_id, card)
+    staging.apply_verdict(mlflow_client, version, verdict)
+
+
+def _store_card(mlflow_client: MlflowClient, run_id: str, card: ModelCard) -> None:
+    """Store a card on a run. An account that may not log leaves it out: `iris card` makes it again."""
+    from mlflow.exceptions import MlflowException
+
+    for file, content in zip(CARD_FILES, (card.to_bytes().decode(), card_page(card)), strict=True):
+        try:
+            mlflow_client.log_text(run_id, content, file)
+        except MlflowException as error:
+            if not tracking.is_refused(error):
+                raise
+            log.warning("This account may not log: run %s does not get its model card.", run_id)
+            return
 
 
 def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:

@@ -7,15 +7,16 @@ from typing import Any
 
 from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, Outcome
+from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.records.objects import FailedRecord
-from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.promotion import AskedRecord, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
 from iris_core.promotion import approval, staging
-from iris_core.promotion.judgement import verdict_on
+from iris_core.promotion.judgement import carry_out, verdict_on
 
 LOOKED_BACK = 5
 """How many of the last trainings are searched for a promotion that died half-way."""
@@ -69,7 +70,7 @@ def promote(workspace: Workspace, training: TrainedRecord) -> VerdictRecord:
         verdict = approval.judge_or_ask(workspace, training, version)
         if APPLIED_TAG not in version.tags:
             approval.close_older(workspace, verdict)
-            staging.apply_verdict(tracking.client(workspace.settings), version, verdict)
+            carry_out(workspace, version, verdict)
     if not verdict.stages:
         raise PromotionRefused(verdict.reason)
     return verdict
@@ -96,4 +97,22 @@ def register_step(workspace: Workspace, training: Identity | str) -> dict[str, A
         "version": str(verdict.inputs.version),
         "reason": verdict.reason,
         "training": str(training),
+        "verdict": verdict.identity.path,
+        **_measured(verdict),
     }
+
+
+def _measured(verdict: VerdictRecord) -> dict[str, Any]:
+    """The score that a verdict rests on, with its interval."""
+    if not isinstance(evidence := verdict.evidence, GateEvidence):
+        return {}
+    score, interval = evidence.judged
+    return {"metric": evidence.metric, "score": score, "low": interval.low, "high": interval.high}
+
+
+def decision_on(workspace: Workspace, training: Identity | str) -> VerdictRecord | AskedRecord | None:
+    """The verdict on the model of a training, or the request to a human; None if there is neither."""
+    record = workspace.ledger.find(TrainedRecord, training)
+    if record is None:
+        return None
+    return verdict_on(workspace, record) or approval.request_about(workspace, record)

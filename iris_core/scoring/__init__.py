@@ -12,7 +12,7 @@ from iris_core.scoring.handover import Handed, plan_handed, publish_handed, scor
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
 from iris_core.scoring.publication import publish, publish_all
 from iris_core.scoring.shards import inference_source, plan, plan_shards
-from iris_core.scoring.work import Piece, Scored, Shard, Work
+from iris_core.scoring.work import Piece, Scored, Shard, Work, manifest_uri
 
 __all__ = [
     "MODEL_VERSION",
@@ -23,6 +23,7 @@ __all__ = [
     "Shard",
     "Work",
     "inference_source",
+    "manifest_uri",
     "plan",
     "plan_handed",
     "plan_shards",

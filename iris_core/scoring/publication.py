@@ -271,6 +271,7 @@ def _summary(record: ScoredRecord) -> dict[str, Any]:
     found = record.evidence
     return {
         "scoring": record.identity.path,
+        "model_version": record.model.version,
         "predictions": record.outputs.predictions.uri,
         "rows": found.rows,
         "rejected": found.rejected,

@@ -143,8 +143,21 @@ def keys_of(settings: Settings, work: Work) -> Keys:
         parts=f"{WORK}{section}/{work.identity}",
         predictions=f"{settings.predictions_prefix}/{work.name}.{settings.predictions_format}",
         rejects=f"{REJECTS}{section}/{work.name}.csv",
-        manifest=f"{MANIFESTS}{section}/{work.identity}.json",
+        manifest=_manifest_key(settings, work.identity.path),
     )
+
+
+def manifest_uri(settings: Settings, scoring: str) -> str:
+    """The address of a scoring's manifest.
+
+    :param settings: of the deployment.
+    :param scoring: the path of the scoring's record.
+    """
+    return f"s3://{settings.predictions_bucket}/{_manifest_key(settings, scoring)}"
+
+
+def _manifest_key(settings: Settings, scoring: str) -> str:
+    return f"{MANIFESTS}{settings.names.section}/{scoring}.json"
 
 
 def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:

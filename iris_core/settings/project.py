@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
 
@@ -158,13 +158,32 @@ class ModelChoice(BaseModel):
         return self
 
 
+Text = Annotated[str, Field(max_length=2_000)]
+
+
+class About(BaseModel):
+    """What people should know before they use a project's models; their model cards show it.
+
+    `owner` is whom to ask. `intended_use` says what the answers are for, `not_for` what they must not be used
+    for, `limits` what is known to go wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner: Text = ""
+    intended_use: Text = ""
+    not_for: Text = ""
+    limits: tuple[Text, ...] = Field(default=(), max_length=50)
+
+
 class Project(BaseModel):
     """The content of `project.json`.
 
     `model` is the classifier that is trained; None stands for a logistic regression. `metric` is what models
     are judged by. `batch_spread` is what the means of batches differ by beyond the chance of independent
-    rows, in standard deviations of the rows. `settings` are the project's own values of variables, by the
-    variables' names; an environment variable wins over them.
+    rows, in standard deviations of the rows. `about` is for people, and changes nothing that is computed.
+    `settings` are the project's own values of variables, by the variables' names; an environment variable
+    wins over them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -177,6 +196,7 @@ class Project(BaseModel):
     model: ModelChoice | None = None
     metric: Metric = "accuracy"
     batch_spread: float = Field(default=0.0, ge=0, le=10)
+    about: About = About()
     settings: dict[str, Any] = {}
 
     @property

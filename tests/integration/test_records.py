@@ -35,6 +35,7 @@ NEWER = {
     "evidence.slide": "what was lost since the best earlier version",
     "evidence.costs": "the declared cost matrix",
     "evidence.seconds": "what the shards of a scoring took",
+    "evidence.importance": "which features the answers rest on",
 }
 """Names that were added since, of every kind or of the one that comes first, and what they hold."""
 Shape = tuple[str, ...]

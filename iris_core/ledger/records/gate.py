@@ -183,6 +183,26 @@ class Slide(Closed):
         return self.difference.high < 0 and -self.all_gain > self.margin
 
 
+class Importance(Closed):
+    """How much the score falls if a feature's values are shuffled: mean and standard deviation."""
+
+    name: str
+    mean: float
+    std: float
+
+
+class Importances(Closed):
+    """Permutation importance in the declared metric, of the features that matter most, greatest first.
+
+    On `rows` rows of the holdout, each feature shuffled `repeats` times. `left_out` features matter less.
+    """
+
+    rows: int
+    repeats: int
+    features: tuple[Importance, ...]
+    left_out: int = 0
+
+
 class Approval(Payload):
     """What a human answered, who and why; in older records `by` is empty when nobody did in time."""
 
@@ -204,7 +224,8 @@ class GateEvidence(Payload):
 
     `metric` is the declared one, `costs` its matrix where it is cost. `score` and its interval are given
     where it is not accuracy. `anchor` is the best earlier version, which the loss of all steps together is
-    measured against; `slide` is the loss of the steps before this one. `surprise` is None without a champion,
+    measured against; `slide` is the loss of the steps before this one. `importance` says which features the
+    model's answers rest on. `surprise` is None without a champion,
     or where `no_surprise` says why. `doubts` are about a suspect table. `approval` is given where a human was
     asked.
     """
@@ -230,6 +251,7 @@ class GateEvidence(Payload):
     leaks: Leaks | None = None
     doubts: Doubts | None = None
     slide: Slide | None = None
+    importance: Importances | None = None
     costs: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
 
     def is_by(self, metric: Metric) -> bool:
