@@ -28,7 +28,10 @@ from typing import Any
 
 from airflow.sdk import TriggerRule, dag, task
 
+from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or, rest_of
+from iris_airflow.linked import publish_scored
+from iris_airflow.links import PUBLISHED
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, look_of, name_in_event, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import Settings, load_deployment
@@ -46,7 +49,7 @@ def define(settings: Settings) -> None:
         catchup=False,
         default_args=DEFAULT_ARGS,
         tags=[*settings.project.tags, "inference"],
-        doc_md=__doc__,
+        doc_md=__doc__ + page_sentence(project),
     )
     def iris_batch_inference() -> None:
         @task(inlets=[asset.inference_data, asset.staged_model])
@@ -70,7 +73,7 @@ def define(settings: Settings) -> None:
         def publish(scored: Any) -> Any:
             from iris_core import scoring
 
-            done = run_step(project, scoring.publish_handed, [scoring.Handed(**one) for one in scored])
+            done = run_step(project, publish_scored, [scoring.Handed(**one) for one in scored])
             return rest_is_next(
                 name_in_event(asset.predictions, done, "scoring"), "plan", rest, asset.inference_data
             )
@@ -84,7 +87,7 @@ def define(settings: Settings) -> None:
         owed = plan()
 
         wait >> owed
-        publish(score.expand(shard=owed))
+        publish(score.expand(shard=owed)).operator.operator_extra_links = PUBLISHED  # type: ignore[attr-defined]
 
     iris_batch_inference()
 

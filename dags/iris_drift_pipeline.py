@@ -1,9 +1,9 @@
 """
 ### Monitor drift
 
-New predictions (`predictions`) or late labels (`labels`) start this DAG, which then looks at what the events name.
-It also runs once a day and looks at everything. What is owed is computed from bucket and ledger: one drift record
-for each scoring, and one performance record for each file of labels.
+New predictions (`predictions`) or late labels (`labels`) start this DAG, which then looks at what the events name. It also
+runs once a day and looks at everything. What is owed is computed: a drift record for each scoring, and a performance
+record for each file of labels.
 
 `wait → unreported → report (one task per scoring) → verdict → alert, request_retraining → outcome`
 `wait → join_labels → alert, request_retraining → outcome`
@@ -19,13 +19,10 @@ for each scoring, and one performance record for each file of labels.
 | request_retraining | with `RETRAIN_ON_DRIFT`, requests a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
 | outcome | does nothing, but fails the run if any task failed | |
 
-`alert` and `request_retraining` look at the ledger, even if the tasks before them failed.
-
-A run reports on as many scorings as Airflow maps; the rest stays owed, and `verdict` starts the next run for it at
-once (`predictions_rest`).
-
-Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow; the verdict is a ledger record. The
-outlet `retrain_request` starts training; its model must pass the gate like any other.
+`alert` and `request_retraining` look at the ledger, even if the tasks before them failed. A run reports on as many
+scorings as Airflow maps; the rest stays owed, and `verdict` starts the next run for it at once (`predictions_rest`).
+Statistics, Evidently's JSON and HTML go to the drift prefix and to MLflow, the verdict to the ledger. The outlet
+`retrain_request` starts training; its model must pass the gate like any other.
 """
 
 from __future__ import annotations
@@ -37,6 +34,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TriggerRule, dag, task
 
 from iris_airflow import steps
+from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
@@ -55,7 +53,7 @@ def define(settings: Settings) -> None:
         catchup=False,
         default_args=steps.DEFAULT_ARGS,
         tags=[*settings.project.tags, "drift"],
-        doc_md=__doc__,
+        doc_md=__doc__ + page_sentence(project),
     )
     def iris_drift_pipeline() -> None:
         @task(inlets=[asset.predictions])
@@ -69,24 +67,26 @@ def define(settings: Settings) -> None:
         def join_labels() -> Any:
             from iris_core import monitoring
 
-            return steps.run_step(project, monitoring.join_labels, steps.look_of(project, asset.labels))
+            joined = steps.run_step(project, monitoring.join_labels, steps.look_of(project, asset.labels))
+            return steps.name_in_event(asset.drift_report, joined, "verdict")
 
         @task(outlets=[asset.drift_report, rest], trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)
         def verdict(reports: Any) -> Any:
             from iris_core import monitoring
 
-            concluded = steps.run_step(project, monitoring.conclude, list(reports))
-            return steps.rest_is_next(concluded, "unreported", rest, asset.predictions)
+            worst = steps.run_step(project, monitoring.conclude, list(reports))
+            return steps.rest_is_next(
+                steps.name_in_event(asset.drift_report, worst, "verdict"),
+                "unreported",
+                rest,
+                asset.predictions,
+            )
 
         @task(trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
         def alert() -> Any:
             return steps.run_step(project, steps.deliver_alerts)
 
-        @task(
-            outlets=[asset.retrain_request],
-            trigger_rule=TriggerRule.ALL_DONE,
-            max_active_tis_per_dag=1,
-        )
+        @task(outlets=[asset.retrain_request], trigger_rule=TriggerRule.ALL_DONE, max_active_tis_per_dag=1)
         def request_retraining() -> Any:
             from iris_core.monitoring import retraining
 

@@ -33,6 +33,7 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
+from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
@@ -51,7 +52,7 @@ def define(settings: Settings) -> None:
         catchup=False,
         default_args=DEFAULT_ARGS,
         tags=[*settings.project.tags, "training"],
-        doc_md=__doc__,
+        doc_md=__doc__ + page_sentence(project),
     )
     def iris_pipeline() -> None:
         @task(inlets=[asset.training_data, asset.retrain_request])

@@ -22,6 +22,7 @@ AIRFLOW = (
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.timeout",
+    "airflow.sdk.execution_time.xcom",
     "jinja2.ext",
 )
 """What Airflow imports in a task: when it starts, and to read a DAG file."""
@@ -76,6 +77,8 @@ LIBRARIES = (
 
 OURS = (
     "iris_airflow.assets",
+    "iris_airflow.facts",
+    "iris_airflow.linked",
     "iris_airflow.notifiers.channels",
     "iris_airflow.operators.evidently_drift_report",
     "iris_airflow.operators.mlflow_register_model",

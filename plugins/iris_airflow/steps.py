@@ -157,7 +157,7 @@ def rest_is_next(result: Any, planned_by: str, rest: AssetAlias, asset: Asset) -
 
 
 def name_in_event(outlet: Asset, result: Any, key: str) -> Any:
-    """Name what the running task made in the event of its outlet; return the task's result.
+    """Name what the running task made in the event of its outlet, with facts about it; return the result.
 
     :param outlet: the asset whose event it is.
     :param result: a result of `run_step`: content for each thing that was made, or of the only one.
@@ -165,11 +165,13 @@ def name_in_event(outlet: Asset, result: Any, key: str) -> Any:
     """
     from airflow.sdk import get_current_context
 
+    from iris_airflow.facts import facts_of
     from iris_core.ledger.look import announced
 
     made = result if isinstance(result, list) else [result]
-    names = [one[key] for one in made if key in one]
-    get_current_context()["outlet_events"][outlet].extra = announced(names, are_all=len(names) == len(made))
+    named = [one for one in made if key in one]
+    names = announced([one[key] for one in named], are_all=len(named) == len(made))
+    get_current_context()["outlet_events"][outlet].extra = facts_of(named) | names
     return result
 
 
@@ -249,20 +251,6 @@ def _open(task: Any, project: str) -> Workspace:
         code_version=code_version(settings),
     )
     return open_workspace(settings, MinioHook().access(), actor)
-
-
-def register_model(opened: Workspace, training: str) -> dict[str, Any]:
-    """Judge the model of a training and stage it; if a human must answer, send the request, do not wait."""
-    from iris_airflow.notifiers.channels import channels
-    from iris_core import promotion
-    from iris_core.errors import ApprovalAwaited
-    from iris_core.monitoring import alerts
-
-    try:
-        return promotion.register_step(opened, training)
-    except ApprovalAwaited:
-        alerts.deliver_requests(opened, channels(opened.settings))
-        raise
 
 
 def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:

@@ -21,10 +21,17 @@ import json, sys
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.asset import AssetEvent
 from airflow.models.taskinstance import TaskInstance
+from airflow.serialization.serialized_objects import DagSerialization
 from airflow.settings import Session
 
 dag_id, times = sys.argv[1], int(sys.argv[2])
 dag = DagBag(dag_folder=sys.argv[3]).dags[dag_id]
+served = DagSerialization.from_dict(json.loads(json.dumps(DagSerialization.to_dict(dag))))
+
+def links(found):
+    task = served.get_task(found.task_id)
+    return {name: task.get_extra_links(found, name) for name in task.extra_links}
+
 told = []
 for _ in range(times):
     run = dag.test(logical_date=None)
@@ -32,8 +39,15 @@ for _ in range(times):
     states = {}
     for one in found:
         states.setdefault(one.task_id, []).append(str(one.state))
-    events = [event.asset.name for event in Session().query(AssetEvent).order_by(AssetEvent.id)]
-    told.append({"state": str(run.state), "tasks": states, "events": events})
+    stored = Session().query(AssetEvent).order_by(AssetEvent.id)
+    events = [(event.asset.name, event.extra) for event in stored]
+    told.append({
+        "state": str(run.state),
+        "tasks": states,
+        "events": [name for name, _ in events],
+        "extras": dict(events),
+        "links": {one.task_id: links(one) for one in found},
+    })
 print("RAN", json.dumps(told))
 """
 
@@ -94,7 +108,8 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 def run_dag(airflow_template: Path, tmp_path: Path) -> RunDag:
     """`run_dag(workspace, dag_id, times=1, **variables)`: what became of each run.
 
-    State of the run, states of each task's instances, and the names of the assets whose events were stored.
+    State of the run, states of each task's instances, the names of the assets whose events were stored, the
+    newest event's content of each, and the links of each task as the API server shows them.
     """
     home = tmp_path / "airflow"
     home.mkdir()

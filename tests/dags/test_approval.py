@@ -46,6 +46,11 @@ def test_after_twenty_unanswered_requests_the_next_upload_is_trained_and_asked_a
     assert (ran["tasks"]["train"], ran["tasks"]["register"]) == (["success"], ["skipped"])
     assert ran["events"] == []
     newest = UNANSWERED + 1
+    asked = next(promotion.open_requests(workspace.ledger))
+    assert ran["links"]["register"] == {
+        "Model version": f"/iris/team_a_iris/versions/{newest}",
+        "Evidence": f"/iris/team_a_iris/records/{asked.identity.path}",
+    }
     assert f"iris approve {newest} --reason".encode() in got[-1]
     assert [request.inputs.version for request in promotion.open_requests(workspace.ledger)] == [newest]
     replaced = list(workspace.ledger.recent_of(VerdictRecord, outcome=Outcome.SUPERSEDED))

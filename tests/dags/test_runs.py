@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     run_dag: RunDag,
 ) -> None:
     workspace = staged(make_workspace(TEAM_S3_TEST_KEY="in/"), train_csv)
+    settings = workspace.settings
     header, row = b"sepal_length,sepal_width,petal_length,petal_width\n", b"5.1,3.5,1.4,0.2\n"
     for name in "abc":
         workspace.store.put(workspace.settings.bucket, f"in/{name}.csv", header + row * 150_000, "text/csv")
@@ -49,6 +51,18 @@ def test_what_is_over_is_taken_by_the_next_run_at_once(
     assert [one["events"].count(names.asset("predictions")) for one in ran] == [1, 2, 3]
     scored = list(workspace.ledger.recent_of(ScoredRecord))
     assert [record.evidence.rows for record in scored] == [150_000] * 3
+    newest = scored[0]
+    page = "/iris/team_a_iris"
+    manifest = f"s3://{settings.bucket}/manifests/dev/{newest.identity.path}.json"
+    assert ran[-1]["links"]["publish"] == {
+        "Predictions": f"{page}/object?{urlencode({'uri': newest.outputs.predictions.uri})}",
+        "Manifest": f"{page}/object?{urlencode({'uri': manifest})}",
+    }
+    assert newest.outputs.manifest is not None
+    assert newest.outputs.manifest.uri.partition("?")[0] == manifest
+    told = ran[-1]["extras"][names.asset("predictions")]
+    assert (told["rows"], told["rejected"], told["model_version"]) == (150_000, 0, 1)
+    assert told["newest"] == [newest.identity.path]
 
 
 def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(
@@ -76,3 +90,10 @@ def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(
     assert alerted.inputs.verdict == drifted.identity.path
     [posted] = got
     assert drifted.identity.path.encode() in posted
+    told = ran["extras"][settings.names.asset("drift_report")]
+    assert (told["severity"], told["alert"], told["newest"]) == ("high", True, [drifted.identity.path])
+    assert told["sentence"] == drifted.reason[:500]
+    shown = ran["links"]["report"]
+    page = "/iris/team_a_iris/object?"
+    assert shown["Evidently report"] == page + urlencode({"uri": drifted.outputs.report_html})
+    assert shown["Statistics"] == page + urlencode({"uri": drifted.outputs.statistics})

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from iris_airflow.steps import noted, register_model, run_step
+from iris_airflow.linked import register_model
+from iris_airflow.links import REGISTERED
+from iris_airflow.steps import noted, run_step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,13 +21,15 @@ class MlflowRegisterModelOperator(BaseOperator):
     If the model is refused, the task is skipped, so that its outlet sends no event. The reason is in the
     task's XCom `note` (the task SDK has no call to write the note that the UI shows) and in its log; the
     evidence is in the ledger and on the training run. The task is also skipped if a human is asked: `iris
-    approve` stages the model later. Repeating the task changes nothing.
+    approve` stages the model later. Repeating the task changes nothing. Links lead to the version and to the
+    evidence, also of a model that is not staged.
 
     :param trained: the result of the training task; its `identity` is the path of the ledger record.
     :param project: the project's name; "" stands for the default project.
     """
 
     template_fields: Sequence[str] = ("trained", "project")
+    operator_extra_links = REGISTERED
     ui_color = "#d8ecff"
 
     def __init__(self, *, trained: Any, project: str = "", **kwargs: Any) -> None:

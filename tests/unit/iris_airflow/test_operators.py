@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from airflow.sdk import Asset, BaseOperator, Context, get_current_context
@@ -246,6 +247,13 @@ class TestRegisterModel:
         assert json.loads(json.dumps(result)) == result
         [verdict] = tracked.ledger.recent("promotion")
         assert verdict.by.task_id == "a_task"
+        assert result["verdict"] == verdict.identity.path
+        assert result["low"] < result["score"] < result["high"]
+        task: Any = context["ti"]
+        assert task.pushed == {
+            "_link_ModelVersionLink": "/iris/team_a_iris/versions/1",
+            "_link_EvidenceLink": f"/iris/team_a_iris/records/{verdict.identity.path}",
+        }
 
     def test_a_refused_model_is_a_skipped_task_without_event(
         self,
@@ -271,6 +279,9 @@ class TestRegisterModel:
         assert events == {}
         told: Any = context["ti"]
         assert "below ACCURACY_THRESHOLD" in told.pushed["note"]
+        [verdict] = workspace.ledger.recent("promotion")
+        assert told.pushed["_link_EvidenceLink"].endswith(f"/records/{verdict.identity.path}")
+        assert told.pushed["_link_ModelVersionLink"].endswith("/versions/1")
         assert models.staged(workspace.settings) is None
 
 
@@ -289,5 +300,8 @@ class TestDriftReport:
         assert json.loads(json.dumps(result)) == result
         [record] = tracked.ledger.recent("drift")
         assert record.by.task_id == "a_task"
+        task: Any = context["ti"]
+        assert unquote(task.pushed["_link_ReportLink"]).endswith(f"object?uri={result['report']}")
+        assert unquote(task.pushed["_link_StatisticsLink"]).endswith(f"object?uri={result['statistics']}")
         with pytest.raises(NothingOwed):
             monitoring.plan_reports(tracked)
