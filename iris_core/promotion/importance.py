@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iris_core.drift.threads import one_thread
 from iris_core.ledger.records.gate import Importance, Importances
 from iris_core.promotion.answers import answers_of
 from iris_core.promotion.floor import bounded
@@ -45,9 +46,10 @@ def importance_of(metric: Metric, model: ClassifierMixin, holdout: Part, seed: i
 
     most = max(LEAST_ROWS, min(MOST_ROWS, MOST_ANSWERS // (REPEATS * holdout.features.shape[1])))
     rows = bounded(holdout, seed, most)
-    found = permutation_importance(
-        model, rows.features, rows.labels, scoring=score, n_repeats=REPEATS, random_state=seed
-    )
+    with one_thread():
+        found = permutation_importance(
+            model, rows.features, rows.labels, scoring=score, n_repeats=REPEATS, random_state=seed
+        )
     each = zip(rows.features.columns, found.importances_mean, found.importances_std, strict=True)
     listed = [Importance(name=str(name), mean=float(mean), std=float(std)) for name, mean, std in each]
     listed.sort(key=lambda one: -one.mean)
