@@ -27,12 +27,16 @@ RECENT = timedelta(days=7)
 
 
 class Reply(Shown):
-    """The reply to one question. `todo` says what to do, empty for nothing; `trace` is what it rests on."""
+    """The reply to one question. `todo` says what to do, empty for nothing; `trace` is what it rests on.
+
+    `steps` is all that is to do, the most urgent first; only the last reply has any.
+    """
 
     question: str
     tone: Tone
     sentence: str
     todo: str = ""
+    steps: tuple[str, ...] = ()
     trace: Trace | None = None
 
 
@@ -154,7 +158,7 @@ def _drifting(seen: Seen) -> Reply:
     question = "Is it drifting?"
     if not seen.points:
         return Reply(question=question, tone="none", sentence="No batch has been judged yet.")
-    newest = next((one for one in seen.points if one.severity != "insufficient"), seen.points[0])
+    newest = _worst_of_newest(seen.points)
     alerted = f" It alerts: {newest.counted} of the last {newest.window} batches." if newest.alert else ""
     is_worse = rank(newest.severity) >= rank("medium")
     columns = ", ".join(newest.columns)
@@ -169,6 +173,15 @@ def _drifting(seen: Seen) -> Reply:
         else "",
         trace=newest.trace,
     )
+
+
+def _worst_of_newest(points: Sequence[DriftPoint]) -> DriftPoint:
+    """The worse of the newest verdict on a batch and the newest one on performance, of those that judge."""
+    newest: dict[bool, DriftPoint] = {}
+    for point in points:
+        if point.severity != "insufficient":
+            newest.setdefault(point.is_about_performance, point)
+    return max(newest.values(), key=lambda one: (rank(one.severity), one.trace.at), default=points[0])
 
 
 def _refused(settings: Settings, seen: Seen, now: datetime) -> Reply:
@@ -212,7 +225,8 @@ def _todo(found: Iterable[Reply]) -> Reply:
     return Reply(
         question="What should I do?",
         tone=told[0].tone,
-        sentence=" ".join(f"{number}. {one.todo}." for number, one in enumerate(told, 1)),
+        sentence="; ".join(one.todo for one in told),
+        steps=tuple(one.todo for one in told),
         trace=told[0].trace,
     )
 

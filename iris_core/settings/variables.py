@@ -65,6 +65,13 @@ class Settings(Declared):
     tracking_uri: TrackingUri = variable(
         "MLFLOW_TRACKING_URI", "http://mlflow:5000", "tracking server and registry"
     )
+    tracking_ui_url: Url | None = variable(
+        "MLFLOW_UI_URL",
+        None,
+        "MLflow's address as browsers reach it, for links",
+        "https://mlflow.example.org",
+        computed="`MLFLOW_TRACKING_URI`",
+    )
     tracking_username: Login = variable(
         "MLFLOW_TRACKING_USERNAME",
         "",

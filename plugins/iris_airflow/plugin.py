@@ -1,14 +1,52 @@
-"""Registers the plugin with Airflow, through the entry point `airflow.plugins`."""
+"""Registers the plugin with Airflow, through the entry point `airflow.plugins`.
+
+Every component of Airflow imports this module; only the API server asks for the page, so the page and the
+libraries behind it are imported when it does.
+"""
 
 from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from iris_airflow.listeners.audit import AuditListener
 
+PREFIX = "/iris"
+
 
 class IrisPlugin(AirflowPlugin):
-    """Registers the audit listener; operators and triggers are imported by their names."""
+    """Registers the audit listener and the page; operators and triggers are imported by their names."""
 
     name = "iris"
     listeners = [AuditListener()]  # noqa: RUF012 - Airflow's own form
+
+    # Attributes of Airflow's class, computed when they are asked for.
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The page's app, which Airflow mounts in its API server."""
+        from iris_airflow.views.app import app
+
+        return [{"app": app, "url_prefix": PREFIX, "name": "Iris"}]
+
+    @cached_property
+    def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """An entry in Airflow's navigation for each project."""
+        from urllib.parse import urlsplit
+
+        from airflow.sdk.configuration import conf
+
+        from iris_airflow.views.visits import deployment
+
+        base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+        return [
+            {
+                "name": f"Iris: {label}",
+                "href": f"{base}{PREFIX}/{settings.project.full_name}",
+                "url_route": f"iris-{settings.project.full_name}",
+                "destination": "nav",
+                "category": "Iris",
+            }
+            for label, settings in zip(deployment().labels, deployment().projects, strict=True)
+        ]

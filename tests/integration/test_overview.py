@@ -13,7 +13,7 @@ from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import DataRejected
 from iris_core.ledger import Identity, Ledger
 from iris_core.ledger.records.action import AlertRecord
-from iris_core.ledger.records.drift import BatchDriftRecord
+from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
@@ -241,6 +241,13 @@ class TestCost:
         [table] = overview(workspace).scorings
         assert table.rows_per_second is None
         assert json.loads(table.model_dump_json())["seconds"] is None
+
+
+def test_a_sound_verdict_on_labels_does_not_hide_a_batch_that_drifts(workspace: Workspace) -> None:
+    now = datetime.now(UTC)
+    judged(workspace, scored(workspace, 1, now - timedelta(minutes=2)), "medium")
+    workspace.ledger.commit(like(PerformanceDriftRecord, outcome="low", at=now))
+    assert reply(overview(workspace), "Is it drifting").trace.outcome == "medium"
 
 
 def test_the_newest_drift_that_could_be_judged_counts(workspace: Workspace) -> None:

@@ -34,6 +34,7 @@ class TestDefaults:
         [
             ("project_file", shipped_file()),
             ("tracking_uri", "http://mlflow:5000"),
+            ("tracking_ui_url", None),
             ("tracking_username", ""),
             ("tracking_password", None),
             ("s3_endpoint_url", "http://minio:9000"),
