@@ -13,8 +13,6 @@ from airflow.plugins_manager import AirflowPlugin
 
 from iris_airflow.listeners.audit import AuditListener
 
-PREFIX = "/iris"
-
 
 class IrisPlugin(AirflowPlugin):
     """Registers the audit listener and the page; operators and triggers are imported by their names."""
@@ -26,6 +24,7 @@ class IrisPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The page's app, which Airflow mounts in its API server."""
+        from iris_airflow.addresses import PREFIX
         from iris_airflow.views.app import app
 
         return [{"app": app, "url_prefix": PREFIX, "name": "Iris"}]
@@ -37,6 +36,7 @@ class IrisPlugin(AirflowPlugin):
 
         from airflow.sdk.configuration import conf
 
+        from iris_airflow.addresses import PREFIX
         from iris_airflow.views.visits import deployment
 
         base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")

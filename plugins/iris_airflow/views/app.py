@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request, Respo
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from iris_airflow.views import forms, stored
+from iris_airflow.views.cards import card_of
 from iris_airflow.views.decisions import DECISIONS, Decision
 from iris_airflow.views.rendering import page_address, render, secured
 from iris_airflow.views.visits import Editor, Reader, Visit, deployment, logged_in, visible
@@ -70,9 +71,12 @@ def record(request: Request, visit: Reader, path: str, format: str = "") -> Resp
 
 @app.get("/{project}/versions/{version}")
 def version(request: Request, visit: Reader, version: int) -> Response:
-    """The story of a model version."""
-    told = story(visit.workspace.ledger, version)
-    return render(request, "version.html", visit, story=told, text=paragraph(told))
+    """The model card of a version, as it is now, and its story."""
+    workspace = visit.workspace
+    told = story(workspace.ledger, version)
+    return render(
+        request, "version.html", visit, story=told, text=paragraph(told), card=card_of(workspace, version)
+    )
 
 
 @app.get("/{project}/object")

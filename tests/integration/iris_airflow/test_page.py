@@ -9,26 +9,24 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
-from lxml import html
 
-from iris_core import models, promotion, training
+from iris_airflow import addresses
 from iris_core.ledger import Actor, Identity
 from iris_core.ledger.records.drift import BatchDriftRecord
-from iris_core.ledger.records.objects import FailedRecord, RejectedRecord, ReopenedRecord
-from iris_core.ledger.records.promotion import RollbackRecord
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
+from iris_core.ledger.records.promotion import RollbackRecord, VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from tests.browsing import PROJECT, shown
 from tests.integration.iris_airflow.conftest import Login
-from tests.records import asking, expect, like
+from tests.records import asking, like
 
 pytestmark = pytest.mark.integration
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'"
-PROJECT = "/iris/team_a_iris"
 
 
 def routes() -> list[tuple[str, str]]:
@@ -44,18 +42,6 @@ def routes() -> list[tuple[str, str]]:
         path = re.sub(r"\{version\}", "1", re.sub(r"\{[\w:]+\}", "page.css", path))
         found += [(method, f"/iris{path}") for method in sorted(route.methods)]
     return found
-
-
-def shown(client: TestClient, path: str = PROJECT) -> html.HtmlElement:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    return html.fromstring(answer.text)
-
-
-def form(client: TestClient, path: str) -> dict[str, str]:
-    """The hidden fields of a confirmation page."""
-    page = shown(client, path)
-    return {one.get("name"): one.get("value") for one in page.iterfind(".//input")}
 
 
 class TestWhoMay:
@@ -202,6 +188,41 @@ class TestWhatItShows:
         assert "nobodys-bucket" in answer.text
 
 
+class TestWhereLinksLead:
+    """Links beside tasks and in DAGs are made by `addresses`; the page must serve what they name."""
+
+    def test_to_the_page_and_a_record(self, login: Login, tracked: Workspace) -> None:
+        record = like(ScoredRecord)
+        tracked.ledger.commit(record)
+        page, path = addresses.page_of("team_a_iris"), record.identity.path
+        assert login().get(page).status_code == 200
+        assert path in login().get(addresses.record_of("team_a_iris", path)).text
+
+    def test_to_an_object(self, login: Login, tracked: Workspace) -> None:
+        settings = tracked.settings
+        key = f"{settings.predictions_prefix}/a b&c=d?.csv"
+        stored = tracked.store.put(settings.predictions_bucket, key, b"a\n1\n", "text/csv")
+        assert login().get(addresses.object_of("team_a_iris", stored.uri)).content == b"a\n1\n"
+
+    def test_to_the_card_of_a_version(self, login: Login, tracked: Workspace) -> None:
+        trained = like(TrainedRecord)
+        verdict = like(
+            VerdictRecord,
+            outcome="promoted",
+            identity=Identity.of_verdict(trained.run_id, trained.at),
+            inputs={"run_id": trained.run_id, "training": trained.identity.path},
+            reason=HOSTILE,
+        )
+        for record in (trained, verdict):
+            tracked.ledger.commit(record)
+        tracked.ledger.note_version(verdict.model.version, trained.identity)
+        page = shown(login(), addresses.version_of("team_a_iris", verdict.model.version))
+        assert page.xpath("//article//h2[.='Data and training']")
+        assert HOSTILE in page.text_content()
+        assert len(page.xpath("//h1")) == 1
+        assert not page.xpath("//img")
+
+
 class TestObjects:
     def test_html_runs_in_a_sandbox(self, login: Login, tracked: Workspace) -> None:
         settings = tracked.settings
@@ -233,97 +254,6 @@ class TestObjects:
     def test_odd_keys_lead_nowhere(self, login: Login, tracked: Workspace, key: str) -> None:
         uri = f"s3://{tracked.settings.bucket}/{key}"
         assert login().get(f"{PROJECT}/object", params={"uri": uri}).status_code in (404, 409)
-
-
-class TestDecisions:
-    @pytest.fixture
-    def failed(self, tracked: Workspace) -> FailedRecord:
-        record = like(FailedRecord)
-        tracked.ledger.commit(record)
-        return record
-
-    def test_a_retry_is_recorded_with_name_and_reason(
-        self, login: Login, tracked: Workspace, failed: FailedRecord
-    ) -> None:
-        client = login("user", "maria")
-        page = shown(client)
-        [link] = page.xpath("//section[@id='refused']//a[contains(@class, 'button')]/@href")
-        fields = form(client, link)
-        assert fields["target"] == failed.about.uri
-        answer = client.post(link.partition("?")[0], data={**fields, "reason": "workers have 8 GB now"})
-        assert answer.status_code == 303
-        [reopened] = [one for one in tracked.ledger.recent() if isinstance(one, ReopenedRecord)]
-        assert (reopened.by.owner, reopened.reason) == ("maria", "workers have 8 GB now")
-        page = shown(client, answer.headers["location"])
-        assert f"{reopened.kind.capitalize()}: reopened." in page.text_content()
-
-    def test_a_reason_is_required(self, login: Login, tracked: Workspace, failed: FailedRecord) -> None:
-        client = login("user")
-        fields = form(client, f"{PROJECT}/decide/retry?target={failed.about.uri}")
-        answer = client.post(f"{PROJECT}/decide/retry", data={**fields, "reason": "  "})
-        assert answer.status_code == 422
-        assert not [one for one in tracked.ledger.recent() if isinstance(one, ReopenedRecord)]
-
-    def test_another_site_cannot_send_it(
-        self, login: Login, tracked: Workspace, failed: FailedRecord
-    ) -> None:
-        client, path = login("user", "maria"), f"{PROJECT}/decide/retry"
-        fields = {**form(client, f"{path}?target={failed.about.uri}"), "reason": "x"}
-        others = form(login("user", "eve"), f"{path}?target={failed.about.uri}")
-        refused: list[tuple[dict[str, str], dict[str, str]]] = [
-            ({**fields, "token": "none"}, {}),
-            ({**fields, "token": others["token"]}, {}),
-            ({**fields, "target": "s3://b/another"}, {}),
-            (fields, {"Origin": "https://evil.test"}),
-            (fields, {"Origin": "null"}),
-            (fields, {"Sec-Fetch-Site": "cross-site"}),
-            (fields, {"Sec-Fetch-Site": "same-site"}),
-        ]
-        for sent, headers in refused:
-            assert client.post(path, data=sent, headers=headers).status_code == 403, (sent, headers)
-        assert client.post(f"{PROJECT}/decide/rollback", data=fields).status_code == 403
-        assert not [one for one in tracked.ledger.recent() if isinstance(one, ReopenedRecord)]
-        own = {"Origin": "http://airflow.test", "Sec-Fetch-Site": "same-origin"}
-        assert client.post(path, data=fields, headers=own).status_code == 303
-
-    def test_what_the_core_refuses_is_told(self, login: Login, tracked: Workspace) -> None:
-        client = login("user")
-        fields = form(client, f"{PROJECT}/decide/retry?target=s3://b/nothing")
-        answer = client.post(f"{PROJECT}/decide/retry", data={**fields, "reason": "x"})
-        assert answer.status_code == 409
-        assert "Nothing of s3://b/nothing is recorded as failed" in answer.text
-
-    def test_an_old_form_is_refused(
-        self, login: Login, failed: FailedRecord, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        from iris_airflow.views import forms
-
-        client = login("user")
-        fields = form(client, f"{PROJECT}/decide/retry?target={failed.about.uri}")
-        monkeypatch.setattr(forms, "VALID_S", -1)
-        sent = client.post(f"{PROJECT}/decide/retry", data={**fields, "reason": "x"})
-        assert sent.status_code == 403
-
-    def test_a_rollback_stages_the_version_before(
-        self, login: Login, tracked: Workspace, iris_rows: Any, as_csv: Any
-    ) -> None:
-        for rows in (120, 110):
-            data = as_csv(iris_rows[0][:rows])
-            tracked.store.put(tracked.settings.bucket, tracked.settings.train_key, data, "text/csv")
-            work = training.train(tracked, training.reconcile_training(tracked))
-            promotion.register_step(tracked, work.identity)
-        client = login("user", "maria")
-        [link] = shown(client).xpath("//section[@id='model']//a[contains(@href, 'rollback')]/@href")
-        answer = client.post(
-            link.partition("?")[0], data={**form(client, link), "reason": "2 confuses two species"}
-        )
-        assert answer.status_code == 303, answer.text
-        staged = models.staged(tracked.settings)
-        assert staged is not None
-        assert staged.version == 1
-        record = expect(RollbackRecord, next(tracked.ledger.recent("promotion")))
-        assert (record.by.owner, record.reason) == ("maria", "2 confuses two species")
-        assert "rolled back" in shown(client, answer.headers["location"]).text_content()
 
 
 def test_only_who_asks_for_the_page_imports_it(tmp_path: Path) -> None:
