@@ -1,24 +1,19 @@
-"""`iris up`, `down`, `status`, `reset`."""
+"""`iris up`, `down`, `reset`."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from devstack.cli.screen import Stage
 from iris_core.cli.deployment import chosen_compose
-from iris_core.cli.screen import AsJson, coloured, print_json
 
 if TYPE_CHECKING:
     from devstack.stack import Stack
-    from devstack.state import StackState
-
-NEWEST = 8
 
 
 def up() -> None:
@@ -62,25 +57,6 @@ def down() -> None:
     with screen.awaiting("ending the stack"):
         local_stack().down(screen.component)
     screen.console.print("Nothing of the stack runs.")
-
-
-def status(as_json: AsJson = False) -> None:
-    """Show the components, their addresses and the newest decisions. Exit code 3 unless all components run.
-
-    Examples:
-
-      iris status
-
-      iris status --json | jq -r .endpoints.airflow
-    """
-    stack = local_stack()
-    state = stack.state
-    facts = _facts(stack, state)
-    if as_json:
-        print_json(facts)
-    else:
-        _print_status(facts, state)
-    raise typer.Exit(0 if facts["up"] else 3)
 
 
 def reset(
@@ -148,70 +124,3 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _facts(stack: Stack, state: StackState | None) -> dict[str, Any]:
-    return {
-        "up": stack.is_complete(),
-        "home": str(stack.home.root),
-        "components": [asdict(component) for component in stack.status()],
-        "ports": state.ports if state else {},
-        "endpoints": state.endpoints if state else {},
-        "projects": stack.deployment.labels if state else [],
-        "newest_decisions": _newest_decisions(stack) if state else [],
-        "watchers": _watchers(stack, state) if state else [],
-    }
-
-
-def _watchers(stack: Stack, state: StackState) -> list[dict[str, Any]]:
-    from devstack.watchers import watchers
-    from iris_core.doctor.airflow_api import AirflowApi
-    from iris_core.errors import StackError
-
-    try:
-        return list(watchers(AirflowApi(state.endpoints["airflow"]), stack.deployment.projects))
-    except StackError:
-        return []
-
-
-def _newest_decisions(stack: Stack) -> list[dict[str, Any]]:
-    from itertools import islice
-
-    from iris_core.errors import StoreError
-
-    try:
-        newest = list(islice(stack.workspace().ledger.recent(), NEWEST))
-    except StoreError:
-        return []
-    told = [record.model_dump(mode="json") for record in newest]
-    return [{name: record[name] for name in ("kind", "outcome", "reason", "at")} for record in told]
-
-
-def _row(component: dict[str, Any]) -> tuple[str, str, str, str]:
-    if not component["up"]:
-        return "[red]down[/]", "", "", ""
-    healthy = component["healthy_after_s"]
-    since = f"{component['started_at'].astimezone():%H:%M:%S}"
-    return "[green]up[/]", str(component["pid"]), since, f"{healthy:.1f} s" if healthy else "not yet"
-
-
-def _print_status(facts: dict[str, Any], state: StackState | None) -> None:
-    from rich.table import Table
-
-    screen = Stage()
-    table = Table("component", "", "pid", "since", "healthy after", "log", box=None, padding=(0, 2, 0, 0))
-    for it in facts["components"]:
-        table.add_row(it["name"], *_row(it), it["log"])
-    screen.console.print(table)
-    if not state:
-        screen.console.print("Start it with: iris up")
-        return
-    screen.links(state.endpoints)
-    if len(facts["projects"]) > 1:
-        screen.console.print(f"  projects (iris --project NAME …): {', '.join(facts['projects'])}")
-    for it in facts["watchers"]:
-        every, took = f"{it['pause_s']:.0f} s", f"{it['took_s']:.1f} s"
-        screen.console.print(f"  {it['asset']} is listed every {every}; the last listing took {took}")
-    for decision in facts["newest_decisions"]:
-        told = f"{decision['kind']:<10} {coloured(decision['outcome'])}"
-        screen.console.print(f"  {decision['at'][:19]}  {told}")

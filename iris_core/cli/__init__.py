@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from iris_core.cli import approval, cards, data, decisions, doctor, drift, labels, project, scoring
+from iris_core.cli import approval, cards, data, decisions, doctor, drift, labels, project, scoring, status
 from iris_core.cli.deployment import chosen_compose
 from iris_core.cli.extensions import add_commands
 from iris_core.errors import IrisError
@@ -74,6 +74,7 @@ def choose(
 add_commands(app)
 for command in (
     project.init,
+    status.status,
     data.upload,
     labels.labels,
     scoring.score,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 import typer
 from rich.markup import escape
@@ -22,7 +22,33 @@ ENVIRONMENTS = "iris.environments"
 
 INSTALL = "pip install 'iris-mlops-pipelines[local]'"
 
+STACKS = "iris.stacks"
+"""The entry's object is a stack that may run on this machine, as `LocalStack`."""
+
 _ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class LocalStack(Protocol):
+    """A stack on this machine, for `iris status`."""
+
+    @staticmethod
+    def facts() -> dict[str, Any]:
+        """Its components and addresses, JSON-able; `up` says whether all of it runs."""
+
+    @staticmethod
+    def show(facts: dict[str, Any]) -> None:
+        """Print what `facts` returned."""
+
+
+def local_stack() -> LocalStack | None:
+    """The stack of this machine; None where the packages of the local stack are not installed."""
+    for entry in entry_points(group=STACKS):
+        try:
+            found: LocalStack = entry.load()
+        except ModuleNotFoundError:
+            continue
+        return found
+    return None
 
 
 def add_commands(app: typer.Typer) -> None:

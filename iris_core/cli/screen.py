@@ -13,7 +13,7 @@ from rich.status import Status
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 
-_SEVERITY_COLOURS = {"none": "green", "low": "yellow", "medium": "dark_orange", "high": "bold red"}
+SEVERITY_COLOURS = {"none": "green", "low": "yellow", "medium": "dark_orange", "high": "bold red"}
 
 
 class Screen:
@@ -45,5 +45,5 @@ def print_json(content: Any) -> None:
 
 def coloured(severity: str) -> str:
     """A severity in its colour."""
-    colour = _SEVERITY_COLOURS.get(severity)
+    colour = SEVERITY_COLOURS.get(severity)
     return f"[{colour}]{severity}[/]" if colour else severity

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 def test_a_decision_is_shown_with_kind_outcome_reason_and_time(workspace: Workspace) -> None:
     import iris_core.cli  # noqa: F401 - it imports devstack's commands
-    from devstack.cli.stack import _newest_decisions
+    from devstack.cli.status import _newest_decisions
 
     settings = workspace.settings
     workspace.store.put(settings.bucket, settings.train_key, b"nothing\n1\n", "text/csv")
