@@ -1,0 +1,220 @@
+"""The commands of README and pages, executed in a shell against a store and a registry with a past.
+
+Each is typed as the page shows it; names of what differs from one deployment to the next are replaced
+(`Past.typed`). What needs Docker, a cluster or a server of the reader's own is marked on the page and left
+out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from palmerpenguins import load_penguins
+
+from iris_core import promotion, scoring
+from iris_core.errors import ApprovalAwaited, TryFailed
+from iris_core.ledger import Actor
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.workspace import Workspace
+from iris_core.scoring import engine, flow
+from tests.documents import LANGUAGES, ROOT, commands, fences
+from tests.registry import train_one
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
+
+MADE_BY_MAKE = {
+    "make demo": "tests/e2e/test_demo.py runs it",
+    "make test": "this is a part of it",
+    "make setup": "CI and every other target run it",
+    "make up": "tests/e2e/conftest.py runs it",
+    "make bench-backtest": "takes half an hour; tests/unit/drift/backtest runs a part",
+}
+"""Targets that are not executed here, and why; that they exist, with these variables, make itself says."""
+ELSEWHERE = {
+    ".venv/bin/pre-commit install": "installs a hook into the checkout",
+    "uv build": "tests/integration/test_wheel.py builds the wheel and unpacks it",
+    "pip install": "the same",
+    "IRIS_PROJECT_FILE=penguins.json iris demo": "tests/e2e/test_demo.py plays a demo on a stack of its own",
+}
+"""Beginnings of further commands that are not executed here, and why."""
+MAY_END = {"iris doctor": (0, 1), "IRIS_PROJECT=penguins iris doctor": (0, 1)}
+"""Exit codes beside 0: a finding is an answer."""
+
+
+def shown() -> list[str]:
+    """The commands that need nothing beside this checkout."""
+    found = [
+        one
+        for fence in fences()
+        if fence.language in LANGUAGES and not fence.marks
+        for one in commands(fence)
+    ]
+    return list(dict.fromkeys(found))
+
+
+@dataclass
+class Past:
+    """A deployment with a past: three versions, scorings, an object that was given up.
+
+    :param workspace: of its default project.
+    :param manual: the same, where a human is asked about each model.
+    :param folder: where the commands run; it has the files that they name.
+    :param environ: their environment.
+    :param tables: training tables for further versions.
+    """
+
+    workspace: Workspace
+    manual: Workspace
+    folder: Path
+    environ: dict[str, str]
+    tables: Iterator[bytes]
+
+    def typed(self, command: str) -> str:
+        """The command for this deployment: bucket, record and version as they are here."""
+        if re.search(r"\b(explain|approve|refuse) 4\b", command):
+            command = re.sub(r"\b4\b", str(self._asked()), command, count=1)
+        if "retry" in command:
+            self._fail()
+        if "rollback 2" in command:
+            command = command.replace("rollback 2", "rollback 1")
+        scored = next(self.workspace.ledger.recent_of(ScoredRecord)).identity.path
+        command = re.sub(r"scoring/\d{4}-\S+", scored, command)
+        return command.replace("team-a-bucket", self.workspace.settings.bucket)
+
+    def _asked(self) -> int:
+        record = train_one(self.manual, next(self.tables))
+        with pytest.raises(ApprovalAwaited):
+            promotion.register_step(self.manual, record.identity)
+        return next(promotion.open_requests(self.manual.ledger)).inputs.version
+
+    def _fail(self) -> None:
+        """An object that breaks the code, three times."""
+        settings = self.workspace.settings
+        self.workspace.store.put(settings.bucket, "iris/in/today.csv", TABLE.encode(), "text/csv")
+
+        def broken(*given: Any, **named: Any) -> Any:
+            raise RecursionError("too deep")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(flow, "score_table", broken)
+            for number in range(3):
+                later = self.workspace.acting_as(Actor(owner="tester", dag_id="d", run_id=f"r{number}"))
+                for shard in scoring.plan_shards(later):
+                    with pytest.raises(TryFailed):
+                        scoring.score_shard(later, shard)
+        assert vars(flow)["score_table"] is engine.score_table
+
+
+TABLE = "id,sepal_length,sepal_width,petal_length,petal_width\nf0,6.3,3.3,6.0,2.5\nf1,5.1,3.5,1.4,0.2\n"
+ANSWERS = "id,species\nf0,virginica\nf1,setosa\n"
+
+
+@pytest.fixture
+def past(
+    mlflow_db: Path,
+    make_workspace: Callable[..., Workspace],
+    iris_rows: tuple[list[str], list[str]],
+    as_csv: Callable[[list[str]], bytes],
+    tmp_path: Path,
+) -> Past:
+    """Files, versions and records that the pages' commands name."""
+    projects = f"{ROOT / 'project.json'},{ROOT / 'projects/penguins/project.json'}"
+    workspace = make_workspace(TEAM_S3_TEST_KEY="iris/in/", IRIS_PROJECT_FILE=projects)
+    settings = workspace.settings
+    manual = make_workspace(
+        TEAM_S3_TEST_KEY="iris/in/",
+        IRIS_PROJECT_FILE=projects,
+        PROMOTION_APPROVAL="manual",
+        TEAM=settings.team,
+    )
+    tables = (as_csv(iris_rows[0][: 119 - number]) for number in range(20))
+    for number in range(3):
+        promotion.promote(workspace, train_one(workspace, as_csv(iris_rows[0][: 100 + number])))
+    workspace.store.put(settings.bucket, "iris/in/first.csv", TABLE.encode(), "text/csv")
+    scoring.publish_all(workspace, [scoring.score(workspace, one) for one in scoring.plan(workspace)])
+    folder = tmp_path / "here"
+    folder.mkdir()
+    _write_files(folder, as_csv(iris_rows[0]))
+    access = workspace.store.access
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TEAM", "AIRFLOW"))}
+    environ |= {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "IRIS_HOME": str(folder / ".iris"),
+        "IRIS_PROJECT_FILE": projects,
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+        "MLFLOW_S3_ENDPOINT_URL": access.endpoint_url,
+        "AWS_ACCESS_KEY_ID": access.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
+        "TEAM": settings.team,
+        "TEAM_S3_TEST_KEY": "iris/in/",
+        "TEAM_S3_BUCKET__PENGUINS": settings.bucket,
+        "RUN_OWNER": "jane",
+        "COLUMNS": "200",
+    }
+    return Past(workspace, manual, folder, environ, tables)
+
+
+def _write_files(folder: Path, train: bytes) -> None:
+    rows = 400
+    churn = "customer,tenure_months,monthly_charge,contract,support_call,zip,since,refund,churned"
+    lines = [
+        f"c{n},{n % 71},{20 + n % 97 + 0.5},{('monthly', 'yearly', '2 years')[n % 3]},{('no', 'yes')[n % 2]}"
+        f",0{1000 + n % 7},2026-01-{1 + n % 28:02},{n % 119}.09,{'yes' if n % 71 < 9 else 'no'}"
+        for n in range(rows)
+    ]
+    files = {
+        "iris_train.csv": train.decode(),
+        "today.csv": TABLE,
+        "answers.csv": ANSWERS,
+        "penguins.csv": load_penguins().to_csv(index=False),
+        "churn.csv": "\n".join([churn, *lines, ""]),
+        "churn_new.csv": "\n".join([churn, *lines[:60], ""]),
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def test_every_command_does_what_its_page_says(past: Past) -> None:
+    failed: list[str] = []
+    for command in shown():
+        if command.startswith("make ") or "make " in command.split("#")[0]:
+            _check_make(command)
+        elif not command.startswith(tuple(ELSEWHERE)):
+            failed += _executed(past, command)
+    assert not failed, "\n\n".join(failed)
+
+
+def _executed(past: Past, command: str) -> list[str]:
+    typed = past.typed(command)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", typed],
+        cwd=past.folder,
+        env=past.environ,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    plain = " ".join(shlex.split(command, comments=True))
+    if done.returncode in MAY_END.get(plain, (0,)):
+        return []
+    return [f"{typed}\nended with {done.returncode}:\n{(done.stderr + done.stdout)[-1500:]}"]
+
+
+def _check_make(command: str) -> None:
+    """Ask make what it would do; what it does is tested elsewhere."""
+    words = shlex.split(command, comments=True)
+    target = next(word for word in words[words.index("make") + 1 :] if "=" not in word)
+    assert f"make {target}" in MADE_BY_MAKE, f"{command}: say which test executes it, or mark what it needs"
+    subprocess.run(
+        ["make", "--dry-run", *words[words.index("make") + 1 :]], cwd=ROOT, check=True, capture_output=True
+    )
