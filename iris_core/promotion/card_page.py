@@ -40,7 +40,7 @@ def card_body(card: ModelCard) -> Element:
     body = Element("article")
     _tell(body, "h1", f"{card.model} version {card.version}")
     moment = f"{card.decided_at:%Y-%m-%d %H:%M} UTC"
-    _tell(body, "p", f"{card.outcome} on {moment} by {card.decided_by or 'somebody unnamed'}: {card.reason}")
+    _tell(body, "p", f"{card.outcome.capitalize()} on {moment} by {card.decided_by or 'somebody unnamed'}: {card.reason}")
     if card.suspicion:
         _tell(body, "p", f"Suspect: {card.suspicion}")
     if card.approval:
@@ -118,7 +118,7 @@ def _metric(body: Element, metric: CardMetric) -> None:
     if metric.gain:
         rows.append((f"gain over version {metric.versus}", *_scored(metric.gain, sign="+")))
     _tell(body, "h2", "How right it is, on the holdout")
-    _table(body, ("", "value", "interval"), rows)
+    _table(body, ("metric", "value", "interval"), rows)
     _tell(body, "p", f"At least {metric.threshold:.1%} was asked for.")
 
 
@@ -133,7 +133,7 @@ def _scored(score: CardScore | None, sign: str = "") -> tuple[str, str]:
 def _classes(body: Element, card: ModelCard) -> None:
     if not card.classes:
         return
-    heads = ("class", "learned rows", "holdout rows", "recall", "", "precision", "")
+    heads = ("class", "learned rows", "holdout rows", "recall", "interval", "precision", "interval")
     rows = (
         (
             one.name,
