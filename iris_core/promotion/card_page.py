@@ -40,7 +40,8 @@ def card_body(card: ModelCard) -> Element:
     body = Element("article")
     _tell(body, "h1", f"{card.model} version {card.version}")
     moment = f"{card.decided_at:%Y-%m-%d %H:%M} UTC"
-    _tell(body, "p", f"{card.outcome.capitalize()} on {moment} by {card.decided_by or 'somebody unnamed'}: {card.reason}")
+    by = card.decided_by or "somebody unnamed"
+    _tell(body, "p", f"{card.outcome.capitalize()} on {moment} by {by}: {card.reason}")
     if card.suspicion:
         _tell(body, "p", f"Suspect: {card.suspicion}")
     if card.approval:
