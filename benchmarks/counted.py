@@ -8,13 +8,25 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from itertools import takewhile
+from urllib.parse import parse_qs, unquote, urlsplit
 
 HOP = ("connection", "transfer-encoding", "content-length")
 
 
+def asked(method: str, path: str) -> str:
+    """A request in words: its method (`LIST` for a listing), and its key down to a part with a digit."""
+    url = urlsplit(path)
+    query = parse_qs(url.query)
+    key = unquote(url.path).lstrip("/").partition("/")[2]
+    if method == "GET" and ("list-type" in query or "prefix" in query):
+        method, key = "LIST", query.get("prefix", [""])[0]
+    named = takewhile(lambda part: not any(map(str.isdigit, part)), key.split("/"))
+    return f"{method} {'/'.join(named)}"
+
+
 class Counted(ThreadingHTTPServer):
-    """Passes requests on to a store; `counts` has their number by method, and `LIST` for listings."""
+    """Passes requests on to a store; `counts` has their number by what they are about."""
 
     daemon_threads = True
 
@@ -37,8 +49,7 @@ class _Passing(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _pass(self) -> None:
-        is_listing = self.command == "GET" and ("list-type=" in self.path or "versions=" in self.path)
-        self.server.counts["LIST" if is_listing else self.command] += 1
+        self.server.counts[asked(self.command, self.path)] += 1
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         store = http.client.HTTPConnection(self.server.store.netloc, timeout=60)
         # The signature covers the name of the host that the client sees.

@@ -12,6 +12,7 @@ import itertools
 import secrets
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ RECONCILE, PLAN, UNREPORTED, JOIN_LABELS = (
     f"benchmarks.looks:{name}_named" for name in ("reconcile", "plan", "unreported", "join_labels")
 )
 LOOKS = {"training_look": RECONCILE, "scoring_look": PLAN, "drift_look": UNREPORTED}
+LISTINGS = 3
+"""So many bare listings are compared with as many full looks."""
 WRITTEN = "written"
 """Below it is an object once the past is whole."""
 Found = TypeVar("Found", bound=Record)
@@ -107,14 +110,14 @@ class Deployment:
         found: dict[str, float] = self.step(f"benchmarks.looks:{name}").value
         return found
 
-    def requests(self) -> float:
-        """Requests to the store of a training and an inference upload with all their tasks; their mean."""
+    def requests(self) -> Counter[str]:
+        """Requests to the store of a training and an inference upload with all their tasks, by their kind."""
         with counted(self.environ["MLFLOW_S3_ENDPOINT_URL"]) as proxy:
             here = {**self.environ, "MLFLOW_S3_ENDPOINT_URL": proxy.url}
             there = Deployment(self.name, here, self.worker, self.chance)
             there.score()
             there.train()
-            return sum(proxy.counts.values()) / 2
+            return proxy.counts
 
     def stored(self) -> tuple[int, int]:
         """Versions in its bucket, and their bytes."""
@@ -176,7 +179,9 @@ def _prepare(store: str, ours: Deployment, objects: int, days: int) -> None:
     """Train and score once, then write the past before that; a deployment that has one keeps it."""
     workspace = ours.workspace
     workspace.store.ensure_bucket(workspace.settings.bucket)
-    if any(workspace.store.keys(workspace.settings.bucket, WRITTEN)):
+    for key in workspace.store.keys(workspace.settings.bucket, WRITTEN):
+        if key != f"{WRITTEN}/{objects}":
+            raise SystemExit(f"{ours.name} keeps another past ({key}): take another folder, or that number.")
         return
     ours.train()
     ours.score()
@@ -219,7 +224,7 @@ def _figures(without: Deployment, past: Deployment, looks: dict[str, Any]) -> li
     sweep, before = looks["sweep"], looks["sweep_without"]
     rate = looks["objects"] / looks["full_look"]
     listed = looks["objects"] / looks["bare_listing"]
-    requests = looks["requests"]
+    requests = {name: counts.total() / 2 for name, counts in looks["requests"].items()}
     count: dict[str, Any] = {"unit": "requests", "reason": "mean of a training and an inference upload"}
     return [
         *told,
@@ -268,17 +273,29 @@ def _growth(found: dict[str, tuple[int, float]]) -> Iterator[Figure]:
 
 
 def _looks(past: Deployment, without: Deployment) -> dict[str, Any]:
-    """Sweep and full look, each the second of two: what is derived from the past is made by the first."""
+    """Sweep and full look, after a first one of each: what is derived from the past is made by that.
+
+    Listings and full looks take turns, so that both see the same machine.
+    """
     found: dict[str, Any] = {"sweep_without": without.measured("sweep")}
     past.measured("sweep")
     found["sweep"] = past.measured("sweep")
-    listing = past.measured("bare_listing")
     past.measured("full_look")
+    turns = [(past.measured("bare_listing"), past.measured("full_look")) for _ in range(LISTINGS)]
     return found | {
-        "full_look": past.measured("full_look")["seconds"],
-        "bare_listing": listing["seconds"],
-        "objects": listing["objects"],
+        "full_look": median(look["seconds"] for _, look in turns),
+        "bare_listing": median(listing["seconds"] for listing, _ in turns),
+        "objects": turns[0][0]["objects"],
     }
+
+
+def _print_requests(found: Mapping[str, Counter[str]]) -> None:
+    """The kinds of requests whose numbers differ between the sides."""
+    console.print(f"  requests of a training and an inference upload: {' / '.join(found)}", style="dim")
+    for asked in sorted({kind for counts in found.values() for kind in counts}):
+        counts = [counts[asked] for counts in found.values()]
+        if len(set(counts)) > 1:
+            console.print(f"    {' / '.join(map(str, counts))} {asked}", style="dim", markup=False)
 
 
 def main(
@@ -292,7 +309,7 @@ def main(
     """Measure, print, and write .iris/results/bench-history.json."""
     with (
         tempfile.TemporaryDirectory(prefix="iris-history-") as name,
-        deployments(folder or Path(name)) as (store, sides),
+        deployments((folder or Path(name)).resolve()) as (store, sides),
     ):
         without, past, few = sides
         for one, objects in ((without, 0), (past, history), (few, min(history, FEW))):
@@ -302,6 +319,7 @@ def main(
         looks["growth"] = without.growth()
         looks["requests"] = {one.name: one.requests() for one in sides}
         found = _figures(without, past, looks)
+    _print_requests(looks["requests"])
     for step in without.seconds:
         medians = " / ".join(f"{median(one.seconds[step]):.2f}" for one in (without, past))
         console.print(f"  {step}: {medians} s without / with a past", style="dim", markup=False)
