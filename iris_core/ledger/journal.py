@@ -18,6 +18,9 @@ PAGE = 1000
 """A store lists so many keys at once."""
 FIRST = timedelta(days=1)
 LEAST = timedelta(microseconds=1)
+FULL = 0.75
+"""The next window is made so wide that it would be so full; at most `MOST_WIDER` times as wide."""
+MOST_WIDER = 64
 ALL = timedelta(days=4000)
 
 Listed = Callable[[str], Iterator[str]]
@@ -83,8 +86,8 @@ def newest_first(
         top, end = top - width, start
         if not names and filled and filled < top:
             width = max((top - filled) / 2, LEAST)
-        elif len(names) < PAGE / 4:
-            width *= 64
+        else:
+            width = max(width * min(MOST_WIDER, PAGE * FULL / max(len(names), 1)), LEAST)
 
 
 def _listed(listed_from: Listed, start: str, end: str, most: int | None) -> list[str]:
