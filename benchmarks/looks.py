@@ -13,8 +13,9 @@ from iris_core.events.budget import SweepBudget
 from iris_core.events.watch import Rhythm
 from iris_core.ledger.identity import Kind
 from iris_core.ledger.look import Look
-from iris_core.ledger.owed import Source, unaccounted
+from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.reconcile import Scope, reconcile
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts, retraining
 from iris_core.scoring.shards import inference_source

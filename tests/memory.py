@@ -40,8 +40,9 @@ class MemoryStore(ObjectStore):
         older = self.landed.get(key, []) if self.versioned else []
         self.puts += 1
         number = f"v{self.puts}" if self.versioned else None
+        landed = moment.replace(microsecond=0)
         version = ObjectVersion(
-            bucket=bucket, key=key, version_id=number, etag=content, size=1, landed_at=moment
+            bucket=bucket, key=key, version_id=number, etag=content, size=1, landed_at=landed
         )
         self.landed[key] = [version, *older]
         self.hidden.discard(key)
@@ -56,7 +57,7 @@ class MemoryStore(ObjectStore):
 
     def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
         found = [
-            ListedVersion(version, place == 0 and key not in self.hidden)
+            ListedVersion.of(version, place == 0 and key not in self.hidden)
             for key in sorted(self.landed)
             if key.startswith(prefix) and key > after
             for place, version in enumerate(self.landed[key])
@@ -82,8 +83,13 @@ class MemoryStore(ObjectStore):
         self.requests["create"] += 1
         if key in self.files:
             return False
-        self._keep(key, data)
+        self.keep(key, data)
         return True
+
+    def put(self, bucket: str, key: str, data: bytes, content_type: str) -> ObjectVersion:
+        self.requests["put"] += 1
+        self.keep(key, data)
+        return self._file(bucket, key)
 
     def head(self, bucket: str, key: str, version_id: str | None = None) -> ObjectVersion:
         self.requests["head"] += 1
@@ -102,7 +108,7 @@ class MemoryStore(ObjectStore):
         self.requests["replace"] += 1
         if etag != (self._file(bucket, key).etag if key in self.files else ""):
             return False
-        self._keep(key, bytes(data))
+        self.keep(key, bytes(data))
         return True
 
     def _file(self, bucket: str, key: str) -> ObjectVersion:
@@ -112,7 +118,8 @@ class MemoryStore(ObjectStore):
             bucket=bucket, key=key, version_id=etag, etag=etag, size=len(data), landed_at=landed
         )
 
-    def _keep(self, key: str, data: bytes) -> None:
+    def keep(self, key: str, data: bytes) -> None:
+        """Keep a file, without a request."""
         self.files[key] = data
         place = bisect_left(self._names, key)
         if self._names[place : place + 1] != [key]:

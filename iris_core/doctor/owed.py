@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from iris_core.doctor.finding import Diagnosis, ill, well
 from iris_core.ledger import Kind
-from iris_core.ledger.owed import Source, unaccounted
+from iris_core.ledger.owed import unaccounted
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 

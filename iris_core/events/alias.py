@@ -17,7 +17,7 @@ import aiohttp
 from iris_core.errors import IrisError, RegistryError
 from iris_core.events.stream import Pace, Signal
 from iris_core.ledger import Identity, Ledger, ModelRef, Outcome
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, reference_of
 from iris_core.models.tracking import NOT_FOUND
 from iris_core.store.objects import ObjectStore, ObjectVersion
@@ -149,8 +149,8 @@ def unscored(
 def _scored_again(store: ObjectStore, source: Source, rescore: str) -> Iterator[ObjectVersion]:
     if rescore == "none":
         return
-    current = (versions[0].object for _, versions in source.by_key(store) if versions[0].is_current)
     if rescore == "all":
-        yield from current
-    elif newest := max(current, key=lambda version: version.landed_at, default=None):
+        newest_of_each = (versions[0] for _, versions in source.by_key(store))
+        yield from (item.object for item in newest_of_each if item.is_current)
+    elif newest := source.newest(store):
         yield newest

@@ -20,7 +20,7 @@ from iris_core.errors import IrisError
 from iris_core.events.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
 from iris_core.events.stream import Signal
 from iris_core.ledger.look import announced
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.store.versions import ObjectVersion
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,6 @@ from iris_core.labels.matching import Measured, measured
 from iris_core.labels.predictions import Predictions
 from iris_core.ledger import Identity, Outcome, Record
 from iris_core.ledger.look import EVERYTHING, Look
-from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine_and_reject
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records.drift import PerformanceDriftRecord
@@ -32,6 +31,7 @@ from iris_core.ledger.records.objects import (
     UnchangedRecord,
 )
 from iris_core.ledger.records.performance import MeasuredRecord, ModelPerformance
+from iris_core.ledger.source import Source
 from iris_core.ledger.tries import Tried
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.project import TableSchema

@@ -7,7 +7,7 @@ listing for such a version, or one for its day where there are many of them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,10 +15,10 @@ from functools import cached_property
 from iris_core.ledger.checkpoint import Checkpoints, Recent, grouped
 from iris_core.ledger.identity import Kind, Variant
 from iris_core.ledger.ledger import Ledger
-from iris_core.ledger.packed import NONE, Packed, Standing
+from iris_core.ledger.packed import NONE, Packed, Standing, digest_bytes
 from iris_core.ledger.recorded import UNUSUAL, records_about
 from iris_core.ledger.records.objects import ObjectRecord
-from iris_core.store.versions import ObjectVersion
+from iris_core.store.versions import ListedVersion, ObjectVersion
 
 PAGE_WORTH = 100
 """A day of so many known versions is listed rather than asked about once more."""
@@ -49,6 +49,20 @@ class Checkpointed:
         """Those of the `UNUSUAL` outcomes that decisions about this version have, or may have."""
         return self._standing(version).outcomes
 
+    def settled(self, versions: Sequence[ListedVersion], /) -> tuple[Variant, ...]:
+        """Variants of the newest of a key's versions, if the checkpoint has all, nothing was decided about
+        them since, and the newest has no `UNUSUAL` outcome; else empty. For nearly all keys it has them.
+        """
+        packed, since = self._known[0], self._since
+        newest: Standing | None = None
+        for item in versions:
+            digest = item.digest_bytes
+            known = packed.of_digest(item.day, digest)
+            if known is None or digest in since:
+                return ()
+            newest = newest or known
+        return newest.variants if newest and not newest.outcomes else ()
+
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
         """Decisions about a version, oldest first; reads nothing if there are none."""
         digest = version.digest
@@ -64,11 +78,17 @@ class Checkpointed:
         known = self._standing(version)
         outcomes = known.outcomes | (UNUSUAL & {record.outcome})
         self._added[version.digest] = Standing((*known.variants, record.variant), outcomes)
+        self._since.add(bytes.fromhex(version.digest))
         self._last = None
 
     @cached_property
     def _known(self) -> tuple[Packed, Recent]:
         return Checkpoints(self.ledger, self.kind, UNUSUAL).newest(datetime.now(UTC))
+
+    @cached_property
+    def _since(self) -> set[bytes]:
+        """Digests of the versions that were decided since the checkpoint was made."""
+        return {digest for _, subject in self._known[1] if (digest := digest_bytes(subject))}
 
     def _standing(self, version: ObjectVersion) -> Standing:
         if self._last is None or self._last[0] is not version:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iris_core.errors import ObjectMissing
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.store.versions import Address, parse_address
 
 SHOWN = 5

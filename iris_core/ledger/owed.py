@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice, takewhile
+from itertools import islice
 
 from iris_core.ledger.checkpointed import Checkpointed
 from iris_core.ledger.identity import Identity, Kind, Variant
@@ -18,48 +18,12 @@ from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.recorded import OPENING, UNSOUND, Recorded, Subjects
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import ObjectRecord, UnchangedRecord
-from iris_core.store.markers import is_marker
+from iris_core.ledger.source import Source
 from iris_core.store.objects import ObjectStore
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
 REMEMBERED = 200
 """So many of the newest decisions are searched for those about keys without versions."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where objects land: one key, or every key below a prefix that ends in `/`."""
-
-    bucket: str
-    key: str
-
-    def matches(self, key: str, size: int | None = None) -> bool:
-        """Whether an object with this key belongs here; below a prefix, markers and hidden files never do."""
-        if self.key.endswith("/"):
-            return key.startswith(self.key) and not is_marker(key.removeprefix(self.key), size)
-        return key == self.key
-
-    def by_key(self, store: ObjectStore) -> Iterator[tuple[str, list[ListedVersion]]]:
-        """Each key with its versions, newest first; holds the versions of one key at a time."""
-        versions = store.versions(self.bucket, self.key)
-        listed = (item for item in versions if self.matches(item.object.key, item.object.size))
-        for key, versions in groupby(listed, key=lambda item: item.object.key):
-            yield key, list(versions)
-
-    def versions_of(self, store: ObjectStore, key: str) -> list[ListedVersion]:
-        """The versions of one key, newest first; in the listing, its longer namesakes come after it."""
-        listed = takewhile(lambda item: item.object.key == key, store.versions(self.bucket, key))
-        return [item for item in listed if self.matches(key, item.object.size)]
-
-    def newest(self, store: ObjectStore) -> ObjectVersion | None:
-        """The current version that landed last, among all keys; None if there is none."""
-        listed: Iterable[list[ListedVersion]]
-        if self.key.endswith("/"):
-            listed = (versions for _, versions in self.by_key(store))
-        else:
-            listed = (self.versions_of(store, self.key),)
-        current = (versions[0] for versions in listed if versions and versions[0].is_current)
-        return max((item.object for item in current), key=lambda it: it.landed_at, default=None)
 
 
 @dataclass(frozen=True)
@@ -98,6 +62,16 @@ class Decisions:
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
         """Variants already decided for this version; empty without a decision."""
         return self.recorded.variants(version)
+
+    def settled(self, versions: Sequence[ListedVersion]) -> tuple[Variant, ...]:
+        """Variants decided for the newest version of a key, if nothing is open about any version of the key.
+
+        Then only a decision with another variant can be owed, about the newest version. Empty if more must be
+        asked to know it.
+
+        :param versions: the versions of one key, newest first.
+        """
+        return self.recorded.settled(versions)
 
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
         """Decisions about a version, oldest first."""
@@ -282,6 +256,8 @@ def unaccounted(store: ObjectStore, ledger: Ledger, kind: Kind, source: Source) 
     """
     decisions = Decisions.of_all(ledger, kind)
     for _, versions in source.by_key(store):
+        if decisions.settled(versions):
+            continue
         counting = decisions.counting(versions)
         opened = {version.digest for version, older in counting if decisions.is_open(version, older)}
         for item in versions:

@@ -15,11 +15,12 @@ from datetime import datetime
 from itertools import dropwhile
 from typing import Literal, NamedTuple
 
-from iris_core.ledger.identity import Identity, Kind
+from iris_core.ledger.identity import Identity, Kind, Variant
 from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.newest import last_landed
-from iris_core.ledger.owed import Decisions, Pending, Source
+from iris_core.ledger.owed import Decisions, Pending
 from iris_core.ledger.records.objects import ObjectRecord, SupersededRecord, UnchangedRecord, Using
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
@@ -55,20 +56,23 @@ def reconcile(
     """
     if look.named is None or (look.is_model_new and again == "all"):
         return _reconcile_all(workspace, scope, again)
-    search = _Search(workspace, scope, Decisions.of_few(workspace.ledger, scope.kind, look.named))
+    search = _Search(workspace, scope, Decisions.of_few(workspace.ledger, scope.kind, look.named), again)
     for key in look.keys(scope.source):
         search.look_at(key)
     if again == "newest" and (search.found.other or look.is_model_new) and not search.find_newest():
         rest = _reconcile_all(workspace, scope, again)
         return Reconciled(rest.owed, [*search.superseded, *rest.superseded])
-    return search.result(again)
+    return search.result()
 
 
 def _reconcile_all(workspace: Workspace, scope: Scope, again: Rescore) -> Reconciled:
-    search = _Search(workspace, scope, Decisions.of_all(workspace.ledger, scope.kind))
+    search = _Search(workspace, scope, Decisions.of_all(workspace.ledger, scope.kind), again)
     for _, versions in scope.source.by_key(workspace.store):
-        search.add(versions)
-    return search.result(again)
+        if decided := search.decisions.settled(versions):
+            search.add_settled(versions, decided)
+        else:
+            search.add(versions)
+    return search.result()
 
 
 class _Other(NamedTuple):
@@ -89,6 +93,13 @@ class _Found:
     owed: list[Pending] = field(default_factory=list)
     other: list[_Other] = field(default_factory=list)
     last_done: datetime | None = None
+    last_other: tuple[datetime, Sequence[ListedVersion]] | None = None
+    """The versions of the key whose newest version landed last, of those that are settled for other variants
+    only, and when it landed; what landed before is not owed again, if the newest is."""
+
+    def done(self, landed: datetime) -> None:
+        """Note when a decided version landed."""
+        self.last_done = max(self.last_done or landed, landed)
 
     def latest(self, decisions: Decisions) -> datetime | None:
         """When the last usable version landed that was found so far."""
@@ -104,14 +115,43 @@ class _Search:
     workspace: Workspace
     scope: Scope
     decisions: Decisions
+    again: Rescore
     found: _Found = field(default_factory=_Found)
     superseded: list[Pending] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    mine: dict[tuple[Variant, ...], bool] = field(default_factory=dict)
 
     def add(self, versions: Sequence[ListedVersion]) -> None:
         """Look at the versions of one key."""
         if not self._is_waiting(versions):
             self.superseded += _record_superseded(self.workspace, self.scope, self.decisions, versions)
+
+    def add_settled(self, versions: Sequence[ListedVersion], decided: tuple[Variant, ...]) -> None:
+        """Note the versions of one key about which nothing is open (`Decisions.settled`).
+
+        :param versions: the versions, newest first.
+        :param decided: the variants decided for the newest one.
+        """
+        if not versions[0].is_current:
+            return
+        landed, last = versions[0].landed_at, self.found.last_other
+        if self._is_mine(decided):
+            self.found.done(landed)
+        elif self.again == "all":
+            self._add_other(versions)
+        elif last is None or landed > last[0]:
+            self.found.last_other = landed, versions
+
+    def _is_mine(self, decided: tuple[Variant, ...]) -> bool:
+        """Whether the scope's variant is among those decided; remembers it, as there are few such tuples."""
+        if decided not in self.mine:
+            self.mine[decided] = any(each.base == self.scope.using.variant for each in decided)
+        return self.mine[decided]
+
+    def _add_other(self, versions: Sequence[ListedVersion]) -> None:
+        version = versions[0].object
+        identity = Identity.of_object(self.scope.kind, version, self.scope.using.variant)
+        self.found.other.append(_Other(Pending(version, identity), versions[1:]))
 
     def _is_waiting(self, versions: Sequence[ListedVersion]) -> bool:
         """Find what is owed about one key; return True if the version that counts waits for its decision.
@@ -127,7 +167,7 @@ class _Search:
                 found.owed.append(pending)
                 return True
             elif not decisions.is_useless(version):
-                found.last_done = max(found.last_done or version.landed_at, version.landed_at)
+                found.done(version.landed_at)
         return False
 
     def look_at(self, key: str) -> None:
@@ -152,10 +192,12 @@ class _Search:
                 self.look_at(version.key)
         return True
 
-    def result(self, again: Rescore) -> Reconciled:
+    def result(self) -> Reconciled:
+        if self.found.last_other:
+            self._add_other(self.found.last_other[1])
         again_owed = (
             other.pending
-            for other in list(_again(self.found, self.decisions, again))
+            for other in list(_again(self.found, self.decisions, self.again))
             if not _record_if_unchanged(
                 self.workspace, self.scope, self.decisions, other.pending, other.older
             )

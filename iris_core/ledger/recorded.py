@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from iris_core.ledger.identity import Kind, Variant
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.objects import ObjectRecord
-from iris_core.store.versions import ObjectVersion
+from iris_core.store.versions import ListedVersion, ObjectVersion
 
 OPENING = frozenset({Outcome.SUPERSEDED, Outcome.REOPENED})
 """Outcomes that leave a version open: it is owed if it is the one that counts."""
@@ -35,6 +35,11 @@ class Recorded(Protocol):
 
     def outcomes(self, version: ObjectVersion) -> Collection[str]:
         """Those of the `UNUSUAL` outcomes that decisions about this version have, or may have."""
+
+    def settled(self, versions: Sequence[ListedVersion], /) -> tuple[Variant, ...]:
+        """Variants of the newest of a key's versions, if it is known without a request that all are decided
+        and that the newest has no `UNUSUAL` outcome; else empty.
+        """
 
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
         """Decisions about a version, oldest first; reads nothing if there are none."""
@@ -57,6 +62,9 @@ class Subjects:
 
     def outcomes(self, version: ObjectVersion) -> Collection[str]:
         return {record.outcome for record in self.about(version)} & UNUSUAL
+
+    def settled(self, _: Sequence[ListedVersion], /) -> tuple[Variant, ...]:
+        return ()
 
     def about(self, version: ObjectVersion) -> list[ObjectRecord]:
         if version.digest not in self._read:

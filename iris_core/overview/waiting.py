@@ -9,8 +9,8 @@ from typing import Literal
 
 from iris_core.errors import KeyUnreadable, ObjectMissing
 from iris_core.ledger import Identity, Kind, Outcome
-from iris_core.ledger.owed import Source
 from iris_core.ledger.records.objects import ObjectRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.overview.recent import Recent
 from iris_core.overview.trace import Shown

@@ -25,9 +25,9 @@ from iris_core.errors import (
     free_frames,
 )
 from iris_core.ledger import Committed, Identity, Record
-from iris_core.ledger.owed import Source
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking

@@ -12,9 +12,9 @@ from iris_core import models
 from iris_core.errors import DataRejected, NothingOwed, ObjectMissing
 from iris_core.ledger import ModelRef
 from iris_core.ledger.look import EVERYTHING, Look
-from iris_core.ledger.owed import Source
 from iris_core.ledger.portion import MOST, Portion
 from iris_core.ledger.reconcile import Scope, reconcile
+from iris_core.ledger.source import Source
 from iris_core.ledger.tries import is_unforeseen
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking

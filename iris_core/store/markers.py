@@ -21,8 +21,14 @@ def is_marker(below: str, size: int | None = None) -> bool:
     :param size: the object's bytes; None if unknown.
     """
     name = below.lower()
-    segments = name.split("/")
-    hidden = (segment.startswith(_HIDDEN) for segment in segments if segment not in (".", ".."))
-    if not segments[-1] or any(hidden):
+    if not name or name.endswith("/") or _is_hidden(name):
         return True
     return name.endswith(_ENDINGS) or (size == 0 and not name.endswith(_DATA))
+
+
+def _is_hidden(name: str) -> bool:
+    path = f"/{name}"
+    if "/_" not in path and "/." not in path:
+        return False  # nearly all names, of which there may be a million
+    segments = (segment for segment in name.split("/") if segment not in (".", ".."))
+    return any(segment.startswith(_HIDDEN) for segment in segments)

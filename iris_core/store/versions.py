@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -42,12 +41,9 @@ class ObjectVersion(BaseModel):
     @property
     def digest(self) -> str:
         """32 hex characters that identify this version everywhere (MLflow allows 36 for a digest)."""
-        identity = [self.bucket, self.key]
         if self.version_id:
-            identity.append(self.version_id)
-        else:
-            identity += [self.etag, self.landed_at.isoformat()]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+            return _digest(self.bucket, self.key, self.version_id).hex()
+        return _digest(self.bucket, self.key, self.etag, self.landed_at.isoformat()).hex()
 
     @property
     def file_name(self) -> str:
@@ -65,12 +61,85 @@ class ObjectVersion(BaseModel):
         return f"s3://{self.bucket}/{_escaped(self.key)}{suffix}"
 
 
-@dataclass(frozen=True)
-class ListedVersion:
-    """A version in a listing; `is_current` is false below a newer version or a delete marker."""
+def _digest(*parts: str) -> bytes:
+    """The digest of a JSON list of these texts, without the time that the `json` module takes for it."""
+    listed = ", ".join(map(encode_basestring_ascii, parts))
+    return hashlib.sha256(f"[{listed}]".encode()).digest()[:16]
 
-    object: ObjectVersion
-    is_current: bool
+
+class ListedVersion:
+    """A version in a listing, as the store writes it; `object` is made where it is asked for.
+
+    A look at everything asks for few objects, and needs no more of the others than their digests.
+
+    :param bucket: the bucket.
+    :param key: the key.
+    :param version_id: None in an unversioned bucket.
+    :param etag: unquoted.
+    :param size: in bytes.
+    :param modified: the time at which it landed, as `2026-01-31T12:00:00.000Z`.
+    :param is_current: false below a newer version or a delete marker.
+    """
+
+    __slots__ = ("_object", "bucket", "etag", "is_current", "key", "modified", "size", "version_id")
+
+    def __init__(
+        self,
+        bucket: str,
+        key: str,
+        version_id: str | None,
+        etag: str,
+        size: int,
+        modified: str,
+        is_current: bool,
+    ) -> None:
+        self.bucket = bucket
+        self.key = key
+        self.version_id = version_id
+        self.etag = etag
+        self.size = size
+        self.modified = modified
+        self.is_current = is_current
+        self._object: ObjectVersion | None = None
+
+    @classmethod
+    def of(cls, version: ObjectVersion, is_current: bool) -> ListedVersion:
+        """The entry of a version in a listing."""
+        landed = version.landed_at.isoformat()
+        return cls(
+            version.bucket, version.key, version.version_id, version.etag, version.size, landed, is_current
+        )
+
+    @property
+    def object(self) -> ObjectVersion:
+        """The version; the same object each time."""
+        if self._object is None:
+            self._object = ObjectVersion(
+                bucket=self.bucket,
+                key=self.key,
+                version_id=self.version_id,
+                etag=self.etag,
+                size=self.size,
+                landed_at=self.landed_at,
+            )
+        return self._object
+
+    @property
+    def landed_at(self) -> datetime:
+        """As of the version: in whole seconds."""
+        return datetime.fromisoformat(self.modified).replace(microsecond=0)
+
+    @property
+    def day(self) -> str:
+        """The day on which it landed, as in the identity of a decision: `2026-01-31`."""
+        return self.modified[:10]
+
+    @property
+    def digest_bytes(self) -> bytes:
+        """That of the version, as bytes."""
+        if self.version_id:
+            return _digest(self.bucket, self.key, self.version_id)
+        return _digest(self.bucket, self.key, self.etag, self.landed_at.isoformat())
 
 
 class Address(NamedTuple):

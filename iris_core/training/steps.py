@@ -15,11 +15,11 @@ from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
 from iris_core.ledger import Committed, IdentityField, Record
 from iris_core.ledger.bounded import fitted
 from iris_core.ledger.look import EVERYTHING, Look
-from iris_core.ledger.owed import Source
 from iris_core.ledger.quarantine import quarantine_and_reject
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking

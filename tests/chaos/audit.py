@@ -10,12 +10,13 @@ from datetime import datetime
 
 from iris_core import labels, models, monitoring, promotion
 from iris_core.ledger import KINDS, Kind, Outcome, Record
-from iris_core.ledger.owed import Source, unaccounted
+from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.objects import ObjectRecord
 from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.store.versions import ObjectVersion

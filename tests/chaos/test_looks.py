@@ -13,7 +13,7 @@ import pytest
 from iris_core.events.stream import Signal
 from iris_core.events.watch import Cursor, Rhythm, Watch
 from iris_core.ledger.look import EVERYTHING, look_of
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.settings.variables import load_settings
 from iris_core.store.versions import ObjectVersion
 from tests.chaos import holding, looks

@@ -48,7 +48,9 @@ def looked(contents: str, *records: tuple[int, type[ObjectRecord]], hidden: bool
     for minute, (number, what) in enumerate(records):
         record = about(what, versions[number], minute)
         decided.setdefault(record.subject, []).append(record)
-    listed = [ListedVersion(one, number == 0 and not hidden) for number, one in enumerate(reversed(versions))]
+    listed = [
+        ListedVersion.of(one, number == 0 and not hidden) for number, one in enumerate(reversed(versions))
+    ]
     return newest_of_key(listed, decided, SOUND)
 
 

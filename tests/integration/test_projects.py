@@ -11,11 +11,12 @@ import pytest
 
 from iris_core import monitoring, promotion, scoring, training
 from iris_core.errors import NothingOwed
-from iris_core.ledger.owed import Source, unaccounted
+from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.objects import RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.settings.project import load_project, shipped_file

@@ -12,10 +12,11 @@ import pytest
 from minio.deleteobjects import DeleteObject
 
 from iris_core.ledger import Identity, Ledger
-from iris_core.ledger.owed import Pending, Source, unaccounted
+from iris_core.ledger.owed import Pending, unaccounted
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord, UnchangedRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace

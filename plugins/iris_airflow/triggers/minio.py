@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iris_core.events.stream import Signal
     from iris_core.events.watch import Announceable
     from iris_core.ledger import Ledger
-    from iris_core.ledger.owed import Source
+    from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from iris_core.events.stream import Signal
     from iris_core.events.watch import Announceable, Cursor, Watch
     from iris_core.ledger import Ledger
-    from iris_core.ledger.owed import Source
+    from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore, StoreAccess
 
 CURSOR_KEY = "iris.announced"
@@ -74,7 +74,7 @@ class WatchTrigger(BaseEventTrigger):
 
     async def _watch(self) -> Watch:
         from iris_core.events.watch import Rhythm, Watch
-        from iris_core.ledger.owed import Source
+        from iris_core.ledger.source import Source
 
         source = Source(self.bucket, self.key)
         opened = _Opened(self)

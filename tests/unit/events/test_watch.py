@@ -23,7 +23,7 @@ from iris_core.events.budget import SweepBudget, SweepPace
 from iris_core.events.stream import Signal
 from iris_core.events.watch import PAGE, REMEMBERED, Cursor, Rhythm, Watch
 from iris_core.ledger.look import SHOWN
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.store.objects import ObjectVersion
 
 pytestmark = pytest.mark.unit

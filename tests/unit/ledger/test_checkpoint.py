@@ -19,10 +19,11 @@ from iris_core.ledger import Kind
 from iris_core.ledger import checkpoint as checkpoints
 from iris_core.ledger.checkpointed import Checkpointed
 from iris_core.ledger.identity import Identity, Variant
-from iris_core.ledger.owed import Pending, Source
+from iris_core.ledger.owed import Pending
 from iris_core.ledger.packed import Packed, Standing
 from iris_core.ledger.reconcile import Rescore
 from iris_core.ledger.recorded import Subjects
+from iris_core.ledger.source import Source
 from iris_core.store.versions import ObjectVersion
 from tests.memory import MemoryStore
 from tests.unit.ledger.test_looks import BUCKET, PLACES, Clock, History, World, clock

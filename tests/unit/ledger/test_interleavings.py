@@ -24,12 +24,13 @@ import pytest
 
 from iris_core.errors import ObjectMissing
 from iris_core.ledger import Actor, Ledger
-from iris_core.ledger.owed import Pending, Source, unaccounted
+from iris_core.ledger.owed import Pending, unaccounted
 from iris_core.ledger.reconcile import Scope, reconcile, supersede_older
 from iris_core.ledger.records import base, parse
 from iris_core.ledger.records.objects import ObjectRecord, RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectStore, StoreAccess
@@ -75,7 +76,7 @@ class Bucket:
 
     def listed(self) -> tuple[ListedVersion, ...]:
         return tuple(
-            ListedVersion(version, place == 0 and not self.hidden)
+            ListedVersion.of(version, place == 0 and not self.hidden)
             for place, version in enumerate(self.versions)
         )
 

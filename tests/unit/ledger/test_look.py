@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from iris_core.ledger.look import EVERYTHING, MOST_BYTES, SHOWN, Look, announced, look_of
-from iris_core.ledger.owed import Source
+from iris_core.ledger.source import Source
 from iris_core.store.versions import ObjectVersion
 
 IN = Source("a-bucket", "iris/in/")

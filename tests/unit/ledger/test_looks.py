@@ -18,12 +18,13 @@ import pytest
 from iris_core.errors import ObjectMissing
 from iris_core.ledger import Actor, Identity, Kind, Ledger, ModelRef
 from iris_core.ledger.look import EVERYTHING, Look
-from iris_core.ledger.owed import Pending, Source, unaccounted
+from iris_core.ledger.owed import Pending, unaccounted
 from iris_core.ledger.reconcile import Rescore, Scope, reconcile, supersede_older
 from iris_core.ledger.records import base, parse
 from iris_core.ledger.records.objects import FailedRecord, ObjectRecord, RejectedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.source import Source
 from iris_core.ledger.tries import reopen
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import load_settings

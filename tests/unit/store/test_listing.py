@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote_plus
+from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from minio import Minio
 
 from iris_core.store.listing import listed_versions
+from iris_core.store.versions import ListedVersion, ObjectVersion
 
 pytestmark = pytest.mark.unit
 
@@ -17,29 +24,43 @@ SPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class Answering:
-    """Answers with the versions of so many keys, a few a page, as MinIO writes them."""
+    """Answers with the versions of so many keys, a few a page.
 
-    def __init__(self, keys: list[str], page: int = 2, space: str = SPACE) -> None:
-        self.keys, self.page, self.space = sorted(keys), page, space
+    :param order: in which order a page has its parts: as MinIO, as Amazon or as nobody writes it.
+    :param quotes: on which pages keys are escaped; from the first on if there are more.
+    """
+
+    def __init__(
+        self, keys: list[str], page: int = 2, space: str = SPACE, order: str = "mvt", quotes: str = "y"
+    ) -> None:
+        self.keys, self.page, self.space, self.order, self.quotes = sorted(keys), page, space, order, quotes
         self.asked: list[dict[str, str]] = []
+
+    def quoted(self, key: str) -> str:
+        is_quoted = self.quotes[(len(self.asked) - 1) % len(self.quotes)] == "y"
+        return quote_plus(key) if is_quoted else escape(key)
 
     def _execute(self, method: str, bucket: str, query_params: dict[str, str]) -> Any:
         self.asked.append(query_params)
         left = [key for key in self.keys if key > query_params.get("key-marker", "")]
         here, rest = left[: self.page], left[self.page :]
-        more = f"<NextKeyMarker>{quote_plus(here[-1])}</NextKeyMarker>" if rest else ""
+        last = self.quoted(here[-1]) if rest else ""
         listed = "".join(
-            f"<Version><Key>{quote_plus(key)}</Key><LastModified>2026-11-01T12:00:00.123Z</LastModified>"
+            f"<Version>\n <Key>{self.quoted(key)}</Key><LastModified>2026-11-01T12:00:00.123Z</LastModified>"
             f"<ETag>&#34;e&#34;</ETag><Size>3</Size><VersionId>v</VersionId><IsLatest>true</IsLatest>"
             f"<Owner><ID>x</ID></Owner></Version><DeleteMarker><Key>gone</Key></DeleteMarker>"
             for key in here
         )
         space = f' xmlns="{self.space}"' if self.space else ""
-        body = (
-            f"<ListVersionsResult{space}><IsTruncated>{str(bool(rest)).lower()}</IsTruncated>{more}"
-            f"<EncodingType>url</EncodingType>{listed}</ListVersionsResult>"
-        )
-        return SimpleNamespace(data=body.encode())
+        is_quoted = self.quoted("+") != "+"
+        parts = {
+            "m": f"<IsTruncated>{str(bool(rest)).lower()}</IsTruncated>"
+            f"<NextKeyMarker>{last}</NextKeyMarker><NextVersionIdMarker>v</NextVersionIdMarker>",
+            "t": "<EncodingType>url</EncodingType>" if is_quoted else "",
+            "v": listed,
+        }
+        body = "".join(parts[name] for name in self.order)
+        return SimpleNamespace(data=f"<ListVersionsResult{space}>{body}</ListVersionsResult>".encode())
 
 
 def listing(answering: Answering) -> Any:
@@ -47,15 +68,34 @@ def listing(answering: Answering) -> Any:
 
 
 @pytest.mark.parametrize("space", [SPACE, ""])
+@pytest.mark.parametrize("order", ["mvt", "tmv", "vtm"])
+@pytest.mark.parametrize("quotes", ["y", "n", "yn", "nny"])
+@pytest.mark.parametrize("head", [1, 200, 16_384])
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
-def test_every_page_is_listed(count: int, space: str) -> None:
-    keys = [f"p/{number} +%&.csv" for number in range(count)]
-    found = list(listing(Answering(keys, space=space)))
+def test_every_page_is_listed(
+    count: int, head: int, quotes: str, order: str, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of a page is read before the next one is asked for, and whatever it begins with."""
+    monkeypatch.setattr("iris_core.store.listing.HEAD_BYTES", head)
+    keys = [f"p/{number} +%&%2B.csv" for number in range(count)]
+    answering = Answering(keys, space=space, order=order, quotes=quotes)
+    found = list(listing(answering))
     assert [item.object.key for item in found] == keys
     for item in found:
         assert (item.object.etag, item.object.size, item.object.version_id) == ("e", 3, "v")
         assert item.object.landed_at.isoformat() == "2026-11-01T12:00:00+00:00"
         assert item.is_current
+        assert item.day == item.object.landed_at.date().isoformat()
+        assert item.digest_bytes.hex() == item.object.digest
+
+
+@given(key=st.text(min_size=1), version=st.none() | st.text(min_size=1), seconds=st.integers(0, 2**31))
+def test_a_digest_is_that_of_a_json_list(key: str, version: str | None, seconds: int) -> None:
+    landed = datetime.fromtimestamp(seconds, UTC)
+    found = ObjectVersion(bucket="b", key=key, version_id=version, etag="e", size=1, landed_at=landed)
+    named = ["b", key, version] if version else ["b", key, "e", landed.isoformat()]
+    assert found.digest == sha256(json.dumps(named).encode()).hexdigest()[:32]
+    assert ListedVersion.of(found, True).digest_bytes.hex() == found.digest
 
 
 def test_folder_markers_are_left_out() -> None:
