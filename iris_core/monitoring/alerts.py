@@ -31,6 +31,7 @@ from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.settled import Settled
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
+from iris_core.monitoring.isolated import may_alert
 from iris_core.monitoring.messages import Message, alert_of, request_of, violations_of
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ def _looked_at(workspace: Workspace, since: datetime) -> list[DriftRecord]:
     violating = verdicts.violating(workspace.settings)
     entries = workspace.ledger.journal("drift", since=since)
     asked = {entry.identity for entry in entries if entry.outcome in violating}
+    asked = may_alert(workspace.settings, workspace.ledger, asked)
     return verdicts.near(workspace.settings, workspace.ledger, asked)
 
 

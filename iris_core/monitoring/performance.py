@@ -94,7 +94,7 @@ def _evidence(
     right = sum(row.get(label, 0) for label, row in found.agreement.items())
     current = Answered(rows=found.joined, right=right)
     verdict = _in_metric(workspace, found, reference, current) or performance_verdict(reference, current)
-    debounce = verdicts.debounced_now(workspace, identity, version, verdict)
+    debounce = verdicts.debounced_now(workspace, identity, version, found.model, verdict)
     return PerformanceDriftRecord.Evidence(**verdict.model_dump(mode="json"), debounce=debounce)
 
 

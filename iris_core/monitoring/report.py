@@ -130,7 +130,7 @@ def _compare(
     profile = learnt_profile(workspace, training, scored.model)
     table = profile.table(workspace.settings.project.table)
     after = read_side(StoredInput(workspace.store, scored.outputs.predictions), table)
-    earlier = verdicts.earlier(workspace, identity, scored.about)
+    earlier = verdicts.earlier(workspace, identity, scored.about, scored.model)
     known = _known(workspace, scored, earlier, profile.weights)
     verdict, tested = compare(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
@@ -153,7 +153,7 @@ def _compare(
         evidence=BatchDriftRecord.Evidence(
             **verdict.shortened().model_dump(mode="json"),
             spread=spread_of(workspace.settings, earlier),
-            debounce=verdicts.debounced_now(workspace, identity, scored.about, verdict),
+            debounce=verdicts.debounced_now(workspace, identity, scored.about, scored.model, verdict),
         ),
     )
     committed = workspace.ledger.commit(record)

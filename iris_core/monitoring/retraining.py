@@ -18,6 +18,7 @@ from iris_core.ledger.records.action import RetrainRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
+from iris_core.monitoring.isolated import may_alert
 from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
 from iris_core.monitoring.verdicts import Series
 from iris_core.store.objects import ObjectVersion
@@ -84,7 +85,8 @@ def _alerting(workspace: Workspace) -> DriftRecord:
             settings, workspace.ledger, Series(staged.variant, about_performance), since
         )
     ]
-    judged = verdicts.with_debounce(settings, verdicts.near(settings, workspace.ledger, asked))
+    possible = may_alert(settings, workspace.ledger, asked)
+    judged = verdicts.with_debounce(settings, verdicts.near(settings, workspace.ledger, possible))
     alerting = [record for record, state in judged if state.alert and record.at >= since]
     if not alerting:
         raise NothingOwed("No alert about the staged model: nothing to retrain for.")

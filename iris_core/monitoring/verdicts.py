@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from itertools import groupby, islice
 from typing import NamedTuple, Protocol
 
@@ -18,7 +19,7 @@ from iris_core.drift.known import Earlier
 from iris_core.drift.pooling import RECENT
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import SEVERITIES, Severity, rank
-from iris_core.ledger import Identity, JournalEntry, Ledger
+from iris_core.ledger import Identity, JournalEntry, Ledger, ModelRef
 from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
@@ -65,18 +66,23 @@ def near(settings: Settings, ledger: Ledger, asked: Collection[Identity]) -> lis
     :param ledger: where the verdicts are.
     :param asked: the verdicts asked about.
     """
-    wanted: dict[Series, set[Identity]] = defaultdict(set)
-    for identity in asked:
-        wanted[series_of(identity)].add(identity)
     found = [
         record
-        for series, mine in wanted.items()
-        for record in _with_window(settings, by_landing(ledger, _around(ledger, series, mine)), mine)
+        for series, mine in by_series(asked).items()
+        for record in _with_window(settings, by_landing(ledger, around(ledger, series, mine)), mine)
     ]
     return sorted(found, key=_order)
 
 
-def _around(ledger: Ledger, series: Series, asked: Collection[Identity]) -> Iterator[JournalEntry]:
+def by_series(asked: Collection[Identity]) -> dict[Series, set[Identity]]:
+    """The verdicts asked about, of each series."""
+    wanted: dict[Series, set[Identity]] = defaultdict(set)
+    for identity in asked:
+        wanted[series_of(identity)].add(identity)
+    return wanted
+
+
+def around(ledger: Ledger, series: Series, asked: Collection[Identity]) -> Iterator[JournalEntry]:
     """Entries of a series, newest first: all down to the oldest one asked about, then `LOOKED_THROUGH`."""
     left, entries = set(asked), ledger.journal("drift")
     while left and (entry := next(entries, None)):
@@ -172,14 +178,25 @@ def debounced_severity(settings: Settings, severities: Sequence[Severity]) -> De
     )
 
 
-def _before(workspace: Workspace, identity: Identity, current: ObjectVersion) -> Iterator[DriftRecord]:
+def _before(
+    workspace: Workspace, identity: Identity, current: ObjectVersion, model: ModelRef
+) -> Iterator[DriftRecord]:
     """Verdicts of the same series on objects that landed before, newest first."""
     order = order_of(current, identity)
-    entries = _newest(workspace.ledger.journal("drift"), series_of(identity))
+    entries = _newest(workspace.ledger.journal("drift", _trained_on(model)), series_of(identity))
     return (each for each in by_landing(workspace.ledger, entries) if _order(each) < order)
 
 
-def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) -> list[Earlier]:
+def _trained_on(model: ModelRef) -> datetime | None:
+    """The day on which a model's training data landed, if it is known: no verdict on the model is older."""
+    with suppress(ValueError):  # another tool's model has no path of a training, or any text
+        return datetime.combine(Identity.parse(model.training).day, time(), UTC)
+    return None
+
+
+def earlier(
+    workspace: Workspace, identity: Identity, current: ObjectVersion, model: ModelRef
+) -> list[Earlier]:
     """Batches of the same model that landed before and whose verdicts hold scores; oldest first.
 
     These are as many as are compared together, and as many small ones as wait for a verdict. Where the spread
@@ -187,9 +204,10 @@ def earlier(workspace: Workspace, identity: Identity, current: ObjectVersion) ->
 
     :param identity: the identity of the verdict on a batch of the model.
     :param current: the batch.
+    :param model: the model.
     """
     found: list[Earlier] = []
-    for record in _before(workspace, identity, current):
+    for record in _before(workspace, identity, current, model):
         if not isinstance(record.evidence, BatchDriftRecord.Evidence) or not record.evidence.scores:
             continue
         found.append(_earlier(record.outcome, record.evidence))
@@ -219,16 +237,21 @@ def with_debounce(settings: Settings, records: Iterable[DriftRecord]) -> list[tu
 
 
 def debounced_now(
-    workspace: Workspace, identity: Identity, current: ObjectVersion, verdict: DriftOrPerformance
+    workspace: Workspace,
+    identity: Identity,
+    current: ObjectVersion,
+    model: ModelRef,
+    verdict: DriftOrPerformance,
 ) -> Debounced:
     """The result of N of M for a verdict that is not recorded yet, by it and the recorded ones.
 
     :param identity: the identity that its record will have.
     :param current: the object that is judged.
+    :param model: the model that it was scored with.
     :param verdict: the verdict.
     """
     settings = workspace.settings
-    counts = (counted_severity(settings, each) for each in _before(workspace, identity, current))
+    counts = (counted_severity(settings, each) for each in _before(workspace, identity, current, model))
     before = list(islice((each for each in counts if each != "insufficient"), settings.drift_window))
     newest = counted(verdict.severity, verdict.chance, settings.drift_violations)
     return debounced_severity(settings, [*before[::-1], newest])

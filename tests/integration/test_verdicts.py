@@ -100,7 +100,7 @@ def test_a_long_past_is_not_read(counting: tuple[Workspace, CountingStore]) -> N
     assert len(store.reads) <= workspace.settings.drift_window + 2
 
     store.reads.clear()
-    verdicts.debounced_now(workspace, last.identity, last.about, Sound())
+    verdicts.debounced_now(workspace, last.identity, last.about, MODEL, Sound())
     assert len(store.reads) <= workspace.settings.drift_window + 2
 
     store.reads.clear()
