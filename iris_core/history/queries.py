@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import merge
-from itertools import chain, islice, pairwise, takewhile
+from itertools import chain, islice
 from typing import Any
 
 from iris_core.errors import PromotionRefused
@@ -81,11 +81,9 @@ def _about_version(ledger: Ledger, version: int) -> IsNamed:
 
     def is_named(entry: JournalEntry) -> bool:
         about = entry.identity
-        if about.kind in ("scoring", "drift"):
+        is_request = entry.outcome in (Outcome.REQUESTED, Outcome.STOPPED)
+        if about.kind in ("scoring", "drift") or is_request:
             return about.model_variant.startswith(f"v{version}-")
-        if about.kind == "action" and entry.outcome in (Outcome.REQUESTED, Outcome.STOPPED):
-            request = ledger.get(about)
-            return request is not None and _names(request, version)
         return about.path in trainings or about in asked
 
     return is_named
@@ -97,11 +95,12 @@ def _names(record: Record, version: int) -> bool:
 
 def _promotions(ledger: Ledger, version: int) -> list[PromotionRecord]:
     """Promotion records of a version, oldest first; of one that is not noted all promotions are read."""
-    found: Iterable[Record] = ledger.recent_of(PromotionRecord)
+    found: Iterable[Record] = ledger.recent("promotion")
     if noted := [it for path in ledger.trainings_of(version) if (it := ledger.find(TrainedRecord, path))]:
         verdicts = (Identity.of_verdict(training.run_id, training.at) for training in noted)
         judged = [ledger.of_subject("promotion", one.day, one.subject) for one in verdicts]
-        found = chain(*judged, ledger.recent_of(RollbackRecord, outcome=Outcome.ROLLED_BACK))
+        rollbacks = _entries(ledger, "promotion", Question(outcome=Outcome.ROLLED_BACK), _any)
+        found = chain(*judged, islice(ledger.records(rollbacks), LOOKED_BACK))
     mine = (record for record in found if isinstance(record, PromotionRecord) and _names(record, version))
     return sorted(mine, key=lambda record: record.at)
 
@@ -131,27 +130,28 @@ def _standing(newest_first: Iterable[PromotionRecord]) -> PromotionRecord | None
     return best
 
 
-def stagings(ledger: Ledger) -> list[PromotionRecord]:
-    """The decisions that changed what is staged, oldest first."""
-    decisions = [*islice(ledger.recent_of(PromotionRecord, outcome=STAGING), LOOKED_BACK)][::-1]
-    changes: list[PromotionRecord] = []
-    for record in decisions:
-        is_newer = not changes or record.age > changes[-1].age
-        if isinstance(record, RollbackRecord) or is_newer:
-            changes.append(record)
-    return changes
+def stagings(ledger: Ledger) -> Iterator[PromotionRecord]:
+    """The decisions that changed what is staged, newest first; reads little more than is consumed."""
+    found = staged_at(ledger, datetime.now(UTC))
+    while found:
+        yield found
+        found = staged_at(ledger, found.at)
 
 
 def staged_before(ledger: Ledger, version: int) -> int:
     """The version that was staged before this one, to which a rollback goes by default.
 
+    If the newest `LOOKED_BACK` changes do not show this one, it is the version of the newest of them.
+
     :raises PromotionRefused: there was no such version.
     """
-    versions = [record.model.version for record in stagings(ledger)]
-    last = len(versions) - 1 - versions[::-1].index(version) if version in versions else len(versions)
-    for earlier in reversed(versions[:last]):
-        if earlier != version:
-            return earlier
+    versions: list[int] = []
+    for record in islice(stagings(ledger), LOOKED_BACK):
+        if version in versions and record.model.version != version:
+            return record.model.version
+        versions.append(record.model.version)
+    if versions and version not in versions:
+        return versions[0]
     raise PromotionRefused(f"Nothing was staged before version {version}: name a version to go back to.")
 
 
@@ -166,7 +166,8 @@ class Story:
     drifts: Sequence[DriftRecord]
     performances: Sequence[MeasuredRecord]
     staged_now: PromotionRecord | None
-    stagings: Sequence[PromotionRecord] = field(default_factory=tuple)
+    replaced_by: PromotionRecord | None
+    """The decision by which another version took its place for the last time."""
 
     def as_json(self) -> dict[str, Any]:
         """The story's records as JSON-able content."""
@@ -191,9 +192,9 @@ def story(ledger: Ledger, version: int) -> Story:
     promotions = _promotions(ledger, version)
     if not promotions:
         raise PromotionRefused(f"The ledger has no decision about version {version}. See: iris ledger")
-    first, changes = promotions[0], stagings(ledger)
+    first, replacing = promotions[0], _replacing(ledger, promotions)
     model = first.model
-    times = (first.at, _replaced_at(changes, version))
+    times = (first.at, replacing.at if replacing else None)
     return Story(
         model=model,
         training=ledger.find(TrainedRecord, model.training),
@@ -202,14 +203,24 @@ def story(ledger: Ledger, version: int) -> Story:
         drifts=[r for r in _of_model(ledger, "drift", model, *times) if isinstance(r, DriftRecord)],
         performances=_on_labels(ledger, model, first.at),
         staged_now=staged_at(ledger, datetime.now(UTC)),
-        stagings=changes,
+        replaced_by=replacing,
     )
 
 
-def _replaced_at(changes: Sequence[PromotionRecord], version: int) -> datetime | None:
-    """When another version took this one's place for the last time; None if none has."""
-    after = (new for old, new in pairwise(changes) if version == old.model.version != new.model.version)
-    return max((record.at for record in after), default=None)
+def _replacing(ledger: Ledger, promotions: Sequence[PromotionRecord]) -> PromotionRecord | None:
+    """The decision by which another version took the place of this one for the last time; None if none has.
+
+    :param ledger: where the decisions are.
+    :param promotions: those about this version, oldest first.
+    """
+    mine = (record for record in reversed(promotions) if record.outcome in STAGING)
+    last = next((it for it in mine if staged_at(ledger, it.at + timedelta.resolution) == it), None)
+    if last is None:
+        return None
+    entries = islice(ledger.journal("promotion", since=last.at), LOOKED_THROUGH)
+    later = [entry for entry in entries if entry.outcome in STAGING and entry.identity != last.identity]
+    found = (it for it in ledger.records(reversed(later)) if isinstance(it, PromotionRecord))
+    return next((it for it in found if isinstance(it, RollbackRecord) or it.age > last.age), None)
 
 
 def _of_model(
@@ -241,9 +252,10 @@ def _of_model(
 
 def _on_labels(ledger: Ledger, model: ModelRef, since: datetime) -> list[MeasuredRecord]:
     """Performance records that measure a version, newest first."""
-    recent = ledger.recent_of(MeasuredRecord, outcome=Outcome.MEASURED)
-    found = islice(takewhile(lambda record: record.at >= since, recent), SCORINGS_READ)
-    return [record for record in found if model.variant in record.evidence.models]
+    entries = _entries(ledger, "performance", Question(outcome=Outcome.MEASURED, since=since), _any)
+    found = islice(ledger.records(entries), SCORINGS_READ)
+    records = (record for record in found if isinstance(record, MeasuredRecord))
+    return [record for record in records if model.variant in record.evidence.models]
 
 
 def tally(records: Iterable[Record]) -> Counter[str]:

@@ -131,10 +131,9 @@ def _fate(story: Story) -> str:
     version = story.model.version
     if story.staged_now and story.staged_now.model.version == version:
         return "By these decisions it is the staged version now."
-    mine = [n for n, each in enumerate(story.stagings) if each.model.version == version]
-    if not mine or mine[-1] + 1 >= len(story.stagings):
+    after = story.replaced_by
+    if after is None:
         return "It is not staged."
-    after = story.stagings[mine[-1] + 1]
     is_rollback = isinstance(after, RollbackRecord)
     how = f"a rollback ({after.reason})" if is_rollback else "the newer one's promotion"
     return f"On {when(after.at)} version {after.model.version} took its place, by {how}."

@@ -89,8 +89,8 @@ class Identity:
 
     @property
     def model_variant(self) -> str:
-        """The variant of the model that a scoring, or a drift verdict, is about."""
-        named = self.subject.partition("-")[2] if self.kind == "drift" else self.variant
+        """The variant of the model that a scoring, a drift verdict, or an action on a verdict is about."""
+        named = self.variant if self.kind == "scoring" else self.subject.partition("-")[2]
         return Variant(named).base
 
     @classmethod

@@ -11,24 +11,33 @@ import errno
 import hashlib
 import logging
 import traceback
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from iris_core.errors import GivenUp, IrisError, ObjectMissing, RegistryError, StoreError, TryFailed
-from iris_core.ledger.identity import KINDS, Identity
+from iris_core.ledger.identity import Identity, Kind
 from iris_core.ledger.ledger import Ledger
-from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.masking import masked, secrets_of
+from iris_core.store.objects import ObjectStore
 from iris_core.store.versions import Address, ObjectVersion, parse_address
 
 log = logging.getLogger(__name__)
 
 LONGEST_SENTENCE = 300
+MOST_VERSIONS = 100
+"""So many versions of an object are looked at for failed decisions."""
+OF_OBJECTS: tuple[Kind, ...] = ("training", "scoring", "performance")
+"""Kinds of decision whose subject is an object version."""
 _ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit, ConnectionError, TimeoutError)
 _OTHERS = frozenset({"airflow", "asyncio", "mlflow", "requests", "urllib3"})
 """Packages whose errors are Airflow's control flow, or mean that a server does not answer."""
@@ -103,37 +112,69 @@ def standing_or_next(ledger: Ledger, wanted: Identity) -> tuple[Record | None, I
 def reopen(workspace: Workspace, uri: str, reason: str) -> list[ReopenedRecord]:
     """Reopen the failed decisions about an object, so that they are owed again.
 
-    :param uri: the object's address; without a version it stands for all versions that failed.
+    :param uri: the object's address; without a version it stands for its newest `MOST_VERSIONS` versions.
     :param reason: the reason, for the record.
     :returns: the records of what was reopened.
     :raises ObjectMissing: no decision about the object failed, or all are reopened already.
     """
-    wanted, ledger = parse_address(uri), workspace.ledger
+    ledger = workspace.ledger
     opened: list[ReopenedRecord] = []
-    for record in ledger.recent(*KINDS, outcome=Outcome.FAILED):
-        if not isinstance(record, FailedRecord) or not _is_named(record.about, wanted):
-            continue
-        alike = ledger.of_subject(record.kind, record.identity.day, record.subject)
-        mine = [one for one in alike if one.variant.base == record.variant.base]
-        if mine[-1].identity != record.identity:
-            continue
-        again = ReopenedRecord(
-            identity=record.identity.again(len(mine)),
-            by=workspace.actor,
-            reason=reason,
-            inputs=record.inputs,
-            points_to=record.identity.path,
-        )
-        if ledger.commit(again).won:
-            opened.append(again)
+    for version in _named(workspace.store, parse_address(uri)):
+        for failed in _failed_about(ledger, version):
+            again = ReopenedRecord(
+                identity=failed.last.identity.again(failed.decisions),
+                by=workspace.actor,
+                reason=reason,
+                inputs=failed.last.inputs,
+                points_to=failed.last.identity.path,
+            )
+            if ledger.commit(again).won:
+                opened.append(again)
     if not opened:
         raise ObjectMissing(f"Nothing of {uri} is recorded as failed. See: iris ledger --outcome failed")
     return opened
 
 
-def _is_named(version: ObjectVersion, wanted: Address) -> bool:
-    is_version = wanted.version_id in (None, version.version_id)
-    return (version.bucket, version.key) == (wanted.bucket, wanted.key) and is_version
+def _named(store: ObjectStore, wanted: Address) -> Iterator[ObjectVersion]:
+    """The versions that an address stands for, newest first."""
+    listed = takewhile(lambda item: item.key == wanted.key, store.versions(wanted.bucket, wanted.key))
+    found = (item for item in listed if wanted.version_id in (None, item.version_id))
+    return (item.object for item in islice(found, MOST_VERSIONS))
+
+
+class _Failed(NamedTuple):
+    """A decision that failed and was not reopened, and how many decisions with its base there are."""
+
+    last: FailedRecord
+    decisions: int
+
+
+def _failed_about(ledger: Ledger, version: ObjectVersion) -> Iterator[_Failed]:
+    """What failed about a version: decisions about it, about its model's promotion, about its drift."""
+    for kind in OF_OBJECTS:
+        records = ledger.of_subject(kind, version.landed_at.date(), version.digest)
+        yield from _failed_among(records)
+        for record in records:
+            if follows := _next_of(record):
+                yield from _failed_among(ledger.of_subject(follows.kind, follows.day, follows.subject))
+
+
+def _next_of(record: Record) -> Identity | None:
+    if isinstance(record, TrainedRecord):
+        return Identity.of_promotion(record.run_id, record.at)
+    return Identity.of_drift(record.identity, record.at) if isinstance(record, ScoredRecord) else None
+
+
+def _failed_among(records: Sequence[Record]) -> Iterator[_Failed]:
+    """Those records about one subject that failed and are the last ones of their base.
+
+    :param records: oldest first.
+    """
+    counts = Counter(record.variant.base for record in records)
+    last = {record.variant.base: record for record in records}
+    for base, record in last.items():
+        if isinstance(record, FailedRecord):
+            yield _Failed(record, counts[base])
 
 
 def _begin(workspace: Workspace, about: Tried) -> None:

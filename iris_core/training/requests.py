@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from iris_core.ledger import Identity, Ledger, Outcome
 from iris_core.ledger.owed import Pending
@@ -13,11 +14,14 @@ from iris_core.ledger.workspace import Workspace
 
 HORIZON = timedelta(days=30)
 """Older requests are ignored."""
+LOOKED_THROUGH = 20_000
+"""So many names of alerts and requests are looked through."""
 
 
 def requested_retrainings(ledger: Ledger) -> Iterator[RetrainRecord]:
     """Records of requested retrainings, newest first."""
-    for entry in ledger.journal("action", since=datetime.now(UTC) - HORIZON):
+    entries = ledger.journal("action", since=datetime.now(UTC) - HORIZON)
+    for entry in islice(entries, LOOKED_THROUGH):
         if entry.outcome == Outcome.REQUESTED:
             record = ledger.find(RetrainRecord, entry.identity)
             if record and record.outcome == Outcome.REQUESTED:

@@ -58,7 +58,7 @@ def lived(tracked: Workspace, iris_rows: Rows, as_csv: AsCsv, test_csv: bytes) -
 
 
 def moments(workspace: Workspace) -> list[datetime]:
-    return [record.at for record in stagings(workspace.ledger)]
+    return [record.at for record in stagings(workspace.ledger)][::-1]
 
 
 class TestQuestions:
@@ -112,7 +112,7 @@ class TestQuestions:
         assert standing is not None
         assert now is not None
         assert (standing.model.version, now.version) == (1, 1)
-        assert len(stagings(tracked.ledger)) == 1
+        assert len(list(stagings(tracked.ledger))) == 1
 
 
 class TestStory:
