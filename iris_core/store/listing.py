@@ -49,6 +49,8 @@ class _Page:
         :param is_all: whether it is the last one.
         """
         self._parser.Parse(data, is_all)
+        if is_all:
+            del self._parser  # it refers to this page, which would wait for the garbage collector
 
     def _end(self, name: str) -> None:
         # Before the text of an element there may be an indent; no text that we want begins with a blank.
