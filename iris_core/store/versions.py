@@ -102,6 +102,23 @@ class ListedVersion:
         self.is_current = is_current
         self._object: ObjectVersion | None = None
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ListedVersion) and self._as_tuple() == other._as_tuple()
+
+    def __hash__(self) -> int:
+        return hash(self._as_tuple())
+
+    def _as_tuple(self) -> tuple[object, ...]:
+        return (
+            self.bucket,
+            self.key,
+            self.version_id,
+            self.etag,
+            self.size,
+            self.modified,
+            self.is_current,
+        )
+
     @classmethod
     def of(cls, version: ObjectVersion, is_current: bool) -> ListedVersion:
         """The entry of a version in a listing."""
