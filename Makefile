@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -67,6 +67,15 @@ test-slow: setup  ## Run the tests that take long and need no servers of Airflow
 test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, four projects, a short chaos (25 to 30 minutes beside the slow ones)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
 
+test-browser: setup  ## Run the tests of the page in headless Chromium, with a real Airflow (4 minutes; SCREENSHOTS=folder keeps the pictures)
+	SCREENSHOTS="$(SCREENSHOTS)" $(BIN)/python -m pytest -m browser tests/browser $(PYTEST_ARGS)
+
+test-browser-chromium:  ## Install Chromium with apt, for make test-browser (root, or sudo)
+	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
+	$$sudo apt-get update --quiet=2 && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
+	  chromium fonts-dejavu-core
+
 test-stack: setup  ## Run docker-compose.yml's services natively, with Celery workers (needs PostgreSQL and Redis)
 	$(BIN)/python -m pytest -m stack tests/stack $(PYTEST_ARGS)
 
@@ -85,7 +94,7 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 	  curl postgresql redis-server
 
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (4 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose and not browser" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 UPGRADE ?=
 SEED ?= 1

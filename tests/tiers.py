@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TIERS = ("unit", "dags", "integration", "e2e", "stack")
+TIERS = ("unit", "dags", "integration", "e2e", "browser", "stack")
 SERVED = {"store_access", "mlflow_template"}
 """Fixtures of a server and of a database: native code that asks them is not seen here."""
 LEAVES_THE_PROCESS = {
