@@ -11,7 +11,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -100,6 +100,7 @@ UPGRADE ?=
 SEED ?= 1
 ROWS ?= 10000000
 HISTORY ?= 100000
+OBJECTS ?= 500000
 LARGE ?= 0
 REPEAT ?= 3
 UPLOADS ?= 200
@@ -138,6 +139,9 @@ bench-scoring: setup  ## Measure scoring beside pandas and a copy without a mode
 
 bench-history: setup  ## Measure uploads and looks with a long past, beside none (HISTORY=100000: 30 minutes; KEEP=folder)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.history --history $(HISTORY) $(if $(KEEP),--folder "$(KEEP)")
+
+bench-page: setup  ## Measure the server time of the page in Airflow with a long ledger (OBJECTS=500000: a million records; KEEP=folder)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.page --history $(OBJECTS) $(if $(KEEP),--folder "$(KEEP)")
 
 audit: setup  ## Ask the advisory service about every locked package (needs the network)
 	@$(BIN)/python .ci/audit.py

@@ -175,7 +175,7 @@ def deployments(folder: Path) -> Iterator[tuple[str, list[Deployment]]]:
             worker.close()
 
 
-def _prepare(store: str, ours: Deployment, objects: int, days: int) -> None:
+def prepare(store: str, ours: Deployment, objects: int, days: int) -> None:
     """Train and score once, then write the past before that; a deployment that has one keeps it."""
     workspace = ours.workspace
     workspace.store.ensure_bucket(workspace.settings.bucket)
@@ -313,7 +313,7 @@ def main(
     ):
         without, past, few = sides
         for one, objects in ((without, 0), (past, history), (few, min(history, FEW))):
-            _prepare(store, one, objects, days)
+            prepare(store, one, objects, days)
         _rounds([without, past], rounds)
         looks = _looks(past, without)
         looks["growth"] = without.growth()

@@ -55,7 +55,9 @@ class MemoryStore(ObjectStore):
         else:
             self.landed.pop(key, None)
 
-    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
+    def versions(
+        self, bucket: str, prefix: str, after: str = "", page_size: int = 1000
+    ) -> Iterator[ListedVersion]:
         found = [
             ListedVersion.of(version, place == 0 and key not in self.hidden)
             for key in sorted(self.landed)

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from iris_core.overview.overview import Overview, overview
+from iris_core.overview.recent import Floors
 
-__all__ = ["Overview", "overview"]
+__all__ = ["Floors", "Overview", "overview"]

@@ -16,7 +16,7 @@ from iris_core.overview.drifting import DriftPoint, FeatureSeries, drift_points,
 from iris_core.overview.hints import UploadHint, upload_hints
 from iris_core.overview.labelled import LabelPoint, label_points
 from iris_core.overview.loops import LoopTime, loop_times
-from iris_core.overview.recent import Recent
+from iris_core.overview.recent import Floors, Recent
 from iris_core.overview.refusals import Refusal, refusals
 from iris_core.overview.replies import Reply, Seen, replies
 from iris_core.overview.scorings import ScoredTable, scored_tables
@@ -73,15 +73,16 @@ class Overview(Shown):
     uploads: tuple[UploadHint, ...]
 
 
-def overview(workspace: Workspace, now: datetime | None = None) -> Overview:
+def overview(workspace: Workspace, now: datetime | None = None, floors: Floors | None = None) -> Overview:
     """Read the state of the workspace's project. Read-only.
 
     :param workspace: settings, store and ledger.
     :param now: the time that it is about; default: now.
+    :param floors: as of `Recent`, of this project; kept by who asks again.
     :raises StoreError: the store does not answer.
     """
     now, settings, ledger = now or datetime.now(UTC), workspace.settings, workspace.ledger
-    with Recent(ledger) as recent:
+    with Recent(ledger, {} if floors is None else floors) as recent:
         owed, staged, waiting = owed_now(workspace, recent), staged_model(ledger, now), waiting_models(ledger)
         tables, decided, refused = scored_tables(recent), model_decisions(recent), refusals(recent)
         points, records = drift_points(recent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,15 +20,20 @@ SHOWN = 30
 """Most records of one sort that are read and shown."""
 READERS = 8
 
+Floors = dict[Kind, datetime]
+
 
 @dataclass
 class Recent:
     """Reads the newest decisions, several records at a time.
 
     :param ledger: where they are.
+    :param floors: since when each kind's journal was listed the last time. It is changed: who keeps it lists
+        only the names that are looked at, from the second time on.
     """
 
     ledger: Ledger
+    floors: Floors = field(default_factory=dict)
     _entries: dict[Kind, tuple[JournalEntry, ...]] = field(default_factory=dict)
     _records: dict[Identity, Record | None] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(
@@ -45,7 +51,14 @@ class Recent:
         self._pool.shutdown(cancel_futures=True)
 
     def _listed(self, kind: Kind) -> tuple[JournalEntry, ...]:
-        return tuple(islice(self.ledger.journal(kind), LOOKED_AT))
+        entries: tuple[JournalEntry, ...] = ()
+        if floor := self.floors.get(kind):
+            entries = tuple(islice(self.ledger.journal(kind, floor), LOOKED_AT))
+        if len(entries) < LOOKED_AT:
+            entries = tuple(islice(self.ledger.journal(kind), LOOKED_AT))
+        if len(entries) == LOOKED_AT:
+            self.floors[kind] = entries[-1].at
+        return entries
 
     def entries(self, kind: Kind, outcomes: Collection[str] = ()) -> tuple[JournalEntry, ...]:
         """Names of the newest decisions of a kind, newest first.

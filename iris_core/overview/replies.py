@@ -142,16 +142,23 @@ def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
         todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.staged else ""
         return Reply(question=question, tone="none", sentence=waits, todo=todo)
     table = seen.tables[0]
-    rejected = f", {table.rejected} rows were rejected" if table.rejected else ""
+    rejected = f", {_rows(table.rejected)} rejected" if table.rejected else ""
     today = "" if table.trace.at.date() == now.date() else " Nothing has been scored today."
+    is_by_another = seen.staged is not None and seen.staged.version != table.version
+    if seen.staged and is_by_another and settings.rescore != "none":
+        today += f" Version {seen.staged.version}, which is staged now, has not scored it yet."
     return Reply(
         question=question,
-        tone="note" if table.rejected else "good",
+        tone="note" if table.rejected or is_by_another else "good",
         sentence=f"Yes: {table.trace.object} was scored on {_when(table.trace.at)} with version "
-        f"{table.version}: {table.rows} rows{rejected}.{today}",
+        f"{table.version}: {_rows(table.rows)}{rejected}.{today}",
         todo=f"Look at the rejected rows: {table.rejects}" if table.rejects else "",
         trace=table.trace,
     )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _drifting(seen: Seen) -> Reply:

@@ -16,7 +16,7 @@ from iris_core.overview.recent import Recent
 from iris_core.overview.trace import Shown
 from iris_core.store.objects import ObjectVersion
 
-PAGE = 1000
+PAGE = 200
 """So many versions are listed at once."""
 NAMED = 10
 """Most objects that are named for each kind of decision."""
@@ -94,10 +94,10 @@ def _below(workspace: Workspace, recent: Recent, kind: Kind, source: Source) -> 
     What landed since the oldest decision that is looked at, and is not among them, has no decision.
     """
     states, entries = _states(recent, kind), recent.entries(kind)
-    first = list(islice(workspace.store.versions(source.bucket, source.key), PAGE))
+    first = list(islice(workspace.store.versions(source.bucket, source.key, "", PAGE), PAGE))
     listed, is_all = first, len(first) < PAGE
     if not is_all and (newest := _newest_key(recent, kind)):
-        after = islice(workspace.store.versions(source.bucket, source.key, newest), PAGE)
+        after = islice(workspace.store.versions(source.bucket, source.key, newest, PAGE), PAGE)
         listed = [*first, *after]
     since = None if recent.is_all(kind) else entries[-1].at
     owed = {

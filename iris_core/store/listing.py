@@ -87,7 +87,9 @@ class _Page:
         }
 
 
-def listed_versions(client: Minio, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
+def listed_versions(
+    client: Minio, bucket: str, prefix: str, after: str = "", page_size: int = PAGE
+) -> Iterator[ListedVersion]:
     """Every version of every object whose key starts with `prefix`, without delete and folder markers.
 
     From the second page on, a page is fetched while the one before it is read and consumed.
@@ -96,9 +98,10 @@ def listed_versions(client: Minio, bucket: str, prefix: str, after: str = "") ->
     :param bucket: the bucket.
     :param prefix: the beginning of the keys.
     :param after: only versions of keys after this one.
+    :param page_size: so many are asked for at once, at most `PAGE`.
     """
     page = _Page()
-    page.read(_fetched(client, bucket, prefix, {"key-marker": after}), is_all=True)
+    page.read(_fetched(client, bucket, prefix, {"key-marker": after}, page_size), is_all=True)
     # MinIO tells only at the end of a page how its keys are written; later pages are written alike.
     is_quoted = page.is_quoted
     yield from _versions(bucket, page)
@@ -108,7 +111,7 @@ def listed_versions(client: Minio, bucket: str, prefix: str, after: str = "") ->
     with ThreadPoolExecutor(1) as ahead:
 
         def asked_for(marker: Marker | None) -> Future[bytes] | None:
-            return ahead.submit(_fetched, client, bucket, prefix, marker) if marker else None
+            return ahead.submit(_fetched, client, bucket, prefix, marker, page_size) if marker else None
 
         coming = asked_for(marker)
         while coming is not None:
@@ -124,12 +127,12 @@ def listed_versions(client: Minio, bucket: str, prefix: str, after: str = "") ->
             yield from _versions(bucket, page)
 
 
-def _fetched(client: Minio, bucket: str, prefix: str, marker: Marker) -> bytes:
+def _fetched(client: Minio, bucket: str, prefix: str, marker: Marker, page_size: int) -> bytes:
     query: dict[str, str | list[str] | tuple[str]] = {
         "versions": "",
         "delimiter": "",
         "encoding-type": "url",
-        "max-keys": str(PAGE),
+        "max-keys": str(page_size),
         "prefix": prefix,
         **{name: value for name, value in marker.items() if value},
     }

@@ -32,7 +32,7 @@ from iris_core.store.answers import (
     writing_errors,
 )
 from iris_core.store.clients import StoreAccess, bucket_client, minio_client
-from iris_core.store.listing import listed_versions
+from iris_core.store.listing import PAGE, listed_versions
 from iris_core.store.pieces import LEAST_PART_BYTES, copy_together, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 
@@ -336,7 +336,9 @@ class ObjectStore:
             listed = obstore.list_with_delimiter(self._bucket(bucket), prefix)
         return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in listed["common_prefixes"])
 
-    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
+    def versions(
+        self, bucket: str, prefix: str, after: str = "", page_size: int = PAGE
+    ) -> Iterator[ListedVersion]:
         """Every version of every object whose key starts with `prefix`, listed page by page.
 
         Keys are in lexical order, each key's versions newest first. Delete markers and folder markers are
@@ -345,9 +347,10 @@ class ObjectStore:
         :param bucket: the bucket.
         :param prefix: the beginning of the keys.
         :param after: only of keys after this one.
+        :param page_size: so many are asked for at once.
         """
         with store_errors(bucket, prefix):
-            yield from listed_versions(self.admin, bucket, prefix, after)
+            yield from listed_versions(self.admin, bucket, prefix, after, page_size)
 
     def ensure_bucket(self, name: str, versioned: bool = True) -> None:
         """Create a bucket unless it exists; by default versioned, so that overwriting loses no upload."""

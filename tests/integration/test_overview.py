@@ -17,7 +17,7 @@ from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRec
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.overview import Overview, overview
+from iris_core.overview import Floors, Overview, overview
 from iris_core.overview.recent import LOOKED_AT, SHOWN
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace
@@ -171,6 +171,16 @@ class TestAProjectThatLived:
         assert reply(later, "Was the newest").tone == "bad"
         assert "iris doctor" in reply(later, "What should I do").sentence
 
+    def test_after_a_rollback_the_newest_table_is_owed_to_the_staged_version(
+        self, lived: Workspace, iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        upload(lived, lived.settings.train_key, as_csv(iris_rows[0][:110]))
+        work = training.train(lived, training.validate(lived, training.reconcile_training(lived)))
+        promotion.register_step(lived, work.identity)
+        told = reply(overview(lived), "Was the newest")
+        assert "Version 2, which is staged now, has not scored it yet." in told.sentence
+        assert told.tone == "note"
+
 
 class TestWhatWaits:
     def test_a_request_is_first(self, workspace: Workspace) -> None:
@@ -227,6 +237,18 @@ class TestCost:
         assert costs[0][0] == costs[1][0] <= 2 * SHOWN + 6
         assert costs[1][1] <= costs[0][1] + 6
         assert LOOKED_AT < 240
+
+    def test_who_keeps_the_floors_sees_the_same_with_fewer_listings(self, workspace: Workspace) -> None:
+        began, floors = datetime.now(UTC) - timedelta(hours=60), Floors()
+        for number in range(LOOKED_AT + 20):
+            scored(workspace, number, began + timedelta(minutes=10 * number))
+        overview(workspace, floors=floors)
+        assert set(floors) == {"scoring"}
+        scored(workspace, 900, datetime.now(UTC))
+        found = overview(workspace, floors=floors)
+        again = overview(workspace, found.at)
+        assert found == again
+        assert found.scorings[0].trace.object.startswith(f"s3://{workspace.settings.bucket}/iris/in/000900")
 
     def test_an_attempt_that_did_not_commit_is_not_shown(self, workspace: Workspace) -> None:
         record = scored(workspace, 1, datetime.now(UTC))

@@ -18,7 +18,6 @@ from iris_core.errors import IrisError, ObjectMissing, StoreError
 from iris_core.history.queries import story
 from iris_core.history.story import paragraph
 from iris_core.ledger import Record
-from iris_core.overview import overview
 
 STATIC = Path(__file__).parent / "static"
 FILES = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -48,15 +47,14 @@ def static(name: str) -> Response:
 @app.get("/{project}")
 def page(request: Request, visit: Reader, done: str = "") -> Response:
     """The project's page; `done` is the path of the record of a decision that was taken just now."""
-    workspace = visit.workspace
-    taken = workspace.ledger.get(done) if done else None
-    return render(request, "page.html", visit, state=overview(workspace), taken=taken)
+    taken = visit.workspace.ledger.get(done) if done else None
+    return render(request, "page.html", visit, state=visit.state, taken=taken)
 
 
 @app.get("/{project}/data")
 def data(visit: Reader) -> Response:
     """What the page shows, as JSON."""
-    return secured(JSONResponse(overview(visit.workspace).model_dump(mode="json")))
+    return secured(JSONResponse(visit.state.model_dump(mode="json")))
 
 
 @app.get("/{project}/records/{path:path}")

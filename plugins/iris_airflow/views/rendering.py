@@ -164,7 +164,8 @@ def ago(moment: datetime, now: datetime) -> str:
     :param moment: when it was.
     :param now: the time that is asked about.
     """
-    return f"{took((now - moment) / timedelta(seconds=1))} ago"
+    seconds = (now - moment) / timedelta(seconds=1)
+    return f"{took(seconds)} ago" if seconds >= 10 else "just now"
 
 
 def took(seconds: float) -> str:

@@ -16,6 +16,7 @@ from iris_core.errors import ConfigError
 from iris_core.ledger import Actor
 from iris_core.ledger.audit import code_version
 from iris_core.ledger.workspace import Workspace, open_workspace
+from iris_core.overview import Floors, Overview, overview
 from iris_core.settings.projects import Deployment
 from iris_core.settings.variables import Settings, load_deployment
 
@@ -36,6 +37,11 @@ class Visit:
         """The project's workspace, to act in the user's name."""
         actor = Actor(owner=self.user.get_name(), code_version=code_version(self.settings))
         return _opened(self.settings.project.full_name).acting_as(actor)
+
+    @property
+    def state(self) -> Overview:
+        """The project's state now."""
+        return overview(self.workspace, floors=_floors.setdefault(self.settings.project.full_name, {}))
 
 
 @cache
@@ -97,10 +103,15 @@ def _may(user: BaseUser, method: ResourceMethod, settings: Settings, request: Re
     return True
 
 
+_floors: dict[str, Floors] = {}
+"""What makes the next look at a project's ledger cheaper, by the project's full name."""
+
+
 def forget() -> None:
     """Read the projects, and open their stores, anew at the next request."""
     deployment.cache_clear()
     _opened.cache_clear()
+    _floors.clear()
 
 
 @cache

@@ -141,7 +141,9 @@ class Calls(ObjectStore):
     def now(self) -> datetime:
         return self._ask(lambda: BEGIN + timedelta(hours=1, seconds=self.bucket.decided), counts=False)
 
-    def versions(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedVersion]:
+    def versions(
+        self, bucket: str, prefix: str, after: str = "", page_size: int = 1000
+    ) -> Iterator[ListedVersion]:
         return iter(self._ask(self.bucket.listed))
 
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
