@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from iris_core import models, promotion, training
+from iris_core.ledger import Identity
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.promotion import RollbackRecord
 from iris_core.ledger.workspace import Workspace
@@ -20,7 +21,11 @@ pytestmark = pytest.mark.integration
 class TestDecisions:
     @pytest.fixture
     def failed(self, tracked: Workspace) -> FailedRecord:
-        record = like(FailedRecord)
+        settings = tracked.settings
+        landed = tracked.store.put(settings.bucket, settings.train_key, b"a\n1\n", "text/csv")
+        sample = like(FailedRecord)
+        identity = Identity.of_object("training", landed, sample.variant.base)
+        record = like(FailedRecord, identity=identity, inputs={"object": landed})
         tracked.ledger.commit(record)
         return record
 
@@ -69,11 +74,12 @@ class TestDecisions:
         assert client.post(path, data=fields, headers=own).status_code == 303
 
     def test_what_the_core_refuses_is_told(self, login: Login, tracked: Workspace) -> None:
+        nothing = f"s3://{tracked.settings.bucket}/nothing"
         client = login("user")
-        fields = form(client, f"{PROJECT}/decide/retry?target=s3://b/nothing")
+        fields = form(client, f"{PROJECT}/decide/retry?target={nothing}")
         answer = client.post(f"{PROJECT}/decide/retry", data={**fields, "reason": "x"})
         assert answer.status_code == 409
-        assert "Nothing of s3://b/nothing is recorded as failed" in answer.text
+        assert f"Nothing of {nothing} is recorded as failed" in answer.text
 
     def test_an_old_form_is_refused(
         self, login: Login, failed: FailedRecord, monkeypatch: pytest.MonkeyPatch
