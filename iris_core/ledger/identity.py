@@ -8,8 +8,9 @@ that the inputs carry (an object's landing, a parent record's time), `subject` i
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer, PlainValidator
@@ -170,6 +171,13 @@ class Identity:
         """
         digest = hashlib.sha256(request.path.encode()).hexdigest()[:12]
         return cls.of_object("training", version, variant).again(f"{RETRAIN}-{digest}")
+
+
+def learnt_since(model: ModelRef) -> datetime | None:
+    """The day on which a model's training data landed, if it is known: nothing about the model is older."""
+    with suppress(ValueError):  # another tool's model has no path of a training, or any text
+        return datetime.combine(Identity.parse(model.training).day, time(), UTC)
+    return None
 
 
 IdentityField = Annotated[

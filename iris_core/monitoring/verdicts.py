@@ -9,8 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 from typing import NamedTuple, Protocol
 
@@ -20,6 +19,7 @@ from iris_core.drift.pooling import RECENT
 from iris_core.drift.statistics import FeatureStatistics
 from iris_core.drift.thresholds import SEVERITIES, Severity, rank
 from iris_core.ledger import Identity, JournalEntry, Ledger, ModelRef
+from iris_core.ledger.identity import learnt_since
 from iris_core.ledger.records.drift import BatchDriftRecord, DriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
@@ -183,15 +183,8 @@ def _before(
 ) -> Iterator[DriftRecord]:
     """Verdicts of the same series on objects that landed before, newest first."""
     order = order_of(current, identity)
-    entries = _newest(workspace.ledger.journal("drift", _trained_on(model)), series_of(identity))
+    entries = _newest(workspace.ledger.journal("drift", learnt_since(model)), series_of(identity))
     return (each for each in by_landing(workspace.ledger, entries) if _order(each) < order)
-
-
-def _trained_on(model: ModelRef) -> datetime | None:
-    """The day on which a model's training data landed, if it is known: no verdict on the model is older."""
-    with suppress(ValueError):  # another tool's model has no path of a training, or any text
-        return datetime.combine(Identity.parse(model.training).day, time(), UTC)
-    return None
 
 
 def earlier(
