@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -10,15 +10,11 @@ SMALL = 10_000
 """Rows up to which several threads do not pay."""
 
 
-def one_thread(rows: int = 0) -> AbstractContextManager[Any]:
+def one_thread() -> AbstractContextManager[Any]:
     """A block in which this process's linear algebra uses one thread.
 
     Products of a few thousand rows are no faster with several, and many times slower on cores that are busy.
-
-    :param rows: the rows of the table; with many, the block changes nothing.
     """
-    if rows > SMALL:
-        return nullcontext()
     limited: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return limited
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.drift.threads import one_thread
+from iris_core.drift.threads import SMALL
 from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
@@ -121,11 +121,12 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
     :param frame: features as float64 and the target as text, as `training_table` returns them.
     """
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+    from threadpoolctl import threadpool_limits
 
     positive = config.table.positive
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
-    with one_thread(len(learned)):
+    with threadpool_limits(1 if len(learned) <= SMALL else None, user_api="blas"):
         tries = _searched(config, learned)
         chosen = tries[0].parameters if tries else {}
         pipeline = recipe(config, chosen).fit(learned.features, learned.labels)
