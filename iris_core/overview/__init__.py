@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from iris_core.overview.overview import Overview, overview
-from iris_core.overview.recent import Floors
+from iris_core.overview.recent import LastLook
 
-__all__ = ["Floors", "Overview", "overview"]
+__all__ = ["LastLook", "Overview", "overview"]

@@ -16,7 +16,7 @@ from iris_core.overview.drifting import DriftPoint, FeatureSeries, drift_points,
 from iris_core.overview.hints import UploadHint, upload_hints
 from iris_core.overview.labelled import LabelPoint, label_points
 from iris_core.overview.loops import LoopTime, loop_times
-from iris_core.overview.recent import Floors, Recent
+from iris_core.overview.recent import LastLook, Recent
 from iris_core.overview.refusals import Refusal, refusals
 from iris_core.overview.replies import Reply, Seen, replies
 from iris_core.overview.scorings import ScoredTable, scored_tables
@@ -73,22 +73,22 @@ class Overview(Shown):
     uploads: tuple[UploadHint, ...]
 
 
-def overview(workspace: Workspace, now: datetime | None = None, floors: Floors | None = None) -> Overview:
+def overview(workspace: Workspace, now: datetime | None = None, last: LastLook | None = None) -> Overview:
     """Read the state of the workspace's project. Read-only.
 
     :param workspace: settings, store and ledger.
     :param now: the time that it is about; default: now.
-    :param floors: as of `Recent`, of this project; kept by who asks again.
+    :param last: of this project; kept by who asks again.
     :raises StoreError: the store does not answer.
     """
     now, settings, ledger = now or datetime.now(UTC), workspace.settings, workspace.ledger
-    with Recent(ledger, {} if floors is None else floors) as recent:
+    with Recent(ledger, last or LastLook()) as recent:
         owed, staged, waiting = owed_now(workspace, recent), staged_model(ledger, now), waiting_models(ledger)
         tables, decided, refused = scored_tables(recent), model_decisions(recent), refusals(recent)
         points, records = drift_points(recent)
         loop = tuple(_loop(workspace, recent, owed))
-        last = [part.last for part in loop if part.last]
-        seen = Seen(staged, waiting, tables, points, refused, owed, last)
+        newest = [part.last for part in loop if part.last]
+        seen = Seen(staged, waiting, tables, points, refused, owed, newest)
         units = {one.name: one.unit for one in settings.project.table.features}
         return Overview(
             project=settings.project.full_name if settings.further else settings.project.name,

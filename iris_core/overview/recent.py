@@ -20,7 +20,17 @@ SHOWN = 30
 """Most records of one sort that are read and shown."""
 READERS = 8
 
-Floors = dict[Kind, datetime]
+
+@dataclass
+class LastLook:
+    """What a reader saw; who keeps it lists and reads only what is new, from the second time on.
+
+    :param floors: since when each kind's journal was listed.
+    :param records: the records that were read. A record never changes.
+    """
+
+    floors: dict[Kind, datetime] = field(default_factory=dict)
+    records: dict[Identity, Record] = field(default_factory=dict)
 
 
 @dataclass
@@ -28,12 +38,11 @@ class Recent:
     """Reads the newest decisions, several records at a time.
 
     :param ledger: where they are.
-    :param floors: since when each kind's journal was listed the last time. It is changed: who keeps it lists
-        only the names that are looked at, from the second time on.
+    :param last: what the reader before saw; changed to what this one sees.
     """
 
     ledger: Ledger
-    floors: Floors = field(default_factory=dict)
+    last: LastLook = field(default_factory=LastLook)
     _entries: dict[Kind, tuple[JournalEntry, ...]] = field(default_factory=dict)
     _records: dict[Identity, Record | None] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(
@@ -49,15 +58,16 @@ class Recent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self.last.records = {name: record for name, record in self._records.items() if record}
 
     def _listed(self, kind: Kind) -> tuple[JournalEntry, ...]:
         entries: tuple[JournalEntry, ...] = ()
-        if floor := self.floors.get(kind):
+        if floor := self.last.floors.get(kind):
             entries = tuple(islice(self.ledger.journal(kind, floor), LOOKED_AT))
         if len(entries) < LOOKED_AT:
             entries = tuple(islice(self.ledger.journal(kind), LOOKED_AT))
         if len(entries) == LOOKED_AT:
-            self.floors[kind] = entries[-1].at
+            self.last.floors[kind] = entries[-1].at
         return entries
 
     def entries(self, kind: Kind, outcomes: Collection[str] = ()) -> tuple[JournalEntry, ...]:
@@ -80,11 +90,14 @@ class Recent:
         """
         wanted = list(islice(entries, most))
         unread = [entry.identity for entry in wanted if entry.identity not in self._records]
-        self._records.update(zip(unread, self._pool.map(self.ledger.get, unread), strict=True))
+        self._records.update(zip(unread, self._pool.map(self._record, unread), strict=True))
         for entry in wanted:
             record = self._records[entry.identity]
             if record is not None and record.at == entry.at:
                 yield record
+
+    def _record(self, identity: Identity) -> Record | None:
+        return self.last.records.get(identity) or self.ledger.get(identity)
 
     def of(self, what: type[Found], outcomes: Collection[str] = (), most: int = SHOWN) -> list[Found]:
         """The newest records of one type, newest first.

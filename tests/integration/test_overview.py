@@ -17,7 +17,7 @@ from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRec
 from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.overview import Floors, Overview, overview
+from iris_core.overview import LastLook, Overview, overview
 from iris_core.overview.recent import LOOKED_AT, SHOWN
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace
@@ -238,17 +238,23 @@ class TestCost:
         assert costs[1][1] <= costs[0][1] + 6
         assert LOOKED_AT < 240
 
-    def test_who_keeps_the_floors_sees_the_same_with_fewer_listings(self, workspace: Workspace) -> None:
-        began, floors = datetime.now(UTC) - timedelta(hours=60), Floors()
+    def test_who_keeps_the_last_look_sees_the_same_and_reads_what_is_new(self, workspace: Workspace) -> None:
+        began, last = datetime.now(UTC) - timedelta(hours=60), LastLook()
         for number in range(LOOKED_AT + 20):
             scored(workspace, number, began + timedelta(minutes=10 * number))
-        overview(workspace, floors=floors)
-        assert set(floors) == {"scoring"}
+        store = CountingStore(workspace.store)
+        settings = workspace.settings
+        counted = Workspace(settings, store, Ledger(store, settings.bucket, settings.names.section))
+        overview(counted, last=last)
+        first = len(store.reads)
+        assert set(last.floors) == {"scoring"}
+        assert len(last.records) == SHOWN
         scored(workspace, 900, datetime.now(UTC))
-        found = overview(workspace, floors=floors)
-        again = overview(workspace, found.at)
-        assert found == again
+        found = overview(counted, last=last)
+        assert len(store.reads) - first <= first - (SHOWN - 1)
+        assert found == overview(workspace, found.at)
         assert found.scorings[0].trace.object.startswith(f"s3://{workspace.settings.bucket}/iris/in/000900")
+        assert len(last.records) == SHOWN
 
     def test_an_attempt_that_did_not_commit_is_not_shown(self, workspace: Workspace) -> None:
         record = scored(workspace, 1, datetime.now(UTC))

@@ -16,7 +16,7 @@ from iris_core.errors import ConfigError
 from iris_core.ledger import Actor
 from iris_core.ledger.audit import code_version
 from iris_core.ledger.workspace import Workspace, open_workspace
-from iris_core.overview import Floors, Overview, overview
+from iris_core.overview import LastLook, Overview, overview
 from iris_core.settings.projects import Deployment
 from iris_core.settings.variables import Settings, load_deployment
 
@@ -41,7 +41,7 @@ class Visit:
     @property
     def state(self) -> Overview:
         """The project's state now."""
-        return overview(self.workspace, floors=_floors.setdefault(self.settings.project.full_name, {}))
+        return overview(self.workspace, last=_looks.setdefault(self.settings.project.full_name, LastLook()))
 
 
 @cache
@@ -103,7 +103,7 @@ def _may(user: BaseUser, method: ResourceMethod, settings: Settings, request: Re
     return True
 
 
-_floors: dict[str, Floors] = {}
+_looks: dict[str, LastLook] = {}
 """What makes the next look at a project's ledger cheaper, by the project's full name."""
 
 
@@ -111,7 +111,7 @@ def forget() -> None:
     """Read the projects, and open their stores, anew at the next request."""
     deployment.cache_clear()
     _opened.cache_clear()
-    _floors.clear()
+    _looks.clear()
 
 
 @cache
