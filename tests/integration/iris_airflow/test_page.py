@@ -266,6 +266,7 @@ heavy = ("pygal", "lxml", "iris_airflow.views", "iris_core.overview", "polars", 
 print("LOADED", [name for name in heavy if name in sys.modules])
 assert plugin.fastapi_apps[0]["app"]
 print("ASKED", [name for name in ("pygal", "iris_airflow.views", "mlflow") if name in sys.modules])
+print("NO FINDERS", [finder for finder in sys.meta_path if not hasattr(finder, "find_spec")])
 """
     environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
     ran = subprocess.run(
@@ -273,3 +274,4 @@ print("ASKED", [name for name in ("pygal", "iris_airflow.views", "mlflow") if na
     )
     assert "LOADED []" in ran.stdout
     assert "ASKED ['pygal', 'iris_airflow.views']" in ran.stdout
+    assert "NO FINDERS []" in ran.stdout
