@@ -19,7 +19,6 @@ from iris_core.store.objects import ObjectVersion
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.exceptions import MlflowException
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +82,12 @@ def asking(what: str, settings: Settings) -> Iterator[None]:
         raise RegistryError(f"{what} failed on {settings.tracking_uri}: {first}") from error
 
 
-def is_refused(error: MlflowException) -> bool:
-    """Whether MLflow answered that this account may not."""
-    return bool(error.error_code == "PERMISSION_DENIED")
+def is_refused(error: Exception) -> bool:
+    """Whether MLflow answered that this account may not; to a file that is stored it answers 403 alone."""
+    response = getattr(error, "response", None)
+    return (
+        getattr(error, "error_code", "") == "PERMISSION_DENIED" or getattr(response, "status_code", 0) == 403
+    )
 
 
 def unless_gone(ask: Callable[[], T]) -> T | None:

@@ -155,11 +155,12 @@ def carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecor
 def _store_card(mlflow_client: MlflowClient, run_id: str, card: ModelCard) -> None:
     """Store a card on a run. An account that may not log leaves it out: `iris card` makes it again."""
     from mlflow.exceptions import MlflowException
+    from requests import HTTPError
 
     for file, content in zip(CARD_FILES, (card.to_bytes().decode(), card_page(card)), strict=True):
         try:
             mlflow_client.log_text(run_id, content, file)
-        except MlflowException as error:
+        except (MlflowException, HTTPError) as error:
             if not tracking.is_refused(error):
                 raise
             log.warning("This account may not log: run %s does not get its model card.", run_id)

@@ -114,9 +114,8 @@ class TestPending:
         looked = replace(workspace, store=store, ledger=Ledger(store, workspace.settings.bucket, "dev"))
         assert monitoring.unreported(looked) == []
         assert store.reads == []
-        assert (
-            2 <= len(store.listings) <= 4
-        )  # the journal and the drift records, of a day or, at midnight, two
+        # The journal in four windows of time, and the drift records of a day or, at midnight, of two.
+        assert 2 <= len(store.listings) <= 6
 
 
 class TestParquet:
@@ -192,7 +191,10 @@ class TestVerdict:
     ) -> None:
         workspace = make_workspace(DRIFT_LEARN_SPREAD="true", DRIFT_BATCH_SPREAD="0.1")
         stage(workspace, train_csv)
-        spreads = [evidence(batch(workspace, shifted(test_csv, by / 1_000))).spread for by in range(6)]
+        spreads = []
+        for by in range(6):
+            spreads.append(evidence(batch(workspace, shifted(test_csv, by / 1_000))).spread)
+            time.sleep(1)  # a store tells when an object landed to the second, which orders the batches
         assert [spread.batches for spread in spreads] == [0, 0, 0, 0, 0, 5]
         assert {spread.value for spread in spreads[:5]} == {0.1}
 
