@@ -36,7 +36,7 @@ def version_of(project: str, version: int | str) -> str:
     :param project: the project's full name.
     :param version: the version's number.
     """
-    return f"{page_of(project)}/versions/{quote(str(version), safe='')}"
+    return page_of(project) + version_path(version)
 
 
 def record_of(project: str, path: str) -> str:
@@ -45,7 +45,7 @@ def record_of(project: str, path: str) -> str:
     :param project: the project's full name.
     :param path: the path of the record, as other records refer to it.
     """
-    return f"{page_of(project)}/records/{quote(path)}"
+    return page_of(project) + record_path(path)
 
 
 def object_of(project: str, uri: str) -> str:
@@ -54,7 +54,22 @@ def object_of(project: str, uri: str) -> str:
     :param project: the project's full name.
     :param uri: `s3://bucket/key`, with or without a version.
     """
-    return f"{page_of(project)}/object?{urlencode({'uri': uri})}"
+    return page_of(project) + object_path(uri)
+
+
+def version_path(version: int | str) -> str:
+    """Where a model version is below a project's page."""
+    return f"/versions/{quote(str(version), safe='')}"
+
+
+def record_path(path: str) -> str:
+    """Where a decision is below a project's page."""
+    return f"/records/{quote(path)}"
+
+
+def object_path(uri: str) -> str:
+    """Where a stored object is below a project's page."""
+    return f"/object?{urlencode({'uri': uri})}"
 
 
 def _airflow() -> str:

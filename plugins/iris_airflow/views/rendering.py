@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from iris_airflow.addresses import object_path, record_path, version_path
 from iris_airflow.views import charts, stored
 from iris_airflow.views.visits import Visit
 from iris_core.errors import ObjectMissing
@@ -85,11 +86,11 @@ class Addresses:
 
     def record(self, path: str) -> str:
         """A record of the ledger."""
-        return f"{self.page}/records/{quote(path)}"
+        return self.page + record_path(path)
 
     def version(self, number: int) -> str:
         """The story of a model version."""
-        return f"{self.page}/versions/{number}"
+        return self.page + version_path(number)
 
     def stored(self, uri: str) -> str:
         """An object of the store; empty if the page does not serve it."""
@@ -100,7 +101,7 @@ class Addresses:
         asked = Place("the object", address.bucket, address.key)
         if not any(place.overlaps(asked) for place in stored.places(self._settings)):
             return ""
-        return f"{self.page}/object?{urlencode({'uri': uri})}"
+        return self.page + object_path(uri)
 
     def decide(self, name: str, target: object) -> str:
         """The confirmation page of a decision."""
