@@ -58,9 +58,19 @@ def decided(objects: int) -> Workspace:
 
 def lived(versions: int) -> Workspace:
     """So many versions, an hour apart, each trained, promoted, and used once."""
-    store = MemoryStore()
-    workspace = in_memory(store)
-    ledger, now, table = workspace.ledger, datetime.now(UTC), like(TrainedRecord).about
+    workspace = in_memory(MemoryStore())
+    for version, records in lives(versions, datetime.now(UTC)):
+        for record in records:
+            keep(workspace, record)
+        workspace.ledger.note_version(version, records[0].identity)
+    return workspace
+
+
+def lives(
+    versions: int, now: datetime
+) -> Iterator[tuple[int, tuple[TrainedRecord, VerdictRecord, ScoredRecord]]]:
+    """Each of so many versions, an hour apart until now, with its training, promotion, and one use of it."""
+    table = like(TrainedRecord).about
     for version in range(1, versions + 1):
         at, run = now - timedelta(hours=versions + 1 - version), f"{version:032x}"
         landed = table.model_copy(update={"landed_at": at, "version_id": run})
@@ -86,10 +96,7 @@ def lived(versions: int) -> Workspace:
             at=at + timedelta(seconds=30),
             inputs={"object": landed, "model": model},
         )
-        for record in (first, gate, used):
-            keep(workspace, record)
-        ledger.note_version(version, first.identity)
-    return workspace
+        yield version, (first, gate, used)
 
 
 def keep(workspace: Workspace, record: Record) -> None:

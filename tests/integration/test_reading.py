@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
 
 from iris_core.errors import NothingOwed
 from iris_core.history.queries import Question, matching, staged_at, story
-from iris_core.ledger import Identity, Ledger, ModelRef, Outcome, Record
-from iris_core.ledger.identity import Variant
+from iris_core.ledger import Identity, Ledger, Record
 from iris_core.ledger.packs import MOST_APART, Pack
 from iris_core.ledger.records.promotion import VerdictRecord
-from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts
@@ -24,6 +22,7 @@ from iris_core.promotion.approval import open_requests
 from tests.conftest import MakeWorkspace
 from tests.counting import CountingStore
 from tests.drifting import Channel, verdict
+from tests.long_past import lives
 from tests.records import expect, like
 
 NOW = datetime.now(UTC)
@@ -31,35 +30,10 @@ NOW = datetime.now(UTC)
 
 def lived(workspace: Workspace, versions: int) -> None:
     """So many versions, an hour apart, each trained, promoted, and used once; none has drifted."""
-    table = like(TrainedRecord).about
     records: list[Record] = []
-    for version in range(1, versions + 1):
-        at, run = NOW - timedelta(hours=versions + 1 - version), f"{version:032x}"
-        landed = table.model_copy(update={"landed_at": at, "version_id": run})
-        first = like(
-            TrainedRecord,
-            identity=Identity.of_object("training", landed, "c1"),
-            at=at + timedelta(seconds=9),
-            inputs={"object": landed},
-            outputs={"run_id": run},
-        )
-        model = ModelRef(name="m", version=version, run_id=run, training=first.identity.path)
-        times = {"trained_at": first.at, "landed_at": at}
-        gate = like(
-            VerdictRecord,
-            outcome=Outcome.PROMOTED,
-            identity=Identity.of_verdict(run, first.at),
-            at=at + timedelta(seconds=20),
-            inputs={"model": "m", "version": version, "run_id": run, "training": model.training, **times},
-        )
-        used = like(
-            ScoredRecord,
-            identity=Identity("scoring", at.date(), run, Variant(model.variant)),
-            at=at + timedelta(seconds=30),
-            inputs={"object": landed, "model": model},
-        )
-        records += [first, gate, used]
-        workspace.ledger.note_version(version, first.identity)
+    for version, mine in lives(versions, NOW):
+        records += mine
+        workspace.ledger.note_version(version, mine[0].identity)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(workspace.ledger.commit, records))
     verdict(workspace, 1, "none")
