@@ -93,9 +93,6 @@ class _Found:
     owed: list[Pending] = field(default_factory=list)
     other: list[_Other] = field(default_factory=list)
     last_done: datetime | None = None
-    last_other: tuple[datetime, Sequence[ListedVersion]] | None = None
-    """The versions of the key whose newest version landed last, of those that are settled for other variants
-    only, and when it landed; what landed before is not owed again, if the newest is."""
 
     def done(self, landed: datetime) -> None:
         """Note when a decided version landed."""
@@ -120,6 +117,11 @@ class _Search:
     superseded: list[Pending] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     mine: dict[tuple[Variant, ...], bool] = field(default_factory=dict)
+    last_settled: ListedVersion | None = None
+    """The newest version that landed last, of those that are settled for the scope's variant."""
+    last_other: Sequence[ListedVersion] = ()
+    """The versions of the key whose newest version landed last, of those that are settled for other variants
+    only; what landed before is not owed again, if the newest is."""
 
     def add(self, versions: Sequence[ListedVersion]) -> None:
         """Look at the versions of one key."""
@@ -132,15 +134,16 @@ class _Search:
         :param versions: the versions, newest first.
         :param decided: the variants decided for the newest one.
         """
-        if not versions[0].is_current:
+        newest = versions[0]
+        if not newest.is_current:
             return
-        landed, last = versions[0].landed_at, self.found.last_other
         if self._is_mine(decided):
-            self.found.done(landed)
+            if self.last_settled is None or newest.second > self.last_settled.second:
+                self.last_settled = newest
         elif self.again == "all":
             self._add_other(versions)
-        elif last is None or landed > last[0]:
-            self.found.last_other = landed, versions
+        elif not self.last_other or newest.second > self.last_other[0].second:
+            self.last_other = versions
 
     def _is_mine(self, decided: tuple[Variant, ...]) -> bool:
         """Whether the scope's variant is among those decided; remembers it, as there are few such tuples."""
@@ -193,8 +196,10 @@ class _Search:
         return True
 
     def result(self) -> Reconciled:
-        if self.found.last_other:
-            self._add_other(self.found.last_other[1])
+        if self.last_settled:
+            self.found.done(self.last_settled.landed_at)
+        if self.last_other:
+            self._add_other(self.last_other)
         again_owed = (
             other.pending
             for other in list(_again(self.found, self.decisions, self.again))

@@ -1,13 +1,18 @@
 """Lists object versions. minio-py takes longer to parse a page than MinIO takes to write it.
 
-A look at everything lists a million versions, so pages are read by expat without a tree, and the next one is
-asked for as soon as the beginning of a page tells where it begins.
+A look at everything lists a million versions. A store writes all of a page alike, so one expression, made
+from the first version of a page, reads all of them; expat reads what surrounds them, and whole pages whose
+versions are not all written alike. The next page is asked for as soon as the beginning of a page tells where
+it begins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from operator import itemgetter
 from urllib.parse import unquote_plus
 from xml.parsers import expat
 
@@ -17,47 +22,50 @@ from iris_core.store.answers import version_id_of
 from iris_core.store.versions import ListedVersion
 
 PAGE = 1000
-HEAD_BYTES = 16_384
-"""So much of a page is read before the next one is asked for. Before the first version it has the prefix and
-the markers, of up to 1,024 characters."""
 _ABOUT_PAGE = frozenset({"IsTruncated", "NextKeyMarker", "NextVersionIdMarker", "EncodingType"})
-_OF_A_VERSION = frozenset({"Key", "VersionId", "ETag", "Size", "LastModified", "IsLatest"})
+_OF_A_VERSION = ("Key", "VersionId", "ETag", "Size", "LastModified", "IsLatest")
+_ENDS = "</Version>"
+_TAG = re.compile("<[^<>]*>")
+_BEGINS = re.compile(rb"<Version[\s>]")
 
 Marker = dict[str, str]
+Fields = tuple[str, ...]
+"""Of a version, in the order of `_OF_A_VERSION`; "" for what the store does not tell."""
 
 
 class _Page:
-    """A page of a listing, as far as it has been read.
+    """A page of a listing. What comes before the first version is read at once, the rest by `read`.
 
     `told` has what it says about itself, `versions` has the fields of each version.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, body: bytes) -> None:
         self.told: dict[str, str] = {}
-        self.versions: list[dict[str, str]] = []
+        self.versions: list[Fields] = []
         self._fields: dict[str, str] = {}
         self._texts: list[str] = []
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._texts.append
+        first = _BEGINS.search(body)
+        head = first.start() if first else len(body)
+        self._parser.Parse(body[:head], False)
+        self._rest = body[head:]
 
-    def read(self, data: bytes, is_all: bool) -> None:
-        """Read the next part.
-
-        :param data: the part.
-        :param is_all: whether it is the last one.
-        """
-        self._parser.Parse(data, is_all)
-        if is_all:
-            del self._parser  # it refers to this page, which would wait for the garbage collector
+    def read(self) -> None:
+        """Read the versions, and what comes after them."""
+        if found := _alike(self._rest):
+            self.versions, self._rest = found, self._rest.rpartition(_ENDS.encode())[2]
+        self._parser.Parse(self._rest, True)
+        del self._parser  # it refers to this page, which would wait for the garbage collector
 
     def _end(self, name: str) -> None:
         # Before the text of an element there may be an indent; no text that we want begins with a blank.
         text = "".join(self._texts).lstrip()
         self._texts.clear()
         if name == "Version":
-            self.versions.append(self._fields)
+            self.versions.append(tuple(self._fields.get(each, "") for each in _OF_A_VERSION))
             self._fields = {}
         elif name in _ABOUT_PAGE:
             self.told[name] = text
@@ -100,8 +108,8 @@ def listed_versions(
     :param after: only versions of keys after this one.
     :param page_size: so many are asked for at once, at most `PAGE`.
     """
-    page = _Page()
-    page.read(_fetched(client, bucket, prefix, {"key-marker": after}, page_size), is_all=True)
+    page = _Page(_fetched(client, bucket, prefix, {"key-marker": after}, page_size))
+    page.read()
     # MinIO tells only at the end of a page how its keys are written; later pages are written alike.
     is_quoted = page.is_quoted
     yield from _versions(bucket, page)
@@ -115,12 +123,11 @@ def listed_versions(
 
         coming = asked_for(marker)
         while coming is not None:
-            body, page = coming.result(), _Page()
-            page.read(body[:HEAD_BYTES], is_all=False)
+            page = _Page(coming.result())
             is_early = page.tells_next
             if is_early:
                 coming = asked_for(page.next_marker(is_quoted))
-            page.read(body[HEAD_BYTES:], is_all=True)
+            page.read()
             if not is_early or page.is_quoted != is_quoted:
                 is_quoted = page.is_quoted
                 coming = asked_for(page.next_marker(is_quoted))
@@ -141,17 +148,52 @@ def _fetched(client: Minio, bucket: str, prefix: str, marker: Marker, page_size:
 
 def _versions(bucket: str, page: _Page) -> Iterator[ListedVersion]:
     is_quoted = page.is_quoted
-    for found in page.versions:
-        key = found["Key"]
+    for key, version_id, etag, size, modified, is_latest in page.versions:
         if is_quoted and ("%" in key or "+" in key):
             key = unquote_plus(key)
         if key and not key.endswith("/"):
             yield ListedVersion(
                 bucket,
                 key,
-                version_id_of(found.get("VersionId")),
-                found.get("ETag", "").strip('"'),
-                int(found.get("Size") or 0),
-                found["LastModified"],
-                found.get("IsLatest", "").lower() != "false",
+                version_id_of(version_id),
+                etag.strip('"'),
+                int(size or 0),
+                modified,
+                is_latest.lower() != "false",
             )
+
+
+def _alike(body: bytes) -> list[Fields]:
+    """The fields of a page's versions; empty if they are not all written like the first one, in plain text.
+
+    :param body: the page from its first version on.
+    """
+    plain = body.replace(b"&#34;", b'"').replace(b"&quot;", b'"')
+    if not plain.isascii() or b"&" in plain or b"\r" in plain:
+        return []
+    text = plain.decode()
+    read = _reader(tuple(_TAG.findall(text.partition(_ENDS)[0])))
+    found = read(text) if read else []
+    return found if len(found) == len(_BEGINS.findall(body)) else []
+
+
+@lru_cache(8)
+def _reader(tags: tuple[str, ...]) -> Callable[[str], list[Fields]] | None:
+    """Reads versions that are written with these tags, in this order; None if fields are missing there.
+
+    :param tags: of a version, without the last one.
+    """
+    names: list[str] = []
+    pattern = ""
+    for tag, following in zip(tags, (*tags, _ENDS)[1:], strict=True):
+        name = tag[1:-1]
+        is_field = name in _OF_A_VERSION and following == f"</{name}>"
+        names += [name] if is_field else []
+        pattern += re.escape(tag) + ("([^<]*)" if is_field else "[^<]*")
+    if sorted(names) != sorted(_OF_A_VERSION):
+        return None
+    found_in, ordered = (
+        re.compile(pattern + _ENDS).findall,
+        itemgetter(*map(names.index, _OF_A_VERSION)),
+    )
+    return lambda text: list(map(ordered, found_in(text)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring_ascii as text
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -41,9 +41,7 @@ class ObjectVersion(BaseModel):
     @property
     def digest(self) -> str:
         """32 hex characters that identify this version everywhere (MLflow allows 36 for a digest)."""
-        if self.version_id:
-            return _digest(self.bucket, self.key, self.version_id).hex()
-        return _digest(self.bucket, self.key, self.etag, self.landed_at.isoformat()).hex()
+        return _digest(self).hex()
 
     @property
     def file_name(self) -> str:
@@ -61,10 +59,14 @@ class ObjectVersion(BaseModel):
         return f"s3://{self.bucket}/{_escaped(self.key)}{suffix}"
 
 
-def _digest(*parts: str) -> bytes:
-    """The digest of a JSON list of these texts, without the time that the `json` module takes for it."""
-    listed = ", ".join(map(encode_basestring_ascii, parts))
-    return hashlib.sha256(f"[{listed}]".encode()).digest()[:16]
+def _digest(version: ObjectVersion | ListedVersion) -> bytes:
+    """The digest of a JSON list, without the time that the `json` module takes for it."""
+    if version.version_id:
+        told = text(version.version_id)
+    else:
+        told = f"{text(version.etag)}, {text(version.landed_at.isoformat())}"
+    listed = f"[{text(version.bucket)}, {text(version.key)}, {told}]"
+    return hashlib.sha256(listed.encode()).digest()[:16]
 
 
 class ListedVersion:
@@ -147,6 +149,11 @@ class ListedVersion:
         return datetime.fromisoformat(self.modified).replace(microsecond=0)
 
     @property
+    def second(self) -> str:
+        """The second in which it landed, as `2026-01-31T12:00:00`: the earlier, the smaller."""
+        return self.modified[:19]
+
+    @property
     def day(self) -> str:
         """The day on which it landed, as in the identity of a decision: `2026-01-31`."""
         return self.modified[:10]
@@ -154,9 +161,7 @@ class ListedVersion:
     @property
     def digest_bytes(self) -> bytes:
         """That of the version, as bytes."""
-        if self.version_id:
-            return _digest(self.bucket, self.key, self.version_id)
-        return _digest(self.bucket, self.key, self.etag, self.landed_at.isoformat())
+        return _digest(self)
 
 
 class Address(NamedTuple):
