@@ -210,6 +210,30 @@ def test_what_a_checkpoint_has_costs_no_request_each(world: World) -> None:
     assert world.store.requests - before == {"head": 1, "get": 1, "list versions": 1, "list keys": 1}
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_what_was_decided_last_is_compared_with_all_that_landed(world: World, place: int) -> None:
+    """Only the newest of them is owed to another configuration, and only if nothing with it landed later."""
+    Clock.moment += timedelta(days=1)
+    keys = [f"iris/in/{name}.csv" for name in "cde"]
+    late = [
+        world.store.land(BUCKET, key, key, Clock.moment.replace(microsecond=0) + timedelta(seconds=number))
+        for number, key in enumerate(keys[place:] + keys[:place])
+    ]
+    world.run(set())
+    world.model = 2
+    for number, version in enumerate(late):
+        world.sweep()
+        [owed] = world.look(set())
+        assert owed.object == late[-1]
+        if number == 0:
+            world.decide(Pending(version, Identity.of_object("training", version, "c2")))
+    world.decide(owed)
+    world.sweep()
+    assert not world.look(set())
+    world.model = 1
+    assert not world.look(set())
+
+
 def test_a_record_with_a_time_that_is_long_past_is_found(world: World) -> None:
     """Its attempt was held up for longer than a checkpoint allows: the journal does not name it since."""
     [first, *_] = versions(world)
