@@ -2,8 +2,8 @@
 
 A fenced block whose language is `sh` has commands; one that is `console` has them after a prompt; `text` is
 output. A word after the language marks what they need beside this checkout: `needs-docker`, `needs-cluster`
-(Kubernetes), `needs-server` (a MinIO, MLflow or Airflow of the reader's own). The others are executed by
-`tests/integration/test_documents.py`.
+(Kubernetes), `needs-minio` (a real MinIO and its client `mc`). The first two are not executed; the others are
+by `tests/integration/test_documents.py`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PAGES = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-MARKS = ("needs-docker", "needs-cluster", "needs-server")
+MARKS = ("needs-docker", "needs-cluster", "needs-minio")
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = ("sh", "console")
 INLINE = re.compile(r"`((?:iris|make) [^`]+)`")

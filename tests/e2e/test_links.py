@@ -53,6 +53,16 @@ def test_links_lead_to_pages_that_answer_and_events_say_what_was_made(
         assert (told["verdict"], told["metric"]) == (promoted.identity.path, "accuracy")
 
 
+def test_doctor_examines_an_airflow_at_an_address(running: Running) -> None:
+    command = [str(Path(sys.executable).parent / "iris"), "doctor", "--json", "--airflow"]
+    environ = os.environ | {"IRIS_HOME": str(running.stack.home.root)}
+    done = subprocess.run(
+        [*command, running.airflow.address], env=environ, capture_output=True, text=True, check=False
+    )
+    found = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert found["airflow"]["level"] == "well", done.stdout
+
+
 def test_status_tells_of_the_stack_and_of_the_project(running: Running) -> None:
     command = [str(Path(sys.executable).parent / "iris"), "status", "--json"]
     environ = os.environ | {"IRIS_HOME": str(running.stack.home.root)}

@@ -1,15 +1,17 @@
 """The commands of README and pages, executed in a shell against a store and a registry with a past.
 
 Each is typed as the page shows it; names of what differs from one deployment to the next are replaced
-(`Past.typed`). What needs Docker, a cluster or a server of the reader's own is marked on the page and left
-out.
+(`Past.typed`). What needs Docker or a cluster is marked on the page and left out; what needs a real MinIO is
+executed where there are one and its client: `MINIO_BIN` and `MC_BIN`, or `minio` and `mc` on PATH.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -20,13 +22,16 @@ from typing import Any
 import pytest
 from palmerpenguins import load_penguins
 
+from deploy.policies import pipeline_policy
 from iris_core import promotion, scoring
 from iris_core.errors import ApprovalAwaited, TryFailed
 from iris_core.ledger import Actor
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import engine, flow
+from iris_core.settings.variables import load_settings
 from tests.documents import LANGUAGES, ROOT, commands, fences
+from tests.real_minio import KEY, SECRET, real_minio
 from tests.registry import train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -36,7 +41,7 @@ MADE_BY_MAKE = {
     "make test": "this is a part of it",
     "make setup": "CI and every other target run it",
     "make up": "tests/e2e/conftest.py runs it",
-    "make bench-backtest": "takes half an hour; tests/unit/drift/backtest runs a part",
+    "make bench-backtest": "half an hour; tests/unit/benchmarks/test_backtest.py runs it with few rounds",
 }
 """Targets that are not executed here, and why; that they exist, with these variables, make itself says."""
 ELSEWHERE = {
@@ -44,6 +49,8 @@ ELSEWHERE = {
     "uv build": "tests/integration/test_wheel.py builds the wheel and unpacks it",
     "pip install": "the same",
     "IRIS_PROJECT_FILE=penguins.json iris demo": "tests/e2e/test_demo.py plays a demo on a stack of its own",
+    "iris doctor --airflow": "tests/e2e/test_links.py runs it",
+    "python -m deploy.mlflow_init": "tests/integration/test_mlflow_login.py runs it",
 }
 """Beginnings of further commands that are not executed here, and why."""
 MAY_END = {"iris doctor": (0, 1), "IRIS_PROJECT=penguins iris doctor": (0, 1), "iris status": (3,)}
@@ -51,12 +58,12 @@ MAY_END = {"iris doctor": (0, 1), "IRIS_PROJECT=penguins iris doctor": (0, 1), "
 OF_PENGUINS = "TEAM_S3_BUCKET__PENGUINS"
 
 
-def shown() -> list[str]:
-    """The commands that need nothing beside this checkout."""
+def shown(*marks: str) -> list[str]:
+    """The commands with these marks; without any, those that need nothing beside this checkout."""
     found = [
         one
         for fence in fences()
-        if fence.language in LANGUAGES and not fence.marks
+        if fence.language in LANGUAGES and fence.marks == marks
         for one in commands(fence)
     ]
     return list(dict.fromkeys(found))
@@ -182,6 +189,63 @@ def _write_files(folder: Path, train: bytes) -> None:
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def mc(tmp_path: Path) -> Iterator[Callable[[str], subprocess.CompletedProcess[str]]]:
+    """Types a command of MinIO's client, for a real MinIO that it knows as `local` and as `minio`."""
+    client = os.environ.get("MC_BIN") or shutil.which("mc")
+    if not client or not _is_of_minio(client):
+        pytest.skip("no client of MinIO: MC_BIN is not set and there is no MinIO's `mc` on PATH")
+    with real_minio(tmp_path / "data", (KEY, SECRET)) as endpoint:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/mc").symlink_to(client)
+        (tmp_path / "policy.json").write_text(json.dumps(pipeline_policy(load_settings({}))))
+        address = endpoint.replace("http://", f"http://{KEY}:{SECRET}@")
+        environ = {
+            "HOME": str(tmp_path),
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "MC_HOST_local": address,
+            "MC_HOST_minio": address,
+        }
+
+        def typed(command: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                env=environ,
+                input="a-secret-of-the-user\n",
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        yield typed
+
+
+def _is_of_minio(client: str) -> bool:
+    """Whether this `mc` is MinIO's: a file manager has that name, too."""
+    told = subprocess.run([client, "--version"], capture_output=True, text=True, check=False).stdout
+    return "RELEASE" in told or "DEVELOPMENT" in told
+
+
+def test_commands_for_a_real_minio(mc: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    found = sorted(shown("needs-minio"), key=lambda command: not command.startswith("mc mb"))
+    assert len(found) >= 9
+    record = "minio/team-a-bucket/ledger/prod/training/2026-11-23/a.json"
+    failed = []
+    for command in found:
+        if command.startswith("mc rm"):
+            command = re.sub(r"minio/\S+", record, command)
+            assert mc(f"echo x | mc pipe {record}").returncode == 0
+        done = mc(command)
+        failed += [f"{command}\n{done.stdout}{done.stderr}"] if done.returncode else []
+    assert not failed, "\n\n".join(failed)
+    assert "Enabled" in mc("mc version info minio/team-a-bucket").stdout.title()
+    assert mc("mc ls minio/team-a-bucket/ledger/prod/training/2026-11-23/").stdout == ""
+    told = mc("mc admin user info minio iris-pipelines").stdout
+    assert "PolicyName: iris-pipelines" in told, told
 
 
 def test_every_command_does_what_its_page_says(past: Past) -> None:

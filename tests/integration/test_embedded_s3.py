@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -43,12 +42,12 @@ from obstore.store import S3Store
 
 from devstack.embedded_s3 import embedded_s3
 from iris_core.errors import StackError
+from tests.real_minio import KEY, SECRET, real_minio, wait_until
 
 pytestmark = pytest.mark.integration
 
 RECORDS = Path(__file__).parents[1] / "fixtures" / "minio-records" / "stream.jsonl"
 ROOT = Path(__file__).parents[2]
-KEY, SECRET = "iristest", "iristest-secret"
 SPECIAL_KEY = "iris/a b+c%d/ü é&=?#.csv"
 CREATED, REMOVED, ACCESSED = "s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectAccessed:*"
 ALL_EVENTS = (ACCESSED, CREATED, REMOVED)
@@ -126,18 +125,6 @@ def iter_until(
         yield record
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("s3")
@@ -170,36 +157,6 @@ def child(data: Path, port: int = 0, **env: str) -> Iterator[tuple[subprocess.Po
     finally:
         process.kill()
         process.communicate()
-
-
-@contextmanager
-def real_minio(data: Path) -> Iterator[str]:
-    binary = os.environ.get("MINIO_BIN") or shutil.which("minio")
-    if not binary:
-        pytest.skip("no real MinIO: MINIO_BIN is not set and there is no `minio` on PATH")
-    ports = free_port(), free_port()
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    command = [binary, "server", "--address", addresses[0], "--console-address", addresses[1], str(data)]
-    environment = {
-        "HOME": str(data),
-        "MINIO_ROOT_USER": KEY,
-        "MINIO_ROOT_PASSWORD": SECRET,
-        "MINIO_UPDATE": "off",
-    }
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: _is_ready(addresses[0]), 20)
-        yield f"http://{addresses[0]}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return urllib3.request("GET", f"http://{address}/minio/health/ready", retries=False).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 # --- the same events as MinIO -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from iris_core.errors import StoreError
 from iris_core.store import pieces
 from iris_core.store.objects import ObjectStore, ObjectVersion, StoreAccess
-from tests.integration.test_embedded_s3 import KEY, SECRET, real_minio, wait_until
+from tests.real_minio import KEY, SECRET, real_minio, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

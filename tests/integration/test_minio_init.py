@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shutil
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +12,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-import urllib3
 from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
@@ -24,13 +20,13 @@ from deploy import minio_init
 from deploy.lifecycle import ensure_lifecycle
 from deploy.policies import pipeline_policy
 from devstack.embedded_s3 import embedded_s3
-from devstack.ports import is_free
 from iris_core.doctor.rights import check_rights
 from iris_core.doctor.store import check_store
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.events.stream import Pace, follow
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectStore, StoreAccess
+from tests.real_minio import real_minio
 
 pytestmark = pytest.mark.integration
 
@@ -109,30 +105,15 @@ def test_the_policy_that_the_documents_show_is_the_one_that_is_made() -> None:
 @pytest.fixture(scope="module")
 def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MinIO with its users, and one object where each may read."""
-    binary = os.environ.get("MINIO_BIN") or shutil.which("minio")
-    if not binary:
-        pytest.skip("no real MinIO: MINIO_BIN is not set and there is no `minio` on PATH")
-    data = tmp_path_factory.mktemp("minio")
-    ports = [port for port in range(21_300, 21_900) if is_free(port)][:2]
-    addresses = [f"127.0.0.1:{port}" for port in ports]
-    command = [binary, "server", "--address", addresses[0], "--console-address", addresses[1], str(data)]
-    environ = {"HOME": str(data), "MINIO_UPDATE": "off", **{name: USERS[name] for name in minio_init.ROOT}}
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    endpoint = f"http://{addresses[0]}"
-    try:
-        urllib3.request(
-            "GET", f"{endpoint}/minio/health/ready", retries=urllib3.Retry(30, backoff_factor=0.1)
-        )
+    root = (USERS[minio_init.ROOT[0]], USERS[minio_init.ROOT[1]])
+    with real_minio(tmp_path_factory.mktemp("minio"), root) as endpoint:
         for _ in range(2):
             minio_init.provision({**USERS, "MLFLOW_S3_ENDPOINT_URL": endpoint})
-        root = store(endpoint, minio_init.ROOT)
+        admin = store(endpoint, minio_init.ROOT)
         for key in ("iris/iris_train.csv", "ledger/dev/record.json", "elsewhere.csv"):
-            root.put("team-a-bucket", key, b"x", "text/csv")
-        root.put("mlflow", "artifacts/1/model", b"x", "text/plain")
+            admin.put("team-a-bucket", key, b"x", "text/csv")
+        admin.put("mlflow", "artifacts/1/model", b"x", "text/plain")
         yield endpoint
-    finally:
-        process.kill()
-        process.wait()
 
 
 Step = Callable[[ObjectStore], object]
@@ -344,7 +325,8 @@ def test_the_rules_of_others_stay(minio: str) -> None:
     config = root.admin.get_bucket_lifecycle("team-a-bucket")
     assert config
     names = [rule.rule_id for rule in config.rules]
-    assert names == ["mine", "iris-work", "iris-rejects", "iris-manifests", "iris-iris-predictions"]
+    ours = ("checkpoints", "work", "rejects", "manifests", "iris-predictions")
+    assert names == ["mine", *(f"iris-{name}" for name in ours)]
 
 
 def everything(endpoint: str) -> list[tuple[str, str]]:

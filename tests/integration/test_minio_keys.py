@@ -10,7 +10,7 @@ import pytest
 
 from iris_core.errors import StoreError
 from iris_core.store.objects import ObjectStore, StoreAccess, parse_uri
-from tests.integration.test_embedded_s3 import KEY, SECRET, real_minio, wait_until
+from tests.real_minio import KEY, SECRET, real_minio, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -268,6 +268,13 @@ def test_a_changed_password_is_taken_over(server: str, login: Login) -> None:
     assert client.get_registered_model(NAMES.model)
 
 
+def test_the_command_that_the_pages_show(server: str) -> None:
+    environ = {"PATH": os.defpath, **SECRETS, "MLFLOW_TRACKING_URI": server}
+    command = [sys.executable, "-m", "deploy.mlflow_init"]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_wrong_is_said(server: str) -> None:
     with pytest.raises(ConfigError, match=r"MLFLOW_ADMIN_PASSWORD.* not set: `make env`"):
         mlflow_init.provision({})
