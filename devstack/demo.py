@@ -25,6 +25,7 @@ from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.drift.thresholds import SEVERITIES
 from iris_core.errors import IrisError, StackError, StoreError
 from iris_core.ledger.workspace import Workspace
+from iris_core.settings.names import page_route
 
 HOP_BOUND_S = 120.0
 FITNESS_BOUND_S = 90.0
@@ -201,9 +202,11 @@ def check_rise(before: str | None, after: str | None, shift: str) -> None:
 
 def links(scene: Scene, acts: Sequence[Act]) -> dict[str, str]:
     """Links to Airflow and MLflow, and to the drift reports, which are downloaded for the browser."""
-    names = scene.workspace.settings.names
+    settings = scene.workspace.settings
+    names = settings.names
     found = {
         "airflow": scene.airflow.address,
+        "page": f"{scene.airflow.address}/plugin/{page_route(settings.project.full_name)}",
         "airflow_asset_graph": _asset_graph(scene.airflow, names.asset("staged_model")),
         "mlflow_model": f"{scene.tracking_uri}/#/models/{quote(names.model)}",
     }

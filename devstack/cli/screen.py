@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from devstack.hops import Hop
     from devstack.startup import Phase
 
-# Readers should open Airflow's asset graph first: it shows the whole system.
+# Readers should open the page first: it says what is staged, scored and drifting.
 _LINK_NAMES = {
     "airflow": "Airflow",
+    "page": "Page in Airflow",
     "airflow_asset_graph": "Airflow asset graph",
     "mlflow": "MLflow",
     "mlflow_model": "MLflow model",

@@ -8,6 +8,14 @@ SWEEP_STATE = "iris.sweeps"
 """The key in an asset's state store under which its watcher tells how often it lists."""
 
 
+def page_route(project: str) -> str:
+    """Where a project's page is in Airflow's interface, below `/plugin/`.
+
+    :param project: the project's full name, such as `team_a_iris`.
+    """
+    return f"iris-{project}"
+
+
 @dataclass(frozen=True)
 class Names:
     """Ids of DAGs, experiments, the model and assets, made from team, environment and project.

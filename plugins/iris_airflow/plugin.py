@@ -38,13 +38,14 @@ class IrisPlugin(AirflowPlugin):
 
         from iris_airflow.addresses import PREFIX
         from iris_airflow.views.visits import deployment
+        from iris_core.settings.names import page_route
 
         base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
         return [
             {
                 "name": f"Iris: {label}",
                 "href": f"{base}{PREFIX}/{settings.project.full_name}",
-                "url_route": f"iris-{settings.project.full_name}",
+                "url_route": page_route(settings.project.full_name),
                 "destination": "nav",
                 "category": "Iris",
             }

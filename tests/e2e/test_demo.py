@@ -70,6 +70,8 @@ def test_both_acts_arrive_and_are_written_down(running: Running, tmp_path: Path)
     assert facts["scored"]["rows"] == 30
     assert facts["scored"]["model_version"] == str(facts["staged"]["version"])
     assert result.links["airflow_asset_graph"].startswith(f"{running.airflow.address}/assets/")
+    views = [view for one in running.airflow.get("/plugins")["plugins"] for view in one["external_views"]]
+    assert result.links["page"] in [f"{running.airflow.address}/plugin/{view['url_route']}" for view in views]
     page = Path(result.links["drift_report_shifted"].removeprefix("file://")).read_text()
     assert "petal_length" in page
     figures = json.loads((scene.home.results / "demo.json").read_text())["figures"]
