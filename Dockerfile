@@ -17,7 +17,8 @@ ENV UV_LINK_MODE=copy \
     UV_NO_CACHE=1 \
     UV_PYTHON=/opt/iris/bin/python
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --constraint requirements.lock --extra postgres --extra celery --extra fab --extra login \
+COPY provider provider
+RUN uv pip install --constraint requirements.lock --build-constraints requirements.lock --extra postgres --extra celery --extra fab --extra login \
     --extra kubernetes --extra statsd -r pyproject.toml
 
 COPY README.md LICENSE project.json ./

@@ -28,7 +28,7 @@ help:  ## Show this help
 setup: $(STAMP)  ## Create .venv with the locked packages (needs Python 3.11 to 3.13 and nothing else)
 	@:
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml provider/pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
 	  echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo 'not there'); Iris needs Python 3.11 to 3.13." \
 	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
@@ -39,7 +39,7 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=$$(cd $(VENV) && pwd); export VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never; \
 	echo "Installing $$(grep -c "==" requirements.lock) locked packages into $(VENV) ..."; \
 	"$$uv" pip install --quiet --require-hashes -r requirements.lock && \
-	"$$uv" pip install --quiet --no-deps -e .
+	"$$uv" pip install --quiet --no-deps -e . -e provider
 	@touch $@
 
 demo: setup  ## Start everything, send Iris through all three pipelines, show each hop
@@ -156,7 +156,7 @@ lint: setup  ## Check style, format and types
 lock: setup  ## Lock the packages that pyproject.toml asks for (UPGRADE=NAME moves one, UPGRADE=all every one)
 	@uv=$$(command -v uv || echo $(BIN)/uv); \
 	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --all-extras $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
+	  --no-emit-package iris-airflow-provider-minio --all-extras $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
 	  pyproject.toml --output-file requirements.lock
 
 release-check: setup  ## Check that this checkout can be released: tree, changelog, lock, lint, wheel and sdist

@@ -90,17 +90,19 @@ def _artifacts() -> None:
         dist = Path(folder) / "dist"
         run(uv(), "build", "--quiet", "--python", sys.executable, "--out-dir", dist)
         built = sorted(path for path in dist.iterdir() if path.suffix in (".whl", ".gz"))
+        run(uv(), "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", dist, "provider")
+        [provider] = dist.glob("iris_airflow_provider_minio-*.whl")
         if len(built) != 2:
             raise NotReady(f"Expected a wheel and an sdist, built {[path.name for path in built]}.")
         for number, artifact in enumerate(built):
-            _installs(artifact, Path(folder) / f"environment-{number}")
+            _installs(artifact, provider, Path(folder) / f"environment-{number}")
 
 
-def _installs(artifact: Path, environment: Path) -> None:
+def _installs(artifact: Path, provider: Path, environment: Path) -> None:
     run(uv(), "venv", "--quiet", "--python", sys.executable, environment)
     python = environment / "bin" / "python"
     locked = ("--constraint", ROOT / LOCK)
-    run(uv(), "pip", "install", "--quiet", "--python", python, *locked, artifact)
+    run(uv(), "pip", "install", "--quiet", "--python", python, *locked, artifact, provider)
     # Outside the checkout, whose packages would answer otherwise.
     shown = run(environment / "bin" / "iris", "--help", cwd=environment)
     if "ledger" not in shown:

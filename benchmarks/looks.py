@@ -9,8 +9,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from iris_core import labels, models, monitoring, scoring, training
-from iris_core.events.budget import SweepBudget
-from iris_core.events.watch import Rhythm
 from iris_core.ledger.identity import Kind
 from iris_core.ledger.look import Look
 from iris_core.ledger.owed import unaccounted
@@ -19,6 +17,8 @@ from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts, retraining
 from iris_core.scoring.shards import inference_source
+from iris_provider_minio.budget import SweepBudget
+from iris_provider_minio.watch import Rhythm
 
 _NEXT = re.compile(rb"<Next(Key|VersionId)Marker>([^<]*)</Next")
 _VERSION = b"<Version>"

@@ -23,8 +23,8 @@ from deploy.provisioning import named, run, sound_projects
 from iris_core.errors import ConfigError, StoreError
 from iris_core.settings.places import ARTIFACT_BUCKET
 from iris_core.settings.variables import Settings
-from iris_core.store.clients import StoreAccess, connections
 from iris_core.store.objects import ObjectStore
+from iris_provider_minio.access import StoreAccess, connections
 
 ROOT = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD")
 PIPELINES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

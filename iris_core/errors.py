@@ -9,9 +9,11 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from iris_provider_minio.errors import ProviderError
 
-class IrisError(Exception):
-    """Base of all errors that Iris raises on purpose."""
+
+class IrisError(ProviderError):
+    """Base of all errors that Iris raises on purpose. A watcher logs one and tries again."""
 
 
 def free_frames(error: BaseException) -> None:

@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
+PROVIDER = Path(__file__).parents[1] / "provider" / "iris_provider_minio"
 Iris = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -16,7 +17,7 @@ def iris_with(folder: Path, ours: list[Path], without: tuple[str, ...] = ()) -> 
     """`iris` where this environment's packages are installed, and of our own code what is given.
 
     :param folder: becomes the site-packages and the working directory.
-    :param ours: packages and distributions of ours.
+    :param ours: packages and distributions of ours; the provider is there always.
     :param without: names of packages that are left out.
     """
     site = folder / "site"
@@ -25,7 +26,7 @@ def iris_with(folder: Path, ours: list[Path], without: tuple[str, ...] = ()) -> 
     for path in Path(sysconfig.get_paths()["purelib"]).iterdir():
         if path.name.split(".")[0].split("-")[0] not in left_out and path.suffix != ".pth":
             (site / path.name).symlink_to(path)
-    for path in ours:
+    for path in (*ours, PROVIDER):
         (site / path.name).symlink_to(path)
     environ = {"PATH": os.defpath, "PYTHONPATH": str(site), "COLUMNS": "200", "HOME": str(folder)}
 

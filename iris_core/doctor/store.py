@@ -11,10 +11,10 @@ from minio.error import MinioException, S3Error
 
 from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.errors import IrisError, StoreError
-from iris_core.events.stream import Pace, follow
 from iris_core.settings import places
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectStore, StoreAccess
+from iris_provider_minio.stream import Pace, follow
 
 LISTEN_WITHIN_S = 10.0
 PING_S = 1

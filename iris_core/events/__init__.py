@@ -1,1 +1,1 @@
-"""What has just landed, or been staged? Signals that start a look; they decide nothing."""
+"""What has just been staged? Signals that start a look; they decide nothing."""

@@ -15,12 +15,12 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from iris_core.errors import IrisError, RegistryError
-from iris_core.events.stream import Pace, Signal
 from iris_core.ledger import Identity, Ledger, ModelRef, Outcome
 from iris_core.ledger.source import Source
 from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, reference_of
 from iris_core.models.tracking import NOT_FOUND
 from iris_core.store.objects import ObjectStore, ObjectVersion
+from iris_provider_minio.stream import Pace, Signal
 
 log = logging.getLogger(__name__)
 

@@ -31,10 +31,11 @@ from iris_core.store.answers import (
     version_id_of,
     writing_errors,
 )
-from iris_core.store.clients import StoreAccess, bucket_client, minio_client
+from iris_core.store.clients import bucket_client
 from iris_core.store.listing import PAGE, listed_versions
 from iris_core.store.pieces import LEAST_PART_BYTES, copy_together, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
+from iris_provider_minio.access import StoreAccess, minio_client
 
 if TYPE_CHECKING:
     from obstore import GetOptions

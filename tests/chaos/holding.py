@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from iris_core.events.watch import Watch
+from iris_provider_minio.watch import Watch
 
 if TYPE_CHECKING:
-    from iris_core.events.budget import Stopwatch
-    from iris_core.events.watch import Announceable
+    from iris_provider_minio.budget import Stopwatch
+    from iris_provider_minio.watch import Announceable
 
 
 def install(file: str) -> None:
@@ -22,7 +22,7 @@ def install(file: str) -> None:
     async def listed_later(self: Watch, watch: Stopwatch) -> list[Announceable]:
         return [] if held.exists() else await listed(self, watch)
 
-    def tell_by_name(self: Watch, why: str, objects: list[Announceable]) -> dict[str, Any]:
+    def tell_by_name(self: Watch, why: str, objects: list[Announceable]) -> Any:
         if held.exists():
             self._is_first = False
         return tell(self, why, objects)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from iris_core.events.stream import Signal
-from iris_core.events.watch import Cursor, Rhythm, Watch
+from iris_airflow.triggers.watch import told
 from iris_core.ledger.look import EVERYTHING, look_of
 from iris_core.ledger.source import Source
 from iris_core.settings.variables import load_settings
 from iris_core.store.versions import ObjectVersion
+from iris_provider_minio.stream import Signal
+from iris_provider_minio.watch import Cursor, Rhythm, Watch
 from tests.chaos import holding, looks
 
 pytestmark = pytest.mark.unit
@@ -52,6 +53,7 @@ async def said(held: Path) -> list[dict[str, Any]]:
         lambda: iter([version("missed")]),
         Cursor(),
         no_save,
+        told,
         Rhythm(sweep_s=0.1, sweep_when_down_s=0.1),
     )
     announcements = watch.announcements(signals())

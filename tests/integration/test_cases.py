@@ -21,7 +21,6 @@ import pytest
 from iris_core import labels, promotion, scoring, training
 from iris_core.drift.sides import compare, read_side
 from iris_core.errors import DataRejected, IrisError, NothingOwed
-from iris_core.events import notification
 from iris_core.ledger.records.objects import ObjectRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
@@ -30,6 +29,7 @@ from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion, StoreAccess, parse_uri
 from iris_core.tables import LocalInput
 from iris_core.training.validation import validate_training
+from iris_provider_minio import notification
 from tests.conftest import ACTOR
 from tests.records import expect
 

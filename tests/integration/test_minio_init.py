@@ -23,9 +23,9 @@ from devstack.embedded_s3 import embedded_s3
 from iris_core.doctor.rights import check_rights
 from iris_core.doctor.store import check_store
 from iris_core.errors import ObjectMissing, StoreError
-from iris_core.events.stream import Pace, follow
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectStore, StoreAccess
+from iris_provider_minio.stream import Pace, follow
 from tests.real_minio import real_minio
 
 pytestmark = pytest.mark.integration

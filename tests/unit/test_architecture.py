@@ -16,8 +16,8 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 WALK = PAGE[PAGE.index("## One CSV") : PAGE.index("## Where do I")]
-NAMES = sorted(set(re.findall(r"`(iris_(?:core|airflow)(?:\.\w+)+)`", WALK)))
-FILES = sorted(set(re.findall(r"`((?:iris_core|plugins|dags|devstack|deploy)/[\w./]*)`", PAGE)))
+NAMES = sorted(set(re.findall(r"`(iris_(?:core|airflow|provider_minio)(?:\.\w+)+)`", WALK)))
+FILES = sorted(set(re.findall(r"`((?:iris_core|plugins|provider|dags|devstack|deploy)/[\w./]*)`", PAGE)))
 
 
 def resolved(name: str) -> object:

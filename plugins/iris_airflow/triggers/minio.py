@@ -11,11 +11,11 @@ from iris_airflow.triggers.watch import WatchTrigger
 if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
-    from iris_core.events.stream import Signal
-    from iris_core.events.watch import Announceable
     from iris_core.ledger import Ledger
     from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore
+    from iris_provider_minio.stream import Signal
+    from iris_provider_minio.watch import Announceable
 
 
 class MinioObjectTrigger(WatchTrigger):
@@ -67,7 +67,7 @@ class MinioObjectTrigger(WatchTrigger):
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Signal]:
         """Yield signals of the bucket for ever."""
-        from iris_core.events.stream import Pace, follow
+        from iris_provider_minio.stream import Pace, follow
 
         hook = MinioHook(conn_id=kwargs["conn_id"])
         async for signal in follow(hook.aaccess, kwargs["bucket"], Pace(ping_s=kwargs["ping_s"])):

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from airflow.triggers.base import TriggerEvent
 
     from iris_core.events.alias import AliasPoll
-    from iris_core.events.watch import Announceable
     from iris_core.ledger import Ledger
     from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore
+    from iris_provider_minio.watch import Announceable
 
 
 class MlflowAliasTrigger(WatchTrigger):

@@ -7,20 +7,28 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
 from iris_airflow.hooks.minio import MinioHook
 from iris_core.settings.names import SWEEP_STATE
+from iris_provider_minio.triggers.declared import DeclaredTrigger
 
 if TYPE_CHECKING:
-    from iris_core.events.budget import SweepPace
-    from iris_core.events.stream import Signal
-    from iris_core.events.watch import Announceable, Cursor, Watch
     from iris_core.ledger import Ledger
     from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore, StoreAccess
+    from iris_provider_minio.budget import SweepPace
+    from iris_provider_minio.stream import Signal
+    from iris_provider_minio.watch import Announceable, Cursor, Watch
 
 CURSOR_KEY = "iris.announced"
+
+
+def told(why: str, objects: list[Announceable], are_all: bool) -> dict[str, Any]:
+    """Content of an event: why it was sent, and which objects it is about."""
+    from iris_core.ledger.look import announced
+
+    return {"why": why, **announced([item.uri for item in objects], are_all)}
 
 
 class _Opened:
@@ -43,24 +51,18 @@ class _Opened:
             self.ledger = Ledger(self.store, self._trigger.bucket, self._trigger.env)
 
 
-class WatchTrigger(BaseEventTrigger):
+class WatchTrigger(DeclaredTrigger):
     """Fires for each announcement of a watch.
 
     Subclasses name their constructor's arguments in `arguments`, in order of importance.
     """
 
-    arguments: tuple[str, ...] = ()
     bucket: str
     key: str
     env: str
     conn_id: str
     sweep_s: float
     grace_s: float
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """The class path and every argument."""
-        path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {name: getattr(self, name) for name in self.arguments}
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Signal]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each announcement of this watcher's source."""
@@ -73,8 +75,8 @@ class WatchTrigger(BaseEventTrigger):
         """Objects that must be announced now; runs in a thread."""
 
     async def _watch(self) -> Watch:
-        from iris_core.events.watch import Rhythm, Watch
         from iris_core.ledger.source import Source
+        from iris_provider_minio.watch import Rhythm, Watch
 
         source = Source(self.bucket, self.key)
         opened = _Opened(self)
@@ -83,13 +85,14 @@ class WatchTrigger(BaseEventTrigger):
             lambda: self._owed(opened.store, opened.ledger, source),
             await self._load(),
             self._save,
+            told,
             Rhythm(sweep_s=self.sweep_s, grace_s=self.grace_s),
             opened.refresh,
             self._save_pace,
         )
 
     async def _load(self) -> Cursor:
-        from iris_core.events.watch import Cursor
+        from iris_provider_minio.watch import Cursor
 
         if self.asset_state_store is None:
             return Cursor()

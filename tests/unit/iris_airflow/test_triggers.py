@@ -17,6 +17,7 @@ import pytest
 from airflow.triggers.base import BaseEventTrigger
 
 import iris_airflow.triggers as triggers
+import iris_provider_minio.triggers as provider_triggers
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.watch import CURSOR_KEY
 from iris_core.ledger import Identity
@@ -26,13 +27,14 @@ from iris_core.settings.names import SWEEP_STATE
 from iris_core.store.objects import ObjectVersion
 from tests.records import like
 
-VALUES: dict[str, Any] = {"str": "another", "int": 77, "float": 7.5, "bool": True}
+VALUES: dict[str, Any] = {"int": 77, "float": 7.5, "bool": False, "Sequence[str]": ["removed"]}
 
 
 def found() -> list[type[BaseEventTrigger]]:
     modules = [
-        importlib.import_module(f"{triggers.__name__}.{m.name}")
-        for m in pkgutil.iter_modules(triggers.__path__)
+        importlib.import_module(f"{package.__name__}.{m.name}")
+        for package in (triggers, provider_triggers)
+        for m in pkgutil.iter_modules(package.__path__)
     ]
     return [
         value
@@ -193,7 +195,7 @@ class TestMinio:
 
 WATCH = """
 import sys
-import iris_core.events.alias, iris_core.events.stream, iris_core.events.watch, iris_core.ledger.owed
+import iris_core.events.alias, iris_provider_minio.stream, iris_provider_minio.watch, iris_core.ledger.owed
 heavy = {"boto3", "evidently", "mlflow", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn"}
 print(*sorted(heavy & sys.modules.keys()))
 """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.store.versions import LONGEST_NAME, ObjectVersion
+from iris_provider_minio.versions import LONGEST_NAME, ObjectVersion
 
 pytestmark = pytest.mark.unit
 

@@ -18,9 +18,10 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from iris_core.errors import IrisError, StoreError
-from iris_core.events.notification import landed
-from iris_core.store.objects import ObjectVersion, StoreAccess
+from iris_provider_minio.access import StoreAccess
+from iris_provider_minio.errors import ProviderError, StoreUnusable
+from iris_provider_minio.notification import landed
+from iris_provider_minio.versions import ObjectVersion
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,9 @@ CONNECT_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Signal:
-    """A signal of the stream: it is subscribed or down, an object landed, or something else came."""
+    """A signal of the stream: subscribed or down, an object landed or was removed, or something else."""
 
-    kind: Literal["subscribed", "landed", "tick", "down"]
+    kind: Literal["subscribed", "landed", "removed", "tick", "down"]
     object: ObjectVersion | None = None
 
 
@@ -73,7 +74,7 @@ async def follow(
             trouble = "the stream ended"
         except aiohttp.SocketTimeoutError:
             trouble = f"no line for {3 * pace.ping_s} s, so the stream is deaf"
-        except (aiohttp.ClientError, OSError, ValueError, IrisError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, ProviderError) as error:
             trouble = str(error) or type(error).__name__
         if trouble != said:
             log.warning("Notifications of bucket %s: %s. Listing instead, and trying again.", bucket, trouble)
@@ -97,19 +98,21 @@ async def _stream(access: StoreAccess, bucket: str, pace: Pace) -> AsyncGenerato
                 yield Signal("tick")
                 for version in versions:
                     yield Signal("landed", version)
+                if b"s3:ObjectRemoved:" in line:
+                    yield Signal("removed")
 
 
 def _check(response: aiohttp.ClientResponse, bucket: str) -> None:
     if response.status in (401, 403):
-        raise StoreError(
+        raise StoreUnusable(
             "the store refused the credentials, or their policy lacks s3:ListenBucketNotification"
         )
     if response.status == 404:
-        raise StoreError(f"there is no bucket {bucket} (yet)")
+        raise StoreUnusable(f"there is no bucket {bucket} (yet)")
     if response.status != 200:
-        raise StoreError(f"the store answered {response.status}")
+        raise StoreUnusable(f"the store answered {response.status}")
     if response.content_type != "text/event-stream":
-        raise StoreError("the store has no listen API (only MinIO has)")
+        raise StoreUnusable("the store has no listen API (only MinIO has)")
 
 
 def _request(access: StoreAccess, bucket: str, ping_s: int) -> dict[str, Any]:

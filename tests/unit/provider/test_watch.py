@@ -18,13 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.errors import IrisError, StoreError
-from iris_core.events.budget import SweepBudget, SweepPace
-from iris_core.events.stream import Signal
-from iris_core.events.watch import PAGE, REMEMBERED, Cursor, Rhythm, Watch
+from iris_airflow.triggers.watch import told
+from iris_core.errors import StoreError
 from iris_core.ledger.look import SHOWN
 from iris_core.ledger.source import Source
 from iris_core.store.objects import ObjectVersion
+from iris_provider_minio.budget import SweepBudget, SweepPace
+from iris_provider_minio.errors import ProviderError
+from iris_provider_minio.stream import Signal
+from iris_provider_minio.watch import PAGE, REMEMBERED, Cursor, Rhythm, Watch
 
 pytestmark = pytest.mark.unit
 
@@ -89,7 +91,7 @@ class World:
         """Announcements; sweeps come only when a test asks for them."""
         pace = Rhythm(**{"sweep_s": NEVER, "sweep_when_down_s": NEVER, "grace_s": NEVER, **rhythm})
         watch = Watch(
-            SOURCE, self.unaccounted, self.cursor, self.save, pace, tell=self.tell, budget=self.budget
+            SOURCE, self.unaccounted, self.cursor, self.save, told, pace, tell=self.tell, budget=self.budget
         )
         async with asyncio.timeout(20), aclosing(watch.announcements(self.stream())) as announcements:
             yield announcements
@@ -195,7 +197,9 @@ class TestNothingIsLost:
         async def refresh() -> None:
             done.append(len(world.listings))
 
-        watch = Watch(SOURCE, world.unaccounted, world.cursor, world.save, Rhythm(sweep_s=0.01), refresh)
+        watch = Watch(
+            SOURCE, world.unaccounted, world.cursor, world.save, told, Rhythm(sweep_s=0.01), refresh
+        )
         async with aclosing(watch.announcements(world.stream())) as announcements, running(announcements):
             await world.until(lambda: len(world.listings) == 3)
         assert done[:3] == [0, 1, 2]
@@ -522,7 +526,7 @@ class TestEnds:
         world = World()
         world.signals.put_nowait(None)
         async with world.watched() as announcements:
-            with pytest.raises(IrisError, match="stream of notifications ended"):
+            with pytest.raises(ProviderError, match="stream of notifications ended"):
                 await anext(announcements)
 
     async def test_one_that_ends_while_nothing_happens_raises_at_once(self) -> None:
@@ -532,7 +536,7 @@ class TestEnds:
             await world.until(lambda: bool(world.listings))
             await asyncio.sleep(0.1)
             world.signals.put_nowait(None)
-            with pytest.raises(IrisError, match="stream of notifications ended"):
+            with pytest.raises(ProviderError, match="stream of notifications ended"):
                 await ended
 
     async def test_a_stream_that_fails_raises_its_error(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.events.budget import SHARE, Stopwatch, SweepBudget, SweepPace
+from iris_provider_minio.budget import SHARE, Stopwatch, SweepBudget, SweepPace
 
 pytestmark = pytest.mark.unit
 

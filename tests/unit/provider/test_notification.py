@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from iris_core.errors import StoreError
-from iris_core.events.notification import landed
 from iris_core.store.objects import ObjectVersion
+from iris_provider_minio.errors import StoreUnusable
+from iris_provider_minio.notification import landed
 
 pytestmark = pytest.mark.unit
 
@@ -137,12 +137,12 @@ def test_a_ping_lands_nothing(ping: bytes) -> None:
     ],
 )
 def test_garbage_is_an_error_that_shows_it(garbage: bytes) -> None:
-    with pytest.raises(StoreError, match="sent something else than records: ") as caught:
+    with pytest.raises(StoreUnusable, match="sent something else than records: ") as caught:
         list(landed(garbage))
     assert repr(garbage[:80]) in str(caught.value)
 
 
 def test_a_spoiled_time_is_an_error() -> None:
     record = recorded("put small") | {"eventTime": "yesterday"}
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreUnusable):
         list(landed(line(record)))

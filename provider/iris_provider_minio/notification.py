@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from iris_core.errors import StoreError
-from iris_core.store.objects import ObjectVersion
+from iris_provider_minio.errors import StoreUnusable
+from iris_provider_minio.versions import ObjectVersion
 
 LANDED = frozenset(f"s3:ObjectCreated:{what}" for what in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 """Event names that mean new content; tagging, retention and legal hold are `ObjectCreated` too."""
@@ -19,7 +19,7 @@ def landed(line: bytes) -> Iterator[ObjectVersion]:
 
     Keys are raw on the stream (a webhook target escapes them). `size` is absent for 0 bytes.
 
-    :raises StoreError: the line is nothing that MinIO sends.
+    :raises StoreUnusable: the line is nothing that MinIO sends.
     """
     try:
         records = json.loads(line)["Records"] or []
@@ -27,7 +27,7 @@ def landed(line: bytes) -> Iterator[ObjectVersion]:
             if record["eventName"] in LANDED and not record["s3"]["object"]["key"].endswith("/"):
                 yield _version(record)
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
+        raise StoreUnusable(
             f"The notification stream sent something else than records: {line[:80]!r}"
         ) from error
 

@@ -20,9 +20,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iris_core.events.stream import EVENTS, Pace, Signal, follow
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectStore, StoreAccess
+from iris_provider_minio.stream import EVENTS, Pace, Signal, follow
 
 pytestmark = pytest.mark.integration
 
@@ -125,7 +125,7 @@ async def kinds(signals: AsyncGenerator[Signal, None], number: int) -> list[str]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "iris_core.events.stream"]
+    return [record.getMessage() for record in caplog.records if record.name == "iris_provider_minio.stream"]
 
 
 class TestSignals:

@@ -16,12 +16,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
-from iris_core.errors import IrisError
-from iris_core.events.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
-from iris_core.events.stream import Signal
-from iris_core.ledger.look import announced
-from iris_core.ledger.source import Source
-from iris_core.store.versions import ObjectVersion
+from iris_provider_minio.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
+from iris_provider_minio.errors import ProviderError
+from iris_provider_minio.stream import Signal
+from iris_provider_minio.versions import ObjectVersion
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +37,19 @@ class Announceable(Protocol):
     def uri(self) -> str: ...
     @property
     def landed_at(self) -> datetime: ...
+
+
+class Watched(Protocol):
+    """What a watch is about: `bucket` and `key` name it in logs, `matches` decides about a landed object."""
+
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    def matches(self, key: str, size: int | None = None) -> bool: ...
+
+
+Describe = Callable[[str, list[Announceable], bool], Any]
 
 
 @dataclass(frozen=True)
@@ -108,27 +119,35 @@ class Watch:
     :param unaccounted: lists objects without a decision; runs in a thread.
     :param cursor: what has been announced so far.
     :param save: stores the cursor.
+    :param describe: makes the content of an announcement of `notification` or `listing`, the objects, oldest
+        first, and whether they are all that may be new: before the first announcement something may be that
+        no notification told of.
     :param rhythm: times of sweeps and repeated announcements.
     :param refresh: awaited before each listing, to pick up changed credentials.
     :param tell: stores how often the watch lists, whenever that changes.
+    :param most: a listing ends when it has found so many objects to announce; the next one goes on.
     :param budget: the time that listings may take, shared with the other watches of this process.
     """
 
     def __init__(
         self,
-        source: Source,
+        source: Watched,
         unaccounted: Callable[[], Iterator[Announceable]],
         cursor: Cursor,
         save: Callable[[Cursor], Awaitable[None]],
+        describe: Describe,
         rhythm: Rhythm | None = None,
         refresh: Callable[[], Awaitable[None]] | None = None,
         tell: Callable[[SweepPace], Awaitable[None]] | None = None,
         budget: SweepBudget = TRIGGERER,
+        most: int = PAGE,
     ) -> None:
         self._source = source
         self._unaccounted = unaccounted
         self._cursor = cursor
         self._save = save
+        self._describe = describe
+        self._most = most
         self._rhythm = rhythm or Rhythm()
         self._refresh = refresh
         self._tell_pace = tell
@@ -138,7 +157,7 @@ class Watch:
         self._unsaved = False
         self._is_first = True
 
-    async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncGenerator[dict[str, Any], None]:
+    async def announcements(self, signals: AsyncIterator[Signal]) -> AsyncGenerator[Any, None]:
         """Yield announcements for ever: objects on the stream at once, unaccounted ones after a listing.
 
         A listing follows every `subscribed`, so nothing is lost between two connections. The watch also
@@ -222,7 +241,7 @@ class Watch:
         try:
             async for signal in signals:
                 self._receive(signal, inbox)
-            inbox.ended = IrisError("The shared stream of notifications ended.")
+            inbox.ended = ProviderError("The shared stream of notifications ended.")
         except Exception as error:  # noqa: BLE001 - handed to the watcher, which raises it
             inbox.ended = error
         inbox.wake.set()
@@ -248,7 +267,7 @@ class Watch:
             if self._refresh:
                 await self._refresh()
             due = await self._listed(watch)
-        except IrisError as error:
+        except ProviderError as error:
             if str(error) != self._said:
                 log.warning("Looking for unaccounted objects: %s Trying again.", error)
             self._said = str(error)
@@ -264,7 +283,7 @@ class Watch:
         due: list[Announceable] = []
         while page := await asyncio.to_thread(watch.run, lambda: list(islice(listing, PAGE))):
             due += self._still_due(page)
-            if len(due) >= PAGE:
+            if len(due) >= self._most:
                 break
         return due
 
@@ -281,11 +300,10 @@ class Watch:
             await self._save(self._cursor)
             self._unsaved = False
 
-    def _tell(self, why: str, objects: list[Announceable]) -> dict[str, Any]:
+    def _tell(self, why: str, objects: list[Announceable]) -> Any:
         now = time.time()
         for item in objects:
             self._cursor.note(item.digest, now)
         self._unsaved = True
-        names = [item.uri for item in sorted(objects, key=lambda item: item.landed_at)]
         is_first, self._is_first = self._is_first, False
-        return {"why": why, **announced(names, are_all=not is_first)}
+        return self._describe(why, sorted(objects, key=lambda item: item.landed_at), not is_first)

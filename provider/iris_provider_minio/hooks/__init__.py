@@ -1,0 +1,1 @@
+"""Hooks: turn Airflow connections into clients."""

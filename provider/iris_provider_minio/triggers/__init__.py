@@ -1,0 +1,1 @@
+"""Triggers, named by what they watch."""
