@@ -41,6 +41,12 @@ class Checkpointed:
     _listed: Packed = field(default_factory=Packed)
     _last: tuple[ObjectVersion, Standing] | None = None
 
+    @property
+    def known(self) -> int:
+        """About how many versions are decided."""
+        packed, recent = self._known
+        return sum(day.count for day in packed.days.values()) + len(recent)
+
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
         """Variants already decided for this version; empty without a decision."""
         return self._standing(version).variants

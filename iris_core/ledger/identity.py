@@ -26,6 +26,7 @@ ASKED = "asked"
 STAGED = "staged"
 PERFORMANCE = "performance"
 RETRAIN = "retrain"
+LATE = "late"
 
 
 def kind_named(name: str) -> Kind:
@@ -147,13 +148,23 @@ class Identity:
 
     @classmethod
     def of_alert(cls, about: Identity, channel: str) -> Identity:
-        """A message about a drift verdict, or about a request for an answer, on one channel."""
+        """A message about a drift verdict, a request for an answer, or a late verdict, on one channel."""
         return cls._of_action(about, f"alert-{channel}")
 
     @classmethod
     def of_retraining(cls, verdict: Identity) -> Identity:
         """The decision whether to train again because of a drift verdict."""
         return cls._of_action(verdict, RETRAIN)
+
+    @classmethod
+    def of_lateness(cls, version: ObjectVersion, reopened: int = 0) -> Identity:
+        """That a landed version has no verdict in the promised time.
+
+        :param version: the version.
+        :param reopened: how often a decision about it was reopened: each time the promised time begins anew.
+        """
+        late = cls("action", version.landed_at.date(), version.digest, Variant(LATE))
+        return late.again(reopened) if reopened else late
 
     @classmethod
     def _of_action(cls, about: Identity, what: str) -> Identity:

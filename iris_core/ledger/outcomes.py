@@ -24,3 +24,4 @@ class Outcome(StrEnum):
     ALERTED = "alerted"
     REQUESTED = "requested"
     STOPPED = "stopped"
+    LATE = "late"

@@ -152,6 +152,15 @@ class Decisions:
         """Whether a version was rejected or failed and was not reopened, by the journal. Reads no record."""
         return self._tried(version, UNSOUND) and not self._tried(version, {Outcome.REOPENED})
 
+    def may_wait(self, version: ObjectVersion) -> bool:
+        """Whether a version has no decision, or one that may have been reopened. Reads no record."""
+        return not self.variants(version) or self._tried(version, {Outcome.REOPENED})
+
+    @property
+    def known(self) -> int:
+        """About how many versions are decided."""
+        return self.recorded.known
+
     def _is_unsound(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
         """Whether a version was rejected or failed, or repeats one that was."""
         if not self._tried(version, UNSOUND | {Outcome.UNCHANGED}):

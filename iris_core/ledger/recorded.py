@@ -30,6 +30,10 @@ class Recorded(Protocol):
     def are_records(self) -> bool:
         """Whether outcomes are those of records, not of journal entries: then no pre-check saves a read."""
 
+    @property
+    def known(self) -> int:
+        """About how many versions are decided; 0 where that is not asked."""
+
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
         """Variants already decided for this version; empty without a decision."""
 
@@ -55,6 +59,7 @@ class Subjects:
     ledger: Ledger
     kind: Kind
     are_records: bool = True
+    known: int = 0
     _read: dict[str, list[ObjectRecord]] = field(default_factory=dict)
 
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby, islice, takewhile
 from operator import attrgetter
 
@@ -31,6 +32,19 @@ class Source:
         listed = (item for item in versions if self.matches(item.key, item.size))
         for key, versions in groupby(listed, key=attrgetter("key")):
             yield key, list(versions)
+
+    def landed_since(self, store: ObjectStore, since: datetime) -> Iterator[list[ListedVersion]]:
+        """The versions of each key that landed since a time, newest first.
+
+        Of a source of one key no more is listed, below a prefix everything is.
+        """
+        limit = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+        listed: Iterator[Iterable[ListedVersion]] = iter([self._of_key(store, self.key)])
+        if self.key.endswith("/"):
+            listed = (versions for _, versions in self.by_key(store))
+        for versions in listed:
+            if found := list(takewhile(lambda item: item.modified >= limit, versions)):
+                yield found
 
     def versions_of(self, store: ObjectStore, key: str) -> list[ListedVersion]:
         """The versions of one key, newest first."""

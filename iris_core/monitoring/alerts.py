@@ -71,17 +71,17 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
             "No alert channel is configured: see DRIFT_ALERT_WEBHOOK, DRIFT_ALERT_SLACK, DRIFT_ALERT_EMAIL."
         )
     now = datetime.now(UTC)
-    since = {channel: _told_until(workspace, channel, now) for channel in channels}
+    since = {channel: told_until(workspace, f"alerts-{channel}", now) for channel in channels}
     records = _looked_at(workspace, min(since.values()))
     told = Deliveries(workspace.ledger)
-    sent = _Sent(workspace)
+    sent = Sent(workspace)
     for channel, deliver in channels.items():
         missed = len(sent.failed)
         owed = [one for one in _alerting(workspace, records, since[channel]) if not told.on(channel, one[0])]
         sent.deliver(channel, deliver, _messages(workspace, owed))
         sent.deliver(channel, deliver, _requests(workspace, told, channel))
         if len(sent.failed) == missed:
-            _settle(workspace, channel, since[channel], now)
+            mark_told(workspace, f"alerts-{channel}", since[channel], now)
     return sent.result()
 
 
@@ -90,7 +90,7 @@ def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> N
 
     :raises AlertUndelivered: some could not be delivered; trying again delivers only those.
     """
-    told, sent = Deliveries(workspace.ledger), _Sent(workspace)
+    told, sent = Deliveries(workspace.ledger), Sent(workspace)
     for channel, deliver in channels.items():
         sent.deliver(channel, deliver, _requests(workspace, told, channel))
     with suppress(NothingOwed):
@@ -105,14 +105,25 @@ def _requests(workspace: Workspace, told: Deliveries, channel: str) -> Iterator[
                 yield OwedAlert(message, [(request.identity, "a human is asked")])
 
 
-def _told_until(workspace: Workspace, channel: str, now: datetime) -> datetime:
-    marked = Settled.of(workspace, f"alerts-{channel}").until(now)
+def told_until(workspace: Workspace, mark: str, now: datetime) -> datetime:
+    """The time up to which everything was delivered on a channel, or is not delivered any more.
+
+    :param mark: the mark that `mark_told` sets.
+    :param now: the time of this look.
+    """
+    marked = Settled.of(workspace, mark).until(now)
     return max(marked, now - HORIZON) if marked else now - FIRST_LOOK
 
 
-def _settle(workspace: Workspace, channel: str, since: datetime, now: datetime) -> None:
+def mark_told(workspace: Workspace, mark: str, since: datetime, now: datetime) -> None:
+    """Mark that a look delivered everything on a channel.
+
+    :param mark: the mark.
+    :param since: where the look began.
+    :param now: the time of the look.
+    """
     if now - LATE >= since + timedelta(hours=1):
-        Settled.of(workspace, f"alerts-{channel}").advance(now - LATE)
+        Settled.of(workspace, mark).advance(now - LATE)
 
 
 def _looked_at(workspace: Workspace, since: datetime) -> list[DriftRecord]:
@@ -157,15 +168,21 @@ class Deliveries:
 
     def on(self, channel: str, record: Record) -> bool:
         """Whether the message about a record has been delivered on a channel."""
-        alert = Identity.of_alert(record.identity, channel)
-        if alert.day not in self._days:
-            self._days[alert.day] = self.ledger.decided_on("action", alert.day)
-        return alert.variant in self._days[alert.day].get(alert.subject, ())
+        return self.has(Identity.of_alert(record.identity, channel))
+
+    def has(self, action: Identity) -> bool:
+        """Whether an action is recorded."""
+        if action.day not in self._days:
+            self._days[action.day] = self.ledger.decided_on("action", action.day)
+        return action.variant in self._days[action.day].get(action.subject, ())
 
 
 @dataclass
-class _Sent:
-    """The delivered and the failed messages of one look."""
+class Sent:
+    """The delivered and the failed messages of one look.
+
+    :param workspace: where the deliveries are recorded.
+    """
 
     workspace: Workspace
     delivered: list[dict[str, Any]] = field(default_factory=list)

@@ -1,16 +1,19 @@
-"""Messages for the channels: alerts about drift, and requests to answer for a model."""
+"""Messages for the channels: alerts about drift, requests to answer for a model, late verdicts."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
+from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.drift.debounce import Debounced
-from iris_core.ledger import Identity
+from iris_core.ledger import Identity, Kind
+from iris_core.ledger.records.action import LateRecord
 from iris_core.ledger.records.drift import DriftRecord
 from iris_core.ledger.records.promotion import AskedRecord
+from iris_core.settings.values import spelled
 from iris_core.settings.variables import Settings
 
 
@@ -96,6 +99,72 @@ class Request(Message):
                 f"Ledger: {self.asked}",
             )
         )
+
+
+class Overdue(Message):
+    """A verdict is later than promised; it also stands for `more` other versions that are late.
+
+    `command` is how a person types `iris` about this project.
+    """
+
+    data: str
+    landed: str
+    within: str
+    missing: str
+    sentence: str
+    late: str
+    command: str = "iris"
+    more: int = 0
+
+    @property
+    def title(self) -> str:
+        data = self.data.partition("?")[0]
+        return f"No verdict within {self.within}: {data} ({self.team}, {self.environment})"
+
+    @property
+    def text(self) -> str:
+        lines = [
+            self.title,
+            self.sentence,
+            f"Object: {self.data}",
+            f"Landed: {self.landed}",
+            f"Look: {self.command} status, {self.command} doctor",
+            f"Ledger: {self.late}",
+        ]
+        if self.more:
+            lines.append(f"{self.more} more objects are late: {self.command} ledger --outcome late")
+        return "\n".join(lines)
+
+
+_MISSING: dict[Kind, str] = {
+    "training": "No model has been trained on it, and it has not been refused.",
+    "promotion": "A model was trained on it, but nothing has decided whether it is staged.",
+    "scoring": "It has not been scored, and it has not been refused.",
+    "drift": "It was scored, but its drift has not been judged.",
+    "performance": "Its labels have not been joined to predictions, and it has not been refused.",
+}
+
+
+def overdue_of(settings: Settings, record: LateRecord, more: int = 0) -> Overdue:
+    """The message about a late verdict.
+
+    :param settings: name the team and the environment.
+    :param record: the record of the lateness.
+    :param more: how many other late versions the message stands for.
+    """
+    return Overdue(
+        id=message_id(settings, record.identity),
+        team=settings.team,
+        environment=settings.platform_env,
+        data=record.about.uri,
+        landed=f"{record.about.landed_at:%Y-%m-%d %H:%M:%S} UTC",
+        within=spelled(timedelta(seconds=record.evidence.within_s)),
+        missing=record.evidence.missing,
+        sentence=_MISSING.get(record.evidence.missing, ""),
+        late=record.identity.path,
+        command=settings.command,
+        more=more,
+    )
 
 
 def request_of(settings: Settings, record: AskedRecord) -> Request:

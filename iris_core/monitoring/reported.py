@@ -23,24 +23,27 @@ DAY = timedelta(days=1)
 def unreported(workspace: Workspace) -> list[str]:
     """Paths of the scorings without a drift record, oldest first. Read-only."""
     until = Settled.of(workspace, "reports").until(datetime.now(UTC))
-    return [entry.identity.path for entry in _since(workspace.ledger, until)]
+    return [entry.identity.path for entry in unreported_since(workspace.ledger, _before(until))]
 
 
 def settle_reported(workspace: Workspace) -> list[str]:
     """Paths of the scorings without a drift record, oldest first; set the mark before the first of them."""
     now, marks = datetime.now(UTC), Settled.of(workspace, "reports")
-    owed = _since(workspace.ledger, marks.until(now))
+    owed = unreported_since(workspace.ledger, _before(marks.until(now)))
     marks.advance(owed[0].at if owed else now)
     return [entry.identity.path for entry in owed]
 
 
-def _since(ledger: Ledger, until: datetime | None) -> list[JournalEntry]:
-    """Journal entries of the owed scorings, oldest first.
+def _before(until: datetime | None) -> datetime | None:
+    return until - OVERLAP if until else None
+
+
+def unreported_since(ledger: Ledger, since: datetime | None) -> list[JournalEntry]:
+    """Journal entries of the scorings without a drift record, oldest first.
 
     :param ledger: the ledger.
-    :param until: before this time every scoring has its record, but for those that were opened again.
+    :param since: only scorings since this time, and those of days whose verdicts were opened again since.
     """
-    since = until - OVERLAP if until else None
     found = list(_without_record(ledger, ledger.journal("scoring", since=since)))
     for day in sorted(_opened_days(ledger, since), reverse=True) if since else ():
         begin = datetime.combine(day, time(), UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar, cast, get_args
 
@@ -20,7 +21,7 @@ from pydantic_settings import (
 
 from iris_core.errors import ConfigError
 from iris_core.settings.masking import MASK
-from iris_core.settings.values import bare, on_one_line, unusable
+from iris_core.settings.values import bare, on_one_line, spelled, unusable
 
 _SHARED = ("AWS_", "MLFLOW_", "MINIO_")
 """Prefixes of variables that other programs read, too: a name that resembles one of ours may be theirs."""
@@ -152,6 +153,8 @@ def as_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(value)
+    if isinstance(value, timedelta):
+        return spelled(value)
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 

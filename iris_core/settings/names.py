@@ -47,8 +47,13 @@ class Names:
         return self._airflow(f"{self.project}_drift_pipeline")
 
     @property
+    def promise_dag(self) -> str:
+        """The id of the DAG that looks for late verdicts; there is none unless `VERDICT_WITHIN` is set."""
+        return self._airflow(f"{self.project}_promised_times")
+
+    @property
     def dags(self) -> tuple[str, str, str]:
-        """The ids of the three DAGs."""
+        """The ids of the three DAGs that decide."""
         return self.training_dag, self.inference_dag, self.drift_dag
 
     @property
@@ -84,4 +89,4 @@ class Names:
     def shown(self) -> frozenset[str]:
         """The names that no other project may have; for the assets, the beginning of their names."""
         experiments = {self.training_experiment, self.inference_experiment, self.drift_experiment}
-        return frozenset({*self.dags, *experiments, self.model, self.asset("")})
+        return frozenset({*self.dags, self.promise_dag, *experiments, self.model, self.asset("")})

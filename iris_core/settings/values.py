@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -23,6 +24,11 @@ _QUOTES = ("''", '""', "‘’", "“”")
 _INVISIBLE = "\ufeff\u200b"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+_SPAN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+LONGEST_SPAN = timedelta(days=30)
 
 
 def bare(text: str) -> str:
@@ -52,6 +58,24 @@ def _number(value: Any) -> Any:
     if isinstance(value, str) and (not _NUMBER.fullmatch(value) or (value[0] == "-" and not float(value))):
         raise ValueError("This should be a valid number in the digits 0 to 9, such as 12 or 0.5")
     return value
+
+
+def _span(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not (found := _SPAN.fullmatch(value)):
+        raise ValueError("This should be a whole number of seconds, minutes, hours or days, such as 15m")
+    span = timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    if span > LONGEST_SPAN:
+        raise ValueError(f"This should be at most {spelled(LONGEST_SPAN)}")
+    return span
+
+
+def spelled(span: timedelta) -> str:
+    """A time span as it is written into a variable, in the largest unit that gives a whole number."""
+    seconds = round(span.total_seconds())
+    unit = next(unit for unit in reversed(_UNITS) if not seconds % _UNITS[unit])
+    return f"{seconds // _UNITS[unit]}{unit}"
 
 
 def _key(key: str) -> str:
@@ -137,6 +161,9 @@ SecretUrl = Annotated[SecretStr, AfterValidator(_secret_address)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1)]
 Number = Annotated[float, BeforeValidator(_number), Field(ge=0)]
 Share = Annotated[Number, Field(le=1)]
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+"""A time span such as `15m`: a whole number of seconds, minutes, hours or days."""
 
 TypeNames = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=f"^{TYPE_NAME}$")], ...], BeforeValidator(_cut)

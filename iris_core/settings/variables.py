@@ -42,6 +42,7 @@ from iris_core.settings.values import (
     Prefix,
     SecretUrl,
     Share,
+    Span,
     TrackingUri,
     TypeNames,
     Url,
@@ -327,6 +328,14 @@ class Settings(Declared):
         "",
         "alerts: addresses, comma-separated; sent over the connection `smtp_default`",
         "ml-team@example.org",
+    )
+    verdict_within: Span | None = variable(
+        "VERDICT_WITHIN",
+        None,
+        "promised time from an upload to its verdict, such as `15m` or `2h`: what has none by then is "
+        "told once on the channels",
+        "15m",
+        "2h",
     )
     retrain_on_drift: bool = variable(
         "RETRAIN_ON_DRIFT", False, "an alert requests a training on the newest data", "true"

@@ -233,6 +233,7 @@ def _open(task: Any, project: str) -> Workspace:
     from airflow.sdk.log import mask_secret
 
     from iris_airflow.hooks.minio import MinioHook
+    from iris_airflow.measured import measured
     from iris_core.ledger import Actor
     from iris_core.ledger.audit import code_version
     from iris_core.ledger.workspace import open_workspace
@@ -250,7 +251,7 @@ def _open(task: Any, project: str) -> Workspace:
         try_number=task.try_number,
         code_version=code_version(settings),
     )
-    return open_workspace(settings, MinioHook().access(), actor)
+    return measured(open_workspace(settings, MinioHook().access(), actor))
 
 
 def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
@@ -259,6 +260,16 @@ def deliver_alerts(opened: Workspace) -> list[dict[str, Any]]:
     from iris_core.monitoring import alerts
 
     return alerts.deliver_owed(opened, channels(opened.settings))
+
+
+def keep_promises(opened: Workspace) -> list[dict[str, Any]]:
+    """Record what is later than promised, and deliver the owed messages about it."""
+    from iris_airflow.measured import send_owed
+    from iris_airflow.notifiers.channels import channels
+    from iris_core.monitoring import late
+
+    send_owed(opened, late.note_late(opened))
+    return late.tell_late(opened, channels(opened.settings))
 
 
 def _fitting(result: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from iris_core.settings.project import load_project
-from tests.dags.conftest import told
+from tests.dags.conftest import environment, told
 
 pytestmark = pytest.mark.dags
 
@@ -109,6 +109,29 @@ heavy, teams = map(json.loads, sys.argv[1:3])
 print("DESCRIBED", json.dumps([parsed(variables, heavy, sys.argv[3:]) for variables in teams]))
 """
 
+PROMISED = """
+import json, runpy, sys
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+DagContext.current_autoregister_module_name = "promised"
+runpy.run_path(sys.argv[1], run_name="promised")
+print("PROMISED", json.dumps({
+    dag.dag_id: {
+        "cron": dag.schedule.expression,
+        "catchup": dag.catchup,
+        "runs": dag.max_active_runs,
+        "tasks": {
+            task.task_id: {
+                "retries": task.retries,
+                "timeout_s": task.execution_timeout.total_seconds(),
+            }
+            for task in dag.tasks
+        },
+    }
+    for dag, _ in DagContext.autoregistered_dags
+}))
+"""
+
 TEAMS = [("team_a", "dev"), ("team_b", "prod")]
 
 
@@ -147,12 +170,13 @@ def prefix(team: tuple[str, str]) -> str:
     return "_".join(team)
 
 
-def test_there_are_three_files_with_a_dag_each_and_one_for_broken_projects() -> None:
+def test_there_are_files_for_the_three_dags_for_broken_projects_and_for_promises() -> None:
     assert [file.name for file in FILES] == [
         "iris_batch_inferencing.py",
         "iris_drift_pipeline.py",
         "iris_pipeline.py",
         "iris_projects.py",
+        "iris_promised_times.py",
     ]
 
 
@@ -221,6 +245,19 @@ def chain(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
 def outlets(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
     tasks = parsed["dags"][dag_id]["tasks"]
     return {name: task["outlets"] for name, task in tasks.items() if task["outlets"]}
+
+
+def test_a_promise_has_a_dag_of_its_own_that_needs_no_event(tmp_path: Path) -> None:
+    environ = environment(tmp_path, VERDICT_WITHIN="15m")
+    promised = told(PROMISED, [str(ROOT / "dags/iris_promised_times.py")], environ, tmp_path, "PROMISED")
+    assert promised == {
+        "team_a_dev_iris_promised_times": {
+            "cron": "* * * * *",
+            "catchup": False,
+            "runs": 1,
+            "tasks": {"late": {"retries": 0, "timeout_s": 300}},
+        }
+    }
 
 
 class TestTraining:

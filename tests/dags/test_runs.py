@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 
 from iris_core import promotion, scoring, training
-from iris_core.ledger.records.action import AlertRecord
+from iris_core.ledger.records.action import AlertRecord, LateRecord
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
@@ -97,3 +99,25 @@ def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(
     page = "/iris/team_a_iris/object?"
     assert shown["Evidently report"] == page + urlencode({"uri": drifted.outputs.report_html})
     assert shown["Statistics"] == page + urlencode({"uri": drifted.outputs.statistics})
+
+
+def test_what_is_late_is_told_by_the_run_after_the_channel_is_back(
+    workspace: Workspace, train_csv: bytes, run_dag: RunDag
+) -> None:
+    settings = workspace.settings
+    landed = workspace.store.put(settings.bucket, settings.train_key, train_csv, "text/csv")
+    time.sleep(2)
+    with receiver() as (url, got):
+        variables = {"DRIFT_ALERT_WEBHOOK": "http://127.0.0.1:9/", "VERDICT_WITHIN": "1s"}
+        [failed] = run_dag(workspace, settings.names.promise_dag, **variables)
+        assert (failed["state"], got) == ("failed", [])
+        told, silent = run_dag(
+            workspace, settings.names.promise_dag, times=2, **{**variables, "DRIFT_ALERT_WEBHOOK": url}
+        )
+    assert (told["tasks"], silent["tasks"]) == ({"late": ["success"]}, {"late": ["skipped"]})
+    [posted] = got
+    assert json.loads(posted)["data"] == landed.uri
+    [late] = workspace.ledger.recent_of(LateRecord)
+    [alerted] = workspace.ledger.recent_of(AlertRecord)
+    assert (late.evidence.missing, alerted.inputs.verdict) == ("training", late.identity.path)
+    assert list(workspace.store.keys(settings.bucket, "audit")) == []

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Tag, TypeAdapter
 
-from iris_core.ledger.records.action import AlertRecord, RetrainRecord
+from iris_core.ledger.records.action import AlertRecord, LateRecord, RetrainRecord
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
 from iris_core.ledger.records.objects import (
@@ -52,7 +52,8 @@ AnyRecord = Annotated[
     | Annotated[PerformanceDriftRecord, Tag("performance")]
     | Annotated[AlertRecord, Tag("alerted")]
     | Annotated[RetrainRecord, Tag("requested")]
-    | Annotated[RetrainRecord, Tag("stopped")],
+    | Annotated[RetrainRecord, Tag("stopped")]
+    | Annotated[LateRecord, Tag("late")],
     Discriminator(_tag),
 ]
 _ANY: TypeAdapter[AnyRecord] = TypeAdapter(AnyRecord)

@@ -1,10 +1,12 @@
-"""Records of actions about a drift verdict: alerts and retraining."""
+"""Records of actions: alerts and retraining because of a drift verdict, and verdicts that are late."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from iris_core.drift.thresholds import Severity
+from iris_core.ledger.identity import Kind
 from iris_core.ledger.model import ModelRef
 from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.base import Payload, Record
@@ -12,7 +14,7 @@ from iris_core.store.versions import ObjectVersion
 
 
 class AlertRecord(Record):
-    """An alert was delivered on a channel; `verdict` is the drift record's path, `alert` the alert's id."""
+    """A message was delivered on a channel; `verdict` is the path of what it is about, `alert` its id."""
 
     class Inputs(Payload):
         verdict: str
@@ -55,3 +57,29 @@ class RetrainRecord(Record):
     @property
     def model(self) -> ModelRef | None:
         return self.inputs.model
+
+
+class LateRecord(Record):
+    """`object` has had no verdict for longer than was promised (`VERDICT_WITHIN`).
+
+    `missing` names the kind of decision that it waited for, `since` is when the time began, `within_s` the
+    promise in seconds.
+    """
+
+    class Inputs(Payload):
+        object: ObjectVersion
+
+    class Evidence(Payload):
+        missing: Kind
+        since: datetime
+        within_s: float
+
+    KIND = "action"
+
+    outcome: Literal[Outcome.LATE] = Outcome.LATE
+    inputs: Inputs
+    evidence: Evidence
+
+    @property
+    def about(self) -> ObjectVersion:
+        return self.inputs.object

@@ -13,6 +13,7 @@ from iris_core.drift.thresholds import SEVERITIES
 from iris_core.ledger import JournalEntry, Outcome, Record
 from iris_core.ledger.identity import kind_named
 from iris_core.ledger.records import AnyRecord, parse
+from iris_core.ledger.records.action import LateRecord
 from iris_core.ledger.records.base import Payload
 from iris_core.ledger.records.promotion import AskedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -62,8 +63,11 @@ def types() -> set[type[Record]]:
 class TestTheFixture:
     def test_has_every_decision_in_words(self) -> None:
         assert {f"{body['kind']} {body['outcome']}" for _, body in stored()} == IN_WORDS
-        assert {type(read(body)) for _, body in stored()} == types() - {AskedRecord}
-        assert {body["outcome"] for _, body in stored()} == {*Outcome, *SEVERITIES} - {Outcome.ASKED}
+        assert {type(read(body)) for _, body in stored()} == types() - {AskedRecord, LateRecord}
+        assert {body["outcome"] for _, body in stored()} == {*Outcome, *SEVERITIES} - {
+            Outcome.ASKED,
+            Outcome.LATE,
+        }
 
     def test_is_read_and_written_as_it_is(self) -> None:
         """Values, and the order of every name."""

@@ -8,7 +8,7 @@ import pytest
 
 from iris_core.errors import ConfigError
 from iris_core.ledger.workspace import access_from_settings
-from iris_core.settings.declared import examples, variables
+from iris_core.settings.declared import as_text, examples, variables
 from iris_core.settings.project import load_project, shipped_file
 from iris_core.settings.variables import Settings, load_settings
 
@@ -80,6 +80,7 @@ class TestDefaults:
             ("drift_alert_email", ""),
             ("retrain_on_drift", False),
             ("retrain_cooldown_hours", 6.0),
+            ("verdict_within", None),
             ("retrain_budget", 2),
             ("further", False),
         ],
@@ -126,12 +127,13 @@ class TestGiven:
             ("RETRAIN_ON_DRIFT", "retrain_on_drift", "true"),
             ("RETRAIN_COOLDOWN_HOURS", "retrain_cooldown_hours", "0.5"),
             ("RETRAIN_BUDGET", "retrain_budget", "7"),
+            ("VERDICT_WITHIN", "verdict_within", "15m"),
         ],
     )
     def test_sets_its_field_and_no_other(self, variable: str, field: str, value: str) -> None:
         settings, default = loaded(**{variable: value}), loaded()
         shown = getattr(settings, field)
-        assert str(shown).lower() == value
+        assert as_text(shown).lower() == value
         buckets = {"bucket", "predictions_bucket", "drift_bucket"}
         follow = {"TEAM": buckets, "TEAM_S3_BUCKET": buckets}.get(variable, set())
         changed = {
@@ -225,6 +227,9 @@ class TestMalformed:
             ("DRIFT_ALERT_EMAIL", "nobody", "match pattern"),
             ("RETRAIN_ON_DRIFT", "perhaps", "valid boolean"),
             ("RETRAIN_COOLDOWN_HOURS", "-1", "greater than or equal to 0"),
+            ("VERDICT_WITHIN", "15", "seconds, minutes, hours or days"),
+            ("VERDICT_WITHIN", "0m", "seconds, minutes, hours or days"),
+            ("VERDICT_WITHIN", "31d", "at most 30d"),
             ("RETRAIN_BUDGET", "0", "greater than or equal to 1"),
         ],
     )

@@ -1,0 +1,75 @@
+"""With the triggerer stopped, what has no verdict in time is told once, by the first look after that time."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devstack.components import TRIGGERER
+from devstack.home import Home
+from devstack.stack import Stack
+from iris_core.doctor.airflow_api import AirflowApi
+from iris_core.ledger.records.action import AlertRecord, LateRecord
+from tests.e2e.conftest import FINISHED, PATIENCE_S, Running
+from tests.receiving import receiver
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_200)]
+
+WITHIN = timedelta(seconds=20)
+MINUTE = timedelta(minutes=1)
+Posted = list[bytes]
+
+
+@pytest.fixture(scope="module")
+def promising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Posted]]:
+    """A stack that promises a verdict, and what was posted to its webhook; its triggerer is stopped."""
+    home = Home(Path(tmp_path_factory.mktemp("promising")))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
+    with receiver() as (url, got):
+        variables = {"VERDICT_WITHIN": f"{WITHIN.seconds}s", "DRIFT_ALERT_WEBHOOK": url}
+        stack = Stack(home, {**inherited, **variables})
+        try:
+            state = stack.up()
+            stack.kill(TRIGGERER)
+            airflow = AirflowApi(state.endpoints["airflow"], patience_s=PATIENCE_S)
+            yield Running(stack, stack.workspace(), airflow), got
+        finally:
+            stack.down()
+
+
+def test_a_lost_upload_is_told_once_within_the_promise_and_a_minute(
+    promising: tuple[Running, Posted], train_csv: bytes
+) -> None:
+    running, got = promising
+    ledger, dag_id = running.workspace.ledger, running.workspace.settings.names.promise_dag
+    landed = running.train(train_csv)
+    running.wait("the message", lambda: got or None)
+    [late] = ledger.recent_of(LateRecord)
+    due = datetime.fromisoformat(late.by.run_id.removeprefix("scheduled__"))
+    assert landed.landed_at + WITHIN < late.at
+    assert due <= landed.landed_at + WITHIN + MINUTE
+    assert (late.about, late.evidence.missing) == (landed, "training")
+
+    def later() -> list[str] | None:
+        """Looks after that one."""
+        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
+        ended = [run["dag_run_id"] for run in runs if run["state"] in FINISHED]
+        found = [one for one in ended if _due(one) > due]
+        return found if len(found) >= 2 else None
+
+    running.wait("two more looks", later)
+    assert [json.loads(body)["data"] for body in got] == [landed.uri]
+    [told] = ledger.recent_of(AlertRecord)
+    assert told.inputs.verdict == late.identity.path
+    assert list(ledger.recent("training")) == []
+    print(f"told {(told.at - landed.landed_at).total_seconds():.1f} s after it landed; promised: {WITHIN}")
+
+
+def _due(run_id: str) -> datetime:
+    kind, _, stamp = run_id.partition("__")
+    return datetime.fromisoformat(stamp) if kind == "scheduled" else datetime.min.replace(tzinfo=UTC)
