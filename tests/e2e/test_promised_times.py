@@ -35,11 +35,23 @@ def promising(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Runnin
         stack = Stack(home, {**inherited, **variables})
         try:
             state = stack.up()
-            stack.kill(TRIGGERER)
             airflow = AirflowApi(state.endpoints["airflow"], patience_s=PATIENCE_S)
-            yield Running(stack, stack.workspace(), airflow), got
+            running = Running(stack, stack.workspace(), airflow)
+            running.wait("the first runs by the clock", lambda: _all_wait(running) or None)
+            stack.kill(TRIGGERER)
+            yield running, got
         finally:
             stack.down()
+
+
+def _all_wait(running: Running) -> bool:
+    """Whether the first run of each DAG that decides is deferred, waiting for its data."""
+    for dag_id in running.workspace.settings.names.dags:
+        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
+        states = [running.states(dag_id, run["dag_run_id"]) for run in runs]
+        if not states or any("deferred" not in one.values() for one in states):
+            return False
+    return True
 
 
 def test_a_lost_upload_is_told_once_within_the_promise_and_a_minute(
