@@ -37,12 +37,19 @@ class PollingTrigger(BaseTrigger):
 
     :param notes: the file that it notes in.
     :param kill_s: how long ending the job takes.
+    :param cleanup_s: how long its cleanup takes; with 0 it says nothing of it.
     :param fires_s: after so long it finds the job done, and takes `tail_s` more to end itself.
     :param deaf_to: so many cancellations are swallowed before one is heeded.
     """
 
     def __init__(
-        self, notes: str, kill_s: float = 0.0, fires_s: float = 3600.0, tail_s: float = 0.0, deaf_to: int = 0
+        self,
+        notes: str,
+        kill_s: float = 0.0,
+        fires_s: float = 3600.0,
+        tail_s: float = 0.0,
+        deaf_to: int = 0,
+        cleanup_s: float = 0.0,
     ) -> None:
         super().__init__()
         self.arguments: dict[str, Any] = {
@@ -51,6 +58,7 @@ class PollingTrigger(BaseTrigger):
             "fires_s": fires_s,
             "tail_s": tail_s,
             "deaf_to": deaf_to,
+            "cleanup_s": cleanup_s,
         }
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -81,6 +89,12 @@ class PollingTrigger(BaseTrigger):
         await asyncio.sleep(self.arguments["kill_s"])
         self.noting.note("on_kill ends")
 
+    async def cleanup(self) -> None:
+        if self.arguments["cleanup_s"]:
+            self.noting.note("cleanup begins")
+            await asyncio.sleep(self.arguments["cleanup_s"])
+            self.noting.note("cleanup ends")
+
 
 class CountingWatcher(BaseEventTrigger):
     """Announces a number whenever the file `go` has grown."""
@@ -103,9 +117,13 @@ class CountingWatcher(BaseEventTrigger):
 
 
 class Supervisor(TriggerRunnerSupervisor):
-    """Airflow's; `wanted` is what the database would say is to run, `got` the events that it would store."""
+    """Airflow's; `wanted` is what the database would say is to run, `got` the events that it would store.
+
+    `moved` is what another triggerer runs now: Airflow 3.4 asks for that.
+    """
 
     wanted: dict[int, RunTrigger]
+    moved: dict[int, int]
     got: list[tuple[int, Any, float]]
     failed: list[int]
 
@@ -121,6 +139,9 @@ class Supervisor(TriggerRunnerSupervisor):
 
     def build_trigger_workloads(self, new_trigger_ids: set[int]) -> list[RunTrigger]:
         return [self.wanted[trigger_id] for trigger_id in sorted(new_trigger_ids)]
+
+    def fetch_trigger_assignments(self, trigger_ids: set[int]) -> dict[int, int]:
+        return {trigger_id: self.moved[trigger_id] for trigger_id in trigger_ids & self.moved.keys()}
 
     def on_trigger_event(self, trigger_id: int, event: TriggerEvent) -> None:
         self.got.append((trigger_id, event.payload, time.monotonic()))
@@ -165,7 +186,7 @@ Kind = TypeVar("Kind", bound=Supervisor)
 def supervised(kind: type[Kind]) -> Iterator[Kind]:
     """A supervisor whose runner, a process of its own, is up; ended with it."""
     supervisor = kind.start(capacity=100)
-    supervisor.wanted, supervisor.got, supervisor.failed = {}, [], []
+    supervisor.wanted, supervisor.moved, supervisor.got, supervisor.failed = {}, {}, [], []
     try:
         yield supervisor
     finally:

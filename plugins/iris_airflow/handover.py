@@ -20,6 +20,10 @@ OVERRIDDEN = {
     "sync_state_to_supervisor": (True, ["self", "finished_ids"]),
 }
 """The runner's methods that are overridden: whether each is a coroutine, and its parameters."""
+HELD = {"events": deque, "to_cancel": deque, "triggers": dict, "stop": bool}
+"""What the runner holds, and its type."""
+HELD_FROM_3_4 = {"to_release": deque}
+"""What Airflow 3.3 lacks."""
 
 
 def install() -> None:
@@ -46,14 +50,17 @@ def _check(module: Any) -> None:
 
     :raises AttributeError: something does not exist.
     :raises TypeError: something has other arguments.
-    :raises ValueError: something has another signature or type.
+    :raises ValueError: something has another signature or type, or the runner's process would not be ours.
     """
+    if _runs_elsewhere(module):
+        raise ValueError("it runs in an interpreter of its own, which has Airflow's class")
     for name, expected in OVERRIDDEN.items():
         method = getattr(module.TriggerRunner, name)
         if (iscoroutinefunction(method), list(signature(method).parameters)) != expected:
             raise ValueError(f"TriggerRunner.{name}{signature(method)}")
     runner = module.TriggerRunner()
-    for name, kind in {"events": deque, "to_cancel": deque, "triggers": dict, "stop": bool}.items():
+    known = {name: kind for name, kind in HELD_FROM_3_4.items() if hasattr(runner, name)}
+    for name, kind in (HELD | known).items():
         if type(getattr(runner, name)) is not kind:
             raise ValueError(f"TriggerRunner.{name} is a {type(getattr(runner, name)).__name__}")
     for name, needed, found in (
@@ -68,3 +75,9 @@ def _check(module: Any) -> None:
     ):
         if missing := needed.difference(found):
             raise ValueError(f"{name} without {', '.join(sorted(missing))}")
+
+
+def _runs_elsewhere(module: Any) -> bool:
+    """Whether the supervisor starts a new interpreter for its runner, as Airflow 3.4 does on macOS."""
+    supervisor = getattr(module, "supervisor", None)
+    return supervisor is not None and bool(supervisor._should_use_exec())

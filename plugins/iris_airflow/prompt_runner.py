@@ -6,7 +6,8 @@ user, which calls `on_kill`.
 
 In every answer Airflow's supervisor repeats which triggers to cancel, until it learns that they have ended.
 More hand-overs mean more answers, which would cancel a trigger again during its `on_kill`. So a trigger is
-cancelled once.
+cancelled once. From Airflow 3.4 on the supervisor repeats likewise which triggers to release, because another
+triggerer runs them now.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from airflow.jobs import triggerer_job_runner
 from airflow.jobs.triggerer_job_runner import TriggerEventEntry, messages
 
 PAUSE_S = 0.1
+ENDINGS = ("to_cancel", "to_release")
+"""The runner's queues of triggers that must end; Airflow 3.3 has the first only."""
 CANCELLED_AGAIN_AFTER_S = 2.0 * conf.getint("triggerer", "on_kill_timeout", fallback=30)
 """A trigger that still runs after so many seconds swallowed its cancellation: Airflow cancels it again."""
 
@@ -87,9 +90,10 @@ class PromptTriggerRunner(triggerer_job_runner.TriggerRunner):
             self._handing_over.result()
 
     def _forget_repeats(self) -> None:
-        owed = [trigger_id for trigger_id in dict.fromkeys(self.to_cancel) if not self._is_ending(trigger_id)]
-        self.to_cancel.clear()
-        self.to_cancel.extend(owed)
+        for queue in (getattr(self, name) for name in ENDINGS if hasattr(self, name)):
+            owed = [trigger_id for trigger_id in dict.fromkeys(queue) if not self._is_ending(trigger_id)]
+            queue.clear()
+            queue.extend(owed)
 
     def _is_ending(self, trigger_id: int) -> bool:
         running = self.triggers.get(trigger_id)

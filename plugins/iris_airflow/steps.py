@@ -78,8 +78,8 @@ def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
     """The look that the running task takes: at what its run's events of these assets name.
 
     A run that no event started looks at everything, and so does one with an event, of whatever asset, that
-    does not name all it is about. Later events of the task's inlets count, too: Airflow starts no run for an
-    event that comes between another one and the run that this starts.
+    does not name all it is about. Later events of the task's inlets count, too: of events that come together,
+    Airflow 3.3 names only the first to the run that they start (3.4 names all).
 
     :param project: the project's name, as `Deployment.named` takes it.
     :param assets: the assets whose events name what this task decides about.

@@ -206,7 +206,7 @@ class TestParsed:
             assert dag["catchup"] is False
 
     def test_events_are_never_lost_to_a_single_run(self, parsed: dict[str, Any]) -> None:
-        """FIELD-NOTES, Airflow 1: with max_active_runs=1 asset events that arrive during a run are lost."""
+        """With max_active_runs=1, Airflow 3.3 loses asset events that arrive during a run."""
         assert all(dag["max_active_runs"] > 1 for dag in parsed["dags"].values())
 
     def test_documentation_and_tags(self, parsed: dict[str, Any]) -> None:

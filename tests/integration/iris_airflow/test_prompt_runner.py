@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.jobs import triggerer_job_runner
+from airflow.jobs.triggerer_job_runner import messages
 from airflow.sdk.execution_time.comms import OKResponse
 
 from iris_airflow import handover, prompt_runner
@@ -69,6 +70,28 @@ class TestHarmless:
             assert lines(notes) == ["runs", "cancelled", "on_kill begins", "on_kill ends"]
             assert len(supervisor.got) > 10, "so few answers prove nothing"
             assert (supervisor.cancelling_triggers, supervisor.failed) == (set(), [])
+
+    @pytest.mark.skipif(
+        "to_release" not in messages.TriggerStateSync.model_fields,
+        reason="Airflow 3.3 does not say that another triggerer runs a trigger now",
+    )
+    def test_one_that_another_triggerer_runs_now_is_cancelled_once_and_not_killed(
+        self, notes: Path, tmp_path: Path, announce: Callable[[], None]
+    ) -> None:
+        with supervised(Supervisor) as supervisor:
+            supervisor.want(WATCHER, CountingWatcher(str(tmp_path / "go")))
+            supervisor.want(TASKS, PollingTrigger(str(notes), cleanup_s=2.5))
+            supervisor.until(lambda: lines(notes) == ["runs"])
+            supervisor.moved[TASKS] = 8
+            del supervisor.wanted[TASKS]
+
+            def ended() -> bool:
+                announce()
+                return TASKS not in supervisor.running_triggers
+
+            supervisor.until(ended)
+            assert lines(notes) == ["runs", "cancelled", "cleanup begins", "cleanup ends"]
+            assert len(supervisor.got) > 10, "so few answers prove nothing"
 
     def test_one_that_swallowed_it_is_cancelled_again(
         self, notes: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, TypedDict
 
 import airflow.jobs
@@ -92,6 +93,10 @@ OTHERS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "no function": method("init_comms", 7),
     "events elsewhere": attribute("events", []),
     "cancellations elsewhere": attribute("to_cancel", set()),
+    "releases elsewhere": attribute("to_release", set()),
+    "an interpreter of its own": lambda patch: patch.setattr(
+        triggerer_job_runner, "supervisor", SimpleNamespace(_should_use_exec=lambda: True), raising=False
+    ),
     "needs an argument": lambda patch: patch.setattr(TriggerRunner, "__init__", lambda self, job: None),
     "another message": lambda patch: patch.setattr(triggerer_job_runner, "messages", OtherMessages),
     "other details": lambda patch: patch.setattr(triggerer_job_runner, "TriggerDetails", OtherDetails),
