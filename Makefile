@@ -2,6 +2,13 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+LOCK := requirements.lock
+# `make demo AIRFLOW=3.4.0b2`: a command runs with that Airflow, in an environment and a local stack of its own.
+ifdef AIRFLOW
+VENV := .venv-airflow-$(AIRFLOW)
+LOCK := $(VENV)/requirements.lock
+export IRIS_HOME ?= .iris-airflow-$(AIRFLOW)
+endif
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
@@ -11,7 +18,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-airflow test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -28,19 +35,32 @@ help:  ## Show this help
 setup: $(STAMP)  ## Create .venv with the locked packages (needs Python 3.11 to 3.13 and nothing else)
 	@:
 
-$(STAMP): requirements.lock pyproject.toml provider/pyproject.toml
+$(BIN)/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
 	  echo "$(PYTHON) is $$("$(PYTHON)" --version 2>/dev/null || echo 'not there'); Iris needs Python 3.11 to 3.13." \
 	    "Name one: make setup PYTHON=python3.12" >&2; exit 1; }
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) || { \
+	@"$(PYTHON)" -m venv $(VENV) || { \
 	  echo "$(PYTHON) -m venv failed: on Debian and Ubuntu, apt install python3-venv." >&2; exit 1; }
-	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	test -x "$$uv" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
-	VIRTUAL_ENV=$$(cd $(VENV) && pwd); export VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never; \
-	echo "Installing $$(grep -c "==" requirements.lock) locked packages into $(VENV) ..."; \
-	"$$uv" pip install --quiet --require-hashes -r requirements.lock && \
+
+UV = $$(command -v uv || { \
+  test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; echo $(BIN)/uv; })
+COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+  --no-emit-package iris-airflow-provider-minio --all-extras
+
+$(STAMP): $(LOCK) pyproject.toml provider/pyproject.toml | $(BIN)/python
+	@uv=$(UV); VIRTUAL_ENV=$$(cd $(VENV) && pwd); export VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never; \
+	echo "Installing $$(grep -c "==" $(LOCK)) locked packages into $(VENV) ..."; \
+	"$$uv" pip install --quiet --require-hashes -r $(LOCK) && \
 	"$$uv" pip install --quiet --no-deps -e . -e provider
 	@touch $@
+
+ifdef AIRFLOW
+# The project's lock, of which only Airflow moves, and what needs it. Airflow's pre-releases consist of pre-releases.
+$(LOCK): requirements.lock pyproject.toml provider/pyproject.toml | $(BIN)/python
+	@uv=$(UV); cp requirements.lock $@.new && \
+	"$$uv" $(COMPILE) $(if $(findstring b,$(AIRFLOW))$(findstring rc,$(AIRFLOW)),--prerelease allow) \
+	  --upgrade-package apache-airflow==$(AIRFLOW) pyproject.toml --output-file $@.new && mv $@.new $@
+endif
 
 demo: setup  ## Start everything, send Iris through all three pipelines, show each hop
 	@$(BIN)/iris demo
@@ -66,6 +86,12 @@ test-slow: setup  ## Run the tests that take long and need no servers of Airflow
 
 test-e2e: setup  ## Run the tests on a stack of their own: the chain, secrets, four projects, a short chaos (25 to 30 minutes beside the slow ones)
 	$(BIN)/python -m pytest -m e2e $(PYTEST_ARGS)
+
+test-airflow:  ## Run the tests with another Airflow: the quick ones, slow ones of DAGs and plugin, end to end, a short chaos (VERSION=3.4.0b2)
+	@test -n "$(VERSION)" || { echo "Name the Airflow: make test-airflow VERSION=3.4.0b2" >&2; exit 2; }
+	$(MAKE) AIRFLOW=$(VERSION) test-fast
+	$(MAKE) AIRFLOW=$(VERSION) test-slow PYTEST_ARGS="tests/dags tests/integration/iris_airflow $(PYTEST_ARGS)"
+	$(MAKE) AIRFLOW=$(VERSION) test-e2e
 
 test-browser: setup  ## Run the tests of the page in headless Chromium, with a real Airflow (4 minutes; SCREENSHOTS=folder keeps the pictures)
 	SCREENSHOTS="$(SCREENSHOTS)" $(BIN)/python -m pytest -m browser tests/browser $(PYTEST_ARGS)
@@ -96,6 +122,7 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (4 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose and not browser" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
+VERSION ?=
 UPGRADE ?=
 SEED ?= 1
 ROWS ?= 10000000
@@ -154,9 +181,8 @@ lint: setup  ## Check style, format and types
 	$(BIN)/mypy
 
 lock: setup  ## Lock the packages that pyproject.toml asks for (UPGRADE=NAME moves one, UPGRADE=all every one)
-	@uv=$$(command -v uv || echo $(BIN)/uv); \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --no-emit-package iris-airflow-provider-minio --all-extras $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
+	@uv=$(UV); \
+	"$$uv" $(COMPILE) $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE))) \
 	  pyproject.toml --output-file requirements.lock
 
 release-check: setup  ## Check that this checkout can be released: tree, changelog, lock, lint, wheel and sdist

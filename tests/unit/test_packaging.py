@@ -363,9 +363,9 @@ class TestWorkflow:
         commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
         targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
         for command in commands:
-            make, *called = command.split()
+            make, *called = command.replace(" }}", "}}").replace("{{ ", "{{").split()
             assert make == "make"
-            assert set(called) <= targets
+            assert {word for word in called if "=" not in word} <= targets
         everything = {
             "lint",
             "test-fast",
@@ -397,6 +397,15 @@ class TestWorkflow:
         classifiers = pyproject()["project"]["classifiers"]
         named = {item.removeprefix(prefix) for item in classifiers if prefix in item}
         assert set(matrix["python"]) == named
+
+    def test_ci_runs_every_airflow_that_the_project_supports(self) -> None:
+        pin = re.search(r'"apache-airflow>=3\.(\d+)\.\d+,<3\.(\d+)"', read("pyproject.toml"))
+        locked = re.search(r"^apache-airflow==(3\.\d+)", read("requirements.lock"), re.MULTILINE)
+        assert pin
+        assert locked
+        matrix = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["airflow"]["strategy"]["matrix"]
+        run = {locked[1], *(version[:3] for version in matrix["airflow"])}
+        assert run == {f"3.{minor}" for minor in range(int(pin[1]), int(pin[2]))}
 
     def test_hooks_download_nothing(self) -> None:
         hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
