@@ -9,7 +9,6 @@ LightGBM, such as trees; anybody else's may not.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from iris_core.errors import ModelRefused
 from iris_core.ledger import Ledger, ModelRef
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.models import tracking
+from iris_core.models.files import Files
 from iris_core.settings.project import TableSchema
 from iris_core.settings.values import TYPE_NAME
 from iris_core.settings.variables import Settings
@@ -40,8 +40,6 @@ LOGGED = "models:/"
 PROXIED = "mlflow-artifacts"
 STORES = ("", "file", "s3", "gs", "abfss", "wasbs")
 """Schemes of places besides its own server where a registry may keep files: folders and buckets."""
-REGISTRY_FILE = "registered_model_meta"
-"""MLflow writes this file on download; it differs between two versions of the same model."""
 LEVELS = "iris.levels"
 """In a model's metadata: the levels that it learnt, by column."""
 NAMED = 5
@@ -56,14 +54,22 @@ Asked = Callable[[], bool]
 class Loaded:
     """A loaded model.
 
-    `digest` is the SHA-256 of its files' names and contents; `levels` are those that it learnt of each
-    category, as its files tell.
+    `levels` are those that it learnt of each category, as its files tell; `digest_now` downloads the files
+    that were not needed yet.
     """
 
     estimator: ClassifierMixin
-    digest: str
+    digest_now: Callable[[], str]
     uri: str
     levels: Mapping[str, Sequence[str]]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its files' names and contents. Only while they are there: inside of `loaded`.
+
+        :raises RegistryError: MLflow does not answer.
+        """
+        return self.digest_now()
 
     def table(self, table: TableSchema) -> TableSchema:
         """A project's table, with the levels that the model learnt in place of those that it has now.
@@ -100,18 +106,21 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
     uri = f"models:/{model.name}/{model.version}"
     with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
         with tracking.asking(f"Loading {uri}", settings):
-            described = _fetch(settings, model, uri, folder)
-        digest = digest_of(Path(folder))
+            files = _files(settings, model, uri, Path(folder))
+            flavors = dict(files.described.flavors)
+            files.fetch(_named(flavors))
+
+        def digest() -> str:
+            with tracking.asking(f"Loading {uri}", settings):
+                return files.digest
 
         def is_own() -> bool:
             training = ledger.find(TrainedRecord, model.training)
-            return training is not None and training.outputs.model_digest == digest
+            return training is not None and training.outputs.model_digest == digest()
 
         with tracking.quiet():
-            estimator = estimator_of(
-                Path(folder), dict(described.flavors), uri, settings.trusted_model_types, is_own
-            )
-        yield Loaded(estimator, digest, uri, _levels(described))
+            estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types, is_own)
+        yield Loaded(estimator, digest, uri, _levels(files.described))
 
 
 def _levels(described: Model) -> dict[str, list[str]]:
@@ -125,17 +134,13 @@ def _levels(described: Model) -> dict[str, list[str]]:
     }
 
 
-def _fetch(settings: Settings, model: ModelRef, uri: str, folder: str) -> Model:
-    """Download a version's files; return what its MLmodel file says."""
-    from mlflow.models import Model
+def _files(settings: Settings, model: ModelRef, uri: str, folder: Path) -> Files:
+    """A version's files, which are downloaded to a folder."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     place = _place(tracking.client(settings), model)
     check_place(place, uri, settings.tracking_uri)
-    files: Any = get_artifact_repository(place, tracking_uri=settings.tracking_uri)
-    files.download_artifacts("", folder)
-    described: Model = Model.load(folder)
-    return described
+    return Files(get_artifact_repository(place, tracking_uri=settings.tracking_uri), folder, uri)
 
 
 def _place(mlflow_client: MlflowClient, model: ModelRef) -> str:
@@ -197,6 +202,12 @@ def estimator_of(
     return _read_skops(_file(folder, flavor, uri), uri, trusted, is_own)
 
 
+def _named(flavors: Mapping[str, Any]) -> list[str]:
+    """The file that holds the estimator, as far as an MLmodel file names one."""
+    flavor = flavors.get("sklearn")
+    return [str(flavor.get("pickled_model", ""))] if isinstance(flavor, dict) else []
+
+
 def _file(folder: Path, flavor: dict[str, Any], uri: str) -> Path:
     named = str(flavor.get("pickled_model", ""))
     path = (folder / named).resolve()
@@ -256,21 +267,3 @@ def untrusted_types(estimator: ClassifierMixin) -> list[str]:
     import skops.io
 
     return list(skops.io.get_untrusted_types(data=skops.io.dumps(estimator)))
-
-
-def logged_digest(model_uri: str) -> str:
-    """The digest of a model's files as MLflow has them."""
-    from mlflow.artifacts import download_artifacts
-
-    with tempfile.TemporaryDirectory(prefix="iris-model-") as folder:
-        return digest_of(Path(download_artifacts(artifact_uri=model_uri, dst_path=folder)))
-
-
-def digest_of(folder: Path) -> str:
-    """The SHA-256 of the files below a folder, by name and content."""
-    whole = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != REGISTRY_FILE):
-        name = path.relative_to(folder).as_posix().encode()
-        content = hashlib.sha256(path.read_bytes()).hexdigest().encode()
-        whole.update(name + b"\0" + content + b"\n")
-    return whole.hexdigest()

@@ -23,8 +23,8 @@ from iris_core.ledger.source import Source
 from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.models.files import logged_digest
 from iris_core.models.holdout import training_table
-from iris_core.models.loading import logged_digest
 from iris_core.models.profile import keep_profile
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
