@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -36,7 +37,7 @@ from iris_core.models.registry import (
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +57,10 @@ class RolledBack(BaseModel):
 
 def register(mlflow_client: MlflowClient, workspace: Workspace, training: TrainedRecord) -> ModelVersion:
     """Register a training run's model; repeating it returns the same version."""
-    import mlflow
-
     name = workspace.settings.names.model
     run_id = training.run_id
     if not _registered(mlflow_client, name, run_id):
-        _create_model(mlflow_client, name)
-        mlflow.register_model(training.outputs.model_uri, name, tags=_tags(workspace, training))
+        _create(mlflow_client, name, training.outputs.model_uri, _tags(workspace, training))
     first, *doubles = _registered(mlflow_client, name, run_id)
     for double in doubles:
         _delete(mlflow_client, double)
@@ -88,13 +86,22 @@ def _delete(mlflow_client: MlflowClient, version: ModelVersion) -> None:
     tracking.unless_gone(lambda: mlflow_client.delete_model_version(version.name, version.version))
 
 
-def _create_model(mlflow_client: MlflowClient, name: str) -> None:
+def _create(mlflow_client: MlflowClient, name: str, uri: str, tags: dict[str, str]) -> None:
+    """Create a version, and with the first one its model; another process may create the model first.
+
+    :param mlflow_client: MLflow's client.
+    :param name: the model.
+    :param uri: what is registered.
+    :param tags: the version's tags.
+    """
+    import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        mlflow_client.create_registered_model(name)
+        mlflow.register_model(uri, name, tags=tags)
     except MlflowException:
         mlflow_client.get_registered_model(name)
+        mlflow.register_model(uri, name, tags=tags)
 
 
 def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[ModelVersion]:
@@ -127,27 +134,38 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
     :returns: the version that is staged.
     """
     for _ in range(ROUNDS):
-        wanted = _wanted(mlflow_client, name)
-        others = [version for version in _staged_versions(mlflow_client, name) if version != wanted]
-        if _is_staged(mlflow_client, name, wanted) and not others:
+        model = mlflow_client.get_registered_model(name)
+        versions = _versions(mlflow_client, name)
+        wanted = _wanted(mlflow_client, model, versions)
+        staged = [int(each.version) for each in versions if each.current_stage == STAGE]
+        others = [version for version in staged if version != wanted]
+        if str(model.aliases.get(ALIAS)) == str(wanted) and wanted in staged and not others:
             return wanted
         _restage(mlflow_client, name, wanted, others)
     raise RegistryError(f"Staging {name} did not settle in {ROUNDS} rounds: something else moves it too.")
 
 
-def _wanted(mlflow_client: MlflowClient, name: str) -> int:
-    since = last_rollback(mlflow_client, name)
-    approved = mlflow_client.search_model_versions(
-        f"name = '{name}' and tags.`{VERDICT_TAG}` = '{Outcome.PROMOTED}'"
-    )
+def _versions(mlflow_client: MlflowClient, name: str) -> list[ModelVersion]:
+    """All versions of a model; MLflow lists 10,000 in a page."""
+    search = partial(mlflow_client.search_model_versions, f"name = '{name}'")
+    found = page = search()
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return list(found)
+
+
+def _wanted(mlflow_client: MlflowClient, model: RegisteredModel, versions: list[ModelVersion]) -> int:
+    since = _rollback_of(model)
+    approved = [each for each in versions if each.tags.get(VERDICT_TAG) == Outcome.PROMOTED]
     standing = [
         each for each in approved if since is None or (stamped(each, VERDICT_AT_TAG) or BEGINNING) > since.at
     ]
     if since:
-        returned_to = find(mlflow_client, name, since.version)
+        returned_to = find(mlflow_client, model.name, since.version)
         standing += [returned_to] if returned_to else []
     if not standing:
-        raise RegistryError(f"{name} has no approved version to stage: the one rolled back to is gone.")
+        raise RegistryError(f"{model.name} has no approved version to stage: the one rolled back to is gone.")
     return int(max(standing, key=_age).version)
 
 
@@ -164,7 +182,11 @@ def stamped(version: ModelVersion, tag: str) -> datetime | None:
 
 def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
     """The last rollback of a model; None if there was none."""
-    kept = mlflow_client.get_registered_model(name).tags.get(ROLLBACK_TAG)
+    return _rollback_of(mlflow_client.get_registered_model(name))
+
+
+def _rollback_of(model: RegisteredModel) -> RolledBack | None:
+    kept = model.tags.get(ROLLBACK_TAG)
     return RolledBack.model_validate_json(kept) if kept else None
 
 
@@ -174,16 +196,6 @@ def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBac
     if standing is None or standing.at < rolled_back.at:
         kept = json.dumps(rolled_back.model_dump(mode="json"))
         mlflow_client.set_registered_model_tag(name, ROLLBACK_TAG, kept)
-
-
-def _staged_versions(mlflow_client: MlflowClient, name: str) -> list[int]:
-    versions = mlflow_client.search_model_versions(f"name = '{name}'")
-    return [int(version.version) for version in versions if version.current_stage == STAGE]
-
-
-def _is_staged(mlflow_client: MlflowClient, name: str, version: int) -> bool:
-    named = find(mlflow_client, name, ALIAS)
-    return named is not None and int(named.version) == version and named.current_stage == STAGE
 
 
 def _restage(mlflow_client: MlflowClient, name: str, wanted: int, others: list[int]) -> None:
