@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as installed
+from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any, Self
 
@@ -191,12 +195,12 @@ def log_fitted(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     chosen = fitted.tries[0].parameters if fitted.tries else {}
     mlflow.log_params({**config.parameters, **chosen, "rows": len(fitted.parts.learned)})
     _log_tries(fitted.tries, config)
-    classes = list(config.table.classes)
-    mlflow.log_dict(
-        {"classes": classes, "rows_are_actual": fitted.confusion.tolist()}, "confusion_matrix.json"
-    )
-    mlflow.log_figure(_confusion_figure(fitted.confusion, classes), "confusion_matrix.png")
-    logged = _log_model(fitted, config, trusted)
+    with tempfile.TemporaryDirectory(prefix="iris-training-") as folder, ThreadPoolExecutor(1) as beside:
+        # The picture is drawn while MLflow's server stores the model.
+        drawn = beside.submit(_write_confusion, fitted.confusion, config.table.classes, Path(folder))
+        logged = _log_model(fitted, config, trusted)
+        drawn.result()
+        mlflow.log_artifacts(folder)
     # After the model: MLflow reads back, one by one, the metrics that a run has before its model.
     mlflow.log_metrics(fitted.metrics, model_id=logged.model_id)
     return str(logged.model_uri)
@@ -278,7 +282,14 @@ def _environment(*packages: str) -> dict[str, Any]:
     }
 
 
-def _confusion_figure(confusion: np.ndarray[Any, Any], classes: list[str]) -> Any:
+def _write_confusion(confusion: np.ndarray[Any, Any], classes: Sequence[str], folder: Path) -> None:
+    """Write a confusion matrix to a folder: JSON for programs, a picture for people."""
+    counts = {"classes": [*classes], "rows_are_actual": confusion.tolist()}
+    (folder / "confusion_matrix.json").write_text(json.dumps(counts, indent=2), encoding="utf-8")
+    _figure(confusion, classes).savefig(folder / "confusion_matrix.png")
+
+
+def _figure(confusion: np.ndarray[Any, Any], classes: Sequence[str]) -> Any:
     from matplotlib.figure import Figure
     from sklearn.metrics import ConfusionMatrixDisplay
 
