@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-airflow test-stack test-stack-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-airflow test-stack test-stack-servers test-monitoring-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -119,6 +119,11 @@ test-stack-servers:  ## Install PostgreSQL and Redis with apt, for make test-sta
 	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
 	  curl postgresql redis-server
 
+test-monitoring-servers:  ## Install Prometheus and promtool with apt, for tests/integration/test_monitoring.py (root, or sudo)
+	@sudo=$$(test "$$(id -u)" = 0 || command -v sudo || true); \
+	$$sudo apt-get update --quiet=2 && \
+	$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends prometheus
+
 test-fast: setup  ## Run the tests that are quick and need no servers of Airflow (4 minutes on 2 cores)
 	$(BIN)/python -m pytest -m "not e2e and not slow and not stack and not compose and not browser" --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
@@ -200,23 +205,26 @@ image:  ## Build the image that docker-compose.yml and the Helm chart run
 
 ENV_FILE ?= .env
 EXECUTOR ?=
+MONITORING ?=
 WORKERS ?= 2
 DOCKER_COMPOSE ?= docker compose
 COMPOSE = $(DOCKER_COMPOSE) --env-file "$(ENV_FILE)"
-SCALED_OUT := COMPOSE_PROFILES=celery AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
+comma := ,
+SCALED_OUT := AIRFLOW__CORE__EXECUTOR=CeleryExecutor AIRFLOW__CORE__PARALLELISM=32
+PROFILES := $(if $(filter celery,$(EXECUTOR)),celery,)$(if $(MONITORING),$(if $(filter celery,$(EXECUTOR)),$(comma),)monitoring,)
 
 env:  ## Write .env with random secrets for docker-compose.yml (mode 600), or add the missing ones
 	@"$(PYTHON)" -m deploy.env_file "$(ENV_FILE)"
 
-compose-up: env  ## Start docker-compose.yml (EXECUTOR=celery WORKERS=2: tasks on workers)
+compose-up: env  ## Start docker-compose.yml (EXECUTOR=celery WORKERS=2: tasks on workers; MONITORING=yes: Prometheus and Grafana)
 	@case "$(EXECUTOR)" in ""|celery) ;; *) echo "EXECUTOR=$(EXECUTOR): celery, or nothing" >&2; exit 2;; esac
-	$(if $(filter celery,$(EXECUTOR)),$(SCALED_OUT) WORKERS=$(WORKERS) )$(COMPOSE) up --build --detach
+	$(if $(PROFILES),COMPOSE_PROFILES=$(PROFILES) )$(if $(filter celery,$(EXECUTOR)),$(SCALED_OUT) WORKERS=$(WORKERS) )$(if $(MONITORING),AIRFLOW__METRICS__STATSD_ON=True )$(COMPOSE) up --build --detach
 
 compose-demo: setup  ## The demo, on the stack of docker-compose.yml
 	@$(BIN)/iris --compose "$(ENV_FILE)" demo
 
 compose-down:  ## End the containers of docker-compose.yml; their volumes stay
-	$(COMPOSE) --profile celery down
+	$(COMPOSE) --profile celery --profile monitoring down
 
 clean: reset  ## Delete the environment and everything generated
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache

@@ -45,6 +45,7 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "MLFLOW_READER_PASSWORD": _password,
     "MLFLOW_FLASK_SERVER_SECRET_KEY": _password,
     "AIRFLOW_ADMIN_PASSWORD": _password,
+    "GRAFANA_ADMIN_PASSWORD": _password,
     "AIRFLOW__API__SECRET_KEY": _password,
     "AIRFLOW__API_AUTH__JWT_SECRET": lambda: secrets.token_urlsafe(64),
     "AIRFLOW__CORE__FERNET_KEY": _fernet_key,

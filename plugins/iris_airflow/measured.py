@@ -4,6 +4,7 @@
 |---|---|---|
 | `iris.owed` | gauge | every minute with `VERDICT_WITHIN`: uploads without a verdict |
 | `iris.oldest_owed_s` | gauge | then, too: seconds since the oldest of them landed, 0 without one |
+| `iris.promised_s` | gauge | then, too: `VERDICT_WITHIN` in seconds |
 | `iris.severity` | gauge | with each drift verdict: -1 insufficient, 0 none, 1 low, 2 medium, 3 high |
 | `iris.refused` | counter | with each upload that is rejected or given up, and each model that is refused |
 | `iris.arrival_to_verdict_s` | timer | with the first verdict on an upload: from its landing |
@@ -63,6 +64,8 @@ def send_owed(workspace: Workspace, seen: LookedAt) -> None:
         oldest = max((now - one.since for one in seen.waiting), default=timedelta())
         stats.gauge("iris.owed", len(seen.waiting), tags=tags)
         stats.gauge("iris.oldest_owed_s", round(oldest.total_seconds()), tags=tags)
+        if within := workspace.settings.verdict_within:
+            stats.gauge("iris.promised_s", round(within.total_seconds()), tags=tags)
 
 
 class MeasuredLedger(Ledger):

@@ -60,7 +60,7 @@ def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[Received]:
 @pytest.fixture
 def world() -> Workspace:
     store = MemoryStore()
-    settings = load_settings({"TEAM_S3_BUCKET": BUCKET})
+    settings = load_settings({"TEAM_S3_BUCKET": BUCKET, "VERDICT_WITHIN": "15m"})
     return measured.measured(Workspace(settings, store, Ledger(store, BUCKET, "dev"), Actor()))
 
 
@@ -131,9 +131,9 @@ def test_what_is_owed(received: Received, world: Workspace) -> None:
         measured.send_owed(world, LookedAt(seen, True, datetime.now(UTC)))
     measured.send_owed(world, LookedAt(waiting, False, datetime.now(UTC)))
     lines = [line.removeprefix("airflow.iris.").split(",project=team_a_iris:") for line in received()]
-    assert [name for name, _ in lines] == ["owed", "oldest_owed_s"] * 2
-    counted, age, none, no_age = (value for _, value in lines)
-    assert (counted, none, no_age) == ("2|g", "0|g", "0|g")
+    assert [name for name, _ in lines] == ["owed", "oldest_owed_s", "promised_s"] * 2
+    counted, age, promised, none, no_age, _ = (value for _, value in lines)
+    assert (counted, promised, none, no_age) == ("2|g", "900|g", "0|g", "0|g")
     assert int(age.removesuffix("|g")) >= 10
 
 
