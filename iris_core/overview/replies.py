@@ -15,6 +15,7 @@ from iris_core.overview.scorings import ScoredTable
 from iris_core.overview.staged import GateScore, StagedModel, WaitingModel
 from iris_core.overview.trace import Shown, Trace
 from iris_core.overview.waiting import OwedNow
+from iris_core.settings.values import spelled
 from iris_core.settings.variables import Settings
 
 Tone = Literal["good", "note", "bad", "none"]
@@ -54,8 +55,8 @@ class Seen:
 
 
 def replies(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
-    """Replies to: what is staged and why, was the newest data scored, does it drift, what was refused,
-    what should I do?
+    """Replies to: what is staged and why, was the newest data scored, does it drift, what was refused, is a
+    verdict late (where a time is promised), what should I do?
 
     :param settings: name commands and keys.
     :param seen: what there is.
@@ -66,6 +67,7 @@ def replies(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
         _scored(settings, seen, now),
         _drifting(seen),
         _refused(settings, seen, now),
+        *_promised(settings, seen, now),
     ]
     return [*found, _todo(found)]
 
@@ -129,7 +131,7 @@ def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
     question = "Was the newest data scored?"
     late = [one for one in seen.owed.oldest if one.kind == "scoring"]
     if late and seen.staged:
-        is_late, count = now - late[0].since > LATE, seen.owed.counts["scoring"]
+        is_late, count = now - late[0].since > (settings.verdict_within or LATE), seen.owed.counts["scoring"]
         tables = "One table waits" if count == 1 else f"{count} tables wait"
         return Reply(
             question=question,
@@ -215,6 +217,25 @@ def _refused(settings: Settings, seen: Seen, now: datetime) -> Reply:
         todo="" if is_replaced else f"Correct {last.trace.object} as its reason says, and upload it again",
         trace=last.trace,
     )
+
+
+def _promised(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
+    within, question = settings.verdict_within, "Is a verdict late?"
+    if within is None:
+        return []
+    late = [one for one in seen.owed.oldest if now - one.since > within]
+    if not late:
+        told = f"No: nothing that is looked at here has waited for longer than {spelled(within)}."
+        return [Reply(question=question, tone="good", sentence=told)]
+    oldest, promised = min(late, key=lambda one: one.since), spelled(within)
+    return [
+        Reply(
+            question=question,
+            tone="bad",
+            sentence=f"Yes: {oldest.what} has waited since {_when(oldest.since)}; promised: {promised}.",
+            todo=f"Find out what holds it up: {settings.command} doctor",
+        )
+    ]
 
 
 def _replaces(newer: Trace, older: Trace) -> bool:
