@@ -62,7 +62,7 @@ def deliver_owed(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[
     """Deliver every message that is owed; one that fails stops neither other channels nor other messages.
 
     :param channels: a function for each channel's name, which delivers a message.
-    :returns: id, channel and title of each delivered message.
+    :returns: id, channel and title of each delivered message, and the path of the (last) record it is about.
     :raises NothingOwed: no channel is configured, or everything has been delivered.
     :raises AlertUndelivered: some could not be delivered; trying again delivers only those.
     """
@@ -202,7 +202,8 @@ class Sent:
                 continue
             for identity, why in about:
                 _record(self.workspace, identity, why, message, channel)
-            self.delivered.append({"id": message.id, "channel": channel, "title": message.title})
+            told = {"id": message.id, "channel": channel, "title": message.title}
+            self.delivered.append({**told, "about": about[-1][0].path})
 
     def result(self) -> list[dict[str, Any]]:
         """The delivered messages.

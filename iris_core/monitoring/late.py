@@ -67,7 +67,7 @@ def tell_late(workspace: Workspace, channels: Mapping[str, Deliver]) -> list[dic
     """Deliver every message about a late verdict that is owed.
 
     :param channels: a function for each channel's name, which delivers a message.
-    :returns: id, channel and title of each delivered message.
+    :returns: of each delivered message what `deliver_owed` returns.
     :raises NothingOwed: nothing is late, or everything has been delivered.
     :raises AlertUndelivered: some could not be delivered; trying again delivers only those.
     """

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from pydantic import BaseModel
 
+from iris_airflow.lineage import telling
+
 if TYPE_CHECKING:
     from airflow.sdk import Asset, AssetAlias, Context
 
@@ -71,7 +73,9 @@ def run_step(
     from airflow.sdk import get_current_context
 
     with outcomes():
-        return _fitting(_jsonable(function(workspace(get_current_context(), project), *args, **kwargs)))
+        opened = workspace(get_current_context(), project)
+        with telling(opened, function, args) as tell:
+            return _fitting(_jsonable(tell(function(opened, *args, **kwargs))))
 
 
 def look_of(project: str, *assets: Asset, staged: Asset | None = None) -> Look:
@@ -131,7 +135,9 @@ def run_portion(
     most = max(1, min(MOST, conf.getint("core", "max_map_length", fallback=1024) // 2))
     context = get_current_context()
     with outcomes():
-        portion = function(workspace(context, project), most, look)
+        opened = workspace(context, project)
+        with telling(opened, function, (most, look)) as tell:
+            portion = tell(function(opened, most, look))
     if portion.left:
         context["ti"].xcom_push(key=LEFT, value={"why": "left by a run", **announced(portion.names)})
     return [_jsonable(item) for item in portion]
