@@ -76,7 +76,8 @@ def told(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-6000:]
-    return json.loads(done.stdout.rpartition(f"{mark} ")[2])
+    # Airflow's log, which is on stdout as well, may go on after it.
+    return json.JSONDecoder().raw_decode(done.stdout.rpartition(f"{mark} ")[2])[0]
 
 
 @pytest.fixture(scope="session")
