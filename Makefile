@@ -175,6 +175,10 @@ bench-history: setup  ## Measure uploads and looks with a long past, beside none
 bench-page: setup  ## Measure the server time of the page in Airflow with a long ledger (OBJECTS=500000: a million records; KEEP=folder)
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.page --history $(OBJECTS) $(if $(KEEP),--folder "$(KEEP)")
 
+.PHONY: bench-provider
+bench-provider: setup  ## Kill triggerer and MinIO while objects land; what the provider's watcher and a bare listener miss (8 minutes)
+	@$(BIN)/python -m benchmarks.provider
+
 audit: setup  ## Ask the advisory service about every locked package (needs the network)
 	@$(BIN)/python .ci/audit.py
 

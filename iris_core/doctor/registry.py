@@ -8,8 +8,8 @@ import httpx
 
 from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.models.registry import ALIAS
-from iris_core.models.tracking import NOT_FOUND
 from iris_core.settings.variables import Settings
+from iris_provider_minio.errors import NOT_FOUND
 
 CHECK = "mlflow"
 PATIENCE_S = 7.0

@@ -1,30 +1,19 @@
 """Polls the registry's alias: a model staged by hand starts inference like one staged by the training DAG.
 
-MLflow's registry webhooks can lose an event for good; a poll takes 12 ms and cannot lose one. It uses
-MLflow's REST API through aiohttp, because a triggerer must neither block nor import MLflow.
+`iris_provider_minio.alias` says why it polls.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
-
-from iris_core.errors import IrisError, RegistryError
 from iris_core.ledger import Identity, Ledger, ModelRef, Outcome
 from iris_core.ledger.source import Source
 from iris_core.models.registry import ALIAS, APPLIED_TAG, VERDICT_TAG, reference_of
-from iris_core.models.tracking import NOT_FOUND
 from iris_core.store.objects import ObjectStore, ObjectVersion
-from iris_provider_minio.stream import Pace, Signal
-
-log = logging.getLogger(__name__)
-
-REQUEST_TIMEOUT_S = 5.0
+from iris_provider_minio.alias import RegistryAccess, RegistryAlias
 
 
 @dataclass(frozen=True)
@@ -50,8 +39,8 @@ class Unscored:
     landed_at: datetime
 
 
-class AliasPoll:
-    """Polls one alias of one model; remembers the last answer.
+class AliasPoll(RegistryAlias):
+    """Polls the alias `staging` of one model; remembers the last answer.
 
     :param tracking_uri: MLflow's address, `http(s)://…`.
     :param model: the name of the registered model.
@@ -62,50 +51,17 @@ class AliasPoll:
     def __init__(
         self, tracking_uri: str, model: str, poll_s: float, login: tuple[str, str] | None = None
     ) -> None:
-        self._url = f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
-        self._model = model
-        self._poll_s = poll_s
-        self._headers = {"Authorization": aiohttp.encode_basic_auth(*login)} if login else {}
+        super().__init__(RegistryAccess(tracking_uri, login), model, ALIAS, poll_s)
         self.staged: Staged | None = None
 
-    async def signals(self) -> AsyncGenerator[Signal, None]:
-        """Yield signals for ever: `subscribed` if the alias names another version, `down` without an answer.
+    def receive(self, version: dict[str, object] | None) -> None:
+        """Take an answer, and when the pipeline staged the version that it names."""
+        super().receive(version)
+        self.staged = _staged(version) if version else None
 
-        Each kind of trouble is logged once, until MLflow answers again.
-        """
-        pace, failures, said, known = Pace(first_pause_s=self._poll_s), 0, "", object()
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as session:
-            while True:
-                try:
-                    self.staged = await self._ask(session)
-                except (aiohttp.ClientError, OSError, ValueError, KeyError, IrisError) as error:
-                    trouble = str(error) or type(error).__name__
-                    if trouble != said:
-                        log.warning("The alias %s of %s: %s. Trying again.", ALIAS, self._model, trouble)
-                    said, failures = trouble, failures + 1
-                    yield Signal("down")
-                    await asyncio.sleep(pace.pause(failures))
-                    continue
-                failures, said = 0, ""
-                named = self.staged.model if self.staged else None
-                yield Signal("subscribed" if named != known else "tick")
-                known = named
-                await asyncio.sleep(self._poll_s)
-
-    async def _ask(self, session: aiohttp.ClientSession) -> Staged | None:
-        query = {"name": self._model, "alias": ALIAS}
-        async with session.get(self._url, params=query, headers=self._headers) as response:
-            if response.status in (401, 403):
-                raise RegistryError(
-                    f"MLflow refused the login ({response.status}). Check MLFLOW_TRACKING_USERNAME and "
-                    "MLFLOW_TRACKING_PASSWORD"
-                )
-            answer = await response.json(content_type=None)
-            if response.status == 200:
-                return _staged(answer["model_version"])
-            if answer.get("error_code") in NOT_FOUND:
-                return None
-            raise RegistryError(f"MLflow answered {response.status} {answer.get('error_code', '')}".strip())
+    def identity(self) -> object:
+        """The model that is staged."""
+        return self.staged.model if self.staged else None
 
 
 def _staged(version: dict[str, object]) -> Staged:

@@ -15,6 +15,7 @@ from iris_core.ledger import Identity
 from iris_core.ledger.workspace import Workspace
 from iris_core.settings.variables import Settings
 from iris_core.store.objects import ObjectVersion
+from iris_provider_minio.errors import NOT_FOUND
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,9 +25,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
-"""MLflow's codes for something that does not exist: an alias without a version is an invalid parameter, a
-deleted run an invalid state."""
 IDENTITY_TAG = "iris.identity"
 COMMIT_TAG = "iris.commit"
 BOUNDS = {

@@ -5,6 +5,10 @@ A message says what was found, where, what was expected, and what to do.
 
 from __future__ import annotations
 
+NOT_FOUND = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE")
+"""MLflow's codes for something that does not exist: an alias without a version is an invalid parameter, a
+deleted run an invalid state."""
+
 
 class ProviderError(Exception):
     """Base of all errors that the provider, or what is built on it, raises on purpose.

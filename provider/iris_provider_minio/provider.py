@@ -24,18 +24,18 @@ def get_provider_info() -> dict[str, Any]:
             },
             {"integration-name": _MLFLOW, "external-doc-url": "https://mlflow.org", "tags": ["service"]},
         ],
-        "connection-types": [_minio()],
-        "hooks": _modules("hooks.minio"),
-        "triggers": _modules("triggers.minio"),
+        "connection-types": [_minio(), _mlflow()],
+        "hooks": _modules("hooks"),
+        "triggers": _modules("triggers", mlflow="mlflow_alias"),
+        "queues": ["iris_provider_minio.queues.minio.MinioMessageQueueProvider"],
         "asset-uris": [{"schemes": ["minio", "mlflow"], "handler": None}],
     }
 
 
-def _modules(*minio: str) -> list[dict[str, Any]]:
-    listed = {_MINIO: minio}
+def _modules(folder: str, minio: str = "minio", mlflow: str = "mlflow") -> list[dict[str, Any]]:
     return [
-        {"integration-name": name, "python-modules": [f"iris_provider_minio.{module}" for module in modules]}
-        for name, modules in listed.items()
+        {"integration-name": name, "python-modules": [f"iris_provider_minio.{folder}.{module}"]}
+        for name, module in ((_MINIO, minio), (_MLFLOW, mlflow))
     ]
 
 
@@ -56,5 +56,18 @@ def _minio() -> dict[str, Any]:
             "hidden-fields": ["host", "port", "schema"],
             "relabeling": {"login": "Access key", "password": "Secret key"},
             "placeholders": {"endpoint_url": "http://minio:9000"},
+        },
+    }
+
+
+def _mlflow() -> dict[str, Any]:
+    return {
+        "connection-type": "mlflow",
+        "hook-class-name": "iris_provider_minio.hooks.mlflow.MlflowHook",
+        "hook-name": "MLflow",
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "extra"],
+            "relabeling": {"host": "Tracking server"},
+            "placeholders": {"host": "https://mlflow.example.com", "port": "5000"},
         },
     }

@@ -113,7 +113,7 @@ class TestPoll:
         async with registry.polled() as (_, signals):
             for _ in range(3):
                 await until(signals, "down")
-            [said] = [record for record in caplog.records if record.name == "iris_core.events.alias"]
+            [said] = [record for record in caplog.records if record.name == "iris_provider_minio.alias"]
             assert "alias staging of m" in said.getMessage()
             registry.answer = named(1)
             await until(signals, "subscribed")
