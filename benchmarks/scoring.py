@@ -104,7 +104,7 @@ def prepare(given: Given) -> None:
         _decided_once(given)
     if given["contender"].startswith("ours"):
         import iris_core.scoring.engine
-        import iris_core.store.objects  # noqa: F401
+        import iris_core.store.assembly  # noqa: F401
     elif given["contender"].startswith("polars"):
         import polars  # noqa: F401
     if given["contender"] == "ours_shards":
@@ -210,21 +210,43 @@ def ours_local(given: Given) -> int:
 
 def ours_store(given: Given) -> int:
     from iris_core.scoring.engine import score_table
-    from iris_core.scoring.stretches import Unfinished, stretch_rows
+    from iris_core.tables import StoredInput
+
+    store, version = stored(given)
+    source = StoredInput(store, version)
+    out = assembly(store, given["key"], 1)
+    with out.writing(0, version.size) as part:
+        rows = score_table(source, _scoring(given), part, io.BytesIO()).counts.rows
+    out.put_together([part.written])
+    return rows
+
+
+def assembly(store: Any, key: str, count: int) -> Any:
+    from iris_core.store.assembly import Assembly
+
+    return Assembly(store, BUCKET, key, "text/csv", f"{WORK}/{count}", count)
+
+
+def ours_shard(given: Given) -> int:
+    """A shard; tells what it wrote by a file, as a task of Airflow does by an XCom."""
+    from iris_core.scoring.engine import score_table
+    from iris_core.scoring.stretches import stretch_rows
     from iris_core.tables import StoredInput
     from iris_core.tables.cutting import Cutting
 
     store, version = stored(given)
-    source, rows = StoredInput(store, version), None
-    if given.get("cutting"):
-        unfinished = Unfinished(store, BUCKET, WORK)
-        rows = stretch_rows(source, Cutting(**given["cutting"]), given["index"], unfinished)
-    with store.writing(BUCKET, given["key"], "text/csv") as out:
-        return score_table(source, _scoring(given), out, io.BytesIO(), rows).counts.rows
+    source, cut, index = StoredInput(store, version), Cutting(**given["cutting"]), given["index"]
+    out = assembly(store, given["key"], cut.count)
+    rows = stretch_rows(source, cut, index, out)
+    with out.writing(index, cut.step) as part:
+        count = score_table(source, _scoring(given), part, io.BytesIO(), rows).counts.rows
+    Path(given["told"]).write_text(part.written.model_dump_json())
+    return count
 
 
 def ours_shards(given: Given) -> int:
     """Cut, scored by two processes as Airflow's workers would, put together."""
+    from iris_core.store.assembly import WrittenPart
     from iris_core.tables import StoredInput
     from iris_core.tables.cutting import cutting
 
@@ -232,10 +254,9 @@ def ours_shards(given: Given) -> int:
     cut = cutting(StoredInput(store, version), max(version.size // given["shards"], 1))
     assert cut is not None
     waiting = [
-        {**given, "cutting": vars(cut), "index": index, "key": f"{WORK}/{index}.csv"}
+        {**given, "cutting": vars(cut), "index": index, "told": f"{given['out']}.{index}.json"}
         for index in range(cut.count)
     ]
-    keys = [one["key"] for one in waiting]
     for place, lane in enumerate(LANES):
         assert lane.stdin
         lane.stdin.write(json.dumps(waiting[place::2]) + "\n")
@@ -244,12 +265,13 @@ def ours_shards(given: Given) -> int:
     rows: int = sum(one["rows"] for one in done)
     PEAK_BELOW[0] = max(one["peak_mb"] for one in done)
     CPU_BELOW[0] = sum(one["cpu"] for one in done)
-    store.compose([store.head(BUCKET, key) for key in keys], BUCKET, given["key"], "text/csv")
+    parts = [WrittenPart.model_validate_json(Path(one["told"]).read_text()) for one in waiting]
+    assembly(store, given["key"], cut.count).put_together(parts)
     return rows
 
 
 def ours_lane(_: Given) -> int:
-    return sum(ours_store(one) for one in json.loads(sys.stdin.readline()))
+    return sum(ours_shard(one) for one in json.loads(sys.stdin.readline()))
 
 
 def pandas_kinds(given: Given) -> int:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 import moto.s3.models as models
 from moto.core.request import Request
 from moto.core.responses import ActionResult
-from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML, NoSuchUpload
 from moto.s3.responses import S3Response
 from moto.s3.utils import _VersionedKeyStore
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
@@ -45,7 +45,18 @@ class _Request(Request):
 
 
 class _Response(S3Response):
-    """Escapes the keys in a listing of versions if the client asks for it: XML cannot hold every key."""
+    """Escapes the keys in a listing of versions if the client asks for it: XML cannot hold every key.
+
+    Answers as S3 to one who completes an upload that is gone, which moto takes for there.
+    """
+
+    def _key_response(self, request: Any, full_url: str) -> Any:
+        try:
+            return super()._key_response(request, full_url)
+        except KeyError:
+            if not (uploads := self.querystring.get("uploadId")):
+                raise
+            raise NoSuchUpload(upload_id=uploads[0]) from None
 
     def serialized(self, action_result: ActionResult) -> Any:
         found: Any = action_result.result

@@ -18,19 +18,19 @@ from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, first_fault, score_table
 from iris_core.scoring.output import Options, Scoring
-from iris_core.scoring.stretches import Unfinished, stretch_rows
+from iris_core.scoring.stretches import stretch_rows
 from iris_core.scoring.work import (
-    CONTENT_TYPES,
     Piece,
     Scored,
     Shard,
     Whole,
     Work,
-    keys_of,
+    predictions_of,
     record_rejection,
     reject_if_unusable,
     withdraw,
 )
+from iris_core.store.assembly import Assembly, WrittenPart
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import Range, StoredInput
 from iris_core.tables.memory import give_memory_back, spare_memory
@@ -109,12 +109,11 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_d
 
 
 def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
-    began, settings, store = time.monotonic(), workspace.settings, workspace.store
-    given = StoredInput(store, work.object, settings.max_unpack_ratio)
-    unfinished = Unfinished(store, settings.predictions_bucket, keys_of(settings, work).parts)
-    rows = stretch_rows(given, piece.cutting, piece.index, unfinished) if piece.cutting else None
+    began, predictions = time.monotonic(), predictions_of(workspace, work, piece.count)
+    given = StoredInput(workspace.store, work.object, workspace.settings.max_unpack_ratio)
+    rows = stretch_rows(given, piece.cutting, piece.index, predictions) if piece.cutting else None
     try:
-        written, part, rejects = _write(unfinished, piece, given, how, rows)
+        written, part, rejects = _write(predictions, piece.index, given, how, rows)
     except DataRejected as error:
         told = first_fault(given, how, rows) or error if rows else error
         record_rejection(workspace, work, told)
@@ -136,28 +135,23 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
 
 
 def _write(
-    unfinished: Unfinished, piece: Piece, given: StoredInput, how: Scoring, rows: Range | None
-) -> tuple[Written, ObjectVersion, ObjectVersion | None]:
+    predictions: Assembly, index: int, given: StoredInput, how: Scoring, rows: Range | None
+) -> tuple[Written, WrittenPart, ObjectVersion | None]:
     """Write a part and its rejected rows; return both, with the counts.
 
-    :param unfinished: where they are written.
-    :param piece: names them.
+    :param predictions: what it is a part of.
+    :param index: its number.
     :param given: the object's bytes.
     :param how: the model and the output's format.
-    :param rows: the piece's rows; None for the whole object.
+    :param rows: the part's rows; None for the whole object.
     """
-    store, bucket = unfinished.store, unfinished.bucket
-    key = f"{unfinished.folder}/{piece.index:04d}-of-{piece.count:04d}.{how.options.format}"
-    rejects_key = f"{key}.rejects.csv"
+    store, bucket, key = predictions.store, predictions.bucket, f"{predictions.head_key(index)}.rejects.csv"
     with ExitStack() as stack:
-        rejects = _Lazy(stack, store.writing(bucket, rejects_key, "text/csv"))
-        part = stack.enter_context(store.writing(bucket, key, CONTENT_TYPES[how.options.format]))
+        rejects = _Lazy(stack, store.writing(bucket, key, "text/csv"))
+        part = stack.enter_context(predictions.writing(index, given.size // predictions.count))
         written = score_table(given, how, part, rejects, rows)
-    return (
-        written,
-        store.head(bucket, key),
-        store.head(bucket, rejects_key) if written.counts.rejected else None,
-    )
+    kept = store.head(bucket, key) if written.counts.rejected else None
+    return written, part.written, kept
 
 
 class _Lazy:

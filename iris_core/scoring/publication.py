@@ -33,12 +33,11 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring.evidence import Ready, keep_manifest, log_run
 from iris_core.scoring.work import (
-    CONTENT_TYPES,
     Scored,
     Whole,
     Work,
     gather_rejects,
-    keys_of,
+    predictions_of,
     reject_if_unusable,
     withdraw,
 )
@@ -179,10 +178,8 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     if len(parts) < len(whole.parts):
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
     reject_if_unusable(workspace, whole)
-    work, settings = whole.work, workspace.settings
-    bucket, content_type = settings.predictions_bucket, CONTENT_TYPES[settings.predictions_format]
-    predictions = workspace.store.compose(parts, bucket, keys_of(settings, work).predictions, content_type)
-    return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, work, whole.parts))
+    predictions = predictions_of(workspace, whole.work, len(parts)).put_together(parts)
+    return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, whole.work, whole.parts))
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:

@@ -6,12 +6,10 @@ keeps the outline for those after it. An outline that it needs and does not find
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pydantic import TypeAdapter
 
 from iris_core.errors import ObjectMissing
-from iris_core.store.objects import ObjectStore
+from iris_core.store.assembly import Assembly
 from iris_core.tables import Input, Range
 from iris_core.tables.cutting import Cutting
 from iris_core.tables.outline import Outline, outline
@@ -19,37 +17,30 @@ from iris_core.tables.outline import Outline, outline
 OUTLINES = TypeAdapter(Outline)
 
 
-@dataclass(frozen=True)
-class Unfinished:
-    """Where the parts of an object are until it is published, and the outlines of its stretches."""
-
-    store: ObjectStore
-    bucket: str
-    folder: str
-
-    def outline(self, given: Input, start: int, end: int) -> Outline:
-        """The outline of the bytes [start, end): the kept one, or made and kept."""
-        key = f"{self.folder}/{start}-{end}.outline.json"
-        try:
-            return OUTLINES.validate_json(self.store.get(self.bucket, key))
-        except ObjectMissing:
-            made = outline(given, start, end)
-        self.store.create(self.bucket, key, OUTLINES.dump_json(made), "application/json")
-        return made
-
-
-def stretch_rows(given: Input, cutting: Cutting, index: int, unfinished: Unfinished) -> Range:
+def stretch_rows(given: Input, cutting: Cutting, index: int, predictions: Assembly) -> Range:
     """The rows of one stretch of a file.
 
     :param given: the file's bytes.
     :param cutting: how the file is cut.
     :param index: the stretch, counted from 0.
-    :param unfinished: where outlines are kept.
+    :param predictions: outlines are kept beside its parts.
     """
     is_last = index == cutting.count - 1
     # Its own first: shards that start at the same time then find those of the others.
-    own = Outline() if is_last else unfinished.outline(given, *cutting.stretch(index))
+    own = Outline() if is_last else _outline(given, cutting.stretch(index), predictions)
     before = Outline()
     for earlier in range(index):
-        before += unfinished.outline(given, *cutting.stretch(earlier))
+        before += _outline(given, cutting.stretch(earlier), predictions)
     return cutting.rows(before, own, is_last)
+
+
+def _outline(given: Input, stretch: tuple[int, int], kept: Assembly) -> Outline:
+    """The outline of a stretch: the kept one, or made and kept."""
+    start, end = stretch
+    key = f"{kept.folder}/{start}-{end}.outline.json"
+    try:
+        return OUTLINES.validate_json(kept.store.get(kept.bucket, key))
+    except ObjectMissing:
+        made = outline(given, start, end)
+    kept.store.create(kept.bucket, key, OUTLINES.dump_json(made), "application/json")
+    return made

@@ -24,6 +24,7 @@ from iris_core.scoring.counts import Counts
 from iris_core.scoring.engine import HEADER
 from iris_core.settings.places import MANIFESTS, REJECTS, WORK
 from iris_core.settings.variables import Settings
+from iris_core.store.assembly import RECORD, Assembly, WrittenPart, abandon
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
 from iris_core.tables.cutting import Cutting
@@ -98,7 +99,7 @@ class Scored(BaseModel):
 
     work: Work
     piece: Piece
-    part: ObjectVersion | None
+    part: WrittenPart | None
     rejects: ObjectVersion | None = None
     range: Range | None = None
     counts: Counts = Counts()
@@ -160,6 +161,15 @@ def _manifest_key(settings: Settings, scoring: str) -> str:
     return f"{MANIFESTS}{settings.names.section}/{scoring}.json"
 
 
+def predictions_of(workspace: Workspace, work: Work, count: int) -> Assembly:
+    """The predictions of a scoring, made of `count` parts."""
+    settings = workspace.settings
+    keys, content_type = keys_of(settings, work), CONTENT_TYPES[settings.predictions_format]
+    return Assembly(
+        workspace.store, settings.predictions_bucket, keys.predictions, content_type, keys.parts, count
+    )
+
+
 def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:
     """Reject an object that has no rows, or too many rejected rows, and record the rejection.
 
@@ -204,7 +214,10 @@ def withdraw(workspace: Workspace, work: Work, only_parts: bool = False) -> None
     bucket, store = workspace.settings.predictions_bucket, workspace.store
     keys = keys_of(workspace.settings, work)
     for key in list(store.keys(bucket, keys.parts)):
-        store.erase(bucket, key)
+        if key.endswith(RECORD):
+            abandon(store, bucket, keys.predictions, key)
+        else:
+            store.erase(bucket, key)
     if only_parts:
         return
     for key in (keys.predictions, keys.rejects, keys.manifest):

@@ -6,7 +6,7 @@ a fork, but must not be used before it: open an `ObjectStore` in the process tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,7 +33,6 @@ from iris_core.store.answers import (
 )
 from iris_core.store.clients import bucket_client
 from iris_core.store.listing import PAGE, listed_versions
-from iris_core.store.pieces import LEAST_PART_BYTES, copy_together, pieces_of
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 from iris_provider_minio.access import StoreAccess, minio_client
 
@@ -193,26 +192,6 @@ class ObjectStore:
             yield ObjectWriter(writer, bucket, key)
             with store_errors(bucket, key), writing_errors():
                 writer.close()
-
-    def compose(
-        self, parts: Sequence[ObjectVersion], bucket: str, key: str, content_type: str
-    ) -> ObjectVersion:
-        """Join exactly these versions into one object; it appears as a whole, or not at all.
-
-        The store copies the parts itself unless one is too small: then all pass through this process.
-
-        :param parts: the versions, in order.
-        :param bucket: the bucket of the new object.
-        :param key: its key.
-        :param content_type: its MIME type.
-        """
-        pieces = pieces_of(parts)
-        if len(pieces) < 2 or any(piece.length < LEAST_PART_BYTES for piece in pieces[:-1]):
-            read = (self.read(p.version, p.start, p.start + p.length) for p in pieces)
-            return self.put_stream(bucket, key, read, content_type)
-        with store_errors(bucket, key):
-            copy_together(self.admin, pieces, bucket, key, content_type)
-        return self.head(bucket, key)
 
     def download(self, version: ObjectVersion, folder: str) -> str:
         """Write exactly this version to a file of its name in a folder; return the path."""

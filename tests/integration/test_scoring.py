@@ -30,6 +30,7 @@ from iris_core.ledger.workspace import Workspace, access_from_settings
 from iris_core.scoring import shards
 from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
+from iris_core.scoring.work import keys_of, withdraw
 from iris_core.store.objects import ObjectVersion
 from tests.records import expect
 
@@ -128,8 +129,9 @@ class TestShards:
         upload(staged, rows(500))
         [work] = scoring.plan(staged)
         whole = scoring.score(staged, work)
-        assert whole.part is not None
-        expected = staged.store.read(whole.part)
+        assert whole.part
+        assert whole.part.head
+        expected = staged.store.read(whole.part.head)
         planned = scoring.plan_shards(staged)
         assert len(planned) >= 5
         done = [one for shard in reversed(planned) for one in scoring.score_shard(staged, shard)]
@@ -183,6 +185,63 @@ class TestShards:
                 scoring.score_shard(staged, shard)
         [record] = records(staged)
         assert "row 101: found a quote in the midst of a value" in record.reason
+
+
+LARGE_MIB = 40_000
+"""What stands for a MiB where a table of 750,000 rows is cut into two shards."""
+
+
+class TestLargeShards:
+    """Shards whose rows go straight into an upload that they share."""
+
+    @pytest.fixture
+    def large(self, staged: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+        monkeypatch.setattr(shards, "MIB", LARGE_MIB)
+        monkeypatch.setattr(shards, "UNIT", LARGE_MIB)
+        upload(staged, rows(750_000))
+        return staged
+
+    @staticmethod
+    def uploads(workspace: Workspace) -> int:
+        [work] = scoring.plan(workspace)
+        key = keys_of(workspace.settings, work).predictions
+        found = workspace.store.admin._list_multipart_uploads(
+            workspace.settings.predictions_bucket, prefix=key
+        )
+        return len(found.uploads)
+
+    def test_the_same_bytes_whatever_is_scored_twice(self, large: Workspace) -> None:
+        first, last = scoring.plan_shards(large)
+        done = [*scoring.score_shard(large, last), *scoring.score_shard(large, first)]
+        assert all(one.part and one.part.etags for one in done)
+        [again] = scoring.score_shard(large, scoring.plan_shards(large)[0])
+        assert self.uploads(large) == 1
+        scoring.publish_all(large, [done[0], again])
+        [record] = records(large)
+        assert replay(large, record.identity.path).same
+        assert [one.part for one in scoring.score_shard(large, last)] == [None]
+        with suppress(NothingOwed):
+            scoring.publish_all(large, done)
+        assert keys(large, "work") == []
+
+    @pytest.mark.parametrize("place", ["before joining", "after joining"])
+    def test_killed(self, large: Workspace, place: str, tmp_path: Path) -> None:
+        die(large, place, tmp_path, LARGE_MIB)
+        run_dag(large)
+        [record] = records(large)
+        assert keys(large, "iris/predictions") == [record.outputs.predictions.key]
+        assert replay(large, record.identity.path).same
+        assert keys(large, "work") == []
+
+    def test_of_one_that_is_rejected_no_upload_stays(self, large: Workspace) -> None:
+        first, last = scoring.plan_shards(large)
+        scoring.score_shard(large, first)
+        assert self.uploads(large) == 1
+        [work] = scoring.plan(large)
+        withdraw(large, work)
+        assert self.uploads(large) == 0
+        assert keys(large, "work") == []
+        assert scoring.score_shard(large, last)[0].part, "a late shard begins another one"
 
 
 class TestPrefix:
@@ -280,8 +339,9 @@ class TestPrefix:
             upload(workspace, rows(number + 1), f"in/{number}.csv")
         [shard] = scoring.plan_shards(workspace)
         done = scoring.score_shard(workspace, shard)
-        gone = done[1].part
-        assert gone is not None
+        assert done[1].part
+        gone = done[1].part.head
+        assert gone
         workspace.store.admin.remove_object(gone.bucket, gone.key, version_id=gone.version_id)
         with pytest.raises(ObjectMissing):
             scoring.publish_all(workspace, done)
@@ -408,10 +468,11 @@ from iris_core.models import tracking
 from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor, Ledger
 from iris_core.scoring import publication, shards
+from iris_core.store.assembly import Assembly
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace
 
-shards.MIB = shards.UNIT = 8
+shards.MIB = shards.UNIT = int(sys.argv[2])
 place = sys.argv[1]
 
 def dying(owner, name, after):
@@ -437,7 +498,7 @@ if place == "part":
     dying(ObjectStore, "head", False)
 done = [one for shard in planned for one in scoring.score_shard(workspace, shard)]
 together = {
-    "third compose": (ObjectStore, "compose", 3),
+    "third object": (Assembly, "put_together", 3),
     "the shared run": (publication, "log_run", 1),
     "first commit": (Ledger, "commit", 1),
     "fourth commit": (Ledger, "commit", 4),
@@ -448,8 +509,8 @@ if place in together:
     dying_at(*together[place])
     scoring.publish_all(workspace, done)
 owner, name, after = {
-    "before compose": (ObjectStore, "compose", False),
-    "after compose": (ObjectStore, "compose", True),
+    "before joining": (Assembly, "put_together", False),
+    "after joining": (Assembly, "put_together", True),
     "after the run": (publication, "log_run", True),
     "before commit": (Ledger, "commit", False),
     "after commit": (Ledger, "commit", True),
@@ -464,8 +525,8 @@ scoring.publish_all(workspace, done)
     "place",
     [
         "part",
-        "before compose",
-        "after compose",
+        "before joining",
+        "after joining",
         "after the run",
         "before commit",
         "after commit",
@@ -494,8 +555,11 @@ def test_killed_at_any_moment(staged: Workspace, small_shards: None, place: str,
     assert mine.data.tags["iris.commit"] == "committed"
 
 
-def die(workspace: Workspace, place: str, folder: Path) -> None:
-    """A process of its own that is killed there while it publishes."""
+def die(workspace: Workspace, place: str, folder: Path, mib: int = 8) -> None:
+    """A process of its own that is killed there while it publishes.
+
+    :param mib: what it takes for a MiB where it cuts objects.
+    """
     settings, access = workspace.settings, access_from_settings(workspace.settings)
     environ = os.environ | {
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
@@ -505,7 +569,9 @@ def die(workspace: Workspace, place: str, folder: Path) -> None:
         "TEAM": settings.team,
         "TEAM_S3_TEST_KEY": settings.test_key,
     }
-    done = subprocess.run([sys.executable, "-c", DYING, place], env=environ, cwd=folder, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, place, str(mib)], env=environ, cwd=folder, check=False
+    )
     assert done.returncode == -signal.SIGKILL
 
 
@@ -517,7 +583,7 @@ def runs(workspace: Workspace) -> list[Any]:
 
 @pytest.mark.parametrize(
     "place",
-    ["third compose", "the shared run", "first commit", "fourth commit", "settling", "second withdrawal"],
+    ["third object", "the shared run", "first commit", "fourth commit", "settling", "second withdrawal"],
 )
 def test_killed_while_several_are_published(
     mlflow_db: Path, make_workspace: MakeWorkspace, train_csv: bytes, place: str, tmp_path: Path
