@@ -23,7 +23,7 @@ from iris_core.monitoring import verdicts
 from iris_core.promotion.scores import ScoreLoss, certainty_loss, score_loss
 from iris_core.settings.project import metric_label
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.memory import give_memory_back, spare_memory
+from iris_core.tables.memory import spared_memory
 
 log = logging.getLogger(__name__)
 
@@ -40,20 +40,19 @@ def join_labels(workspace: Workspace, look: Look = EVERYTHING) -> list[dict[str,
     trouble: list[DataRejected | TryFailed] = []
     done: list[labels.Joined] = []
     predictions = labels.predictions_of(workspace)
-    spare_memory()
     for one in labels.reconcile_labels(workspace, look):
-        try:
-            with one_try(workspace, labels.tried(workspace, one)):
-                joined = labels.measure(workspace, one, predictions, record_verdict)
-        except ObjectMissing as error:
-            log.warning("%s", error)
-        except (DataRejected, TryFailed) as error:
-            log.warning("%s", error)
-            free_frames(error)
-            trouble.append(error)
-        else:
-            done += [joined] if joined else []
-        give_memory_back()
+        with spared_memory():
+            try:
+                with one_try(workspace, labels.tried(workspace, one)):
+                    joined = labels.measure(workspace, one, predictions, record_verdict)
+            except ObjectMissing as error:
+                log.warning("%s", error)
+            except (DataRejected, TryFailed) as error:
+                log.warning("%s", error)
+                free_frames(error)
+                trouble.append(error)
+            else:
+                done += [joined] if joined else []
     if trouble and not done:
         raise trouble[0]
     verdicts = [summary(record) for joined in done for record in joined.verdicts]

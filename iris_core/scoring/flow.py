@@ -25,7 +25,7 @@ from iris_core.scoring.work import (
     Shard,
     Whole,
     Work,
-    predictions_of,
+    keys_of,
     record_rejection,
     reject_if_unusable,
     withdraw,
@@ -33,7 +33,7 @@ from iris_core.scoring.work import (
 from iris_core.store.assembly import Assembly, WrittenPart
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import Range, StoredInput
-from iris_core.tables.memory import give_memory_back, spare_memory
+from iris_core.tables.memory import spared_memory
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +66,16 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
         else:
             done.append(Scored(work=work, piece=piece, part=None))
     if waiting:
-        spare_memory()
-        with loaded(workspace.settings, workspace.ledger, shard.model) as model:
+        with spared_memory(), loaded(workspace.settings, workspace.ledger, shard.model) as model:
             how = scoring_of(workspace, model, shard.model)
             for work, piece in waiting:
-                try:
-                    done.append(_score(workspace, work, piece, how, model.digest))
-                except (DataRejected, ObjectMissing, TryFailed) as error:
-                    log.warning("%s", error)
-                    free_frames(error)
-                    trouble.append(error)
-                give_memory_back()
+                with spared_memory():
+                    try:
+                        done.append(_score(workspace, work, piece, how, model.digest))
+                    except (DataRejected, ObjectMissing, TryFailed) as error:
+                        log.warning("%s", error)
+                        free_frames(error)
+                        trouble.append(error)
     if trouble and not done:
         raise trouble[0]
     return done
@@ -109,7 +108,8 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_d
 
 
 def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
-    began, predictions = time.monotonic(), predictions_of(workspace, work, piece.count)
+    began, keys = time.monotonic(), keys_of(workspace.settings, work)
+    predictions = keys.assembly(workspace.store, piece.count)
     given = StoredInput(workspace.store, work.object, workspace.settings.max_unpack_ratio)
     rows = stretch_rows(given, piece.cutting, piece.index, predictions) if piece.cutting else None
     try:

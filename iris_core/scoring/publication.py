@@ -37,7 +37,7 @@ from iris_core.scoring.work import (
     Whole,
     Work,
     gather_rejects,
-    predictions_of,
+    keys_of,
     reject_if_unusable,
     withdraw,
 )
@@ -178,7 +178,8 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     if len(parts) < len(whole.parts):
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
     reject_if_unusable(workspace, whole)
-    predictions = predictions_of(workspace, whole.work, len(parts)).put_together(parts)
+    keys = keys_of(workspace.settings, whole.work)
+    predictions = keys.assembly(workspace.store, len(parts)).put_together(parts)
     return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, whole.work, whole.parts))
 
 

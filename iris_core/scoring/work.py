@@ -25,6 +25,7 @@ from iris_core.scoring.engine import HEADER
 from iris_core.settings.places import MANIFESTS, REJECTS, WORK
 from iris_core.settings.variables import Settings
 from iris_core.store.assembly import RECORD, Assembly, WrittenPart, abandon
+from iris_core.store.objects import ObjectStore
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
 from iris_core.tables.cutting import Cutting
@@ -125,22 +126,30 @@ class Whole:
 class Keys:
     """Keys of what a scoring writes; every attempt writes the same ones.
 
+    :param bucket: the bucket of all of them.
     :param parts: prefix of its unfinished parts.
     :param predictions: the published predictions; the key begins with the time at which the input landed.
     :param rejects: the rejected rows.
     :param manifest: the manifest.
     """
 
+    bucket: str
     parts: str
     predictions: str
     rejects: str
     manifest: str
+
+    def assembly(self, store: ObjectStore, count: int) -> Assembly:
+        """The predictions in the making, of `count` parts."""
+        content_type = CONTENT_TYPES[self.predictions.rpartition(".")[2]]
+        return Assembly(store, self.bucket, self.predictions, content_type, self.parts, count)
 
 
 def keys_of(settings: Settings, work: Work) -> Keys:
     """The keys under which this deployment writes a scoring."""
     section = settings.names.section
     return Keys(
+        bucket=settings.predictions_bucket,
         parts=f"{WORK}{section}/{work.identity}",
         predictions=f"{settings.predictions_prefix}/{work.name}.{settings.predictions_format}",
         rejects=f"{REJECTS}{section}/{work.name}.csv",
@@ -159,15 +168,6 @@ def manifest_uri(settings: Settings, scoring: str) -> str:
 
 def _manifest_key(settings: Settings, scoring: str) -> str:
     return f"{MANIFESTS}{settings.names.section}/{scoring}.json"
-
-
-def predictions_of(workspace: Workspace, work: Work, count: int) -> Assembly:
-    """The predictions of a scoring, made of `count` parts."""
-    settings = workspace.settings
-    keys, content_type = keys_of(settings, work), CONTENT_TYPES[settings.predictions_format]
-    return Assembly(
-        workspace.store, settings.predictions_bucket, keys.predictions, content_type, keys.parts, count
-    )
 
 
 def reject_if_unusable(workspace: Workspace, whole: Whole) -> None:

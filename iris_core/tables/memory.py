@@ -7,6 +7,8 @@ with threads of its own, would in the end hold several times what the largest of
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 
@@ -14,18 +16,18 @@ ARENAS, M_ARENA_MAX = 2, -8
 """glibc's `mallopt`: threads share so many arenas."""
 
 
-def spare_memory() -> None:
-    """From now on, allocate so that `give_memory_back` finds what has been freed.
+@contextmanager
+def spared_memory() -> Iterator[None]:
+    """Return what the block has freed to the system, when it begins and when it ends; takes milliseconds.
 
-    Arrow then takes its memory from the system's allocator, and glibc, where it is that, has few arenas. Both
-    hold for the whole process.
+    For that, Arrow takes its memory from the system's allocator, and glibc, where it is that, has few arenas.
+    Both hold for the whole process from then on.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
         mallopt(M_ARENA_MAX, ARENAS)
-    give_memory_back()
-
-
-def give_memory_back() -> None:
-    """Return freed memory to the system, which Arrow asks the system's allocator for; takes milliseconds."""
     pa.default_memory_pool().release_unused()
+    try:
+        yield
+    finally:
+        pa.default_memory_pool().release_unused()

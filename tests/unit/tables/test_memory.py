@@ -17,18 +17,17 @@ pytestmark = [
 PROGRAM = """
 import json
 import pyarrow as pa
-from iris_core.tables.memory import give_memory_back, spare_memory
+from iris_core.tables.memory import spared_memory
 
 def held():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096 >> 20
 
-spare_memory()
-blocks = [bytes(8192) for _ in range(20_000)]
-kept = blocks[::1000]
-del blocks
-before = held()
-give_memory_back()
+with spared_memory():
+    blocks = [bytes(8192) for _ in range(20_000)]
+    kept = blocks[::1000]
+    del blocks
+    before = held()
 print(json.dumps([before - held(), pa.default_memory_pool().backend_name]))
 """
 
