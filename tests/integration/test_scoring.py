@@ -495,7 +495,7 @@ settings = load_settings()
 workspace = open_workspace(settings, access_from_settings(settings), Actor(owner="dying"))
 planned = scoring.plan_shards(workspace)
 if place == "part":
-    dying(ObjectStore, "head", False)
+    dying(ObjectStore, "put", False)
 done = [one for shard in planned for one in scoring.score_shard(workspace, shard)]
 together = {
     "third object": (Assembly, "put_together", 3),
