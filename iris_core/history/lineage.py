@@ -132,8 +132,9 @@ def of_scoring(step: Step) -> Iterator[Touched]:
     yield from _shard(step.workspace, shard, are_judged=step.result is None)
     if step.result:
         for scored in map(Scored.model_validate, received(step.workspace, step.result)):
-            for part in filter(None, (scored.part, scored.rejects)):
-                yield Touched(object_dataset(part), is_output=True)
+            head = scored.part.head if scored.part else None
+            for written in filter(None, (head, scored.rejects)):
+                yield Touched(object_dataset(written), is_output=True)
 
 
 def _shard(workspace: Workspace, shard: Shard, are_judged: bool = False) -> Iterator[Touched]:
@@ -151,8 +152,8 @@ def of_publication(step: Step) -> Iterator[Touched]:
             yield from _published(step.workspace, scored)
     for handed in islice(step.args[0], MOST):
         for one in map(Scored.model_validate, received(step.workspace, handed)):
-            if one.part:
-                yield Touched(object_dataset(one.part))
+            if one.part and one.part.head:
+                yield Touched(object_dataset(one.part.head))
 
 
 def _published(workspace: Workspace, scored: ScoredRecord) -> Iterator[Touched]:
