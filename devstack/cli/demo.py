@@ -132,8 +132,8 @@ def _conclude(result: Result, screen: Stage, as_json: bool, ends_it: str) -> Non
     screen.console.print(f"\n[bold]Drift severity {rise}[/], all in {result.seconds:.1f} s.\n")
     screen.links(result.links)
     screen.console.print(
-        "\nWhere to look next: the page first, then the asset graph; [bold]iris ledger[/] (every decision "
-        "and its evidence),\n[bold]iris upload FILE --as train[/] with your own rows, [bold]iris status[/]. "
+        "\nWhere to look next: the page first, then the asset graph; [bold]iris ledger[/] (every decision, "
+        "its evidence),\n[bold]iris upload FILE --as train[/] with your own rows, [bold]iris status[/]. "
         f"The stack keeps running; [bold]{ends_it}[/] ends it."
     )
     if as_json:

@@ -83,7 +83,11 @@ def overview(workspace: Workspace, now: datetime | None = None, last: LastLook |
     """
     now, settings, ledger = now or datetime.now(UTC), workspace.settings, workspace.ledger
     with Recent(ledger, last or LastLook()) as recent:
-        owed, staged, waiting = owed_now(workspace, recent), staged_model(ledger, now), waiting_models(ledger)
+        owed, staged, waiting = (
+            owed_now(workspace, recent),
+            staged_model(workspace, now),
+            waiting_models(ledger),
+        )
         tables, decided, refused = scored_tables(recent), model_decisions(recent), refusals(recent)
         points, records = drift_points(recent)
         loop = tuple(_loop(workspace, recent, owed))

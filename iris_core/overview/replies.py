@@ -93,6 +93,14 @@ def _staged(settings: Settings, seen: Seen) -> Reply:
             todo=f"Upload labelled rows: {iris} upload train.csv --as train",
         )
     staged, why = seen.staged, _why(seen.staged)
+    if staged.is_moved:
+        return Reply(
+            question=question,
+            tone="note",
+            sentence=f"{_moved(staged)} The ledger's last decision staged version {staged.version}: {why}",
+            todo=f"If that was not meant: {iris} rollback {staged.version} --reason …",
+            trace=staged.trace,
+        )
     return Reply(
         question=question,
         tone="good",
@@ -100,6 +108,12 @@ def _staged(settings: Settings, seen: Seen) -> Reply:
         f"{_when(staged.trace.at)}: {why}",
         trace=staged.trace,
     )
+
+
+def _moved(staged: StagedModel) -> str:
+    if not staged.aliased:
+        return "Nothing: somebody deleted MLflow's alias by hand, so no table is scored."
+    return f"Version {staged.aliased} of {staged.name}: somebody moved MLflow's alias by hand, and it scores."
 
 
 def _why(staged: StagedModel) -> str:

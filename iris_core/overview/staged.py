@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from iris_core.history.queries import staged_at
 from iris_core.ledger import Identity, Ledger
@@ -15,9 +15,14 @@ from iris_core.ledger.records.promotion import (
     VerdictRecord,
 )
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.workspace import Workspace
+from iris_core.models.alias import aliased
 from iris_core.overview.recent import Recent
 from iris_core.overview.trace import Shown, Trace
 from iris_core.promotion import open_requests
+
+APPLIED = timedelta(minutes=1)
+"""A decision is recorded first, and then carried out: until then the alias says nothing."""
 
 
 class Rival(Shown):
@@ -63,7 +68,9 @@ class StagedModel(Shown):
     """The version that the ledger's decisions stage.
 
     `trace` is the decision that staged it, `verdict` the gate's where that is another one, `training` the
-    training that it came of. `rows` are those of the training table, the holdout included.
+    training that it came of. `rows` are those of the training table, the holdout included. `aliased` is the
+    version that MLflow's alias names now, and so the one that scores: 0 if it names none, None if MLflow did
+    not say.
     """
 
     name: str
@@ -74,6 +81,12 @@ class StagedModel(Shown):
     training: Trace | None
     rows: int | None
     measured: GateScore | None
+    aliased: int | None = None
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether somebody moved the alias by hand, so that another version scores, or none."""
+        return self.aliased not in (None, self.version)
 
 
 class ModelDecision(Shown):
@@ -96,12 +109,13 @@ class WaitingModel(Shown):
     measured: GateScore
 
 
-def staged_model(ledger: Ledger, now: datetime) -> StagedModel | None:
+def staged_model(workspace: Workspace, now: datetime) -> StagedModel | None:
     """The version that is staged by the ledger's decisions, with its evidence; None if none is.
 
-    :param ledger: where the decisions are.
+    :param workspace: where the decisions are, and MLflow's address.
     :param now: the time that is asked about.
     """
+    ledger = workspace.ledger
     decision = staged_at(ledger, now)
     if decision is None:
         return None
@@ -117,6 +131,7 @@ def staged_model(ledger: Ledger, now: datetime) -> StagedModel | None:
         training=Trace.of(training) if training else None,
         rows=training.evidence.rows if training else None,
         measured=_score_of(evidence) if isinstance(evidence, GateEvidence) else None,
+        aliased=aliased(workspace.settings) if now - decision.at > APPLIED else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -16,6 +16,7 @@ from iris_core.ledger.records.objects import RejectedRecord
 from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.overview import overview
 from iris_core.store.objects import ObjectVersion
 from tests.chaos.audit import audit
 from tests.e2e.conftest import Running
@@ -202,6 +203,9 @@ def test_a_model_staged_by_hand_scores_again(running: Running, tables: tuple[byt
 
     scored = expect(ScoredRecord, running.decided("scoring", to_score, since))
     assert scored.inputs.model.version == staged.version - 1
+    found = overview(running.workspace, now=datetime.now(UTC) + timedelta(minutes=2))
+    assert f"Version {staged.version - 1} of" in found.replies[0].sentence
+    assert "moved MLflow's alias by hand" in found.replies[0].sentence
     running.quiet()
 
 

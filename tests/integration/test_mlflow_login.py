@@ -34,6 +34,7 @@ from iris_core.events.alias import AliasPoll
 from iris_core.ledger.records.gate import GateEvidence
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.models.alias import aliased
 from iris_core.settings.variables import load_settings
 from tests.registry import train_one
 
@@ -266,6 +267,25 @@ def test_a_changed_password_is_taken_over(server: str, login: Login) -> None:
     finally:
         mlflow_init.provision({**SECRETS, "MLFLOW_TRACKING_URI": server})
     assert client.get_registered_model(NAMES.model)
+
+
+def test_the_page_asks_for_the_alias(
+    login: Login, version: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = login("pipelines")
+
+    def told(password: str) -> int | None:
+        who = {"MLFLOW_TRACKING_USERNAME": "pipelines", "MLFLOW_TRACKING_PASSWORD": password}
+        return aliased(load_settings({"MLFLOW_TRACKING_URI": server, **who}))
+
+    client.set_registered_model_alias(NAMES.model, "staging", version)
+    assert told(SECRETS["MLFLOW_PIPELINES_PASSWORD"]) == int(version)
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS["MLFLOW_ADMIN_PASSWORD"])
+    client.delete_registered_model_alias(NAMES.model, "staging")
+    assert told(SECRETS["MLFLOW_PIPELINES_PASSWORD"]) == 0
+    assert told("wrong") is None
+    assert aliased(load_settings({"MLFLOW_TRACKING_URI": "http://127.0.0.1:1"})) is None
 
 
 def test_the_command_that_the_pages_show(server: str) -> None:

@@ -19,6 +19,8 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.overview import LastLook, Overview, overview
 from iris_core.overview.recent import LOOKED_AT, SHOWN
+from iris_core.overview.replies import Seen, replies
+from iris_core.overview.waiting import OwedNow
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace
 from tests.counting import CountingStore
@@ -143,6 +145,22 @@ class TestAProjectThatLived:
         assert "Version 1 of" in reply(found, "What is staged").sentence
         assert found.owed.counts == {}
         assert found.owed.is_complete
+
+    @pytest.mark.parametrize(
+        ("aliased", "said"), [(7, "Version 7 of"), (0, "Nothing: somebody deleted"), (None, ""), (1, "")]
+    )
+    def test_an_alias_that_was_moved_by_hand_is_told_of(
+        self, lived: Workspace, aliased: int | None, said: str
+    ) -> None:
+        staged = overview(lived).staged
+        assert staged
+        assert staged.version == 1
+        moved = staged.model_copy(update={"aliased": aliased})
+        nothing = OwedNow(counts={}, oldest=(), is_complete=True)
+        found = replies(lived.settings, Seen(moved, [], [], [], [], nothing), datetime.now(UTC))
+        assert found[0].sentence.startswith(said or "Version 1 of")
+        assert found[0].tone == ("note" if said else "good")
+        assert ("If that was not meant: iris rollback 1" in found[-1].sentence) == bool(said)
 
     def test_a_refused_table_is_told_of_until_a_sound_one_is_used(
         self, lived: Workspace, iris_rows: Rows, as_csv: AsCsv
