@@ -197,8 +197,10 @@ lock: setup  ## Lock the packages that pyproject.toml asks for (UPGRADE=NAME mov
 release-check: setup  ## Check that this checkout can be released: tree, changelog, lock, lint, wheel and sdist
 	@$(BIN)/python .ci/release.py
 
-docs: setup  ## Write the table of variables into docs/configuration.md, from their declarations
+docs: setup  ## Write the table of variables into docs/configuration.md, and build the site into .site/
 	@$(BIN)/python .ci/variables_table.py
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs auto -c docs . .site
+	@echo "The site: .site/index.html"
 
 format: setup  ## Correct style and format where a tool can
 	$(BIN)/ruff check --fix

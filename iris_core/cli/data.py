@@ -38,7 +38,7 @@ def upload(
     """Upload a table to the key that the pipelines watch; everything after that happens by itself.
 
     The table goes to the running local stack, else to the store that MLFLOW_S3_ENDPOINT_URL,
-    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the TEAM_… variables name.
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the variables that begin with TEAM name.
 
     Examples:
 

@@ -1,13 +1,17 @@
 """Sends metrics of our own with Airflow's, where Airflow sends any: by StatsD, Datadog or OpenTelemetry.
 
-| metric | type | sent |
-|---|---|---|
-| `iris.owed` | gauge | every minute with `VERDICT_WITHIN`: uploads without a verdict |
-| `iris.oldest_owed_s` | gauge | then, too: seconds since the oldest of them landed, 0 without one |
-| `iris.promised_s` | gauge | then, too: `VERDICT_WITHIN` in seconds |
-| `iris.severity` | gauge | with each drift verdict: -1 insufficient, 0 none, 1 low, 2 medium, 3 high |
-| `iris.refused` | counter | with each upload that is rejected or given up, and each model that is refused |
-| `iris.arrival_to_verdict_s` | timer | with the first verdict on an upload: from its landing |
+`iris.owed`, gauge
+    Every minute with `VERDICT_WITHIN`: uploads without a verdict.
+`iris.oldest_owed_s`, gauge
+    Then, too: seconds since the oldest of them landed, 0 without one.
+`iris.promised_s`, gauge
+    Then, too: `VERDICT_WITHIN` in seconds.
+`iris.severity`, gauge
+    With each drift verdict: -1 insufficient, 0 none, 1 low, 2 medium, 3 high.
+`iris.refused`, counter
+    With each upload that is rejected or given up, and each model that is refused.
+`iris.arrival_to_verdict_s`, timer
+    With the first verdict on an upload: from its landing.
 
 Each has the tags `project`, and `kind` (of decision) where several kinds send it.
 """
