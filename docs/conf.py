@@ -5,6 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
 ROOT = Path(__file__).parents[1]
 
 project = "Iris MLOps Pipelines"
@@ -38,3 +40,13 @@ html_title = project
 html_show_sphinx = False
 html_copy_source = False
 html_extra_path = ["site"]
+
+
+def setup(app: Sphinx) -> None:
+    """Keep the reference out of the navigation: each page would show it all, and take seconds to write."""
+
+    def alone(_: Sphinx, page: str, source: list[str]) -> None:
+        if page.startswith(f"{autoapi_root}/") and page.count("/") == 3:
+            source[0] = f":orphan:\n\n{source[0]}"
+
+    app.connect("source-read", alone)
