@@ -10,8 +10,8 @@ import json
 import urllib3
 
 from iris_core.models.registry import ALIAS
-from iris_core.models.tracking import NOT_FOUND
 from iris_core.settings.variables import Settings
+from iris_provider_minio.errors import NOT_FOUND
 
 PATIENCE_S = 1.0
 _pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=PATIENCE_S)
