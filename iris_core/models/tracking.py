@@ -33,11 +33,10 @@ BOUNDS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-"""Limits for MLflow's client, whose defaults block for four minutes when the server is down, ask for the
-address of each file before its content, and for each run once more to print its address."""
+"""Limits for MLflow's client, whose defaults block for four minutes when the server is down, and ask for each
+run once more to print its address."""
 
 
 def client(settings: Settings) -> MlflowClient:
