@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import pygal
@@ -12,6 +14,9 @@ from markupsafe import Markup
 
 # pygal adds a finder that is none since Python 3.12. Who asks every finder, as pytest does, fails.
 sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+
+KEPT = 512
+"""So many charts are kept, of 5 to 40 kB."""
 
 _LEFT_OUT = ("defs", "script", "style", "title", "desc")
 
@@ -35,15 +40,30 @@ def settings(width: int, height: int, **more: Any) -> dict[str, Any]:
     return {"width": width, "height": height, **plain, **more}
 
 
+@dataclass(frozen=True)
+class _Values:
+    """A chart, which is another one only if its values or settings are."""
+
+    content: str
+    chart: pygal.graph.graph.Graph = field(compare=False)
+
+
 def drawn(chart: pygal.graph.graph.Graph, name: str, title: str, told: str) -> Markup:
-    """A chart as SVG for a page.
+    """A chart as SVG for a page. The last ones are kept: drawing takes 10 ms, and most are as they were.
 
     :param chart: the chart, with its values.
     :param name: unique within the page.
     :param title: what it shows.
     :param told: the same in words, for who does not see it.
     """
-    root = chart.render_tree()
+    own = vars(chart)
+    content = (type(chart), vars(chart.config), chart.raw_series, own.get("x_labels"), own.get("y_labels"))
+    return _svg(_Values(repr(content), chart), name, title, told)
+
+
+@lru_cache(maxsize=KEPT)
+def _svg(values: _Values, name: str, title: str, told: str) -> Markup:
+    root = values.chart.render_tree()
     points = list(_points(root))
     for element in list(root.iter()):
         parent = element.getparent()
