@@ -26,6 +26,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [_minio(), _mlflow()],
         "hooks": _modules("hooks"),
+        "operators": _modules("operators", minio="evidently"),
+        "extra-links": ["iris_provider_minio.links.MlflowModelVersionLink"],
         "triggers": _modules("triggers", mlflow="mlflow_alias"),
         "queues": ["iris_provider_minio.queues.minio.MinioMessageQueueProvider"],
         "asset-uris": [{"schemes": ["minio", "mlflow"], "handler": None}],

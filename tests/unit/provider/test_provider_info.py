@@ -66,7 +66,7 @@ def test_what_it_names_is_there(name: str) -> None:
     assert pkgutil.resolve_name(name)
 
 
-@pytest.mark.parametrize("folder", ["hooks", "triggers"])
+@pytest.mark.parametrize("folder", ["hooks", "operators", "triggers"])
 def test_it_names_every_module_that_people_use(folder: str) -> None:
     inside = {"declared", "confirmed"}
     package = importlib.import_module(f"iris_provider_minio.{folder}")
