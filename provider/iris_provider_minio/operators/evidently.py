@@ -86,7 +86,7 @@ class EvidentlyDriftReportOperator(BaseOperator):
         return found
 
     def _common(self, tables: dict[str, pd.DataFrame]) -> list[str]:
-        known = [name for name in tables["reference"] if name in tables["current"]]
+        known = [str(name) for name in tables["reference"] if name in tables["current"]]
         wanted = list(self.columns) if self.columns is not None else known
         if missing := [name for name in wanted if name not in known]:
             raise TableUnusable(

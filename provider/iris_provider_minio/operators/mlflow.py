@@ -72,7 +72,7 @@ class MlflowRegisterModelOperator(BaseOperator):
             version = self._version(access, task)
         address = f"{access.tracking_uri.rstrip('/')}/#/models/{self.name}/versions/{version.version}"
         context["ti"].xcom_push(key=MlflowModelVersionLink().xcom_key, value=address)
-        registered = {
+        registered: dict[str, Any] = {
             "model": self.name,
             "version": int(version.version),
             "model_uri": f"models:/{self.name}/{version.version}",
