@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk.configuration import conf
 from airflow.sdk.observability import stats
 
-from iris_core.ledger import Identity, Ledger, Outcome, Record
+from iris_core.ledger import Ledger, Outcome, Record
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.records.performance import MeasuredRecord
@@ -100,7 +100,7 @@ class MeasuredLedger(Ledger):
             scorings = self.variants_of("scoring", about.landed_at.date().isoformat(), about.digest)
             is_first = len(scorings) == 1 and not record.variant.is_again
         elif isinstance(record, VerdictRecord):
-            is_first = not Identity.parse(record.inputs.training).variant.is_again
+            is_first = record.is_on_a_first_training
         else:
             is_verdict = isinstance(record, RejectedRecord | FailedRecord | MeasuredRecord)
             is_first = is_verdict and not record.variant.is_again

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from iris_core.ledger.identity import Identity
 from iris_core.ledger.model import ModelRef
 from iris_core.ledger.outcomes import Outcome
 from iris_core.ledger.records.base import Digits, Moment, Payload, Record
@@ -81,6 +82,11 @@ class VerdictRecord(PromotionRecord):
     outcome: Literal[Outcome.PROMOTED, Outcome.REFUSED, Outcome.SUPERSEDED]
     inputs: JudgedInputs
     evidence: GateEvidence | Nothing = Nothing()
+
+    @property
+    def is_on_a_first_training(self) -> bool:
+        """Whether its table was trained on for the first time; not again, as a retraining asks for."""
+        return not Identity.parse(self.inputs.training).variant.is_again
 
     @property
     def about(self) -> ObjectVersion | None:
