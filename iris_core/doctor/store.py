@@ -107,6 +107,11 @@ def _lifecycle(store: ObjectStore, settings: Settings, bucket: str) -> Diagnosis
     except S3Error as error:
         if error.code == "NoSuchLifecycleConfiguration":
             config = None
+        elif error.code == "NotImplemented":
+            todo = "Delete what is older than a day below work/ by a job of your own; docs/stores.md."
+            return note(
+                "lifecycle", "the store knows no lifecycle rules: what scoring leaves behind stays", todo
+            )
         else:
             todo = "Let these credentials read it: s3:GetLifecycleConfiguration."
             return note("lifecycle", f"the rules of {bucket} cannot be read ({error.code})", todo)

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from minio.error import S3Error
+from urllib3 import HTTPResponse
 
 from iris_core.doctor import Diagnosis, examine, is_fit
 from iris_core.doctor.airflow import check_airflow
@@ -84,6 +86,20 @@ def test_a_store_that_ignores_if_none_match_is_ill(workspace: Workspace) -> None
     found = {one.check: one for one in check_store(store, workspace.settings, may_write=True)}
     assert found["conditional writes"].level == "ill"
     assert "decide the same thing twice" in found["conditional writes"].said
+
+
+def test_a_store_without_lifecycle_rules_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As versitygw answers; the embedded store has rules."""
+
+    def refuse(bucket: str) -> None:
+        raise S3Error(HTTPResponse(status=501), "NotImplemented", "A header implies more", bucket, "", "")
+
+    monkeypatch.setattr(workspace.store.admin, "get_bucket_lifecycle", refuse)
+    found = list(check_store(workspace.store, workspace.settings, may_write=False))[-1]
+    assert (found.check, found.level) == ("lifecycle", "note")
+    assert "knows no lifecycle rules" in found.said
 
 
 def test_a_rule_that_deletes_decisions_is_ill(workspace: Workspace) -> None:
