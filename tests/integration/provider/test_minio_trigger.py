@@ -15,6 +15,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
 from iris_provider_minio.hooks.minio import MinioHook
 from iris_provider_minio.triggers.minio import MinioObjectTrigger
+from tests.stored import StateStore
 
 pytestmark = pytest.mark.integration
 
@@ -32,17 +33,8 @@ def minio_connection(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("AIRFLOW_CONN_MINIO_DEFAULT", json.dumps(connection))
 
 
-class Stored:
-    """Airflow's `asset_state_store` as a watcher sees it, in memory; JSON-able values only."""
-
-    def __init__(self) -> None:
-        self.state: dict[str, str] = {}
-
-    async def aget(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.state[key]) if key in self.state else default
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.state[key] = json.dumps(value)
+class Stored(StateStore):
+    """Also says whether a cursor knows so many objects."""
 
     def knows(self, number: int) -> bool:
         return any(len(json.loads(cursor)["known"]) >= number for cursor in self.state.values())

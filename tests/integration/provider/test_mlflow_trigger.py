@@ -16,6 +16,7 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 from iris_provider_minio.errors import ConnectionUnusable
 from iris_provider_minio.hooks.mlflow import MlflowHook
 from iris_provider_minio.triggers.mlflow_alias import MlflowAliasTrigger
+from tests.stored import StateStore
 
 pytestmark = pytest.mark.integration
 
@@ -49,20 +50,7 @@ async def registry(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Registry]:
     await runner.cleanup()
 
 
-class Stored:
-    """Airflow's `asset_state_store` as a watcher sees it, in memory; JSON-able values only."""
-
-    def __init__(self) -> None:
-        self.state: dict[str, str] = {}
-
-    async def aget(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.state[key]) if key in self.state else default
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.state[key] = json.dumps(value)
-
-
-def trigger(state: Stored | None = None, **kwargs: Any) -> MlflowAliasTrigger:
+def trigger(state: StateStore | None = None, **kwargs: Any) -> MlflowAliasTrigger:
     made = MlflowAliasTrigger(**{"model": "m", "alias": "live", "poll_s": 0.02, **kwargs})
     made.asset_state_store = state  # type: ignore[assignment]
     return made
@@ -94,7 +82,7 @@ async def test_each_version_is_told_once_with_what_it_is(registry: Registry) -> 
 
 
 async def test_after_a_restart_only_another_version_is_told(registry: Registry) -> None:
-    state = Stored()
+    state = StateStore()
     registry.version = 3
     async with asyncio.timeout(20), aclosing(trigger(state).run()) as events:
         assert await told(events) == "3"
@@ -121,7 +109,7 @@ async def test_what_the_alias_named_at_first_is_left_out_where_that_is_wanted(re
 
 
 async def test_the_cursor_waits_for_airflows_confirmation(registry: Registry) -> None:
-    state = Stored()
+    state = StateStore()
     registry.version = 3
     source = await trigger(state).source()
     async with asyncio.timeout(20), aclosing(source.payloads()) as payloads:

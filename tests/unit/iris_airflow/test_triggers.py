@@ -26,6 +26,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.settings.names import SWEEP_STATE
 from iris_core.store.objects import ObjectVersion
 from tests.records import like
+from tests.stored import StateStore
 
 VALUES: dict[str, Any] = {"int": 77, "float": 7.5, "bool": False, "Sequence[str]": ["removed"]}
 
@@ -82,19 +83,6 @@ async def put(workspace: Workspace, data: bytes, key: str = "") -> ObjectVersion
     return await asyncio.to_thread(
         workspace.store.put, settings.bucket, key or settings.train_key, data, "text/csv"
     )
-
-
-class StateStore:
-    """Airflow's `asset_state_store` as a watcher sees it, in memory; JSON-able values only."""
-
-    def __init__(self) -> None:
-        self.state: dict[str, str] = {}
-
-    async def aget(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.state[key]) if key in self.state else default
-
-    async def aset(self, key: str, value: Any) -> None:
-        self.state[key] = json.dumps(value)
 
 
 def test_the_watchers_are_found() -> None:
