@@ -87,11 +87,9 @@ class MlflowRegisterModelOperator(BaseOperator):
     def _version(self, access: RegistryAccess, task: str) -> ModelVersion:
         import mlflow
 
-        client = mlflow.MlflowClient(access.tracking_uri, access.tracking_uri)
+        client = mlflow.MlflowClient()
         version = _registered(client, self.name, task)
         if version is None:
-            mlflow.set_tracking_uri(access.tracking_uri)
-            mlflow.set_registry_uri(access.tracking_uri)
             tags = {**self.tags, TASK_TAG: task}
             version = mlflow.register_model(self.model_uri, self.name, tags=tags)
             self.log.info("Registered version %s of %s.", version.version, self.name)
@@ -125,18 +123,21 @@ def _name_of(context: Context) -> str:
 
 @contextmanager
 def _logged_in(access: RegistryAccess) -> Iterator[None]:
-    """MLflow's client reads the login from its variables."""
-    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
-    before = {name: os.environ.get(name) for name in names}
+    """MLflow's functions reach the connection's server: they read it, and the login, from variables."""
+    import mlflow
+
+    names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_URI")
+    before, address = {name: os.environ.get(name) for name in names}, mlflow.get_tracking_uri()
     if access.login:
-        os.environ.update(zip(names, access.login, strict=True))
+        os.environ.update(zip(names, access.login, strict=False))
+    mlflow.set_tracking_uri(access.tracking_uri)
     try:
         yield
     finally:
+        mlflow.set_tracking_uri(address)
         for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
+            os.environ.pop(name, None)
+            if value is not None:
                 os.environ[name] = value
 
 

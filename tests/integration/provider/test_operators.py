@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,11 +74,23 @@ def _answers(address: str) -> bool:
         return False
 
 
+@contextmanager
+def reached(server: str) -> Iterator[None]:
+    """MLflow's functions reach this server, and afterwards what they reached before."""
+    before = mlflow.get_tracking_uri()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", server)
+        mlflow.set_tracking_uri(server)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)
+
+
 @pytest.fixture(scope="module")
 def logged(server: str) -> str:
     """The address of a model that somebody logged."""
-    mlflow.set_tracking_uri(server)
-    with mlflow.start_run() as run, tracking.quiet():
+    with reached(server), mlflow.start_run() as run, tracking.quiet():
         model = LogisticRegression().fit([[0.0], [1.0]], ["a", "b"])
         mlflow.sklearn.log_model(model, name="model")
     return f"runs:/{run.info.run_id}/model"
@@ -129,6 +142,7 @@ def table(rows: int, shift: float) -> bytes:
 
 def test_a_model_is_registered_once_in_a_run(server: str, logged: str, connections: dict[str, str]) -> None:
     asset = Asset("flowers")
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri(), os.environ.get("MLFLOW_REGISTRY_URI")
     operator = MlflowRegisterModelOperator(
         task_id="t", model_uri=logged, name="flow'ers", alias="live", tags={"by": "us"}, outlets=[asset]
     )
@@ -138,12 +152,15 @@ def test_a_model_is_registered_once_in_a_run(server: str, logged: str, connectio
     assert (first["model"], first["version"], first["alias"]) == ("flow'ers", 1, "live")
     assert operator.execute(Ran(outlet=asset).context) == first
     assert operator.execute(Ran("r2", asset).context)["version"] == 2
-    client = mlflow.MlflowClient(server)
+    now = mlflow.get_tracking_uri(), mlflow.get_registry_uri(), os.environ.get("MLFLOW_REGISTRY_URI")
+    assert now == before
+    client = mlflow.MlflowClient(server, server)
     assert len(client.search_model_versions('name = "flow\'ers"')) == 2
     assert client.get_model_version_by_alias("flow'ers", "live").version == "2"
     assert client.get_model_version("flow'ers", "1").tags == {"by": "us", TASK_TAG: "d/r1/t/-1"}
     assert ran.pushed == {"_link_MlflowModelVersionLink": f"{server}/#/models/flow'ers/versions/1"}
-    assert mlflow.sklearn.load_model(first["model_uri"]).classes_.tolist() == ["a", "b"]
+    with reached(server):
+        assert mlflow.sklearn.load_model(first["model_uri"]).classes_.tolist() == ["a", "b"]
 
 
 def test_a_model_that_nobody_logged_is_refused_with_its_name(connections: dict[str, str]) -> None:
