@@ -48,6 +48,7 @@ ELSEWHERE = {
     ".venv/bin/pre-commit install": "installs a hook into the checkout",
     "uv build": "tests/integration/test_wheel.py builds the wheel and unpacks it",
     "pip install": "the same",
+    "airflow providers get": "tests/integration/provider/test_foreign_airflow.py runs it in a clean Airflow",
     "IRIS_PROJECT_FILE=penguins.json iris demo": "tests/e2e/test_demo.py plays a demo on a stack of its own",
     "iris doctor --airflow": "tests/e2e/test_links.py runs it",
     "python -m deploy.mlflow_init": "tests/integration/test_mlflow_login.py runs it",
