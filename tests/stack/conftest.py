@@ -48,7 +48,7 @@ def scaled_out() -> dict[str, str]:
     """What `make compose-up EXECUTOR=celery` adds to the environment."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     [line] = re.findall(r"^SCALED_OUT := (.+)$", text, re.MULTILINE)
-    return dict(word.split("=", 1) for word in line.split())
+    return {"COMPOSE_PROFILES": "celery", **dict(word.split("=", 1) for word in line.split())}
 
 
 @pytest.fixture(scope="session")
