@@ -7,22 +7,10 @@ server needs neither the project's settings nor this module, and nothing is regi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperatorLink, get_current_context
+from airflow.sdk import get_current_context
 
-if TYPE_CHECKING:
-    from airflow.sdk.types import TaskInstanceKey
-
-
-class TaskLink(BaseOperatorLink):
-    """A link whose address the task pushed while it ran; not shown if it pushed none."""
-
-    def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """Return the pushed address. Airflow asks in the task's process when the task ends."""
-        from airflow.sdk.execution_time.xcom import XCom
-
-        return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
+from iris_provider_minio.links import TaskLink
 
 
 class ModelVersionLink(TaskLink):

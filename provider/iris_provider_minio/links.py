@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 
-class MlflowModelVersionLink(BaseOperatorLink):
-    """To the registered version in MLflow; not shown while there is none."""
-
-    name = "Model version in MLflow"
+class TaskLink(BaseOperatorLink):
+    """A link whose address the task pushed while it ran; not shown if it pushed none."""
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """The address that the task pushed. Airflow asks in the task's process when the task ends."""
+        """Return the pushed address. Airflow asks in the task's process when the task ends."""
         from airflow.sdk.execution_time.xcom import XCom
 
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
+
+
+class MlflowModelVersionLink(TaskLink):
+    """To the registered version in MLflow."""
+
+    name = "Model version in MLflow"
