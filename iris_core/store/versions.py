@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import NamedTuple
-from urllib.parse import unquote
 
 from iris_core.errors import ObjectMissing
-from iris_provider_minio.versions import ObjectVersion, digest_of
+from iris_provider_minio.versions import Address, ObjectVersion, address_in, digest_of
 
 __all__ = ["Address", "ListedVersion", "ObjectVersion", "parse_address"]
 
@@ -108,24 +105,14 @@ class ListedVersion:
         return digest_of(self)
 
 
-class Address(NamedTuple):
-    """The parts of `s3://bucket/key?versionId=…`; `version_id` is None if the address names no version."""
-
-    bucket: str
-    key: str
-    version_id: str | None
-
-
 def parse_address(uri: str) -> Address:
     """Parse an address that `ObjectVersion.uri` made or a person typed.
 
     :raises ObjectMissing: it is not the address of an object.
     """
-    found = re.fullmatch(
-        r"s3://(?P<bucket>[^/?#]+)/(?P<key>[^?]+)(\?versionId=(?P<version>[^&]+))?", uri, re.DOTALL
-    )
+    found = address_in(uri)
     if found is None:
         raise ObjectMissing(
             f"{uri!r} names no object. Expected s3://bucket/key, or s3://bucket/key?versionId=…"
         )
-    return Address(found["bucket"], unquote(found["key"]), found["version"])
+    return found

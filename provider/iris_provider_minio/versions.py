@@ -6,8 +6,8 @@ import hashlib
 import re
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as text
-from typing import Protocol
-from urllib.parse import quote
+from typing import NamedTuple, Protocol
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,13 +48,29 @@ class ObjectVersion(BaseModel):
 
     @property
     def uri(self) -> str:
-        """The address `s3://bucket/key`, with `?versionId=` if there is a version id; `parse_uri` reads it.
+        """The address `s3://bucket/key`, with `?versionId=` if there is a version id; `address_in` reads it.
 
         Characters that cannot be printed and typed again are escaped: control characters, `%`, `?`, `#`,
         blanks at an end, and characters that look like blanks.
         """
         suffix = f"?versionId={self.version_id}" if self.version_id else ""
         return f"s3://{self.bucket}/{_escaped(self.key)}{suffix}"
+
+
+class Address(NamedTuple):
+    """The parts of `s3://bucket/key?versionId=…`; `version_id` is None if the address names no version."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+def address_in(uri: str) -> Address | None:
+    """The parts of an address that `ObjectVersion.uri` made or a person typed; None if it names no object."""
+    found = re.fullmatch(
+        r"s3://(?P<bucket>[^/?#]+)/(?P<key>[^?]+)(\?versionId=(?P<version>[^&]+))?", uri, re.DOTALL
+    )
+    return Address(found["bucket"], unquote(found["key"]), found["version"]) if found else None
 
 
 class Identified(Protocol):

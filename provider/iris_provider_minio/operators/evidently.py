@@ -6,19 +6,18 @@ import io
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
 
 from airflow.sdk import BaseOperator
 
 from iris_provider_minio.errors import ProviderError, StoreUnusable
 from iris_provider_minio.hooks.minio import CONN_ID, MinioHook
+from iris_provider_minio.versions import Address, address_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import Context
     from minio import Minio
 
-SCHEME = "s3://"
 STATISTICS = ("mean", "std", "min", "max")
 
 
@@ -73,11 +72,9 @@ class EvidentlyDriftReportOperator(BaseOperator):
         columns = self._common(tables)
         found = _compared(tables["current"][columns], tables["reference"][columns], self.drift_share)
         found["statistics"] = {name: _statistics(table[columns]) for name, table in tables.items()}
-        bucket, key, _ = _address(self.report)
-        key = f"{key.rstrip('/')}/" if key else ""
-        html, raw = found.pop("html"), found.pop("json")
-        for name, text, kind in (("html", html, "text/html"), ("json", raw, "application/json")):
-            found[name] = _put(store, bucket, f"{key}report.{name}", text.encode(), kind)
+        for name, kind in (("html", "text/html"), ("json", "application/json")):
+            uri = f"{self.report.rstrip('/')}/report.{name}"
+            found[name] = _put(store, uri, found[name].encode(), kind)
         self.log.info(
             "%d of %d columns drifted: %s", len(found["drifted"]), found["columns"], found["drifted"]
         )
@@ -136,13 +133,12 @@ def _statistics(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     }
 
 
-def _address(uri: str) -> tuple[str, str, str | None]:
-    """Bucket, key and version id of an address."""
-    address, _, query = uri.partition("?")
-    bucket, _, key = address.removeprefix(SCHEME).partition("/")
-    if not address.startswith(SCHEME) or not bucket:
+def _address(uri: str) -> Address:
+    """The parts of an address."""
+    found = address_in(uri)
+    if found is None:
         raise TableUnusable(f"{uri!r} is no address of the form s3://bucket/key.")
-    return bucket, unquote(key), parse_qs(query).get("versionId", [None])[0]
+    return found
 
 
 def _table(store: Minio, uri: str) -> pd.DataFrame:
@@ -152,19 +148,19 @@ def _table(store: Minio, uri: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    bucket, key, version_id = _address(uri)
-    content = _got(store, uri, bucket, key, version_id)
-    read = pd.read_parquet if key.endswith(".parquet") else pd.read_csv
+    content = _got(store, uri)
+    read = pd.read_parquet if _address(uri).key.endswith(".parquet") else pd.read_csv
     try:
         return read(io.BytesIO(content))
     except (ValueError, OSError) as error:
         raise TableUnusable(f"{uri} cannot be read as a table: {error}") from error
 
 
-def _got(store: Minio, uri: str, bucket: str, key: str, version_id: str | None) -> bytes:
+def _got(store: Minio, uri: str) -> bytes:
     from minio.error import MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
+    bucket, key, version_id = _address(uri)
     try:
         answer = store.get_object(bucket, key, version_id=version_id)
         try:
@@ -181,11 +177,11 @@ def _got(store: Minio, uri: str, bucket: str, key: str, version_id: str | None) 
         raise StoreUnusable(f"{uri}: {error}") from error
 
 
-def _put(store: Minio, bucket: str, key: str, content: bytes, kind: str) -> str:
+def _put(store: Minio, uri: str, content: bytes, kind: str) -> str:
     from minio.error import MinioException
     from urllib3.exceptions import HTTPError
 
-    uri = f"{SCHEME}{bucket}/{key}"
+    bucket, key, _ = _address(uri)
     try:
         store.put_object(bucket, key, io.BytesIO(content), len(content), content_type=kind)
     except (MinioException, HTTPError, OSError) as error:
