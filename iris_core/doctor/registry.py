@@ -9,6 +9,7 @@ import httpx
 from iris_core.doctor.finding import Diagnosis, ill, note, well
 from iris_core.models.registry import ALIAS
 from iris_core.settings.variables import Settings
+from iris_provider_minio.endpoint import alias_url
 from iris_provider_minio.errors import NOT_FOUND
 
 CHECK = "mlflow"
@@ -25,7 +26,7 @@ def check_mlflow(settings: Settings) -> Iterator[Diagnosis]:
         return
     try:
         answer = httpx.get(
-            f"{uri}/api/2.0/mlflow/registered-models/alias",
+            alias_url(uri),
             params={"name": settings.names.model, "alias": ALIAS},
             auth=settings.tracking_login,
             trust_env=False,

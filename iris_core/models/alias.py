@@ -11,6 +11,7 @@ import urllib3
 
 from iris_core.models.registry import ALIAS
 from iris_core.settings.variables import Settings
+from iris_provider_minio.endpoint import alias_url
 from iris_provider_minio.errors import NOT_FOUND
 
 PATIENCE_S = 1.0
@@ -22,16 +23,13 @@ def aliased(settings: Settings) -> int | None:
 
     :param settings: the project's, with MLflow's address and login.
     """
-    uri = settings.tracking_uri.rstrip("/")
-    if not uri.startswith("http"):
+    if not settings.tracking_uri.startswith("http"):
         return None
     login = settings.tracking_login
     headers = urllib3.make_headers(basic_auth=":".join(login)) if login else None
     query = {"name": settings.names.model, "alias": ALIAS}
     try:
-        answer = _pool.request(
-            "GET", f"{uri}/api/2.0/mlflow/registered-models/alias", fields=query, headers=headers
-        )
+        answer = _pool.request("GET", alias_url(settings.tracking_uri), fields=query, headers=headers)
         told = json.loads(answer.data)
     except (urllib3.exceptions.HTTPError, ValueError):
         return None

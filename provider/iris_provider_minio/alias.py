@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from iris_provider_minio.endpoint import alias_url
 from iris_provider_minio.errors import NOT_FOUND, ProviderError, RegistryUnusable
 from iris_provider_minio.stream import Pace, Signal
 
@@ -43,7 +44,7 @@ class RegistryAlias:
     """
 
     def __init__(self, access: RegistryAccess, model: str, alias: str, poll_s: float) -> None:
-        self._url = f"{access.tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
+        self._url = alias_url(access.tracking_uri)
         self._model = model
         self._alias = alias
         self._poll_s = poll_s

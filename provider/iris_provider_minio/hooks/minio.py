@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from iris_provider_minio.endpoint import address_of
 from iris_provider_minio.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _access(connection: Any) -> StoreAccess:
     from iris_provider_minio.access import StoreAccess
 
     extra = connection.extra_dejson
-    endpoint = extra.get("endpoint_url") or _address(connection)
+    endpoint = extra.get("endpoint_url") or address_of(connection)
     if not (endpoint and connection.login and connection.password):
         raise ConnectionUnusable(
             f"Connection {connection.conn_id} needs login, password and an extra endpoint_url. {_EXAMPLE}"
@@ -99,11 +100,3 @@ def _access(connection: Any) -> StoreAccess:
     return StoreAccess(
         endpoint, connection.login, connection.password, extra.get("region_name") or "us-east-1"
     )
-
-
-def _address(connection: Any) -> str:
-    host = str(connection.host or "")
-    if not host:
-        return ""
-    address = host if "://" in host else f"http://{host}"
-    return f"{address}:{connection.port}" if connection.port else address

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from iris_provider_minio.endpoint import address_of
 from iris_provider_minio.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -75,11 +76,8 @@ class MlflowHook(BaseHook):
             raise ConnectionUnusable(
                 f"Connection {connection.conn_id} needs a host, such as http://mlflow:5000."
             )
-        address = connection.host if "://" in connection.host else f"http://{connection.host}"
-        if connection.port:
-            address = f"{address}:{connection.port}"
         login = (connection.login, connection.password or "") if connection.login else None
-        return RegistryAccess(address, login)
+        return RegistryAccess(address_of(connection), login)
 
     def _of_variables(self) -> RegistryAccess:
         from iris_provider_minio.alias import RegistryAccess

@@ -1,0 +1,25 @@
+"""Addresses of servers, as connections name them, and of what MLflow's REST API answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def address_of(connection: Any) -> str:
+    """The address that a connection's host (with or without a scheme) and port name; "" without a host.
+
+    :param connection: an Airflow connection.
+    """
+    host = str(connection.host or "")
+    if not host:
+        return ""
+    address = host if "://" in host else f"http://{host}"
+    return f"{address}:{connection.port}" if connection.port else address
+
+
+def alias_url(tracking_uri: str) -> str:
+    """Where MLflow answers which version an alias names.
+
+    :param tracking_uri: the server's address.
+    """
+    return f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
