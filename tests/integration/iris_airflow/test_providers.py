@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize(
