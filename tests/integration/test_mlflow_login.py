@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -25,7 +23,6 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from deploy import mlflow_init
-from devstack.ports import is_free
 from iris_core import models, promotion
 from iris_core.cli import app
 from iris_core.cli.deployment import chosen_compose
@@ -36,6 +33,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.alias import aliased
 from iris_core.settings.variables import load_settings
+from tests.real_mlflow import answers, real_mlflow
 from tests.registry import train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -58,10 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = document["configs"]["mlflow-login"]["content"]
     config = re.sub(r"(?m)^database_uri = .*$", f"database_uri = sqlite:///{folder}/auth.db", config)
     (folder / "login.ini").write_text(config, encoding="utf-8")
-    port = next(port for port in range(23_300, 23_900) if is_free(port))
     environ = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "login.ini"),
         "MLFLOW_AUTH_ADMIN_USERNAME": document["services"]["mlflow"]["environment"][
             "MLFLOW_AUTH_ADMIN_USERNAME"
@@ -69,35 +64,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "MLFLOW_AUTH_ADMIN_PASSWORD": SECRETS["MLFLOW_ADMIN_PASSWORD"],
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "key",
         "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     login = [word for word in document["services"]["mlflow"]["command"] if word.startswith("--app-name")]
-    command = [sys.executable, "-m", "mlflow", "server", "--host=127.0.0.1", f"--port={port}", "--workers=1"]
-    command += [*login, f"--artifacts-destination={folder}/artifacts"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, env=environ, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until = time.monotonic() + 200
-        while not answers(address):
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < until, (folder / "log").read_text()
-            time.sleep(0.5)
+    with real_mlflow(folder, [sys.executable, "-m", "mlflow", "server", *login], environ) as address:
         for _ in range(2):
             mlflow_init.provision({**SECRETS, "MLFLOW_TRACKING_URI": address})
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 Login = Callable[[str], MlflowClient]

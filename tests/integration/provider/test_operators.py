@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import mlflow
 import pytest
 from airflow.sdk import Asset
@@ -25,7 +23,7 @@ from iris_core.store.objects import ObjectStore, StoreAccess
 from iris_provider_minio.operators.evidently import EvidentlyDriftReportOperator, TableUnusable
 from iris_provider_minio.operators.mlflow import TASK_TAG, MlflowRegisterModelOperator, NotRegistered
 from tests.dags.conftest import environment, told
-from tests.real_minio import free_port, wait_until
+from tests.real_mlflow import real_mlflow
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -48,30 +46,10 @@ print("RAN", json.dumps([str(run.state), {one.task_id: XComModel.deserialize_val
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server without a login."""
-    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
-    command = [sys.executable, "-m", "devstack.mlflow_server", "--host=127.0.0.1", f"--port={port}"]
-    command += ["--workers=1", f"--backend-store-uri=sqlite:///{folder}/mlflow.db"]
-    command += [f"--artifacts-destination={folder}/artifacts"]
-    environ = {"PATH": os.defpath, "HOME": str(folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdout=log, stderr=log, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: process.poll() is not None or _answers(address), 200)
-        assert process.poll() is None, (folder / "log").read_text()
+    folder = tmp_path_factory.mktemp("mlflow")
+    environ = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
+    with real_mlflow(folder, [sys.executable, "-m", "mlflow", "server"], environ) as address:
         yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health", trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 @contextmanager
