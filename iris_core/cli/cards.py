@@ -14,7 +14,7 @@ from iris_core.cli.screen import AsJson, Screen
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from iris_core.promotion.card import CardScore, ModelCard
+    from iris_core.models.card import CardScore, ModelCard
 
 
 def card(
@@ -35,7 +35,7 @@ def card(
       iris card 3 --json | jq .metric.score
     """
     from iris_core.history.cards import current_card
-    from iris_core.promotion.card_page import card_page
+    from iris_core.models.card_page import card_page
 
     workspace = deployed_workspace()
     found = current_card(workspace.ledger, workspace.settings.project, version)
@@ -48,7 +48,7 @@ def card(
 
 
 def _print_card(card: ModelCard) -> None:
-    from iris_core.promotion.card import in_words
+    from iris_core.models.card import in_words
 
     screen, about = Screen().console, card.about
     screen.print(

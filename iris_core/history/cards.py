@@ -12,7 +12,7 @@ from iris_core.errors import PromotionRefused
 from iris_core.ledger import Identity, Ledger, ModelRef
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
-from iris_core.promotion.card import CardDrift, ModelCard, card_of
+from iris_core.models.card import CardDrift, ModelCard, card_of
 from iris_core.settings.project import Project
 
 LOOKED_THROUGH = 5_000

@@ -21,13 +21,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from iris_core import promotion
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import rank
 from iris_core.errors import AlertUndelivered, NothingOwed
 from iris_core.ledger import Identity, Ledger, Record, Variant
 from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.drift import DriftRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.settled import Settled
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import verdicts
@@ -99,7 +99,7 @@ def deliver_requests(workspace: Workspace, channels: Mapping[str, Deliver]) -> N
 
 def _requests(workspace: Workspace, told: Deliveries, channel: str) -> Iterator[OwedAlert]:
     if workspace.settings.may_ask_a_human:
-        for request in promotion.open_requests(workspace.ledger):
+        for request in open_requests(workspace.ledger):
             if not told.on(channel, request):
                 message = request_of(workspace.settings, request)
                 yield OwedAlert(message, [(request.identity, "a human is asked")])

@@ -15,11 +15,11 @@ from iris_core.ledger.records.promotion import (
     VerdictRecord,
 )
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.alias import aliased
 from iris_core.overview.recent import Recent
 from iris_core.overview.trace import Shown, Trace
-from iris_core.promotion import open_requests
 
 APPLIED = timedelta(minutes=1)
 """A decision is recorded first, and then carried out: until then the alias says nothing."""

@@ -4,7 +4,7 @@ The ledger's promotion record is the decision; the registry's alias and stage ar
 repaired by the next run when a promotion died half-way. The alias is the authority, the stage its mirror.
 """
 
-from iris_core.promotion.approval import answer, judge_or_ask, open_requests
+from iris_core.promotion.approval import answer, judge_or_ask
 from iris_core.promotion.judgement import verdict_on
 from iris_core.promotion.rivals import drawn
 from iris_core.promotion.rollback import finish_rollback, rollback
@@ -17,7 +17,6 @@ __all__ = [
     "drawn",
     "finish_rollback",
     "judge_or_ask",
-    "open_requests",
     "promote",
     "register",
     "register_step",

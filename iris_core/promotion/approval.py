@@ -9,17 +9,15 @@ a newer model, or a newer one is staged. At most one request is open, the newest
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Identity, Ledger, Outcome
-from iris_core.ledger.identity import VERDICT
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.requests import LOOKED_THROUGH, open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.models.registry import APPLIED_TAG
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOKED_THROUGH = 200
-"""How many of the newest decisions about models are searched for open requests."""
 MAY_ANSWER = "whoever may write the ledger and stage models in MLflow"
 
 
@@ -92,17 +88,6 @@ def _ask(workspace: Workspace, judged: JudgedInputs, evidence: GateEvidence, rea
         evidence=evidence,
     )
     return workspace.ledger.commit(record).standing(AskedRecord)
-
-
-def open_requests(ledger: Ledger) -> Iterator[AskedRecord]:
-    """Requests about models that have no verdict, newest first. Read-only."""
-    decided = cache(partial(ledger.decided_on, "promotion"))
-    for entry in islice(ledger.journal("promotion"), LOOKED_THROUGH):
-        about = entry.identity
-        if entry.outcome == Outcome.ASKED and VERDICT not in decided(about.day).get(about.subject, ()):
-            request = ledger.find(AskedRecord, about)
-            if request and request.at == entry.at:
-                yield request
 
 
 def _verdict_on(ledger: Ledger, request: AskedRecord) -> VerdictRecord | None:

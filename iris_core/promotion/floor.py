@@ -11,6 +11,7 @@ from iris_core.drift.hypergeometric import at_least
 from iris_core.drift.threads import one_thread
 from iris_core.ledger.records.gate import Floor
 from iris_core.models.holdout import Part
+from iris_core.models.intervals import LEVEL
 from iris_core.promotion.answers import Answers, blind_answers, certainty
 from iris_core.promotion.scores import compared, pairs_of
 from iris_core.settings.project import Metric
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
     from sklearn.model_selection import StratifiedKFold
 
-LEVEL = 0.95
-"""Of every interval. Of models that are worse by no more than the margin, at most 2.5 % are refused for the
-overall difference, and 2.5 % for any class (Bonferroni)."""
 FLOOR_LIMIT = 0.05
 LEARNABLE_LIMIT = 0.001
 """Stricter than for the holdout: there are many more rows, and this check catches labels that are noise."""

@@ -15,13 +15,13 @@ from iris_core.ledger.records.promotion import JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
+from iris_core.models.card import ModelCard, card_of
+from iris_core.models.card_page import card_page
 from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
 from iris_core.models.metrics import log_batch, metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference
 from iris_core.promotion import staging
-from iris_core.promotion.card import ModelCard, card_of
-from iris_core.promotion.card_page import card_page
 from iris_core.promotion.doubts import listed_doubts
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.importance import importance_of

@@ -11,10 +11,11 @@ import numpy as np
 from iris_core.ledger.records.gate import Champion, ClassSlice, GateEvidence, Holdout, Interval, Slide
 from iris_core.ledger.records.suspect import Leaks, Surprise
 from iris_core.models.holdout import Split
+from iris_core.models.intervals import LEVEL, wilson_interval
 from iris_core.promotion.answers import Answers, answers_of
 from iris_core.promotion.columns import columns_of
-from iris_core.promotion.floor import FLOOR_LIMIT, LEVEL, floor_of, learnable_of
-from iris_core.promotion.paired import detectable_loss, score_interval, wilson_interval
+from iris_core.promotion.floor import FLOOR_LIMIT, floor_of, learnable_of
+from iris_core.promotion.paired import detectable_loss, score_interval
 from iris_core.promotion.scores import Paired, compared, pairs_of, score_and_interval
 from iris_core.promotion.slide import TableAnswers, slide_of
 from iris_core.settings.project import CostMatrix, Metric, TableSchema, metric_label

@@ -1,11 +1,11 @@
-"""Statistics of two models' answers to the same rows: an exact test, and intervals for shares."""
+"""Statistics of two models' answers to the same rows: an exact test, and an interval for their difference."""
 
 from __future__ import annotations
 
 from math import sqrt
-from statistics import NormalDist
 
 from iris_core.ledger.records.gate import Interval, Pairs
+from iris_core.models.intervals import quantile
 
 PRECISION = 1e-10
 
@@ -63,24 +63,6 @@ def _score_statistic(pairs: Pairs, difference: float) -> float:
     return distance / sqrt(variance)
 
 
-def wilson_interval(right: int, rows: int, level: float) -> Interval:
-    """Wilson's score interval for a share.
-
-    Wilson, Journal of the American Statistical Association 22 (1927) 209.
-
-    :raises ValueError: there are no rows.
-    """
-    if rows == 0:
-        raise ValueError("no rows: no share")
-    z, share = quantile(level), right / rows
-    centre = share + z * z / (2 * rows)
-    spread = z * sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    scale = 1 + z * z / rows
-    return Interval(
-        low=max(0.0, (centre - spread) / scale), high=min(1.0, (centre + spread) / scale), level=level
-    )
-
-
 def detectable_loss(rows: int, level: float, margin: float) -> float:
     """The smallest share of lost rows, with none gained, that is shown to be more than the margin.
 
@@ -96,8 +78,3 @@ def detectable_loss(rows: int, level: float, margin: float) -> float:
         shown = score_interval(Pairs(rows=rows, better=0, worse=middle), level).high < -margin
         low, high = (low, middle) if shown else (middle, high)
     return high / rows
-
-
-def quantile(level: float) -> float:
-    """The normal quantile of a two-sided level: 1.96 for 0.95."""
-    return NormalDist().inv_cdf((1 + level) / 2)

@@ -15,8 +15,9 @@ import numpy as np
 
 from iris_core.drift.change import Change
 from iris_core.ledger.records.gate import Interval, Pairs
+from iris_core.models.intervals import quantile, wilson_interval
 from iris_core.promotion.answers import Answers, cost_of
-from iris_core.promotion.paired import exact_p_value, quantile, score_interval, wilson_interval
+from iris_core.promotion.paired import exact_p_value, score_interval
 from iris_core.settings.project import CostMatrix, Metric
 
 if TYPE_CHECKING:

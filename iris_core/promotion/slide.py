@@ -15,9 +15,8 @@ import numpy as np
 
 from iris_core.ledger.records.gate import GateEvidence, Interval, Slide
 from iris_core.models.holdout import Part
+from iris_core.models.intervals import LEVEL, quantile
 from iris_core.promotion.answers import Answers
-from iris_core.promotion.floor import LEVEL
-from iris_core.promotion.paired import quantile
 from iris_core.promotion.scores import compared
 from iris_core.settings.project import Metric
 

@@ -11,6 +11,7 @@ from iris_core.errors import ApprovalAwaited, NothingOwed, PromotionRefused
 from iris_core.ledger import Outcome
 from iris_core.ledger.records.gate import Approval
 from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from tests.dags.conftest import RunDag
 from tests.receiving import receiver
@@ -46,13 +47,13 @@ def test_after_twenty_unanswered_requests_the_next_upload_is_trained_and_asked_a
     assert (ran["tasks"]["train"], ran["tasks"]["register"]) == (["success"], ["skipped"])
     assert ran["events"] == []
     newest = UNANSWERED + 1
-    asked = next(promotion.open_requests(workspace.ledger))
+    asked = next(open_requests(workspace.ledger))
     assert ran["links"]["register"] == {
         "Model version": f"/iris/team_a_iris/versions/{newest}",
         "Evidence": f"/iris/team_a_iris/records/{asked.identity.path}",
     }
     assert f"iris approve {newest} --reason".encode() in got[-1]
-    assert [request.inputs.version for request in promotion.open_requests(workspace.ledger)] == [newest]
+    assert [request.inputs.version for request in open_requests(workspace.ledger)] == [newest]
     replaced = list(workspace.ledger.recent_of(VerdictRecord, outcome=Outcome.SUPERSEDED))
     assert len(replaced) == UNANSWERED
     with pytest.raises(PromotionRefused, match=rf"Version {newest} waits for one"):

@@ -20,6 +20,7 @@ from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts
 from tests.records import expect
@@ -74,7 +75,7 @@ def asked(manual: Workspace, iris_rows: Rows, as_csv: AsCsv) -> Upload:
 class TestAsking:
     def test_the_request_holds_what_a_human_needs(self, manual: Workspace, asked: Upload) -> None:
         record = asked(1)
-        [request] = promotion.open_requests(manual.ledger)
+        [request] = open_requests(manual.ledger)
         assert request.identity.path == f"promotion/{record.at.date()}/{record.run_id}/asked"
         assert request.evidence.accuracy == record.evidence.accuracy
         assert request.reason.startswith("accuracy ")
@@ -103,7 +104,7 @@ class TestAsking:
         assert promotion.unfinished(auto) == record
         promotion.register_step(auto, record.identity)
         assert staged(auto) == 1
-        assert list(promotion.open_requests(manual.ledger)) == []
+        assert list(open_requests(manual.ledger)) == []
 
     def test_what_the_gate_refuses_nobody_is_asked_about(
         self, mlflow_db: Path, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
@@ -116,7 +117,7 @@ class TestAsking:
         record = train_one(strict, as_csv(mixed))
         with pytest.raises(PromotionRefused, match="below ACCURACY_THRESHOLD=1"):
             promotion.register_step(strict, record.identity)
-        assert list(promotion.open_requests(strict.ledger)) == []
+        assert list(open_requests(strict.ledger)) == []
 
 
 class TestAnswering:
@@ -129,7 +130,7 @@ class TestAnswering:
         assert verdict.reason.startswith("approved by jane: it looks right; accuracy ")
         assert staged(manual) == 1
         assert "approved by jane: it looks right" in paragraph(story(manual.ledger, 1))
-        assert list(promotion.open_requests(manual.ledger)) == []
+        assert list(open_requests(manual.ledger)) == []
 
     def test_no_leaves_what_is_staged(self, manual: Workspace, asked: Upload) -> None:
         record = asked(1)
@@ -168,7 +169,7 @@ class TestAnswering:
         asked(1)
         promotion.answer(manual, 1, yes())
         record = asked(2)
-        [request] = promotion.open_requests(manual.ledger)
+        [request] = open_requests(manual.ledger)
         assert request.evidence.champion is not None
         assert request.evidence.champion.version == 1
         client(manual).delete_registered_model_alias(manual.settings.names.model, "staging")
@@ -203,7 +204,7 @@ def _dies(*_: Any) -> None:
 class TestANewerRequest:
     def test_replaces_those_that_nobody_has_answered(self, manual: Workspace, asked: Upload) -> None:
         first, second, third = (asked(number) for number in (1, 2, 3))
-        assert [request.inputs.version for request in promotion.open_requests(manual.ledger)] == [3]
+        assert [request.inputs.version for request in open_requests(manual.ledger)] == [3]
         for record in (first, second):
             replaced = verdict_on(manual, record)
             assert replaced is not None
@@ -221,7 +222,7 @@ class TestANewerRequest:
 
     def test_twenty_that_nobody_answers_hold_no_upload(self, manual: Workspace, asked: Upload) -> None:
         records = [asked(number) for number in range(1, 21)]
-        assert [request.inputs.version for request in promotion.open_requests(manual.ledger)] == [20]
+        assert [request.inputs.version for request in open_requests(manual.ledger)] == [20]
         outcomes = [getattr(verdict_on(manual, record), "outcome", None) for record in records]
         assert outcomes == [*[Outcome.SUPERSEDED] * 19, None]
         promotion.answer(manual, 20, yes())
@@ -235,7 +236,7 @@ class TestANewerRequest:
             promotion.register_step(manual, newer.identity)
         with pytest.raises(PromotionRefused, match="nobody had answered when version 1, of newer data"):
             promotion.register_step(manual, older.identity)
-        assert [request.inputs.version for request in promotion.open_requests(manual.ledger)] == [1]
+        assert [request.inputs.version for request in open_requests(manual.ledger)] == [1]
 
     def test_a_request_that_died_before_it_replaced_the_older_ones(
         self, manual: Workspace, asked: Upload, monkeypatch: pytest.MonkeyPatch
@@ -244,7 +245,7 @@ class TestANewerRequest:
         with monkeypatch.context() as patch:
             patch.setattr("iris_core.promotion.approval.replace_older", lambda _: None)
             asked(2)
-        assert len(list(promotion.open_requests(manual.ledger))) == 2
+        assert len(list(open_requests(manual.ledger))) == 2
         with pytest.raises(PromotionRefused, match="superseded"):
             promotion.answer(manual, 1, yes())
         promotion.answer(manual, 2, yes())

@@ -27,6 +27,7 @@ from iris_core import promotion, scoring
 from iris_core.errors import ApprovalAwaited, TryFailed
 from iris_core.ledger import Actor
 from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import engine, flow
 from iris_core.settings.variables import load_settings
@@ -103,7 +104,7 @@ class Past:
         record = train_one(self.manual, next(self.tables))
         with pytest.raises(ApprovalAwaited):
             promotion.register_step(self.manual, record.identity)
-        return next(promotion.open_requests(self.manual.ledger)).inputs.version
+        return next(open_requests(self.manual.ledger)).inputs.version
 
     def _fail(self) -> None:
         """An object that breaks the code, three times."""

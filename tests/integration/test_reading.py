@@ -16,9 +16,9 @@ from iris_core.ledger import Identity, Ledger, Record
 from iris_core.ledger.packs import MOST_APART, Pack
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts
-from iris_core.promotion.approval import open_requests
 from tests.conftest import MakeWorkspace
 from tests.counting import CountingStore
 from tests.drifting import Channel, verdict

@@ -15,6 +15,7 @@ from iris_core.errors import ApprovalAwaited, PromotionRefused
 from iris_core.ledger import Outcome
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict
 from tests.records import expect
@@ -66,7 +67,7 @@ def test_a_human_is_asked_about_wrong_labels(tracked: Workspace, answers: Answer
 
     assert staged(tracked) == 1
     assert promotion.unfinished(tracked) is None
-    [request] = promotion.open_requests(tracked.ledger)
+    [request] = open_requests(tracked.ledger)
     found = request.evidence.surprise
     assert found
     assert found.is_suspect
@@ -81,7 +82,7 @@ def test_a_newer_sound_model_closes_the_question_about_a_suspect(tracked: Worksp
     with pytest.raises(ApprovalAwaited):
         promotion.promote(tracked, suspect)
     assert promotion.promote(tracked, train_one(tracked, flowers(3))).stages
-    assert list(promotion.open_requests(tracked.ledger)) == []
+    assert list(open_requests(tracked.ledger)) == []
     verdict = promotion.verdict_on(tracked, suspect)
     assert verdict
     assert verdict.outcome is Outcome.SUPERSEDED
@@ -96,7 +97,7 @@ def test_labels_that_are_probably_wrong_are_listed_beside_the_question(tracked: 
     with pytest.raises(ApprovalAwaited, match=r"\d+ labels are probably wrong, first those of rows \d+"):
         promotion.promote(tracked, train_one(tracked, table))
 
-    [request] = promotion.open_requests(tracked.ledger)
+    [request] = open_requests(tracked.ledger)
     doubts = request.evidence.doubts
     assert doubts
     assert 60 < doubts.count < 100

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from iris_core.errors import PromotionRefused
 from iris_core.history.cards import current_card
 from iris_core.ledger.workspace import Workspace
-from iris_core.promotion.card_page import card_body
+from iris_core.models.card_page import card_body
 
 
 def card_of(workspace: Workspace, version: int) -> Markup:

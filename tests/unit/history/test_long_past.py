@@ -18,12 +18,12 @@ from iris_core.ledger.packs import Pack
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.training import TrainedRecord
+from iris_core.ledger.requests import open_requests
 from iris_core.ledger.tries import reopen
 from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts, verdicts
 from iris_core.monitoring.isolated import may_alert
 from iris_core.monitoring.verdicts import series_of
-from iris_core.promotion.approval import open_requests
 from iris_core.promotion.rivals import LOOKED_THROUGH
 from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import requested_retrainings

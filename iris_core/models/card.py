@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from iris_core.ledger.records.gate import Approval, GateEvidence, Importances, Interval
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
-from iris_core.promotion.floor import LEVEL
-from iris_core.promotion.paired import wilson_interval
+from iris_core.models.intervals import LEVEL, wilson_interval
 from iris_core.settings.project import About, Project
 
 FEW_ROWS = 30

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from iris_core.promotion.card import CardMetric, CardScore, ModelCard, in_words
+from iris_core.models.card import CardMetric, CardScore, ModelCard, in_words
 
 STYLE = """
 :root { color-scheme: light dark; }

@@ -9,8 +9,8 @@ import pytest
 from iris_core.ledger.records.gate import Approval, ClassSlice, GateEvidence, Importance, Importances
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
-from iris_core.promotion.card import CardDrift, ModelCard, card_of
-from iris_core.promotion.card_page import STYLE, card_page
+from iris_core.models.card import CardDrift, ModelCard, card_of
+from iris_core.models.card_page import STYLE, card_page
 from iris_core.settings.project import About, Project, load_project
 from tests.records import expect, like
 
