@@ -127,6 +127,8 @@ def _airflow(home: Home, ports: Mapping[str, int], values: Mapping[str, str]) ->
         "AIRFLOW_HOME": str(home.airflow),
         # By default sqlite waits 5 s for a locked database, too short for the triggerer on a busy machine.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.airflow / 'airflow.db'}?timeout=60",
+        # The stack migrates the database before it starts them; to check it, each would load all migrations.
+        "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW_CONN_MINIO_DEFAULT": _connection(values),
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),

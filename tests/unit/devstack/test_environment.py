@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,24 @@ def test_every_project_reaches_the_components(
     (tmp_path / "project.json").write_text("{")
     with pytest.raises(ConfigError, match="not JSON"):
         stack_environment(home, PORTS, named)
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+def test_no_process_of_airflow_loads_the_migrations(home: Home) -> None:
+    """Each takes 7 to 14 MB for Alembic and all migrations, to check a database that the stack migrated."""
+    program = (
+        "import sys; from argparse import Namespace; from airflow.utils import cli, db;"
+        "db.synchronize_log_template = lambda: None;"  # needs a database
+        "cli.action_cli(lambda args: None)(Namespace(func=print, subcommand='scheduler'));"
+        "print('alembic' in sys.modules)"
+    )
+    values = stack_environment(home, PORTS, {})
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=component_environment(values, os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
