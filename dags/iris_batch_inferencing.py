@@ -30,6 +30,7 @@ from airflow.sdk import TriggerRule, dag, task
 
 from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or, rest_of
+from iris_airflow.deadlines import promised
 from iris_airflow.linked import publish_scored
 from iris_airflow.links import PUBLISHED
 from iris_airflow.sensors.s3_key import S3KeySensor
@@ -47,6 +48,7 @@ def define(settings: Settings) -> None:
         schedule=daily_or(asset.staged_model | asset.inference_data),
         start_date=datetime(2026, 1, 1),
         catchup=False,
+        deadline=promised(settings),
         default_args=DEFAULT_ARGS,
         tags=[*settings.project.tags, "inference"],
         doc_md=__doc__ + page_sentence(project),

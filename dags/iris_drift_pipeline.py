@@ -36,6 +36,7 @@ from airflow.sdk import TriggerRule, dag, task
 from iris_airflow import steps
 from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or, rest_of
+from iris_airflow.deadlines import promised
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_core.settings.variables import Settings, load_deployment
@@ -51,6 +52,7 @@ def define(settings: Settings) -> None:
         schedule=daily_or(asset.predictions | asset.labels),
         start_date=datetime(2026, 1, 1),
         catchup=False,
+        deadline=promised(settings),
         default_args=steps.DEFAULT_ARGS,
         tags=[*settings.project.tags, "drift"],
         doc_md=__doc__ + page_sentence(project),

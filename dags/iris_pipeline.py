@@ -35,6 +35,7 @@ from airflow.sdk import dag, task
 
 from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or
+from iris_airflow.deadlines import promised
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.sensors.s3_key import S3KeySensor
 from iris_airflow.steps import DEFAULT_ARGS, look_of, run_step
@@ -50,6 +51,7 @@ def define(settings: Settings) -> None:
         schedule=daily_or(asset.training_data | asset.retrain_request),
         start_date=datetime(2026, 1, 1),
         catchup=False,
+        deadline=promised(settings),
         default_args=DEFAULT_ARGS,
         tags=[*settings.project.tags, "training"],
         doc_md=__doc__ + page_sentence(project),

@@ -15,7 +15,7 @@ from iris_airflow.listeners.audit import AuditListener
 
 
 class IrisPlugin(AirflowPlugin):
-    """Registers the audit listener and the page; operators and triggers are imported by their names."""
+    """Registers what Airflow does not find by name: audit listener, page, the deadlines' reference."""
 
     name = "iris"
     listeners = [AuditListener()]  # noqa: RUF012 - Airflow's own form
@@ -28,6 +28,13 @@ class IrisPlugin(AirflowPlugin):
         from iris_airflow.views.app import app
 
         return [{"app": app, "url_prefix": PREFIX, "name": "Iris"}]
+
+    @cached_property
+    def deadline_references(self) -> list[Any]:  # type: ignore[override]
+        """From when a run's promised time counts."""
+        from iris_airflow.deadlines import EventRunQueuedAt
+
+        return [EventRunQueuedAt]
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:  # type: ignore[override]

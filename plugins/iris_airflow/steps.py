@@ -231,11 +231,13 @@ def workspace(context: Context, project: str) -> Workspace:
     for opened in _last:
         if opened.task is task and opened.project == project:
             return opened.workspace
-    _last[:] = [_Opened(task, project, _open(task, project))]
-    return _last[0].workspace
+    own = open_as(project, task.dag_id, task.run_id, task.task_id, task.try_number)
+    _last[:] = [_Opened(task, project, own)]
+    return own
 
 
-def _open(task: Any, project: str) -> Workspace:
+def open_as(project: str, dag_id: str, run_id: str, task_id: str, try_number: int) -> Workspace:
+    """The workspace of a project for what acts in a task's name; Airflow masks its secrets from now on."""
     from airflow.sdk.log import mask_secret
 
     from iris_airflow.hooks.minio import MinioHook
@@ -251,10 +253,10 @@ def _open(task: Any, project: str) -> Workspace:
         mask_secret(secret)
     actor = Actor(
         owner=settings.run_owner,
-        dag_id=task.dag_id,
-        run_id=task.run_id,
-        task_id=task.task_id,
-        try_number=task.try_number,
+        dag_id=dag_id,
+        run_id=run_id,
+        task_id=task_id,
+        try_number=try_number,
         code_version=code_version(settings),
     )
     return measured(open_workspace(settings, MinioHook().access(), actor))

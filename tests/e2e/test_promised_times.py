@@ -1,4 +1,4 @@
-"""With the triggerer stopped, what has no verdict in time is told once, by the first look after that time."""
+"""What has no verdict in time is told once, without a triggerer, and even without a slot for any task."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from devstack.components import TRIGGERER
 from devstack.home import Home
 from devstack.stack import Stack
+from iris_airflow.deadlines import TASK_ID
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.ledger.records.action import AlertRecord, LateRecord
 from tests.e2e.conftest import FINISHED, PATIENCE_S, Running
@@ -80,6 +81,54 @@ def test_a_lost_upload_is_told_once_within_the_promise_and_a_minute(
     assert told.inputs.verdict == late.identity.path
     assert list(ledger.recent("training")) == []
     print(f"told {(told.at - landed.landed_at).total_seconds():.1f} s after it landed; promised: {WITHIN}")
+
+
+@pytest.fixture
+def no_slot(promising: tuple[Running, Posted]) -> Iterator[None]:
+    """No task may start: the pool of all DAGs has no slot."""
+    running, _ = promising
+    airflow, pool = running.airflow, "/pools/default_pool"
+    slots = airflow.get(pool)["slots"]
+    airflow.patch(f"{pool}?update_mask=slots", {"slots": 0})
+    try:
+        running.wait("the end of the looks", lambda: None if airflow.get(pool)["running_slots"] else True)
+        yield
+    finally:
+        airflow.patch(f"{pool}?update_mask=slots", {"slots": slots})
+
+
+@pytest.mark.usefixtures("no_slot")
+def test_a_run_that_cannot_start_a_task_misses_its_deadline_and_that_is_told_once(
+    promising: tuple[Running, Posted], train_csv: bytes
+) -> None:
+    running, got = promising
+    airflow, names = running.airflow, running.workspace.settings.names
+    told_before = len(got)
+    landed = running.train(train_csv + b"\n")
+    asset_id = airflow.asset_id(names.asset("training_data"))
+    airflow.post("/assets/events", {"asset_id": asset_id, "extra": {"objects": [landed.uri]}})
+    running.wait("the message", lambda: got[told_before:] or None)
+    late = next(record for record in running.workspace.ledger.recent_of(LateRecord))
+    assert (late.about, late.by.dag_id, late.by.task_id) == (landed, names.training_dag, TASK_ID)
+    assert late.at > landed.landed_at + WITHIN
+    run = airflow.get(f"/dags/{names.training_dag}/dagRuns/{late.by.run_id}")
+    assert run["run_type"] == "asset_triggered"
+    assert datetime.fromisoformat(run["queued_at"]) + WITHIN < late.at
+    assert running.states(names.training_dag, late.by.run_id)["reconcile"] is None
+    print(f"told {(late.at - landed.landed_at).total_seconds():.1f} s after it landed; promised: {WITHIN}")
+
+
+def test_after_that_nothing_is_told_again(promising: tuple[Running, Posted]) -> None:
+    running, got = promising
+    told, since, dag_id = len(got), datetime.now(UTC), running.workspace.settings.names.promise_dag
+
+    def looked() -> bool | None:
+        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
+        ended = [run["dag_run_id"] for run in runs if run["state"] in FINISHED]
+        return any(_due(one) > since for one in ended) or None
+
+    running.wait("a look", looked)
+    assert len(got) == told
 
 
 def _due(run_id: str) -> datetime:
