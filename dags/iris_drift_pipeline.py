@@ -1,9 +1,8 @@
 """
 ### Monitor drift
 
-New predictions (`predictions`) or late labels (`labels`) start this DAG, which then looks at what the events name. It also
-runs once a day and looks at everything. What is owed is computed: a drift record for each scoring, and a performance
-record for each file of labels.
+New predictions (`predictions`) or late labels (`labels`) start this DAG, which then looks at what the events name. Once a
+day it looks at everything. What is owed is computed: a drift record per scoring, a performance record per file of labels.
 
 `wait → unreported → report (one task per scoring) → verdict → alert, request_retraining → outcome`
 `wait → join_labels → alert, request_retraining → outcome`
@@ -17,7 +16,7 @@ record for each file of labels.
 | verdict | returns the worst severity of this run, in a sentence, and whether it alerts: `DRIFT_VIOLATIONS` of the model's last `DRIFT_WINDOW` batches at `DRIFT_ALERT_SEVERITY` or worse | |
 | alert | delivers the owed alerts to webhook, Slack, e-mail | none is owed or no channel is configured: skipped |
 | request_retraining | with `RETRAIN_ON_DRIFT`, requests a training on the newest data: once for each version of it, with cooldown and daily budget | it is off, nothing alerts, or the policy says no: skipped, no event |
-| outcome | does nothing, but fails the run if any task failed | |
+| outcome | does nothing, but fails the run if any task failed: the leaves decide a run's state | |
 
 `alert` and `request_retraining` look at the ledger, even if the tasks before them failed. A run reports on as many
 scorings as Airflow maps; the rest stays owed, and `verdict` starts the next run for it at once (`predictions_rest`).
@@ -107,7 +106,6 @@ def define(settings: Settings) -> None:
         ).expand(scoring=owed)
         concluded, joined = verdict(report.output), join_labels()
         actions = [alert(), request_retraining()]
-        # The leaves decide a run's state. The tasks above ignore failures, so this leaf looks at every task.
         outcome = EmptyOperator(task_id="outcome", trigger_rule=TriggerRule.NONE_FAILED)
 
         wait >> [owed, joined]

@@ -30,6 +30,11 @@ class RegistryAccess:
     tracking_uri: str
     login: tuple[str, str] | None = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request needs besides its content."""
+        return {"Authorization": aiohttp.encode_basic_auth(*self.login)} if self.login else {}
+
     def __repr__(self) -> str:
         return f"RegistryAccess({self.tracking_uri!r})"
 
@@ -48,7 +53,7 @@ class RegistryAlias:
         self._model = model
         self._alias = alias
         self._poll_s = poll_s
-        self._headers = {"Authorization": aiohttp.encode_basic_auth(*access.login)} if access.login else {}
+        self._headers = access.headers
         self.version: dict[str, Any] | None = None
 
     def identity(self) -> object:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
+from iris_provider_minio.access import StoreAccess, minio_client
 from iris_provider_minio.errors import StoreUnusable
 from iris_provider_minio.versions import ObjectVersion
 
@@ -24,7 +26,7 @@ def listed(client: Minio, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
     :param prefix: the beginning of the keys.
     :raises StoreUnusable: the store refuses, or does not answer.
     """
-    try:
+    with answering(f"Listing s3://{bucket}/{prefix}"):
         for found in client.list_objects(bucket, prefix=prefix, recursive=True, include_version=True):
             if found.object_name and not found.object_name.endswith("/") and found.last_modified:
                 kind = DeleteMarker if found.is_delete_marker else ObjectVersion
@@ -36,7 +38,55 @@ def listed(client: Minio, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
                     size=found.size or 0,
                     landed_at=found.last_modified.replace(microsecond=0),
                 )
+
+
+def existing(access: StoreAccess, bucket: str, prefix: str, suffix: str) -> ObjectVersion | None:
+    """The newest version of the first object that exists, by its key; None if none does.
+
+    :param access: the store.
+    :param bucket: the bucket.
+    :param prefix: the beginning of its key.
+    :param suffix: the end of its key.
+    :raises StoreUnusable: the store refuses, or does not answer.
+    """
+    client = minio_client(access)
+    with answering(f"Looking for s3://{bucket}/{prefix}…{suffix}"):
+        for one in client.list_objects(bucket, prefix=prefix, recursive=True):
+            key = one.object_name or ""
+            if key.endswith(suffix) and not key.endswith("/") and (found := _newest(client, bucket, key)):
+                return found
+    return None
+
+
+def _newest(client: Minio, bucket: str, key: str) -> ObjectVersion | None:
+    """The newest version of an object; None if it was deleted since it was listed."""
+    try:
+        found = client.stat_object(bucket, key)
     except S3Error as error:
-        raise StoreUnusable(f"Listing s3://{bucket}/{prefix}: {error.code}: {error.message}.") from error
+        if error.code == "NoSuchKey":
+            return None
+        raise
+    assert found.last_modified
+    return ObjectVersion(
+        bucket=bucket,
+        key=key,
+        version_id=None if found.version_id in (None, "", "null") else found.version_id,
+        etag=(found.etag or "").strip('"'),
+        size=found.size or 0,
+        landed_at=found.last_modified.replace(microsecond=0),
+    )
+
+
+@contextmanager
+def answering(doing: str) -> Iterator[None]:
+    """Turn the errors of minio-py into one of ours that says what was done.
+
+    :param doing: what is done, such as `Listing s3://bucket/`.
+    :raises StoreUnusable: the store refuses, or does not answer.
+    """
+    try:
+        yield
+    except S3Error as error:
+        raise StoreUnusable(f"{doing}: {error.code}: {error.message}.") from error
     except (MinioException, HTTPError, OSError) as error:
-        raise StoreUnusable(f"Listing s3://{bucket}/{prefix}: no answer ({type(error).__name__}).") from error
+        raise StoreUnusable(f"{doing}: no answer ({type(error).__name__}).") from error

@@ -28,6 +28,11 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks"),
         "operators": _modules("operators", minio="evidently"),
         "extra-links": ["iris_provider_minio.links.MlflowModelVersionLink"],
+        "sensors": _modules("sensors"),
+        "notifications": [
+            "iris_provider_minio.notifiers.minio.MinioObjectNotifier",
+            "iris_provider_minio.notifiers.mlflow.MlflowVersionTagNotifier",
+        ],
         "triggers": _modules("triggers", mlflow="mlflow_alias"),
         "queues": ["iris_provider_minio.queues.minio.MinioMessageQueueProvider"],
         "asset-uris": [{"schemes": ["minio", "mlflow"], "handler": None}],

@@ -62,9 +62,10 @@ class MlflowHook(BaseHook):
 
         try:
             access = self.access()
-            headers = urllib3.make_headers(basic_auth=":".join(access.login)) if access.login else {}
             url = f"{access.tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1"
-            answer = urllib3.request("GET", url, headers=headers, timeout=TEST_TIMEOUT_S, retries=False)
+            answer = urllib3.request(
+                "GET", url, headers=access.headers, timeout=TEST_TIMEOUT_S, retries=False
+            )
         except (urllib3.exceptions.HTTPError, ConnectionUnusable) as error:
             return False, f"{type(error).__name__}: {error}"
         return answer.status == 200, f"MLflow answered {answer.status}."

@@ -116,10 +116,11 @@ class _Payloads:
             async for why, versions in announcements:
                 for start in range(0, len(versions), IN_AN_EVENT):
                     part = versions[start : start + IN_AN_EVENT]
-                    yield {"why": why, "objects": [_told(version) for version in part]}, part
+                    yield {"why": why, "objects": [told(version) for version in part]}, part
 
 
-def _told(version: ObjectVersion) -> dict[str, Any]:
+def told(version: ObjectVersion) -> dict[str, Any]:
+    """What an event tells of a version."""
     from iris_provider_minio.listing import DeleteMarker
 
     event = "removed" if isinstance(version, DeleteMarker) else "created"

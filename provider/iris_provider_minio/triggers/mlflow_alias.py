@@ -112,21 +112,27 @@ class _Named:
                 is_under_way = identity == sent and now - sent_at < CONFIRMED_WITHIN_S
                 if identity != self._confirmed and not is_under_way:
                     sent, sent_at = identity, now
-                    yield self._payload(version), identity
+                    yield told(version, self._alias), identity
 
     async def _keep(self) -> None:
         if self._confirmed != self._saved and self._confirmed is not None:
             self._saved = self._confirmed
             await self._save(self._confirmed)
 
-    def _payload(self, version: dict[str, Any]) -> dict[str, Any]:
-        model, number = str(version["name"]), str(version["version"])
-        return {
-            "model": model,
-            "alias": self._alias,
-            "version": number,
-            "run_id": version.get("run_id", ""),
-            "source": version.get("source", ""),
-            "tags": {tag["key"]: tag["value"] for tag in version.get("tags") or []},
-            "model_uri": f"models:/{model}/{number}",
-        }
+
+def told(version: dict[str, Any], alias: str) -> dict[str, Any]:
+    """What an event tells of a version.
+
+    :param version: the version, as MLflow's REST API gives it.
+    :param alias: the alias that names it.
+    """
+    model, number = str(version["name"]), str(version["version"])
+    return {
+        "model": model,
+        "alias": alias,
+        "version": number,
+        "run_id": version.get("run_id", ""),
+        "source": version.get("source", ""),
+        "tags": {tag["key"]: tag["value"] for tag in version.get("tags") or []},
+        "model_uri": f"models:/{model}/{number}",
+    }

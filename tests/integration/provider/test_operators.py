@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,21 +11,18 @@ from typing import Any
 import mlflow
 import pytest
 from airflow.sdk import Asset
-from sklearn.linear_model import LogisticRegression
 
 import iris_provider_minio
-from iris_core.models import tracking
-from iris_core.store.objects import ObjectStore, StoreAccess
+from iris_core.store.objects import ObjectStore
 from iris_provider_minio.operators.evidently import EvidentlyDriftReportOperator, TableUnusable
 from iris_provider_minio.operators.mlflow import TASK_TAG, MlflowRegisterModelOperator, NotRegistered
-from tests.dags.conftest import environment, told
-from tests.real_mlflow import real_mlflow
+from tests.dags.conftest import told
+from tests.integration.provider.conftest import BUCKET, migrated, reached
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = Path(iris_provider_minio.__file__).parent / "example_dags" / "register_and_compare.py"
-BUCKET = "landing"
 RUN = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
@@ -41,63 +34,6 @@ run = dag.test(run_conf={"model_uri": sys.argv[2]})
 found = Session().query(XComModel).filter_by(run_id=run.run_id, key="return_value")
 print("RAN", json.dumps([str(run.state), {one.task_id: XComModel.deserialize_value(one) for one in found}]))
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server without a login."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    environ = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
-    with real_mlflow(folder, [sys.executable, "-m", "mlflow", "server"], environ) as address:
-        yield address
-
-
-@contextmanager
-def reached(server: str) -> Iterator[None]:
-    """MLflow's functions reach this server, and afterwards what they reached before."""
-    before = mlflow.get_tracking_uri()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", server)
-        mlflow.set_tracking_uri(server)
-        try:
-            yield
-        finally:
-            mlflow.set_tracking_uri(before)
-
-
-@pytest.fixture(scope="module")
-def logged(server: str) -> str:
-    """The address of a model that somebody logged."""
-    with reached(server), mlflow.start_run() as run, tracking.quiet():
-        model = LogisticRegression().fit([[0.0], [1.0]], ["a", "b"])
-        mlflow.sklearn.log_model(model, name="model")
-    return f"runs:/{run.info.run_id}/model"
-
-
-@pytest.fixture
-def connections(server: str, store_access: StoreAccess, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    store = {
-        "conn_type": "minio",
-        "login": store_access.access_key_id,
-        "password": store_access.secret_access_key,
-        "extra": {"endpoint_url": store_access.endpoint_url},
-    }
-    host, port = server.removeprefix("http://").split(":")
-    registry = {"conn_type": "mlflow", "host": host, "port": int(port)}
-    made = {
-        "AIRFLOW_CONN_MINIO_DEFAULT": json.dumps(store),
-        "AIRFLOW_CONN_MLFLOW_DEFAULT": json.dumps(registry),
-    }
-    for name, value in made.items():
-        monkeypatch.setenv(name, value)
-    return made
-
-
-@pytest.fixture
-def store(store_access: StoreAccess) -> ObjectStore:
-    made = ObjectStore(store_access)
-    made.ensure_bucket(BUCKET, versioned=True)
-    return made
 
 
 class Ran:
@@ -212,9 +148,7 @@ def test_the_example_runs_in_a_real_airflow(
 ) -> None:
     for name, shift in (("today", 30), ("reference", 0)):
         store.put(BUCKET, f"{name}.csv", table(200, shift), "text/csv")
-    environ = environment(tmp_path, AIRFLOW__CORE__DAGS_FOLDER=str(EXAMPLE.parent), **connections)
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    subprocess.run(migrate, env=environ, cwd=tmp_path, capture_output=True, timeout=200, check=True)
+    environ = migrated(tmp_path, EXAMPLE, connections)
     state, returned = told(RUN, [str(EXAMPLE.parent), logged], environ, tmp_path, "RAN", 300)
     assert state == "success"
     assert returned["register"]["model_uri"] == "models:/flowers/1"

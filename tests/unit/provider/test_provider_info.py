@@ -66,12 +66,18 @@ def test_what_it_names_is_there(name: str) -> None:
     assert pkgutil.resolve_name(name)
 
 
-@pytest.mark.parametrize("folder", ["hooks", "operators", "triggers"])
+@pytest.mark.parametrize("folder", ["hooks", "operators", "sensors", "triggers"])
 def test_it_names_every_module_that_people_use(folder: str) -> None:
-    inside = {"declared", "confirmed"}
+    inside = {"awaited", "declared", "confirmed"}
     package = importlib.import_module(f"iris_provider_minio.{folder}")
     modules = {module.name for module in pkgutil.iter_modules(package.__path__)} - inside
     assert {name.rsplit(".", 1)[-1] for name in named(INFO[folder])} == modules
+
+
+def test_it_names_every_notifier() -> None:
+    package = importlib.import_module("iris_provider_minio.notifiers")
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    assert {name.split(".")[2] for name in INFO["notifications"]} == modules
 
 
 def test_the_form_of_a_connection() -> None:

@@ -1,0 +1,1 @@
+"""Sensors, named by what they wait for."""
