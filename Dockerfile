@@ -19,7 +19,7 @@ ENV UV_LINK_MODE=copy \
 COPY pyproject.toml requirements.lock ./
 COPY provider provider
 RUN uv pip install --constraint requirements.lock --build-constraints requirements.lock --extra postgres --extra celery --extra fab --extra login \
-    --extra kubernetes --extra statsd --extra lineage -r pyproject.toml
+    --extra kubernetes --extra statsd --extra lineage --extra kafka -r pyproject.toml
 
 COPY README.md LICENSE project.json ./
 COPY projects projects

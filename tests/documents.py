@@ -2,7 +2,8 @@
 
 A fenced block whose language is `sh` has commands; one that is `console` has them after a prompt; `text` is
 output. A word after the language marks what they need beside this checkout: `needs-docker`, `needs-cluster`
-(Kubernetes), `needs-minio` (a real MinIO and its client `mc`). The first two are not executed; the others are
+(Kubernetes), `needs-minio` (a real MinIO and its client `mc`), `needs-kafka` (a MinIO whose target a
+Kafka is, and the clients of both). Those for Docker, a cluster and Kafka are not executed; the others are
 by `tests/integration/test_documents.py`.
 """
 
@@ -19,7 +20,7 @@ PAGES = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
     *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
-MARKS = ("needs-docker", "needs-cluster", "needs-minio")
+MARKS = ("needs-docker", "needs-cluster", "needs-minio", "needs-kafka")
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = ("sh", "console")
 INLINE = re.compile(r"`((?:iris|make) [^`]+)`")

@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,16 +20,25 @@ KEY, SECRET = "iristest", "iristest-secret"
 MISSING = "no real MinIO: MINIO_BIN is not set and there is no `minio` on PATH"
 
 
+def minio_binary() -> str:
+    """The server's binary; without one the test is skipped."""
+    binary = os.environ.get("MINIO_BIN") or shutil.which("minio")
+    if not binary:
+        pytest.skip(MISSING)
+    return binary
+
+
 @contextmanager
-def real_minio(data: Path, root: tuple[str, str] = (KEY, SECRET)) -> Iterator[str]:
+def real_minio(
+    data: Path, root: tuple[str, str] = (KEY, SECRET), more: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A server with its data in a folder; yields its address.
 
     :param data: the folder.
     :param root: name and secret of its root user.
+    :param more: further variables of its environment.
     """
-    binary = os.environ.get("MINIO_BIN") or shutil.which("minio")
-    if not binary:
-        pytest.skip(MISSING)
+    binary = minio_binary()
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     command = [binary, "server", "--address", addresses[0], "--console-address", addresses[1], str(data)]
     environ = {
@@ -37,6 +46,7 @@ def real_minio(data: Path, root: tuple[str, str] = (KEY, SECRET)) -> Iterator[st
         "MINIO_ROOT_USER": root[0],
         "MINIO_ROOT_PASSWORD": root[1],
         "MINIO_UPDATE": "off",
+        **(more or {}),
     }
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

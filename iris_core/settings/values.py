@@ -134,6 +134,11 @@ Bucket = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), AfterValidator(_bucket)
 ]
 
+Topic = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$", max_length=249)
+]
+"""A Kafka topic's name; not a pattern of names, which would begin with `^`."""
+
 Key = Annotated[str, AfterValidator(_key)]
 """An object's key, or a prefix that ends in `/`."""
 

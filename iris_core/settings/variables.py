@@ -43,6 +43,7 @@ from iris_core.settings.values import (
     SecretUrl,
     Share,
     Span,
+    Topic,
     TrackingUri,
     TypeNames,
     Url,
@@ -174,6 +175,12 @@ class Settings(Declared):
         90,
         "predictions of so many days before the labels landed are searched",
         le=36_500,
+    )
+    kafka_topic: Topic | None = variable(
+        "KAFKA_TOPIC",
+        None,
+        "topic of MinIO's Kafka target: a second watcher reads it over the connection `kafka_default`",
+        "minio-events",
     )
     accuracy_threshold: Share = variable(
         "ACCURACY_THRESHOLD",

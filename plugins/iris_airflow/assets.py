@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from airflow.sdk.definitions.asset import BaseAsset
 
+from iris_airflow.triggers.kafka import KafkaObjectTrigger, check_extra
 from iris_airflow.triggers.minio import MinioObjectTrigger
 from iris_airflow.triggers.mlflow_alias import MlflowAliasTrigger
 from iris_core.settings.variables import Settings
@@ -32,8 +33,12 @@ class Assets:
 def assets(settings: Settings) -> Assets:
     """The assets of one project, in one team and environment.
 
+    With `KAFKA_TOPIC`, what lands in the bucket has two watchers: an event only wakes, so two are safe.
+
     The URIs' schemes start with `x-`: for any other scheme, even `s3`, Airflow imports every provider's asset
     handlers, and with them boto3, each time a DAG file is parsed.
+
+    :raises ConfigError: `KAFKA_TOPIC` is set, and Airflow's Kafka provider is missing.
     """
     names = settings.names
     return Assets(
@@ -81,9 +86,14 @@ def _stored(settings: Settings, name: str, bucket: str, key: str, **kwargs: Any)
 
 
 def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:
-    trigger = MinioObjectTrigger(bucket=settings.bucket, key=key, kind=kind, env=settings.names.section)
-    watcher = AssetWatcher(name=f"{settings.names.asset(name)}_watcher", trigger=trigger)
-    return _stored(settings, name, settings.bucket, key, watchers=[watcher])
+    asset, bucket = settings.names.asset(name), settings.bucket
+    stream = MinioObjectTrigger(bucket=bucket, key=key, kind=kind, env=settings.names.section)
+    watchers = [AssetWatcher(f"{asset}_watcher", trigger=stream)]
+    if settings.kafka_topic:
+        check_extra()
+        kafka = KafkaObjectTrigger(bucket=bucket, key=key, topic=settings.kafka_topic)
+        watchers.append(AssetWatcher(f"{asset}_kafka_watcher", trigger=kafka))
+    return _stored(settings, name, bucket, key, watchers=watchers)
 
 
 def rest_of(asset: Asset) -> AssetAlias:

@@ -1,11 +1,13 @@
-"""Reads MinIO's notification records from its listen stream."""
+"""Reads MinIO's notification records, from its listen stream and from its targets."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote_plus
 
 from iris_provider_minio.errors import StoreUnusable
 from iris_provider_minio.versions import ObjectVersion
@@ -14,31 +16,44 @@ LANDED = frozenset(f"s3:ObjectCreated:{what}" for what in ("Put", "Post", "Copy"
 """Event names that mean new content; tagging, retention and legal hold are `ObjectCreated` too."""
 
 
-def landed(line: bytes) -> Iterator[ObjectVersion]:
+LONGEST_KEY = 1024
+VERSION_ID = re.compile("[!-~]{1,1024}")
+
+
+def landed(line: bytes, are_keys_escaped: bool = False) -> Iterator[ObjectVersion]:
     """The object versions that have landed according to one line of the stream; none for a ping.
 
-    Keys are raw on the stream (a webhook target escapes them). `size` is absent for 0 bytes.
+    `size` is absent for 0 bytes.
 
+    :param line: the line, or the message of a target.
+    :param are_keys_escaped: whether keys are escaped, as in the messages of webhook, Kafka and other targets;
+        on the stream they are raw.
     :raises StoreUnusable: the line is nothing that MinIO sends.
     """
     try:
         records = json.loads(line)["Records"] or []
         for record in records:
-            if record["eventName"] in LANDED and not record["s3"]["object"]["key"].endswith("/"):
-                yield _version(record)
-    except (ValueError, KeyError, TypeError) as error:
+            if record["eventName"] in LANDED:
+                version = _version(record, are_keys_escaped)
+                if not version.key.endswith("/"):
+                    yield version
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreUnusable(
             f"The notification stream sent something else than records: {line[:80]!r}"
         ) from error
 
 
-def _version(record: dict[str, Any]) -> ObjectVersion:
+def _version(record: dict[str, Any], is_key_escaped: bool) -> ObjectVersion:
     described = record["s3"]["object"]
-    version_id = described.get("versionId")
+    key, version_id = described["key"], described.get("versionId")
+    key = unquote_plus(key, errors="strict") if is_key_escaped else key
+    version_id = None if version_id in (None, "", "null") else version_id
+    if len(key.encode()) > LONGEST_KEY or not VERSION_ID.fullmatch(version_id or "null"):
+        raise ValueError("no key or version id of an object store")
     return ObjectVersion(
         bucket=record["s3"]["bucket"]["name"],
-        key=described["key"],
-        version_id=None if version_id in (None, "", "null") else version_id,
+        key=key,
+        version_id=version_id,
         etag=described.get("eTag", ""),
         size=described.get("size", 0),
         landed_at=datetime.fromisoformat(record["eventTime"]).replace(microsecond=0),

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.dags
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / load_project().dag_directory).glob("*.py"))
-HEAVY = ("pandas", "polars", "sklearn", "mlflow", "evidently", "boto3", "botocore", "obstore")
+HEAVY = (
+    *("pandas", "polars", "sklearn", "mlflow", "evidently", "boto3", "botocore", "obstore"),
+    *("confluent_kafka", "airflow.providers.common.messaging", "airflow.providers.apache.kafka.hooks"),
+)
 MOST_LINES = 120
 MOST_STATEMENTS = 3
 
@@ -133,6 +136,7 @@ print("PROMISED", json.dumps({
 """
 
 TEAMS = [("team_a", "dev"), ("team_b", "prod")]
+TOPICS = {"team_a": "", "team_b": "minio-events"}
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +153,10 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str],
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
-    teams = [{"TEAM": team, "PLATFORM_ENV": platform_env} for team, platform_env in TEAMS]
+    teams = [
+        {"TEAM": team, "PLATFORM_ENV": platform_env, "KAFKA_TOPIC": TOPICS[team]}
+        for team, platform_env in TEAMS
+    ]
     arguments = [json.dumps(HEAVY), json.dumps(teams), *map(str, FILES)]
     return dict(zip(TEAMS, told(DESCRIBE, arguments, environ, home, "DESCRIBED"), strict=True))
 
@@ -366,8 +373,10 @@ class TestAssets:
             ("inference_data", "scoring", "iris/iris_test.csv"),
             ("labels", "performance", "iris/labels/"),
         ):
-            [[path, arguments]] = found[f"{prefix}_{name}"]
+            [path, arguments], *others = found[f"{prefix}_{name}"]
             assert path == "iris_airflow.triggers.minio.MinioObjectTrigger"
+            kafka = ["iris_airflow.triggers.kafka.KafkaObjectTrigger"] if TOPICS[team[0]] else []
+            assert [other for other, _ in others] == kafka
             given = {name: arguments[name] for name in ("bucket", "key", "kind", "env")}
             bucket = f"{team[0].replace('_', '-')}-bucket"
             assert given == {"bucket": bucket, "key": key, "kind": kind, "env": team[1]}

@@ -322,7 +322,7 @@ class TestImage:
 
     def test_the_database_drivers_are_locked(self) -> None:
         extras = re.findall(r"--extra (\w+)", read("Dockerfile"))
-        assert extras == ["postgres", "celery", "fab", "login", "kubernetes", "statsd", "lineage"]
+        assert extras == ["postgres", "celery", "fab", "login", "kubernetes", "statsd", "lineage", "kafka"]
         assert set(extras) <= pyproject()["project"]["optional-dependencies"].keys()
         names = {entry.split("==")[0] for entry in requirements()}
         assert {"psycopg2-binary", "asyncpg", "redis"} <= names

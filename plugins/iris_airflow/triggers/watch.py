@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CURSOR_KEY = "iris.announced"
 
 
-def told(why: str, objects: list[Announceable], are_all: bool) -> dict[str, Any]:
+def told(why: str, objects: Sequence[Announceable], are_all: bool) -> dict[str, Any]:
     """Content of an event: why it was sent, and which objects it is about."""
     from iris_core.ledger.look import announced
 

@@ -81,6 +81,7 @@ class TestDefaults:
             ("retrain_on_drift", False),
             ("retrain_cooldown_hours", 6.0),
             ("verdict_within", None),
+            ("kafka_topic", None),
             ("retrain_budget", 2),
             ("further", False),
         ],
@@ -128,6 +129,7 @@ class TestGiven:
             ("RETRAIN_COOLDOWN_HOURS", "retrain_cooldown_hours", "0.5"),
             ("RETRAIN_BUDGET", "retrain_budget", "7"),
             ("VERDICT_WITHIN", "verdict_within", "15m"),
+            ("KAFKA_TOPIC", "kafka_topic", "minio-events"),
         ],
     )
     def test_sets_its_field_and_no_other(self, variable: str, field: str, value: str) -> None:
@@ -230,6 +232,9 @@ class TestMalformed:
             ("VERDICT_WITHIN", "15", "seconds, minutes, hours or days"),
             ("VERDICT_WITHIN", "0m", "seconds, minutes, hours or days"),
             ("VERDICT_WITHIN", "31d", "at most 30d"),
+            ("KAFKA_TOPIC", "^minio.*", "match pattern"),
+            ("KAFKA_TOPIC", "..", "match pattern"),
+            ("KAFKA_TOPIC", "a,b", "match pattern"),
             ("RETRAIN_BUDGET", "0", "greater than or equal to 1"),
         ],
     )
