@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +136,12 @@ def _compare(
     verdict, tested = compare(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
     files = _files(verdict, tested)
-    uris = {name: _put_file(workspace, f"{base}/{name}", body) for name, body in files.items()}
-    run_id = _log(workspace, scored, identity, verdict, files)
+    with ThreadPoolExecutor(2) as beside:
+        # All three only wait, for the store and for MLflow's server.
+        stored = beside.submit(_put_files, workspace, base, files)
+        history = beside.submit(log_history, workspace, scored, verdict)
+        run_id = _log(workspace, scored, identity, verdict, files)
+    uris = stored.result()
     record = BatchDriftRecord(
         identity=identity,
         outcome=verdict.severity,
@@ -148,7 +153,7 @@ def _compare(
             report_json=uris["report.json"],
             statistics=uris["statistics.json"],
             run_id=run_id,
-            history_run_id=log_history(workspace, scored, verdict),
+            history_run_id=history.result(),
         ),
         evidence=BatchDriftRecord.Evidence(
             **verdict.shortened().model_dump(mode="json"),
@@ -205,6 +210,11 @@ def _files(verdict: DriftVerdict, tested: EvidentlyReport) -> dict[str, bytes]:
         "report.json": json.dumps(tested.json).encode(),
         "statistics.json": json.dumps(statistics, indent=1).encode(),
     }
+
+
+def _put_files(workspace: Workspace, base: str, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Store files below a key; return the address of each."""
+    return {name: _put_file(workspace, f"{base}/{name}", body) for name, body in files.items()}
 
 
 def _put_file(workspace: Workspace, key: str, body: bytes) -> str:
