@@ -18,7 +18,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-airflow test-stack test-stack-servers test-monitoring-servers test-compose test-minio image chaos bench-loop bench-memory bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
+.PHONY: help setup demo up down status reset test test-fast test-slow test-e2e test-browser test-browser-chromium test-airflow test-stack test-stack-servers test-monitoring-servers test-compose test-minio image chaos bench-loop bench-memory bench-parse bench-gate bench-hostile bench-backtest bench-drift bench-scoring bench-history bench-page audit lint format docs lock release-check env compose-up compose-demo compose-down clean
 
 # `make demo PROJECT=penguins`, `make status PROJECT=penguins`: the commands are about that project.
 # An example in projects/PROJECT/ is started for it; the other projects of a deployment are in projects/*.json.
@@ -162,6 +162,9 @@ bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airf
 
 bench-memory: setup  ## Measure the memory of the whole local stack after a demo, by part (2 minutes)
 	@$(BIN)/python -m benchmarks.memory
+
+bench-parse: setup  ## Measure how long Airflow parses our DAG files, beside an empty one (2 minutes)
+	@$(BIN)/python -m benchmarks.parse
 
 bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 11 minutes)
 	@$(BIN)/python -m benchmarks.gate

@@ -70,8 +70,18 @@ class SmallAirflow:
 
         :raises subprocess.CalledProcessError: it failed.
         """
+        return self._run(self._binary, *command)
+
+    def python(self, code: str, *arguments: str | Path) -> str:
+        """Run Python code to its end in the environment; returns what it wrote.
+
+        :raises subprocess.CalledProcessError: it failed.
+        """
+        return self._run(self._binary.with_name("python"), "-c", code, *arguments)
+
+    def _run(self, *command: str | Path) -> str:
         done = subprocess.run(
-            [str(self._binary), *command],
+            list(map(str, command)),
             env=self._environ,
             cwd=self._folder,
             check=True,

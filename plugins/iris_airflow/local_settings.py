@@ -16,10 +16,23 @@ from importlib import import_module
 
 from airflow.configuration import conf
 
+PARSED = (
+    "iris_airflow.assets",
+    "iris_airflow.deadlines",
+    "iris_airflow.linked",
+    "iris_airflow.operators.evidently_drift_report",
+    "iris_airflow.operators.mlflow_register_model",
+    "iris_airflow.sensors.s3_key",
+    "iris_airflow.steps",
+    "iris_core.settings.variables",
+)
+"""What our DAG files import. project.json and variables are read in each parse."""
+
 
 def apply() -> None:
     """Import the heavy libraries in processes that fork workers; spare Airflow needless pauses.
 
+    The DAG processor, which forks for each parse, imports what our DAG files import: it is light.
     The libraries are only imported, not used: polars and obstore break in a child whose parent has used them.
     Both kinds of process share with their children the memory that they hold when they first fork.
     """
@@ -30,6 +43,9 @@ def apply() -> None:
     if forks_workers(sys.argv, conf.get("core", "executor")):
         import_module("iris_airflow.preload")
         share_memory()
+    if "dag-processor" in sys.argv:
+        for module in PARSED:
+            import_module(module)
     if "triggerer" in sys.argv:
         from iris_airflow import handover
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +57,30 @@ print(before, first > 10_000, abs(still - first) < 1_000, abs(fork() - first) < 
 def test_what_is_held_at_the_first_fork_stays_out_of_the_collectors_way() -> None:
     ran = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["0", "True", "True", "True"]
+
+
+IMPORTED = """
+import runpy, sys
+files = sys.argv[1:]
+sys.argv = ["airflow", "dag-processor"]
+import iris_airflow.local_settings
+iris_airflow.local_settings.apply()
+ours = {name for name in sys.modules if name.startswith("iris_")}
+heavy = {"pandas", "polars", "sklearn", "mlflow", "evidently", "boto3", "obstore"} & sys.modules.keys()
+for path in files:
+    runpy.run_path(path)
+later = {name for name in sys.modules if name.startswith("iris_")} - ours
+print(sorted(heavy), sorted(later))
+"""
+
+
+@pytest.mark.integration
+def test_the_dag_processor_imports_before_it_forks_what_dag_files_import_and_nothing_heavy(
+    tmp_path: Path,
+) -> None:
+    files = sorted(map(str, (Path(__file__).parents[3] / "dags").glob("*.py")))
+    environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "VERDICT_WITHIN": "15m"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *files], capture_output=True, text=True, env=environ
+    )
+    assert done.stdout.splitlines()[-1:] == ["[] []"], done.stderr
