@@ -12,6 +12,8 @@ from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
 
+from iris_airflow.local_settings import PARSED
+
 AIRFLOW = (
     "airflow.dag_processing.bundles.local",
     "airflow.providers.amazon.aws.sensors.s3",
@@ -76,14 +78,8 @@ LIBRARIES = (
 )
 
 OURS = (
-    "iris_airflow.assets",
     "iris_airflow.facts",
-    "iris_airflow.linked",
     "iris_airflow.notifiers.channels",
-    "iris_airflow.operators.evidently_drift_report",
-    "iris_airflow.operators.mlflow_register_model",
-    "iris_airflow.sensors.s3_key",
-    "iris_airflow.steps",
     "iris_core.drift",
     "iris_core.ledger.audit",
     "iris_core.monitoring",
@@ -100,7 +96,7 @@ def preload() -> None:
 
     The module `git` lacks the command `git`, where that is not installed.
     """
-    for module in (*LIBRARIES, *OURS):
+    for module in (*LIBRARIES, *PARSED, *OURS):
         import_module(module)
     for module in (*AIRFLOW, *LAZY):
         with suppress(ImportError):
