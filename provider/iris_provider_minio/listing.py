@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from minio import Minio
+from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
@@ -30,14 +31,7 @@ def listed(client: Minio, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
         for found in client.list_objects(bucket, prefix=prefix, recursive=True, include_version=True):
             if found.object_name and not found.object_name.endswith("/") and found.last_modified:
                 kind = DeleteMarker if found.is_delete_marker else ObjectVersion
-                yield kind(
-                    bucket=bucket,
-                    key=found.object_name,
-                    version_id=None if found.version_id in (None, "", "null") else found.version_id,
-                    etag=(found.etag or "").strip('"'),
-                    size=found.size or 0,
-                    landed_at=found.last_modified.replace(microsecond=0),
-                )
+                yield _version(bucket, found, kind)
 
 
 def existing(access: StoreAccess, bucket: str, prefix: str, suffix: str) -> ObjectVersion | None:
@@ -66,10 +60,16 @@ def _newest(client: Minio, bucket: str, key: str) -> ObjectVersion | None:
         if error.code == "NoSuchKey":
             return None
         raise
-    assert found.last_modified
-    return ObjectVersion(
+    return _version(bucket, found, ObjectVersion)
+
+
+def _version(bucket: str, found: Object, kind: type[ObjectVersion]) -> ObjectVersion:
+    """What minio-py found, as a version of ours."""
+    assert found.object_name is not None
+    assert found.last_modified is not None
+    return kind(
         bucket=bucket,
-        key=key,
+        key=found.object_name,
         version_id=None if found.version_id in (None, "", "null") else found.version_id,
         etag=(found.etag or "").strip('"'),
         size=found.size or 0,
