@@ -14,7 +14,7 @@ mark = MinioObjectNotifier(bucket="landing", key="marks/{{ run_id }}.done", text
 tag = MlflowVersionTagNotifier(model="flowers", version=VERSION, tags={"used_by": "{{ run_id }}"})
 
 with DAG("wait_and_mark", schedule=None):
-    table = MinioObjectSensor(task_id="table", bucket="landing", prefix="today", suffix=".csv")
+    table = MinioObjectSensor(task_id="table", bucket="landing", prefix="tables/", suffix=".csv")
     staged = MlflowAliasSensor(task_id="staged", model="flowers", alias="candidate")
 
     @task(on_success_callback=[mark, tag])

@@ -158,7 +158,7 @@ def test_the_example_waits_and_leaves_its_marks(
     client.create_registered_model("flowers")
     client.create_model_version("flowers", "s3://somewhere/model")
     environ = migrated(tmp_path, EXAMPLE, connections)
-    later = threading.Timer(12, store.put, (BUCKET, "today/1.csv", b"1", "text/csv"))
+    later = threading.Timer(12, store.put, (BUCKET, "tables/1.csv", b"1", "text/csv"))
     staged = threading.Timer(14, client.set_registered_model_alias, ("flowers", "candidate", "1"))
     for timer in (later, staged):
         timer.start()
@@ -166,7 +166,7 @@ def test_the_example_waits_and_leaves_its_marks(
     for timer in (later, staged):
         timer.join()
     assert state == "success"
-    assert values["table"]["key"] == "today/1.csv"
+    assert values["table"]["key"] == "tables/1.csv"
     assert values["staged"]["version"] == "1"
     assert store.get(BUCKET, f"marks/{run_id}.done") == b"version 1"
     assert client.get_model_version("flowers", "1").tags == {"used_by": run_id}
