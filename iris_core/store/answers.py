@@ -13,6 +13,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionErr
 
 from iris_core.errors import KeyUnreadable, ObjectMissing, StoreError
 from iris_core.store.versions import ObjectVersion
+from iris_provider_minio.versions import version_id_of
 
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
@@ -38,11 +39,6 @@ def check_readable(bucket: str, key: str) -> None:
         )
 
 
-def version_id_of(raw: str | None) -> str | None:
-    """A version id as the store gives it; None for that of an unversioned object."""
-    return None if raw in (None, "", "null") else raw
-
-
 def described(bucket: str, meta: Any) -> ObjectVersion:
     """The object version that obstore describes."""
     return ObjectVersion(
@@ -52,18 +48,6 @@ def described(bucket: str, meta: Any) -> ObjectVersion:
         etag=(meta["e_tag"] or "").strip('"'),
         size=meta["size"],
         landed_at=meta["last_modified"].replace(microsecond=0),
-    )
-
-
-def listed_version(bucket: str, item: Any) -> ObjectVersion:
-    """The object version that minio-py lists."""
-    return ObjectVersion(
-        bucket=bucket,
-        key=item.object_name,
-        version_id=version_id_of(item.version_id),
-        etag=(item.etag or "").strip('"'),
-        size=item.size or 0,
-        landed_at=item.last_modified.replace(microsecond=0),
     )
 
 

@@ -18,8 +18,8 @@ from xml.parsers import expat
 
 from minio import Minio
 
-from iris_core.store.answers import version_id_of
 from iris_core.store.versions import ListedVersion
+from iris_provider_minio.versions import version_id_of
 
 PAGE = 1000
 _ABOUT_PAGE = frozenset({"IsTruncated", "NextKeyMarker", "NextVersionIdMarker", "EncodingType"})

@@ -26,15 +26,15 @@ from iris_core.store.answers import (
     check_readable,
     described,
     is_plain,
-    listed_version,
     store_errors,
-    version_id_of,
     writing_errors,
 )
 from iris_core.store.clients import bucket_client
 from iris_core.store.listing import PAGE, listed_versions
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
 from iris_provider_minio.access import StoreAccess, minio_client
+from iris_provider_minio.listing import version_of
+from iris_provider_minio.versions import version_id_of
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -75,7 +75,7 @@ class ObjectStore:
         with store_errors(bucket, key):
             if not is_plain(key):
                 check_readable(bucket, key)
-                return listed_version(bucket, self.admin.stat_object(bucket, key, version_id=version_id))
+                return version_of(bucket, self.admin.stat_object(bucket, key, version_id=version_id))
             if version_id is None:
                 return described(bucket, obstore.head(self._bucket(bucket), key))
             options: GetOptions = {"head": True, "version": version_id}

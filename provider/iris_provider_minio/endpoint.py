@@ -17,9 +17,18 @@ def address_of(connection: Any) -> str:
     return f"{address}:{connection.port}" if connection.port else address
 
 
+def mlflow_url(tracking_uri: str, resource: str) -> str:
+    """The address of a resource of MLflow's REST API.
+
+    :param tracking_uri: the server's address.
+    :param resource: the resource, such as `model-versions/set-tag`.
+    """
+    return f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/{resource}"
+
+
 def alias_url(tracking_uri: str) -> str:
     """Where MLflow answers which version an alias names.
 
     :param tracking_uri: the server's address.
     """
-    return f"{tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
+    return mlflow_url(tracking_uri, "registered-models/alias")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from minio import Minio
-from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from iris_provider_minio.access import StoreAccess, minio_client
 from iris_provider_minio.errors import StoreUnusable
-from iris_provider_minio.versions import ObjectVersion
+from iris_provider_minio.versions import ObjectVersion, version_id_of
 
 
 class DeleteMarker(ObjectVersion):
@@ -31,7 +31,7 @@ def listed(client: Minio, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
         for found in client.list_objects(bucket, prefix=prefix, recursive=True, include_version=True):
             if found.object_name and not found.object_name.endswith("/") and found.last_modified:
                 kind = DeleteMarker if found.is_delete_marker else ObjectVersion
-                yield _version(bucket, found, kind)
+                yield version_of(bucket, found, kind)
 
 
 def existing(access: StoreAccess, bucket: str, prefix: str, suffix: str) -> ObjectVersion | None:
@@ -60,20 +60,23 @@ def _newest(client: Minio, bucket: str, key: str) -> ObjectVersion | None:
         if error.code == "NoSuchKey":
             return None
         raise
-    return _version(bucket, found, ObjectVersion)
+    return version_of(bucket, found)
 
 
-def _version(bucket: str, found: Object, kind: type[ObjectVersion]) -> ObjectVersion:
-    """What minio-py found, as a version of ours."""
-    assert found.object_name is not None
-    assert found.last_modified is not None
+def version_of(bucket: str, item: Any, kind: type[ObjectVersion] = ObjectVersion) -> ObjectVersion:
+    """The object version that minio-py lists, or that it describes.
+
+    :param bucket: the bucket.
+    :param item: minio-py's object.
+    :param kind: what is made of it.
+    """
     return kind(
         bucket=bucket,
-        key=found.object_name,
-        version_id=None if found.version_id in (None, "", "null") else found.version_id,
-        etag=(found.etag or "").strip('"'),
-        size=found.size or 0,
-        landed_at=found.last_modified.replace(microsecond=0),
+        key=item.object_name,
+        version_id=version_id_of(item.version_id),
+        etag=(item.etag or "").strip('"'),
+        size=item.size or 0,
+        landed_at=item.last_modified.replace(microsecond=0),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from iris_provider_minio.errors import StoreUnusable
-from iris_provider_minio.versions import ObjectVersion
+from iris_provider_minio.versions import ObjectVersion, version_id_of
 
 LANDED = frozenset(f"s3:ObjectCreated:{what}" for what in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 """Event names that mean new content; tagging, retention and legal hold are `ObjectCreated` too."""
@@ -45,9 +45,8 @@ def landed(line: bytes, are_keys_escaped: bool = False) -> Iterator[ObjectVersio
 
 def _version(record: dict[str, Any], is_key_escaped: bool) -> ObjectVersion:
     described = record["s3"]["object"]
-    key, version_id = described["key"], described.get("versionId")
+    key, version_id = described["key"], version_id_of(described.get("versionId"))
     key = unquote_plus(key, errors="strict") if is_key_escaped else key
-    version_id = None if version_id in (None, "", "null") else version_id
     if len(key.encode()) > LONGEST_KEY or not VERSION_ID.fullmatch(version_id or "null"):
         raise ValueError("no key or version id of an object store")
     return ObjectVersion(

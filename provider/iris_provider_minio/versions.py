@@ -57,6 +57,11 @@ class ObjectVersion(BaseModel):
         return f"s3://{self.bucket}/{_escaped(self.key)}{suffix}"
 
 
+def version_id_of(raw: str | None) -> str | None:
+    """A version id as the store gives it; None for that of an unversioned object."""
+    return None if raw in (None, "", "null") else raw
+
+
 class Address(NamedTuple):
     """The parts of `s3://bucket/key?versionId=…`; `version_id` is None if the address names no version."""
 

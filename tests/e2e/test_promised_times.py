@@ -59,7 +59,7 @@ def test_a_lost_upload_is_told_once_within_the_promise_and_a_minute(
     promising: tuple[Running, Posted], train_csv: bytes
 ) -> None:
     running, got = promising
-    ledger, dag_id = running.workspace.ledger, running.workspace.settings.names.promise_dag
+    ledger = running.workspace.ledger
     landed = running.train(train_csv)
     running.wait("the message", lambda: got or None)
     [late] = ledger.recent_of(LateRecord)
@@ -68,14 +68,7 @@ def test_a_lost_upload_is_told_once_within_the_promise_and_a_minute(
     assert due <= landed.landed_at + WITHIN + MINUTE
     assert (late.about, late.evidence.missing) == (landed, "training")
 
-    def later() -> list[str] | None:
-        """Looks after that one."""
-        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
-        ended = [run["dag_run_id"] for run in runs if run["state"] in FINISHED]
-        found = [one for one in ended if _due(one) > due]
-        return found if len(found) >= 2 else None
-
-    running.wait("two more looks", later)
+    wait_for_looks(running, 2, due)
     assert [json.loads(body)["data"] for body in got] == [landed.uri]
     [told] = ledger.recent_of(AlertRecord)
     assert told.inputs.verdict == late.identity.path
@@ -120,15 +113,21 @@ def test_a_run_that_cannot_start_a_task_misses_its_deadline_and_that_is_told_onc
 
 def test_after_that_nothing_is_told_again(promising: tuple[Running, Posted]) -> None:
     running, got = promising
-    told, since, dag_id = len(got), datetime.now(UTC), running.workspace.settings.names.promise_dag
-
-    def looked() -> bool | None:
-        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
-        ended = [run["dag_run_id"] for run in runs if run["state"] in FINISHED]
-        return any(_due(one) > since for one in ended) or None
-
-    running.wait("a look", looked)
+    told = len(got)
+    wait_for_looks(running, 1, datetime.now(UTC))
     assert len(got) == told
+
+
+def wait_for_looks(running: Running, number: int, since: datetime) -> None:
+    """Wait until so many looks have ended that were due after a time."""
+    dag_id = running.workspace.settings.names.promise_dag
+
+    def ended() -> bool | None:
+        runs = running.airflow.get(f"/dags/{dag_id}/dagRuns", limit=50)["dag_runs"]
+        due = [_due(run["dag_run_id"]) for run in runs if run["state"] in FINISHED]
+        return sum(one > since for one in due) >= number or None
+
+    running.wait(f"looks after {since}", ended)
 
 
 def _due(run_id: str) -> datetime:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from iris_provider_minio.endpoint import address_of
+from iris_provider_minio.endpoint import address_of, mlflow_url
 from iris_provider_minio.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class MlflowHook(BaseHook):
 
         try:
             access = self.access()
-            url = f"{access.tracking_uri.rstrip('/')}/api/2.0/mlflow/registered-models/search?max_results=1"
+            url = mlflow_url(access.tracking_uri, "registered-models/search?max_results=1")
             answer = urllib3.request(
                 "GET", url, headers=access.headers, timeout=TEST_TIMEOUT_S, retries=False
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
 
+from iris_provider_minio.endpoint import mlflow_url
 from iris_provider_minio.hooks.mlflow import CONN_ID, MlflowHook
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class MlflowVersionTagNotifier(BaseNotifier):
             try:
                 answer = urllib3.request(
                     "POST",
-                    f"{access.tracking_uri.rstrip('/')}/api/2.0/mlflow/model-versions/set-tag",
+                    mlflow_url(access.tracking_uri, "model-versions/set-tag"),
                     json=body,
                     headers=access.headers,
                     timeout=TIMEOUT_S,
