@@ -28,6 +28,7 @@ from benchmarks.small_airflow import SmallAirflow
 from devstack.environment import dag_folder
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
+from devstack.interrupts import interruptible
 from iris_core.errors import StackError
 from iris_provider_minio.access import StoreAccess
 
@@ -106,7 +107,7 @@ def _fewest(taken: dict[str, dict[str, float]]) -> int:
 
 def main(rounds: Annotated[int, typer.Option(min=1, help="How often each file is parsed.")] = 20) -> None:
     """Measure, print a table, and write the figures; exits 0 when it measured, whatever it found."""
-    with airflow_with_files() as (airflow, files):
+    with interruptible(), airflow_with_files() as (airflow, files):
         alone = in_a_new_python(airflow, files, rounds)
         forked = in_a_fork(airflow, rounds)
     table = Table("file", "in a new Python, s", f"beside {EMPTY}", "in a fork, s", f"beside {EMPTY}")

@@ -30,6 +30,7 @@ from benchmarks.minio_server import MinioServer
 from benchmarks.small_airflow import SmallAirflow
 from devstack.figures import Figure, write_figures
 from devstack.home import find_home
+from devstack.interrupts import interruptible
 from iris_provider_minio.access import StoreAccess
 
 BUCKET = "landing"
@@ -116,7 +117,11 @@ def main(
         reason = "no real MinIO: MINIO_BIN is not set and there is no `minio` on PATH"
         figures = [Figure(name=name, value=None, unit="objects", reason=reason) for name in names]
     else:
-        with tempfile.TemporaryDirectory() as name, MinioServer(Path(name) / "store", binary) as server:
+        with (
+            interruptible(),
+            tempfile.TemporaryDirectory() as name,
+            MinioServer(Path(name) / "store", binary) as server,
+        ):
             (folder := Path(name) / "airflow").mkdir()
             figures = measure(folder, server, uploads, kills, seed)
     table = Table("figure", "value", "goal", "met")

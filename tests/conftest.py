@@ -25,6 +25,7 @@ from iris_core.settings.variables import load_settings
 from iris_core.store.objects import StoreAccess
 from tests.tiers import (  # noqa: F401 - hooks
     pytest_collection_modifyitems,
+    pytest_configure,
     pytest_itemcollected,
     pytest_runtest_protocol,
     pytest_runtest_teardown,

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+
+from devstack.interrupts import interruptible
 
 TIERS = ("unit", "dags", "integration", "e2e", "browser", "stack")
 SERVED = {"store_access", "mlflow_template"}
@@ -34,6 +37,13 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_watch)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGTERM end a run as Ctrl-C does: fixtures end what they started, which would outlive the run."""
+    guard = ExitStack()
+    guard.enter_context(interruptible())
+    config.add_cleanup(guard.close)
 
 
 def tier_of(item: pytest.Item) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devstack.cli.screen import Stage
-from devstack.cli.stack import interruptible, local_stack, start
+from devstack.cli.stack import local_stack, start
+from devstack.interrupts import interruptible
 from iris_core.cli.deployment import chosen_compose, deployed_workspace
 from iris_core.cli.screen import AsJson, coloured, print_json
 

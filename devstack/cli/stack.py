@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from devstack.cli.screen import Stage
+from devstack.interrupts import interruptible
 from iris_core.cli.deployment import chosen_compose
 
 if TYPE_CHECKING:
@@ -107,20 +105,3 @@ def start(stack: Stack, screen: Stage) -> None:
         state = stack.up(screen.component)
     longest = max((c.healthy_after_s or 0.0 for c in state.components.values()), default=0.0)
     screen.console.print(f"The stack in {stack.home.root} runs; its slowest part took {longest:.1f} s.")
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Make SIGTERM and a closed terminal clean up as Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    # An ignored signal stays ignored, as nohup wants it.
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

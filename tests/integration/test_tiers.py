@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_minio import wait_until
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
@@ -77,3 +79,34 @@ def test_a_tier_that_cannot_be_is_refused(tmp_path: Path, folder: str, tests: st
     said = outcomes(tmp_path / folder, f"import pytest\n{tests}\n")
     assert re.search(sentence, said), said
     assert "passed" not in said
+
+
+SERVING = """
+import pathlib, time
+import pytest
+
+@pytest.fixture
+def server():
+    pathlib.Path("up").touch()
+    yield
+    pathlib.Path("down").touch()
+
+@pytest.mark.integration
+def test_long(server):
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_is_told_to_end_tears_its_fixtures_down(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "test_it.py").write_text(SERVING, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n integration:\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until((tmp_path / "up").exists, 60)
+        run.terminate()
+        run.wait(60)
+    finally:
+        run.kill()
+    assert (tmp_path / "down").exists()
