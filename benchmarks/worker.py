@@ -8,6 +8,7 @@ also where the task was killed. Settings are the environment's.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import logging
@@ -195,6 +196,9 @@ def main() -> None:
     logging.disable(logging.INFO)
     for name in (*HEAVY, *(EVIDENTLY if "--evidently" in sys.argv else ())):
         __import__(name)
+    # As the processes of our stack do that fork tasks (`iris_airflow.local_settings`).
+    gc.collect()
+    gc.freeze()
     with tempfile.TemporaryDirectory(prefix="iris-task-") as folder:
         for line in sys.stdin:
             step, environ, *args = json.loads(line)

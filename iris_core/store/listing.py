@@ -3,15 +3,17 @@
 A look at everything lists a million versions. A store writes all of a page alike, so one expression, made
 from the first version of a page, reads all of them; expat reads what surrounds them, and whole pages whose
 versions are not all written alike. The next page is asked for as soon as the beginning of a page tells where
-it begins.
+it begins, before the page itself is read.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import lru_cache, partial
 from operator import itemgetter
 from urllib.parse import unquote_plus
 from xml.parsers import expat
@@ -44,21 +46,26 @@ class _Page:
         self.versions: list[Fields] = []
         self._fields: dict[str, str] = {}
         self._texts: list[str] = []
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._texts.append
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._texts.append
         first = _BEGINS.search(body)
         head = first.start() if first else len(body)
-        self._parser.Parse(body[:head], False)
+        parser.Parse(body[:head], False)
+        self._parser: expat.XMLParserType | None = parser
         self._rest = body[head:]
 
     def read(self) -> None:
-        """Read the versions, and what comes after them."""
-        if found := _alike(self._rest):
-            self.versions, self._rest = found, self._rest.rpartition(_ENDS.encode())[2]
-        self._parser.Parse(self._rest, True)
-        del self._parser  # it refers to this page, which would wait for the garbage collector
+        """Read the versions, and what comes after them, once."""
+        if self._parser is None:
+            return
+        rest = self._rest
+        if found := _alike(rest):
+            self.versions, rest = found, rest.rpartition(_ENDS.encode())[2]
+        self._parser.Parse(rest, True)
+        self._rest = b""
+        self._parser = None  # it refers to this page, which would wait for the garbage collector
 
     def _end(self, name: str) -> None:
         # Before the text of an element there may be an indent; no text that we want begins with a blank.
@@ -100,7 +107,7 @@ def listed_versions(
 ) -> Iterator[ListedVersion]:
     """Every version of every object whose key starts with `prefix`, without delete and folder markers.
 
-    From the second page on, a page is fetched while the one before it is read and consumed.
+    From the second page on, pages are fetched while those before them are read and consumed.
 
     :param client: the client.
     :param bucket: the bucket.
@@ -108,33 +115,62 @@ def listed_versions(
     :param after: only versions of keys after this one.
     :param page_size: so many are asked for at once, at most `PAGE`.
     """
-    page = _Page(_fetched(client, bucket, prefix, {"key-marker": after}, page_size))
+    fetch = partial(_fetched, client, bucket, prefix, page_size)
+    page = _Page(fetch({"key-marker": after}))
     page.read()
-    # MinIO tells only at the end of a page how its keys are written; later pages are written alike.
-    is_quoted = page.is_quoted
     yield from _versions(bucket, page)
-    marker = page.next_marker(is_quoted)
-    if marker is None:
-        return
-    with ThreadPoolExecutor(1) as ahead:
+    # MinIO tells only at the end of a page how its keys are written; later pages are written alike.
+    marker = page.next_marker(page.is_quoted)
+    while marker is not None:
+        ahead = _Ahead(fetch, marker, page.is_quoted)
+        marker = None
+        with closing(ahead.pages()) as pages:
+            for page in pages:
+                yield from _versions(bucket, page)
+                if page.is_quoted != ahead.is_quoted:
+                    marker = page.next_marker(page.is_quoted)
+                    break
 
-        def asked_for(marker: Marker | None) -> Future[bytes] | None:
-            return ahead.submit(_fetched, client, bucket, prefix, marker, page_size) if marker else None
 
-        coming = asked_for(marker)
-        while coming is not None:
-            page = _Page(coming.result())
-            is_early = page.tells_next
-            if is_early:
-                coming = asked_for(page.next_marker(is_quoted))
+class _Ahead:
+    """Fetches pages in a thread of its own, which asks for the next page as soon as it has one.
+
+    It need not wait until the page is read, nor for Python's lock, which the reader holds meanwhile.
+
+    :param fetch: fetches the page at a marker.
+    :param marker: of the first page.
+    :param is_quoted: how the keys of all pages are written.
+    """
+
+    def __init__(self, fetch: Callable[[Marker], bytes], marker: Marker, is_quoted: bool) -> None:
+        self._fetch = fetch
+        self._marker: Marker | None = marker
+        self.is_quoted = is_quoted
+
+    def pages(self) -> Iterator[_Page]:
+        """The pages, read; at most two more are fetched meanwhile."""
+        thread = ThreadPoolExecutor(1)
+        try:
+            coming = deque(thread.submit(self._next) for _ in range(2))
+            while (page := coming.popleft().result()) is not None:
+                coming.append(thread.submit(self._next))
+                page.read()
+                yield page
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+    def _next(self) -> _Page | None:
+        """The next page, of which what comes before its versions is read; None after the last one."""
+        if self._marker is None:
+            return None
+        page = _Page(self._fetch(self._marker))
+        if not page.tells_next:
             page.read()
-            if not is_early or page.is_quoted != is_quoted:
-                is_quoted = page.is_quoted
-                coming = asked_for(page.next_marker(is_quoted))
-            yield from _versions(bucket, page)
+        self._marker = page.next_marker(self.is_quoted)
+        return page
 
 
-def _fetched(client: Minio, bucket: str, prefix: str, marker: Marker, page_size: int) -> bytes:
+def _fetched(client: Minio, bucket: str, prefix: str, page_size: int, marker: Marker) -> bytes:
     query: dict[str, str | list[str] | tuple[str]] = {
         "versions": "",
         "delimiter": "",
@@ -174,7 +210,7 @@ def _alike(body: bytes) -> list[Fields]:
     text = plain.decode()
     read = _reader(tuple(_TAG.findall(text.partition(_ENDS)[0])))
     found = read(text) if read else []
-    return found if len(found) == len(_BEGINS.findall(body)) else []
+    return found if len(found) == plain.count(_ENDS.encode()) else []
 
 
 @lru_cache(8)

@@ -7,7 +7,7 @@ that Hadoop's committers and S3 clients use.
 from __future__ import annotations
 
 _HIDDEN = ("_", ".")
-_ENDINGS = (".crc", "_$folder$", "._copying_", ".tmp", ".inprogress", ".crdownload", ".part", "~")
+_ENDINGS = ("/", ".crc", "_$folder$", "._copying_", ".tmp", ".inprogress", ".crdownload", ".part", "~")
 _DATA = (".csv", ".csv.gz", ".gz", ".gzip", ".parquet", ".pq", ".parq", ".tsv", ".txt")
 
 
@@ -21,9 +21,9 @@ def is_marker(below: str, size: int | None = None) -> bool:
     :param size: the object's bytes; None if unknown.
     """
     name = below.lower()
-    if not name or name.endswith("/") or _is_hidden(name):
+    if not name or _is_hidden(name):
         return True
-    return name.endswith(_ENDINGS) or (size == 0 and not name.endswith(_DATA))
+    return not name.endswith(_DATA) and (size == 0 or name.endswith(_ENDINGS))
 
 
 def _is_hidden(name: str) -> bool:
