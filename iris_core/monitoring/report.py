@@ -133,14 +133,16 @@ def _compare(
     after = read_side(StoredInput(workspace.store, scored.outputs.predictions), table)
     earlier = verdicts.earlier(workspace, identity, scored.about, scored.model)
     known = _known(workspace, scored, earlier, profile.weights)
-    verdict, tested = compare(profile.side(table), after, table, known)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
-    files = _files(verdict, tested)
     with ThreadPoolExecutor(2) as beside:
-        # All three only wait, for the store and for MLflow's server.
-        stored = beside.submit(_put_files, workspace, base, files)
-        history = beside.submit(log_history, workspace, scored, verdict)
-        run_id = _log(workspace, scored, identity, verdict, files)
+        # MLflow's server makes the run while Evidently draws; then store and server take files side by side.
+        compared = beside.submit(compare, profile.side(table), after, table, known)
+        with tracking.attempt(workspace, _run_of(workspace, scored, identity)) as run_id:
+            verdict, tested = compared.result()
+            files = _files(verdict, tested)
+            stored = beside.submit(_put_files, workspace, base, files)
+            history = beside.submit(log_history, workspace, scored, verdict)
+            _log(run_id, verdict, files)
     uris = stored.result()
     record = BatchDriftRecord(
         identity=identity,
@@ -226,24 +228,21 @@ def _name(scored: ScoredRecord) -> str:
     return f"{scored.at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scored.subject[:8]}-{scored.variant}"
 
 
-def _log(
-    workspace: Workspace,
-    scored: ScoredRecord,
-    identity: Identity,
-    verdict: DriftVerdict,
-    files: Mapping[str, bytes],
-) -> str:
+def _run_of(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> tracking.NewRun:
+    tags = {"iris.scoring": scored.identity.path}
+    return tracking.NewRun(
+        workspace.settings.names.drift_experiment, f"drift {_name(scored)}", identity, tags
+    )
+
+
+def _log(run_id: str, verdict: DriftVerdict, files: Mapping[str, bytes]) -> None:
+    """Log a verdict and its files to a run, which is the active one."""
     import mlflow
 
-    name = workspace.settings.names.drift_experiment
-    tags = {"iris.severity": verdict.severity, "iris.scoring": scored.identity.path}
-    new = tracking.NewRun(name, f"drift {_name(scored)}", identity, tags)
-    with tracking.attempt(workspace, new) as run_id:
-        note = {"mlflow.note.content": verdict.sentence}
-        log_batch(mlflow.MlflowClient(), run_id, dict(drift_metrics(verdict)), tags=note)
-        for file, body in files.items():
-            mlflow.log_text(body.decode(), file)
-    return run_id
+    told = {"iris.severity": verdict.severity, "mlflow.note.content": verdict.sentence}
+    log_batch(mlflow.MlflowClient(), run_id, dict(drift_metrics(verdict)), tags=told)
+    for file, body in files.items():
+        mlflow.log_text(body.decode(), file)
 
 
 def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from iris_core.ledger.records.promotion import JudgedInputs, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
-from iris_core.models.card import ModelCard, card_of
+from iris_core.models.card import card_of
 from iris_core.models.card_page import card_page
 from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
@@ -27,6 +28,7 @@ from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.importance import importance_of
 from iris_core.promotion.measurement import Limits, measure_model
 from iris_core.promotion.rivals import anchor_answers, champion_answers, drawn
+from iris_core.settings.project import Project
 from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
@@ -146,17 +148,29 @@ def carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecor
     """
     mlflow_client = tracking.client(workspace.settings)
     training = workspace.ledger.find(TrainedRecord, verdict.inputs.training)
-    if training is not None:
-        card = card_of(training, verdict, workspace.settings.project)
-        _store_card(mlflow_client, training.run_id, card)
-    staging.apply_verdict(mlflow_client, version, verdict)
+    with ThreadPoolExecutor(1) as beside:
+        stored = beside.submit(_store_card, mlflow_client, training, verdict, workspace.settings.project)
+        staging.apply_verdict(mlflow_client, version, verdict)
+        stored.result()
+    staging.note_applied(mlflow_client, version, verdict)
 
 
-def _store_card(mlflow_client: MlflowClient, run_id: str, card: ModelCard) -> None:
-    """Store a card on a run. An account that may not log leaves it out: `iris card` makes it again."""
+def _store_card(
+    mlflow_client: MlflowClient, training: TrainedRecord | None, verdict: VerdictRecord, project: Project
+) -> None:
+    """Store a model's card on its run. An account that may not log leaves it out: `iris card` makes it again.
+
+    :param mlflow_client: MLflow's client.
+    :param training: the record of the model's training; None if it is gone: then there is no card.
+    :param verdict: the verdict on the model.
+    :param project: the project.
+    """
     from mlflow.exceptions import MlflowException
     from requests import HTTPError
 
+    if training is None:
+        return
+    run_id, card = training.run_id, card_of(training, verdict, project)
     for file, content in zip(CARD_FILES, (card.to_bytes().decode(), card_page(card)), strict=True):
         try:
             mlflow_client.log_text(run_id, content, file)

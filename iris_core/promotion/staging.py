@@ -110,7 +110,7 @@ def _registered(mlflow_client: MlflowClient, name: str, run_id: str) -> list[Mod
 
 
 def apply_verdict(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
-    """Carry out a verdict, once. What somebody moves by hand afterwards stays moved."""
+    """Tag a version with its verdict, and stage it if the verdict says so. Repeating it changes nothing."""
     tags = {
         REASON_TAG: verdict.reason[:4900],
         VERDICT_AT_TAG: verdict.at.isoformat(),
@@ -120,6 +120,10 @@ def apply_verdict(mlflow_client: MlflowClient, version: ModelVersion, verdict: V
         mlflow_client.set_model_version_tag(version.name, version.version, key, value)
     if verdict.outcome == Outcome.PROMOTED:
         stage(mlflow_client, version.name)
+
+
+def note_applied(mlflow_client: MlflowClient, version: ModelVersion, verdict: VerdictRecord) -> None:
+    """Note that a verdict was carried out. What somebody moves by hand afterwards stays moved."""
     mlflow_client.set_model_version_tag(version.name, version.version, APPLIED_TAG, verdict.at.isoformat())
 
 

@@ -6,6 +6,7 @@ Only `reconcile` chooses the object that is trained. An object that lands meanwh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -162,9 +163,14 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         learnt = training_table(StoredInput(workspace.store, work.object), config.table)
         resolved = config.model_copy(update={"table": learnt.table})
         fitted = fit(learnt.frame, resolved)
-        model_uri = log_fitted(fitted, resolved, workspace.settings.trusted_model_types)
+        with ThreadPoolExecutor(1) as beside:
+            # The profile goes to the store while MLflow's server takes the model.
+            kept = beside.submit(
+                keep_profile, workspace, work.identity, learnt, fitted.parts, fitted.pipeline
+            )
+            model_uri = log_fitted(fitted, resolved, workspace.settings.trusted_model_types)
+            _, stored = kept.result()
         logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
-    _, stored = keep_profile(workspace, work.identity, learnt, fitted.parts, fitted.pipeline)
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)
