@@ -49,8 +49,13 @@ def client(settings: Settings) -> MlflowClient:
             settings.tracking_login
         )
     import mlflow
+    from mlflow.tracking.request_header.databricks_request_header_provider import (
+        DatabricksRequestHeaderProvider,
+    )
 
     mlflow.set_tracking_uri(settings.tracking_uri)
+    # Before each request MLflow looks for Databricks' libraries on the disk, for a millisecond.
+    DatabricksRequestHeaderProvider.in_context = lambda _: False  # type: ignore[method-assign]
     found = mlflow.MlflowClient(settings.tracking_uri, settings.tracking_uri)
     # Before most calls about a registered model MLflow asks the server whether it is a prompt.
     found._raise_if_prompt = lambda name: None  # type: ignore[method-assign]  # noqa: ARG005

@@ -130,9 +130,18 @@ def out_of_fold(
     from sklearn.base import clone
     from sklearn.model_selection import cross_val_predict
 
-    labels = part.labels.to_numpy(str)
+    labels, features = part.labels.to_numpy(str), part.features
+    given: Any = features.to_numpy() if needs_no_names(model) else features
     with one_thread():
-        return np.asarray(cross_val_predict(clone(model), part.features, labels, cv=folds, method=method))
+        return np.asarray(cross_val_predict(clone(model), given, labels, cv=folds, method=method))
+
+
+def needs_no_names(model: ClassifierMixin) -> bool:
+    """Whether a model knows its features by their place alone: a tree. Fitted to arrays it takes half the
+    time."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    return type(model) is DecisionTreeClassifier
 
 
 def folds_of(labels: NDArray[np.str_], seed: int) -> StratifiedKFold | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 from sklearn.inspection import permutation_importance
@@ -192,6 +193,17 @@ def test_a_repeated_promotion_writes_the_same_bytes(
     client(workspace).delete_model_version_tag(name, "2", APPLIED_TAG)
     promotion.promote(workspace, second)
     assert stored(workspace, second.run_id, tmp_path / "after") == before
+
+
+def test_a_verdict_counts_as_applied_only_with_its_card(
+    tracked: Workspace, train_csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = train_one(tracked, train_csv)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(MlflowClient, "log_text", lambda *_: 1 / 0)
+        promotion.promote(tracked, record)
+    promotion.promote(tracked, record)
+    assert json.loads(stored(tracked, record.run_id, tmp_path / "stored")[0])["outcome"] == "promoted"
 
 
 def test_a_refused_version_has_its_card(
