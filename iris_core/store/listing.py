@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache, partial
@@ -147,7 +147,7 @@ class _Ahead:
         self._marker: Marker | None = marker
         self.is_quoted = is_quoted
 
-    def pages(self) -> Iterator[_Page]:
+    def pages(self) -> Generator[_Page]:
         """The pages, read; at most two more are fetched meanwhile."""
         thread = ThreadPoolExecutor(1)
         try:

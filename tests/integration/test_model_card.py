@@ -199,9 +199,10 @@ def test_a_verdict_counts_as_applied_only_with_its_card(
     tracked: Workspace, train_csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = train_one(tracked, train_csv)
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "log_text", lambda *_: 1 / 0)
-        promotion.promote(tracked, record)
+        with pytest.raises(ZeroDivisionError):
+            promotion.promote(tracked, record)
     promotion.promote(tracked, record)
     assert json.loads(stored(tracked, record.run_id, tmp_path / "stored")[0])["outcome"] == "promoted"
 
