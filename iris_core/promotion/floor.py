@@ -131,12 +131,12 @@ def out_of_fold(
     from sklearn.model_selection import cross_val_predict
 
     labels, features = part.labels.to_numpy(str), part.features
-    given: Any = features.to_numpy() if needs_no_names(model) else features
+    given: Any = features.to_numpy() if _needs_no_names(model) else features
     with one_thread():
         return np.asarray(cross_val_predict(clone(model), given, labels, cv=folds, method=method))
 
 
-def needs_no_names(model: ClassifierMixin) -> bool:
+def _needs_no_names(model: ClassifierMixin) -> bool:
     """Whether a model knows its features by their place alone: a tree. Fitted to arrays it takes half the
     time."""
     from sklearn.tree import DecisionTreeClassifier

@@ -160,10 +160,14 @@ class _Ahead:
             thread.shutdown(cancel_futures=True)
 
     def _next(self) -> _Page | None:
-        """The next page, of which what comes before its versions is read; None after the last one."""
-        if self._marker is None:
+        """The next page, of which what comes before its versions is read; None after the last one.
+
+        After an error there is no next page: the store is not asked once more.
+        """
+        marker, self._marker = self._marker, None
+        if marker is None:
             return None
-        page = _Page(self._fetch(self._marker))
+        page = _Page(self._fetch(marker))
         if not page.tells_next:
             page.read()
         self._marker = page.next_marker(self.is_quoted)

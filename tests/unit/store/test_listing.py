@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minio import Minio
 
-from iris_core.store.listing import listed_versions
+from iris_core.store.listing import _Ahead, listed_versions
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
 pytestmark = pytest.mark.unit
@@ -121,6 +121,20 @@ def test_an_error_of_a_later_page_is_raised() -> None:
     answering._execute = None  # type: ignore[assignment, method-assign]
     with pytest.raises(TypeError):
         list(found)
+
+
+def test_after_an_error_the_store_is_not_asked_once_more() -> None:
+    asked: list[object] = []
+
+    def fails(marker: object) -> bytes:
+        asked.append(marker)
+        raise OSError("gone")
+
+    ahead = _Ahead(fails, {"key-marker": "p/1"}, True)
+    with pytest.raises(OSError, match="gone"):
+        ahead._next()
+    assert ahead._next() is None
+    assert len(asked) == 1
 
 
 def test_it_begins_after_a_key() -> None:
