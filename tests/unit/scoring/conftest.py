@@ -70,6 +70,11 @@ def cuts(data: bytes, least: int, unit: int = 1) -> list[Range]:
     ]
 
 
+def shards(data: bytes, least: int) -> list[Range | None]:
+    """The rows of each shard: of each stretch, or the whole table where it cannot be cut."""
+    return [*cuts(data, least)] or [None]
+
+
 def fitted(model: Any = None, seed: int = 0, classes: int = 3) -> Any:
     """A model of random flowers."""
     import pandas as pd

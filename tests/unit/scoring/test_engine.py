@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
 from iris_core.scoring.counts import Counts, UnknownLabels
 from iris_core.scoring.decide import Decider
 from iris_core.scoring.output import Options
-from tests.unit.scoring.conftest import TABLE, Pass, cuts, fitted, run
+from tests.unit.scoring.conftest import TABLE, Pass, cuts, fitted, run, shards
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]
 
@@ -108,10 +108,12 @@ def by_column(counts: Counts) -> Counts:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tables(), st.integers(1, 300))
+@example((f"{','.join(NAMES)}\n".encode(), [[*NAMES]]), 1)
 def test_sharded_is_unsharded_is_pandas(made: tuple[bytes, list[Any]], least: int) -> None:
+    """A table that cannot be cut, such as one without rows, is one shard."""
     data, cells = made
     whole = run(data, DECIDER)
-    parts = [run(data, DECIDER, part) for part in cuts(data, least)]
+    parts = [run(data, DECIDER, part) for part in shards(data, least)]
     assert b"".join(part.out for part in parts) == whole.out
     assert by_column(sum((part.counts for part in parts), Counts())) == by_column(whole.counts)
     wanted, rejected = expected(cells)

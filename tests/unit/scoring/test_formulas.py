@@ -15,7 +15,7 @@ from iris_core.scoring.engine import score_table
 from iris_core.scoring.formulas import Guard
 from iris_core.scoring.output import Options, Scoring
 from iris_core.settings.project import TableSchema
-from tests.unit.scoring.conftest import TABLE, Bytes, Pass, cuts, fitted, run
+from tests.unit.scoring.conftest import TABLE, Bytes, Pass, fitted, run, shards
 
 pytestmark = pytest.mark.unit
 
@@ -160,7 +160,7 @@ texts = st.text(st.sampled_from("=+-@\t\r\n ,\"'a1.e\u00a0\u200b＝"), max_size=
 def test_rows_frames_and_shards_agree(column: list[str], least: int) -> None:
     data = table(column)
     whole = run(data, DECIDER, options=SAFE)
-    parts = [run(data, DECIDER, part, SAFE) for part in cuts(data, least)]
+    parts = [run(data, DECIDER, part, SAFE) for part in shards(data, least)]
     assert b"".join(part.out for part in parts) == whole.out
     guard = Guard(TABLE)
     assert carried(whole) == [guard.text(cell) for cell in carried(run(data, DECIDER))]
