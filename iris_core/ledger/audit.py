@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import BaseModel, ConfigDict
@@ -55,8 +56,12 @@ def _without_secrets(text: str, workspace: Workspace) -> str:
 
 def code_version(settings: Settings) -> str:
     """The settings' name for the code (an image or a commit), else the installed package's version."""
-    if settings.code_version:
-        return settings.code_version
+    return settings.code_version or installed_version()
+
+
+@cache
+def installed_version() -> str:
+    """The version of the installed package."""
     try:
         return version("iris-mlops-pipelines")
     except PackageNotFoundError:

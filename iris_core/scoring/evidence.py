@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -91,7 +92,8 @@ class Ready:
         return self.whole.work
 
 
-def libraries() -> dict[str, str]:
+@cache
+def libraries() -> Mapping[str, str]:
     """Installed versions of the libraries that the output's bytes depend on."""
     return {name: version(name) for name in LIBRARIES}
 
@@ -113,7 +115,7 @@ def keep_manifest(
         model=work.model,
         model_sha256=whole.parts[0].model_digest,
         code_version=workspace.actor.code_version,
-        libraries=libraries(),
+        libraries=dict(libraries()),
         probabilities=settings.prediction_probabilities,
         format=settings.predictions_format,
         csv_safe=settings.csv_safe,

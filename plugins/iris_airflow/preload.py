@@ -1,8 +1,8 @@
 """Imports what tasks need, once, in the process that forks them: this saves each task tens of seconds.
 
-The libraries are only imported here, never used: forks of a process that has used polars hang, and forks of
-one that has used obstore abort. `airflow_local_settings.py` of a scheduler or of a Celery worker imports this
-module.
+The libraries that compute are only imported here, never used: forks of a process that has used polars hang,
+and forks of one that has used obstore abort. `airflow_local_settings.py` of a scheduler or of a Celery worker
+imports this module.
 """
 
 from __future__ import annotations
@@ -125,6 +125,15 @@ OURS = (
     "iris_core.training.validation",
 )
 
+KEPT = (
+    "mlflow.tracking._model_registry.utils:_get_store_registry",
+    "mlflow.tracking.context.registry:resolve_tags",
+    "narwhals.plugins:_discover_entrypoints",
+    "iris_core.ledger.audit:installed_version",
+    "iris_core.scoring.evidence:libraries",
+)
+"""Functions that search what is installed, or the code's git commit, and keep what they find."""
+
 
 def preload() -> None:
     """Import all of them; what other versions of Airflow and of the libraries lack is left out.
@@ -140,6 +149,10 @@ def preload() -> None:
         with suppress(ImportError):
             for found in iter_modules(import_module(package).__path__, f"{package}."):
                 import_module(found.name)
+    for kept in KEPT:
+        module, function = kept.split(":")
+        with suppress(ImportError, AttributeError):
+            getattr(import_module(module), function)()
 
 
 with warnings.catch_warnings():

@@ -54,3 +54,24 @@ def test_a_dag_file_imports_nothing_that_is_not_preloaded(tmp_path: Path) -> Non
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines()[-1] == "3"
+
+
+SEARCH = """
+import sys
+from importlib import import_module
+from iris_airflow.preload import KEPT
+searched = []
+sys.addaudithook(lambda event, about: searched.append((event, about)) if event in EVENTS else None)
+for kept in KEPT:
+    module, function = kept.split(":")
+    getattr(import_module(module), function)()
+print(searched)
+""".replace("EVENTS", repr(("open", "os.listdir", "os.scandir", "subprocess.Popen")))
+
+
+def test_what_is_installed_is_searched_before_the_fork(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SEARCH]
+    environ = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[-1] == "[]"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iris_core.ledger.audit import code_version
+from iris_core.ledger.audit import code_version, installed_version
 from iris_core.settings.variables import load_settings
 
 pytestmark = pytest.mark.unit
@@ -28,4 +28,8 @@ def test_else_the_installed_package(environ: dict[str, str]) -> None:
 def test_code_that_is_not_installed_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings({})
     monkeypatch.setattr(sys, "path", [])
-    assert code_version(settings) == "unknown"
+    installed_version.cache_clear()
+    try:
+        assert code_version(settings) == "unknown"
+    finally:
+        installed_version.cache_clear()
