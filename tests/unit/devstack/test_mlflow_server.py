@@ -39,7 +39,7 @@ def test_the_command_runs_in_the_same_process() -> None:
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_the_server_is_one_process(tmp_path: Path) -> None:
+def test_one_process_holds_mlflow(tmp_path: Path) -> None:
     home, ports = Home(tmp_path), choose_ports({})
     home.mlflow.mkdir()
     environ = component_environment(stack_environment(home, ports, {}), os.environ)
@@ -50,6 +50,13 @@ def test_the_server_is_one_process(tmp_path: Path) -> None:
         while not part.healthy(None):  # type: ignore[arg-type]  # when it started, which it does not ask for
             assert processes.exit_code(server) is None, home.log(MLFLOW).read_text()
             time.sleep(0.3)
-        assert process.children() == []
+        [worker] = process.children()
+        assert worker.children() == []
+        assert _private(process) < _private(worker) / 4
     finally:
         processes.end([process, *process.children(recursive=True)], 5.0)
+
+
+def _private(process: psutil.Process) -> int:
+    """The memory that a process shares with no other, in bytes."""
+    return int(process.memory_full_info().uss)
