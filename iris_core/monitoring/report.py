@@ -37,6 +37,8 @@ from iris_core.settings.variables import Settings
 from iris_core.tables import StoredInput
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from iris_core.drift.evidently_report import EvidentlyReport
 
 
@@ -128,21 +130,26 @@ def _inputs(scored: ScoredRecord) -> BatchDriftRecord.Inputs:
 def _compare(
     workspace: Workspace, scored: ScoredRecord, identity: Identity, training: TrainedRecord
 ) -> BatchDriftRecord:
+    import mlflow
+
     profile = learnt_profile(workspace, training, scored.model)
     table = profile.table(workspace.settings.project.table)
     after = read_side(StoredInput(workspace.store, scored.outputs.predictions), table)
     earlier = verdicts.earlier(workspace, identity, scored.about, scored.model)
     known = _known(workspace, scored, earlier, profile.weights)
     base = f"{workspace.settings.drift_prefix}/{_name(scored)}"
-    with ThreadPoolExecutor(2) as beside:
-        # MLflow's server makes the run while Evidently draws; then store and server take files side by side.
+    with ThreadPoolExecutor(3) as beside:
+        # MLflow's server makes the run while Evidently draws; then store and server take all side by side.
         compared = beside.submit(compare, profile.side(table), after, table, known)
         with tracking.attempt(workspace, _run_of(workspace, scored, identity)) as run_id:
             verdict, tested = compared.result()
             files = _files(verdict, tested)
             stored = beside.submit(_put_files, workspace, base, files)
             history = beside.submit(log_history, workspace, scored, verdict)
-            _log(run_id, verdict, files)
+            logged = beside.submit(_log_verdict, tracking.client(workspace.settings), run_id, verdict)
+            for file, body in files.items():
+                mlflow.log_text(body.decode(), file)
+            logged.result()
     uris = stored.result()
     record = BatchDriftRecord(
         identity=identity,
@@ -235,14 +242,9 @@ def _run_of(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> t
     )
 
 
-def _log(run_id: str, verdict: DriftVerdict, files: Mapping[str, bytes]) -> None:
-    """Log a verdict and its files to a run, which is the active one."""
-    import mlflow
-
+def _log_verdict(mlflow_client: MlflowClient, run_id: str, verdict: DriftVerdict) -> None:
     told = {"iris.severity": verdict.severity, "mlflow.note.content": verdict.sentence}
-    log_batch(mlflow.MlflowClient(), run_id, dict(drift_metrics(verdict)), tags=told)
-    for file, body in files.items():
-        mlflow.log_text(body.decode(), file)
+    log_batch(mlflow_client, run_id, dict(drift_metrics(verdict)), tags=told)
 
 
 def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:

@@ -122,6 +122,7 @@ def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidenc
     evidence, too.
     """
     from mlflow.exceptions import MlflowException
+    from requests import HTTPError
 
     content = {**evidence.model_dump(mode="json"), "checks": [each.model_dump() for each in verdict.checks]}
     with tracking.asking("Storing the evidence", workspace.settings):
@@ -132,13 +133,14 @@ def _store_evidence(workspace: Workspace, model: ModelRef, evidence: GateEvidenc
             "iris.gate.reason": verdict.reason[:4900],
         }
         try:
-            log_batch(mlflow_client, model.run_id, dict(_gate_metrics(evidence)), tags=tags)
-        except MlflowException as error:
+            with ThreadPoolExecutor(1) as beside:
+                logged = beside.submit(mlflow_client.log_dict, model.run_id, content, EVIDENCE_FILE)
+                log_batch(mlflow_client, model.run_id, dict(_gate_metrics(evidence)), tags=tags)
+                logged.result()
+        except (MlflowException, HTTPError) as error:
             if not tracking.is_refused(error):
                 raise
             log.warning("This account may not log: run %s does not get the evidence.", model.run_id)
-            return
-        mlflow_client.log_dict(model.run_id, content, EVIDENCE_FILE)
 
 
 def carry_out(workspace: Workspace, version: ModelVersion, verdict: VerdictRecord) -> None:

@@ -26,7 +26,7 @@ from iris_core.promotion.answers import answers_of
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
 from iris_core.promotion.slide import TableAnswers, best_of
-from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
+from iris_core.promotion.suspicion import Suspicion, Tables, tables_of
 from iris_core.settings.project import Metric, TableSchema
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ def answers_to(
     )
     if on_suspect is None:
         return answers
-    surprise = surprise_of(tables, estimator, on_suspect)
-    return replace(answers, surprise=surprise, leaks=leaks_of(tables, estimator, on_suspect))
+    suspicion = Suspicion(tables, estimator, on_suspect)
+    return replace(answers, surprise=suspicion.surprise(), leaks=suspicion.leaks())
 
 
 def _answers_to_table(estimator: ClassifierMixin, tables: Tables, metric: Metric) -> TableAnswers:

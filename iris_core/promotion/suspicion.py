@@ -6,8 +6,9 @@ champion does: it is surprised. It cannot tell wrong labels from a changed world
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -72,29 +73,74 @@ def _whole(parts: Split) -> Part:
     return bounded(parts.learned, SEED).followed_by(bounded(parts.holdout, SEED))
 
 
-def surprise_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Surprise | str:
-    """Test whether a champion is surely worse on a new table than models like it on its own.
-
-    The test is made twice, one-sided, at half the limit each: on rows that the champion cannot have learnt by
-    heart, and on all rows, because in tables of few values nearly every row occurs in both.
+@dataclass(frozen=True)
+class Suspicion:
+    """What a champion says about a new table.
 
     :param tables: the champion's table and the new one.
-    :param champion: the fitted model; clones of it are cross-validated on its own table.
+    :param champion: the fitted model; clones of it are cross-validated.
     :param on_suspect: what the deployment does with a suspect table.
-    :returns: the more surprising comparison, or the reason why there is none.
     """
-    own = _own_answers(tables, champion)
-    new = np.asarray(champion.predict(tables.new.features), str) == tables.new.labels.to_numpy(str)
-    found = [
-        _surprise(own, own.right[~own.is_repeated], new[~tables.is_seen], "unseen rows", on_suspect),
-        _surprise(own, own.right, new, "all rows", on_suspect),
-    ]
-    asked = [each for each in found if each]
-    if not asked:
-        return f"fewer than {LEAST_UNSEEN} rows to ask the champion about"
-    unseen = asked[0]
-    surest = min(asked, key=lambda each: each.p_value)
-    return surest if surest.is_suspect else unseen
+
+    tables: Tables
+    champion: ClassifierMixin
+    on_suspect: OnSuspect
+
+    def surprise(self) -> Surprise | str:
+        """Test whether the champion is surely worse on the new table than models like it on its own.
+
+        The test is made twice, one-sided, at half the limit each: on rows that the champion cannot have
+        learnt by heart, and on all rows, because in tables of few values nearly every row occurs in both.
+
+        :returns: the more surprising comparison, or the reason why there is none.
+        """
+        tables, own, on_suspect = self.tables, self._own_answers(), self.on_suspect
+        new = np.asarray(self.champion.predict(tables.new.features), str) == tables.new.labels.to_numpy(str)
+        found = [
+            _surprise(own, own.right[~own.is_repeated], new[~tables.is_seen], "unseen rows", on_suspect),
+            _surprise(own, own.right, new, "all rows", on_suspect),
+        ]
+        asked = [each for each in found if each]
+        if not asked:
+            return f"fewer than {LEAST_UNSEEN} rows to ask the champion about"
+        unseen = asked[0]
+        surest = min(asked, key=lambda each: each.p_value)
+        return surest if surest.is_suspect else unseen
+
+    def _own_answers(self) -> _OwnAnswers:
+        """Answers of the champion's clones on its whole table, or its own on its holdout.
+
+        The whole table has five times as many rows. Clones stand for the champion unless it is surely worse
+        on its holdout than they are.
+        """
+        tables, kept_back = self.tables, self.tables.is_kept_back
+        labels, holdout = tables.own.labels.to_numpy(str), tables.own.kept(kept_back)
+        on_holdout = np.zeros(0, bool)
+        if len(holdout):
+            on_holdout = np.asarray(self.champion.predict(holdout.features), str) == labels[kept_back]
+        right = self._told_by_clones
+        if right is not None and _worse_by_chance(on_holdout, right) > UNLIKE_ITS_CLONES:
+            return _OwnAnswers(right, tables.is_repeated, "cross-validation")
+        return _OwnAnswers(on_holdout, tables.is_repeated[kept_back], "holdout")
+
+    @cached_property
+    def _told_by_clones(self) -> Flags | None:
+        """Rows of the champion's table whose label its clones predict right; None with too few rows."""
+        return _told_by(self.tables.own, self.champion)
+
+    def leaks(self) -> Leaks | None:
+        """Find features that name the class almost always in the new table, and did not in the champion's.
+
+        Each feature is tested by itself; if none leaks, all of them together.
+        """
+        new, is_seen = self.tables.new, self.tables.is_seen
+        new = new.kept(~is_seen) if int((~is_seen).sum()) >= LEAST_UNSEEN else new
+        ours = bounded(self.tables.own, SEED, LEAK_ROWS)
+        theirs = bounded(new, SEED, min(LEAK_ROWS, len(ours)))  # more rows to learn from are an advantage
+        compared = _Leaking(ours, theirs, LEAK_LIMIT / (ours.features.shape[1] + 1))
+        found = tuple(leak for name in ours.features.columns for leak in compared.alone(str(name)))
+        found = found or tuple(compared.together(self.champion, self._told_by_clones))
+        return Leaks(found=found, on_suspect=self.on_suspect) if found else None
 
 
 @dataclass(frozen=True)
@@ -104,25 +150,6 @@ class _OwnAnswers:
     right: Flags
     is_repeated: Flags
     by: Literal["holdout", "cross-validation"]
-
-
-def _own_answers(tables: Tables, champion: ClassifierMixin) -> _OwnAnswers:
-    """Answers of the champion's clones on its whole table, or its own on its holdout.
-
-    The whole table has five times as many rows. Clones stand for the champion unless it is surely worse on
-    its holdout than they are.
-    """
-    labels, kept_back = tables.own.labels.to_numpy(str), tables.is_kept_back
-    holdout = tables.own.kept(kept_back)
-    on_holdout = np.zeros(0, bool)
-    if len(holdout):
-        on_holdout = np.asarray(champion.predict(holdout.features), str) == labels[kept_back]
-    cloned = cross_validated(champion, tables.own, SEED)
-    if cloned is not None:
-        right = cloned.named == labels
-        if _worse_by_chance(on_holdout, right) > UNLIKE_ITS_CLONES:
-            return _OwnAnswers(right, tables.is_repeated, "cross-validation")
-    return _OwnAnswers(on_holdout, tables.is_repeated[kept_back], "holdout")
 
 
 def _worse_by_chance(new: Flags, own: Flags) -> float:
@@ -161,24 +188,6 @@ def _surprise(
     )
 
 
-def leaks_of(tables: Tables, champion: ClassifierMixin, on_suspect: OnSuspect) -> Leaks | None:
-    """Find features that name the class almost always in the new table, and did not in the champion's.
-
-    Each feature is tested by itself; if none leaks, all of them together.
-
-    :param tables: the champion's table and the new one.
-    :param champion: clones of it learn from all features together.
-    :param on_suspect: what the deployment does with a suspect table.
-    """
-    new = tables.new.kept(~tables.is_seen) if int((~tables.is_seen).sum()) >= LEAST_UNSEEN else tables.new
-    ours = bounded(tables.own, SEED, LEAK_ROWS)
-    theirs = bounded(new, SEED, min(LEAK_ROWS, len(ours)))  # more rows to learn from would be an advantage
-    compared = _Leaking(ours, theirs, LEAK_LIMIT / (ours.features.shape[1] + 1))
-    found = tuple(leak for name in ours.features.columns for leak in compared.alone(str(name)))
-    found = found or tuple(compared.leak(TOGETHER, champion, list(ours.features.columns)))
-    return Leaks(found=found, on_suspect=on_suspect) if found else None
-
-
 @dataclass(frozen=True)
 class _Leaking:
     """Rows of a champion's own table and of a new one; `limit` is the chance below which a feature leaks."""
@@ -189,44 +198,55 @@ class _Leaking:
 
     def alone(self, feature: str) -> Iterator[Leak]:
         """Test one feature, with a small tree."""
-        yield from self.leak(feature, _small_tree(self.new), [feature])
+        tree, new, own = _small_tree(self.new), _only(feature, self.new), _only(feature, self.own)
+        yield from self._leak(feature, _told_by(new, tree), lambda: _told_by(own, tree))
 
-    def leak(self, name: str, model: ClassifierMixin, features: list[str]) -> Iterator[Leak]:
-        """Cross-validate a model on either table, and yield the leak if there is one.
+    def together(self, champion: ClassifierMixin, told: Flags | None) -> Iterator[Leak]:
+        """Test all features together, with the champion.
+
+        :param champion: clones of it are fitted.
+        :param told: rows of its whole table whose label its clones predict right.
+        """
+        is_whole = told is not None and len(told) == len(self.own)
+        right = _told_by(self.new, champion)
+        yield from self._leak(TOGETHER, right, lambda: told if is_whole else _told_by(self.own, champion))
+
+    def _leak(self, name: str, right: Flags | None, before: Callable[[], Flags | None]) -> Iterator[Leak]:
+        """Compare what a model tells of either table, and yield the leak if there is one.
 
         :param name: the name of the leak.
-        :param model: clones of it are fitted.
-        :param features: the columns that they are given.
+        :param right: rows of the new table whose label the model predicts right; None with too few rows.
+        :param before: the same of the champion's table; asked only when the new one is told almost whole.
         """
-        right = _told_by(features, self.new, model)
-        if right is None or not is_almost_all(right, self.new):
+        if right is None or not is_almost_all(right, self.new) or (own := before()) is None:
             return
-        before = _told_by(features, self.own, model)
-        if before is None:
-            return
-        wrong, wrong_before = int((~right).sum()), int((~before).sum())
-        chance = _worse_by_chance(before, right)
-        is_much = wrong_before / len(before) > LEAST_FALL * wrong / len(right)
+        wrong, wrong_before = int((~right).sum()), int((~own).sum())
+        chance = _worse_by_chance(own, right)
+        is_much = wrong_before / len(own) > LEAST_FALL * wrong / len(right)
         if is_much and chance <= self.limit:
             yield Leak(
                 feature=name,
                 right=len(right) - wrong,
                 rows=len(right),
-                own_right=len(before) - wrong_before,
-                own_rows=len(before),
+                own_right=len(own) - wrong_before,
+                own_rows=len(own),
                 p_value=chance,
             )
 
 
-def _told_by(features: list[str], part: Part, model: ClassifierMixin) -> Flags | None:
-    """Rows whose label clones of a model predict right from features; None with too few rows."""
-    answers = cross_validated(model, Part(part.features[features], part.labels), SEED)
+def _only(feature: str, part: Part) -> Part:
+    return Part(part.features[[feature]], part.labels)
+
+
+def _told_by(part: Part, model: ClassifierMixin) -> Flags | None:
+    """Rows whose label clones of a model predict right; None with too few rows."""
+    answers = cross_validated(model, part, SEED)
     return None if answers is None else answers.named == part.labels.to_numpy(str)
 
 
 def told_alone(feature: str, part: Part) -> Flags | None:
     """Rows whose label small trees predict right from one feature; None with too few rows."""
-    return _told_by([feature], part, _small_tree(part))
+    return _told_by(_only(feature, part), _small_tree(part))
 
 
 def _small_tree(part: Part) -> ClassifierMixin:

@@ -159,18 +159,21 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         objects=[work.object],
         context="training",
     )
-    with tracking.attempt(workspace, new) as run_id:
-        learnt = training_table(StoredInput(workspace.store, work.object), config.table)
-        resolved = config.model_copy(update={"table": learnt.table})
-        fitted = fit(learnt.frame, resolved)
-        with ThreadPoolExecutor(1) as beside:
-            # The profile goes to the store while MLflow's server takes the model.
+    given = StoredInput(workspace.store, work.object)
+    with ThreadPoolExecutor(1) as beside:
+        # The store sends the table while MLflow's server makes the run, and keeps the profile while that
+        # takes the model.
+        read = beside.submit(training_table, given, config.table)
+        with tracking.attempt(workspace, new) as run_id:
+            learnt = read.result()
+            resolved = config.model_copy(update={"table": learnt.table})
+            fitted = fit(learnt.frame, resolved)
             kept = beside.submit(
                 keep_profile, workspace, work.identity, learnt, fitted.parts, fitted.pipeline
             )
             model_uri = log_fitted(fitted, resolved, workspace.settings.trusted_model_types)
             _, stored = kept.result()
-        logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
+            logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
     tracking.settle(workspace, run_id, committed.won)

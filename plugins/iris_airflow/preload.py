@@ -128,6 +128,7 @@ OURS = (
 KEPT = (
     "mlflow.tracking._model_registry.utils:_get_store_registry",
     "mlflow.tracking.context.registry:resolve_tags",
+    "inspect:stack",
     "narwhals.plugins:_discover_entrypoints",
     "iris_core.ledger.audit:installed_version",
     "iris_core.scoring.evidence:libraries",

@@ -12,8 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from iris_core.ledger.records.suspect import TOGETHER, Leaks, Surprise
 from iris_core.models.holdout import Part, Split
+from iris_core.promotion import suspicion
 from iris_core.promotion.doubts import doubts_about
-from iris_core.promotion.suspicion import Tables, leaks_of, surprise_of, tables_of
+from iris_core.promotion.floor import cross_validated
+from iris_core.promotion.suspicion import Suspicion, Tables, tables_of
 
 pytestmark = pytest.mark.unit
 
@@ -73,7 +75,8 @@ def split_of(seed: int, change: Change = as_it_is, rows: int = 120, digits: int 
 def found(own: Split, new: Split) -> tuple[Surprise | str, Leaks | None]:
     model = LogisticRegression().fit(own.learned.features, own.learned.labels)
     tables = tables_of(own, new)
-    return surprise_of(tables, model, "ask"), leaks_of(tables, model, "ask")
+    said = Suspicion(tables, model, "ask")
+    return said.surprise(), said.leaks()
 
 
 def is_surprised(own: Split, new: Split) -> bool:
@@ -141,9 +144,22 @@ def test_a_champion_that_knows_less_than_its_table_tells_is_not_surprised_by_a_s
     own, new = split_of(1, rows=600), split_of(2, rows=600)
     blind = own.learned.features.assign(strong=0.0)
     model = LogisticRegression().fit(blind, own.learned.labels)
-    surprise = surprise_of(tables_of(own, new), model, "ask")
+    surprise = Suspicion(tables_of(own, new), model, "ask").surprise()
     assert isinstance(surprise, Surprise)
     assert (surprise.own_by, surprise.is_suspect) == ("holdout", False)
+
+
+def test_a_champion_is_cross_validated_on_its_own_table_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    validated = []
+
+    def counted(model: Any, part: Part, seed: int) -> Any:
+        validated.append(len(part) if isinstance(model, LogisticRegression) else 0)
+        return cross_validated(model, part, seed)
+
+    monkeypatch.setattr(suspicion, "cross_validated", counted)
+    _, leaks = found(split_of(1, rows=120), split_of(2, leaking_in_parts, rows=90))
+    assert leaks
+    assert sorted(filter(None, validated)) == [90, 120]
 
 
 def _joined(first: Part, second: Part) -> Part:
@@ -157,7 +173,7 @@ def test_with_too_few_rows_nothing_is_said_but_why() -> None:
     few = split_of(2, rows=10).learned
     none = np.zeros(len(own.learned), bool)
     tables = Tables(own.learned, few, none, none, np.zeros(len(few), bool))
-    assert surprise_of(tables, model, "ask") == "fewer than 15 rows to ask the champion about"
+    assert Suspicion(tables, model, "ask").surprise() == "fewer than 15 rows to ask the champion about"
 
 
 def test_labels_that_are_probably_wrong_are_named_by_their_rows() -> None:
