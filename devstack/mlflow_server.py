@@ -1,4 +1,4 @@
-"""`mlflow server` without a waiting parent: `python -m devstack.mlflow_server --host …`, with its own options.
+"""`mlflow server` without a parent that waits: `python -m devstack.mlflow_server`, with MLflow's options.
 
 MLflow's command starts its server as a child and waits for it, with all of MLflow imported: 220 MB that do
 nothing. Here the server takes the command's place.

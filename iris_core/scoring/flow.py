@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 
 from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed, free_frames
@@ -66,12 +67,18 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
         else:
             done.append(Scored(work=work, piece=piece, part=None))
     if waiting:
-        with spared_memory(), loaded(workspace.settings, workspace.ledger, shard.model) as model:
+        with (
+            spared_memory(),
+            loaded(workspace.settings, workspace.ledger, shard.model) as model,
+            ThreadPoolExecutor(1) as beside,
+        ):
+            digest = beside.submit(lambda: model.digest)
             how = scoring_of(workspace, model, shard.model)
             for work, piece in waiting:
                 with spared_memory():
                     try:
-                        done.append(_score(workspace, work, piece, how, model.digest))
+                        scored = _score(workspace, work, piece, how)
+                        done.append(scored.model_copy(update={"model_digest": digest.result()}))
                     except (DataRejected, ObjectMissing, TryFailed) as error:
                         log.warning("%s", error)
                         free_frames(error)
@@ -98,16 +105,16 @@ def scoring_of(workspace: Workspace, model: Loaded, named: ModelRef) -> Scoring:
     return Scoring(Decider(model.estimator, table.feature_names, options.probabilities), table, options)
 
 
-def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
+def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring) -> Scored:
     try:
         with one_try(workspace, work.tried(str(piece.index))):
-            return _scored(workspace, work, piece, how, model_digest)
+            return _scored(workspace, work, piece, how)
     except GivenUp:
         withdraw(workspace, work, only_parts=True)
         raise
 
 
-def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_digest: str) -> Scored:
+def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring) -> Scored:
     began, keys = time.monotonic(), keys_of(workspace.settings, work)
     predictions = keys.assembly(workspace.store, piece.count)
     given = StoredInput(workspace.store, work.object, workspace.settings.max_unpack_ratio)
@@ -126,7 +133,6 @@ def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring, model_
         range=rows,
         counts=written.counts,
         digest=written.digest,
-        model_digest=model_digest,
         seconds=round(time.monotonic() - began, 3),
     )
     if piece.count == 1:

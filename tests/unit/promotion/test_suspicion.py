@@ -157,9 +157,9 @@ def test_a_champion_is_cross_validated_on_its_own_table_once(monkeypatch: pytest
         return cross_validated(model, part, seed)
 
     monkeypatch.setattr(suspicion, "cross_validated", counted)
-    _, leaks = found(split_of(1, rows=120), split_of(2, leaking_in_parts, rows=90))
+    _, leaks = found(split_of(1, blurred, rows=600), split_of(101, leaking_in_parts, rows=450))
     assert leaks
-    assert sorted(filter(None, validated)) == [90, 120]
+    assert sorted(filter(None, validated)) == [450, 600]
 
 
 def _joined(first: Part, second: Part) -> Part:
