@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -165,6 +166,20 @@ def settle_left_runs(workspace: Workspace, experiment: str) -> None:
             record = workspace.ledger.get(path) if path else None
             if record:
                 _settle_left(mlflow_client, run, record.run_id == run.info.run_id)
+
+
+@contextmanager
+def left_runs_settled(workspace: Workspace, experiment: str) -> Iterator[None]:
+    """Settle left runs, as `settle_left_runs` does, beside what the block does.
+
+    :raises RegistryError: MLflow refused or did not answer.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        settled = beside.submit(settle_left_runs, workspace, experiment)
+        try:
+            yield
+        finally:
+            settled.result()
 
 
 def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:

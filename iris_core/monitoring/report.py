@@ -50,8 +50,8 @@ def plan_reports(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING
     :returns: paths of the scorings' records.
     :raises NothingOwed: every scoring has its drift record.
     """
-    tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    owed = settle_reported(workspace) if look.named is None else _unreported_of(workspace, look.named)
+    with tracking.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+        owed = settle_reported(workspace) if look.named is None else _unreported_of(workspace, look.named)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
     return Portion(owed[:most], max(len(owed) - most, 0), owed[most:])
@@ -269,11 +269,11 @@ def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict
 
     :raises IrisError: no report was made.
     """
-    tracking.settle_left_runs(workspace, workspace.settings.names.drift_experiment)
-    made = {_Told(**report).verdict: report for report in reports}
-    if not made:
-        raise IrisError("No report was made.")
-    near = verdicts.near(workspace.settings, workspace.ledger, made)
+    with tracking.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+        made = {_Told(**report).verdict: report for report in reports}
+        if not made:
+            raise IrisError("No report was made.")
+        near = verdicts.near(workspace.settings, workspace.ledger, made)
     states = {record.identity: state for record, state in verdicts.with_debounce(workspace.settings, near)}
     told = [{**report, **_alert_state(states.get(identity))} for identity, report in made.items()]
     ranked = sorted(told, key=lambda item: (item["alert"], SEVERITIES.index(item["severity"])))

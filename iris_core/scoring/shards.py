@@ -48,9 +48,9 @@ def plan(workspace: Workspace, look: Look = EVERYTHING) -> list[Work]:
     name = workspace.settings.names.model
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
-    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
     scorings = Scope("scoring", inference_source(workspace), model)
-    found = reconcile(workspace, scorings, workspace.settings.rescore, look)
+    with tracking.left_runs_settled(workspace, workspace.settings.names.inference_experiment):
+        found = reconcile(workspace, scorings, workspace.settings.rescore, look)
     for item in found.superseded:
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))
     if not found.owed:

@@ -69,16 +69,16 @@ def reconcile_training(workspace: Workspace, look: Look = EVERYTHING) -> Trainin
     :param look: the data to look at; retrainings and promotions that are owed are found in any case.
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
-    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
-    trainings = training_scope(workspace.settings)
-    if pending := reconcile(workspace, trainings, look=look).owed:
-        return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
-    if workspace.settings.retrain_on_drift and (requested := owed_retraining(workspace, trainings)):
-        return TrainingWork(object=requested.object, identity=requested.identity)
-    promotion.finish_rollback(workspace)
-    if unfinished := promotion.unfinished(workspace):
-        return TrainingWork(object=unfinished.about, identity=unfinished.identity)
-    raise NothingOwed(_all_done(workspace))
+    with tracking.left_runs_settled(workspace, workspace.settings.names.training_experiment):
+        trainings = training_scope(workspace.settings)
+        if pending := reconcile(workspace, trainings, look=look).owed:
+            return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
+        if workspace.settings.retrain_on_drift and (requested := owed_retraining(workspace, trainings)):
+            return TrainingWork(object=requested.object, identity=requested.identity)
+        promotion.finish_rollback(workspace)
+        if unfinished := promotion.unfinished(workspace):
+            return TrainingWork(object=unfinished.about, identity=unfinished.identity)
+        raise NothingOwed(_all_done(workspace))
 
 
 def _all_done(workspace: Workspace) -> str:
