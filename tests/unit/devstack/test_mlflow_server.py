@@ -8,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from devstack import processes
 from devstack.components import MLFLOW, describe_stack
-from devstack.environment import component_environment, stack_environment
+from devstack.environment import component_environment, stack_environment, url_of
 from devstack.home import Home
 from devstack.ports import choose_ports
 
@@ -39,12 +40,12 @@ def test_the_command_runs_in_the_same_process() -> None:
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_one_process_holds_mlflow(tmp_path: Path) -> None:
+def test_one_process_holds_mlflow_and_refuses_foreign_hosts(tmp_path: Path) -> None:
     home, ports = Home(tmp_path), choose_ports({})
     home.mlflow.mkdir()
     environ = component_environment(stack_environment(home, ports, {}), os.environ)
     part = next(p for p in describe_stack(home, ports, environ, lambda: None) if p.name == MLFLOW)
-    server = processes.start(part.command, environ, home.log(MLFLOW), tmp_path)
+    server = processes.start(part.command, {**environ, **part.environ}, home.log(MLFLOW), tmp_path)
     process = psutil.Process(server.pid)
     try:
         while not part.healthy(None):  # type: ignore[arg-type]  # when it started, which it does not ask for
@@ -53,6 +54,11 @@ def test_one_process_holds_mlflow(tmp_path: Path) -> None:
         [worker] = process.children()
         assert worker.children() == []
         assert _private(process) < _private(worker) / 4
+        api = f"{url_of(ports['mlflow'])}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        answered = [
+            httpx.get(api, headers={"Host": host}).status_code for host in ("localhost:1", "10.0.0.1:1")
+        ]
+        assert answered == [200, 403]
     finally:
         processes.end([process, *process.children(recursive=True)], 5.0)
 
