@@ -194,7 +194,9 @@ class TestRecent:
         assert [record.subject for record in ledger.recent(before=midnight)] == ["2025-12-01"]
 
 
-PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1)
+PARTS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1).filter(
+    lambda part: part.strip(".")
+)
 
 
 @pytest.mark.unit
@@ -206,7 +208,15 @@ class TestIdentity:
 
     @pytest.mark.parametrize(
         "path",
-        ["", "training", "cooking/2026-11-23/a/b", "training/yesterday/a/b", "training/2026-11-23/a/b/c"],
+        [
+            "",
+            "training",
+            "cooking/2026-11-23/a/b",
+            "training/yesterday/a/b",
+            "training/2026-11-23/a/b/c",
+            "training/2026-11-23/a/.",
+            "training/2026-11-23/../b",
+        ],
     )
     def test_other_paths_are_refused(self, path: str) -> None:
         with pytest.raises(ValueError, match=r"."):
