@@ -130,8 +130,6 @@ def _inputs(scored: ScoredRecord) -> BatchDriftRecord.Inputs:
 def _compare(
     workspace: Workspace, scored: ScoredRecord, identity: Identity, training: TrainedRecord
 ) -> BatchDriftRecord:
-    import mlflow
-
     profile = learnt_profile(workspace, training, scored.model)
     table = profile.table(workspace.settings.project.table)
     after = read_side(StoredInput(workspace.store, scored.outputs.predictions), table)
@@ -146,9 +144,10 @@ def _compare(
             files = _files(verdict, tested)
             stored = beside.submit(_put_files, workspace, base, files)
             history = beside.submit(log_history, workspace, scored, verdict)
-            logged = beside.submit(_log_verdict, tracking.client(workspace.settings), run_id, verdict)
+            mlflow_client = tracking.client(workspace.settings)
+            logged = beside.submit(_log_verdict, mlflow_client, run_id, verdict)
             for file, body in files.items():
-                mlflow.log_text(body.decode(), file)
+                mlflow_client.log_text(run_id, body.decode(), file)
             logged.result()
     uris = stored.result()
     record = BatchDriftRecord(

@@ -72,7 +72,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
             loaded(workspace.settings, workspace.ledger, shard.model) as model,
             ThreadPoolExecutor(1) as beside,
         ):
-            digest = beside.submit(lambda: model.digest)
+            digest = beside.submit(model.digest_now)
             how = scoring_of(workspace, model, shard.model)
             for work, piece in waiting:
                 with spared_memory():
