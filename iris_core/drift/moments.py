@@ -46,16 +46,16 @@ def _of_block(values: NDArray[np.float64]) -> Moments:
     lowest, highest = float(values.min()), float(values.max())
     if lowest == highest:
         return Moments(n, lowest, lowest=lowest, highest=highest)
-    mean = float(values.mean())
+    mean = float(values.sum()) / n
     deviation = values - mean
     # The mean is rounded; what it is off by is known from the deviations (corrected two-pass algorithm).
-    rest = float(deviation.mean())
+    rest = float(deviation.sum()) / n
     deviation -= rest
     square = deviation * deviation
     return Moments(
         n,
         mean + rest,
-        float(square.sum()),
+        float(deviation @ deviation),
         float(square @ deviation),
         float(square @ square),
         lowest,

@@ -33,23 +33,26 @@ def blocks(
     :param longest_row: most bytes of a row.
     :param start: the place in the file of the first byte.
     """
-    held, cut, is_open = bytearray(), 0, False
+    rows: list[bytes | memoryview] = []
+    begun: list[bytes] = []
+    length, is_open = 0, False
     for piece in _small(pieces, size, size - start % size):
         end, is_open = _last_row_end(piece, is_open)
-        cut = len(held) + end if end else cut
-        held += piece
-        if len(held) < size:
+        if end:
+            rows += [*begun, memoryview(piece)[:end]]
+            begun.clear()
+        begun.append(piece[end:])
+        length += len(piece)
+        if length < size:
             continue
-        if not cut and len(held) >= longest_row:
-            yield bytes(held)
+        if rows:
+            yield b"".join(rows)
+            rows.clear()
+            length = sum(map(len, begun))
+        elif length >= longest_row:
+            yield b"".join(begun)
             return
-        if cut:
-            with memoryview(held) as view:
-                block = bytes(view[:cut])
-            yield block
-            del held[:cut]
-            cut = 0
-    last = bytes(held).rstrip(DOS_END)
+    last = b"".join([*rows, *begun]).rstrip(DOS_END)
     if last:
         yield last if last.endswith(b"\n") else last + b"\n"
 
@@ -68,6 +71,8 @@ def _last_row_end(piece: bytes, is_open: bool) -> tuple[int, bool]:
 
     :param is_open: whether a quote is open at the beginning.
     """
+    if b'"' not in piece:
+        return (0 if is_open else piece.rfind(b"\n") + 1), is_open
     newline = piece.rfind(b"\n")
     before = piece.count(b'"', 0, max(newline, 0))
     after = piece.count(b'"', max(newline, 0))

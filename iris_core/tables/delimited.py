@@ -17,7 +17,7 @@ import polars as pl
 
 from iris_core.errors import DataRejected
 from iris_core.tables.batch import Batch, Numbers, Uneven, Wanted
-from iris_core.tables.cells import Classes
+from iris_core.tables.cells import Classes, is_finite
 from iris_core.tables.findings import Check, Finding, missing_columns, rejection, shown
 from iris_core.tables.formats import UTF8_BOM
 from iris_core.tables.header import BLANK, Header, check_encoding
@@ -116,15 +116,17 @@ class Delimited:
             return self._read_block(block)
 
     def _is_heavy(self, block: Block) -> bool:
-        is_dense = self._width > MANY_COLUMNS or block.data.count(b'"') > MOST_QUOTES
-        return is_dense or len(block.data) > LARGEST_BLOCK_BYTES
+        if self._width > MANY_COLUMNS or len(block.data) > LARGEST_BLOCK_BYTES:
+            return True
+        # To look for one quote is five times as fast as to count them.
+        return b'"' in block.data and block.data.count(b'"') > MOST_QUOTES
 
     def _read_block(self, block: Block) -> Batch:
         if has_long_line(block.data):
             check_lengths(scan(block.data), block.first_row, self._where)
         if not block.data.isascii() or b"\0" in block.data:
             check_encoding(block.data, block.first_row, self._where)
-        if block.data.endswith(b"\n") and not block.data.strip(BLANK):
+        if block.data.endswith(b"\n") and block.data[:1] in BLANK and not block.data.strip(BLANK):
             block = replace(block, data=b"", rows=0)
         plain = self._plain(block)
         return self._careful(block) if plain is None else plain
@@ -158,10 +160,9 @@ class Delimited:
 
     def _is_plain(self, frame: pl.DataFrame, features: pl.DataFrame) -> bool:
         """Whether every feature can be used, no row is blank, and nameless columns are empty."""
-        if not self._kinds:
-            if any(column.null_count() or not column.is_finite().all() for column in features):
-                return False
-        elif not is_usable(features) or (features.width and _is_any_empty(features)):
+        if not all(map(is_finite, features)) and (
+            not self._kinds or not is_usable(features) or _is_any_empty(features)
+        ):
             return False
         if not features.width and (frame[:, 0].str.strip_chars() == "").any():
             return False
