@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import ceil, isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,9 @@ CODE = "code"
 _CLOSE = "close"
 ROUNDINGS = 16
 """Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
-ASKED_ROWS = 20_000
+ASKED_ROWS, ASKED_NUMBERS = 20_000, 240_000
+"""A model is asked for so many rows at a time, or for more that have at most so many features in all: it
+makes several copies of what it is given, and each call takes some milliseconds."""
 SINGLE = float(np.finfo(np.float32).max)
 SMALLEST = 1e-280
 """Added to the bound, because products as small as this lose relative precision."""
@@ -116,8 +118,10 @@ class Decider:
         return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int32)
 
     def _ask(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
-        """What a method of the model says of the rows; a part at a time, as each makes copies."""
-        return np.concatenate([self._ask_part(method, part) for part in features.iter_slices(ASKED_ROWS)])
+        """What a method of the model says of the rows, asked in parts of about the same size."""
+        parts = ceil(features.height / max(ASKED_ROWS, ASKED_NUMBERS // features.width))
+        slices = features.iter_slices(ceil(features.height / parts))
+        return np.concatenate([self._ask_part(method, part) for part in slices])
 
     def _ask_part(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
         try:

@@ -88,6 +88,8 @@ def first_fault(given: Input, how: Scoring, rows: Range) -> DataRejected | None:
 
 def _told(how: Scoring, rejected: pl.DataFrame) -> bytes:
     """Rejected rows as lines of CSV."""
+    if not rejected.height:
+        return b""
     told = how.guard.frame(rejected) if how.guard else rejected
     return told.write_csv(include_header=False).encode()
 
