@@ -46,8 +46,9 @@ def blocks(
         if length < size:
             continue
         if rows:
-            yield b"".join(rows)
+            block = b"".join(rows)
             rows.clear()
+            yield block
             length = sum(map(len, begun))
         elif length >= longest_row:
             yield b"".join(begun)
