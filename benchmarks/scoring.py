@@ -121,7 +121,7 @@ def prepare(given: Given) -> None:
 
 def _decided_once(given: Given) -> None:
     """The imports that a model's form needs."""
-    from iris_core.scoring.decide import Decider
+    from iris_core.models.decide import Decider
 
     Decider(model_of(given), scoring_kinds.NAMES)
 
@@ -191,7 +191,7 @@ def stored(given: Given) -> tuple[Any, Any]:
 
 
 def _scoring(given: Given) -> Any:
-    from iris_core.scoring.decide import Decider
+    from iris_core.models.decide import Decider
     from iris_core.scoring.output import Options, Scoring
 
     how = given["how"]

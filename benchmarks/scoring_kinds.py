@@ -117,7 +117,7 @@ def pandas_kinds(given: dict[str, Any], model: Any) -> int:
 
 def ours_kinds(given: dict[str, Any], model: Any) -> int:
     """The engine."""
-    from iris_core.scoring.decide import Decider
+    from iris_core.models.decide import Decider
     from iris_core.scoring.engine import score_table
     from iris_core.scoring.output import Options, Scoring
     from iris_core.tables import LocalInput

@@ -15,7 +15,7 @@ from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import ensure_history_run
-from iris_core.models.metrics import log_metrics, metric_name
+from iris_core.models.mlflow_runs import log_metrics, metric_name
 from iris_core.store.objects import ObjectVersion
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Which models are there, and what is known of each? MLflow's runs and registry; loads models safely."""
+"""Which models are there, and what does each say of rows? MLflow's runs and registry; safe loading."""
 
 from iris_core.models.loading import Loaded, loaded
 from iris_core.models.registry import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from iris_core.ledger import ModelRef
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs, tracking
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +29,7 @@ def ensure_history_run(client: MlflowClient, workspace: Workspace, model: ModelR
         client.create_run(
             experiment,
             run_name=f"history of {model.name} version {model.version}",
-            tags={HISTORY_TAG: model.variant, **tracking.provenance(workspace)},
+            tags={HISTORY_TAG: model.variant, **mlflow_runs.provenance(workspace)},
         )
     found = _found(client, experiment, model)
     # A killed task may have created a run without finishing it.

@@ -27,8 +27,8 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
-from iris_core.models.metrics import log_batch
+from iris_core.models import mlflow_runs, tracking
+from iris_core.models.mlflow_runs import log_batch
 from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import drift_metrics, log_history
@@ -50,7 +50,7 @@ def plan_reports(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING
     :returns: paths of the scorings' records.
     :raises NothingOwed: every scoring has its drift record.
     """
-    with tracking.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
         owed = settle_reported(workspace) if look.named is None else _unreported_of(workspace, look.named)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
@@ -139,7 +139,7 @@ def _compare(
     with ThreadPoolExecutor(3) as beside:
         # MLflow's server makes the run while Evidently draws; then store and server take all side by side.
         compared = beside.submit(compare, profile.side(table), after, table, known)
-        with tracking.attempt(workspace, _run_of(workspace, scored, identity)) as run_id:
+        with mlflow_runs.attempt(workspace, _run_of(workspace, scored, identity)) as run_id:
             verdict, tested = compared.result()
             files = _files(verdict, tested)
             stored = beside.submit(_put_files, workspace, base, files)
@@ -170,7 +170,7 @@ def _compare(
         ),
     )
     committed = workspace.ledger.commit(record)
-    tracking.settle(workspace, run_id, committed.won)
+    mlflow_runs.settle(workspace, run_id, committed.won)
     return committed.standing(BatchDriftRecord)
 
 
@@ -234,9 +234,9 @@ def _name(scored: ScoredRecord) -> str:
     return f"{scored.at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{scored.subject[:8]}-{scored.variant}"
 
 
-def _run_of(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> tracking.NewRun:
+def _run_of(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> mlflow_runs.NewRun:
     tags = {"iris.scoring": scored.identity.path}
-    return tracking.NewRun(
+    return mlflow_runs.NewRun(
         workspace.settings.names.drift_experiment, f"drift {_name(scored)}", identity, tags
     )
 
@@ -268,7 +268,7 @@ def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict
 
     :raises IrisError: no report was made.
     """
-    with tracking.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
         made = {_Told(**report).verdict: report for report in reports}
         if not made:
             raise IrisError("No report was made.")

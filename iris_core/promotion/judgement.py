@@ -20,7 +20,7 @@ from iris_core.models.card import card_of
 from iris_core.models.card_page import card_page
 from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
-from iris_core.models.metrics import log_batch, metric_name
+from iris_core.models.mlflow_runs import log_batch, metric_name
 from iris_core.models.registry import ALIAS, STAGE, reference
 from iris_core.promotion import staging
 from iris_core.promotion.doubts import listed_doubts

@@ -21,7 +21,7 @@ from iris_core.ledger import Outcome
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs, tracking
 from iris_core.models.registry import (
     ALIAS,
     APPLIED_TAG,
@@ -76,8 +76,8 @@ def _tags(workspace: Workspace, training: TrainedRecord) -> dict[str, str]:
         TRAINED_AT_TAG: training.at.isoformat(),
         LANDED_AT_TAG: training.about.landed_at.isoformat(),
         "iris.config": training.inputs.config.variant,
-        **tracking.provenance(workspace),
-        **tracking.object_tags(training.about),
+        **mlflow_runs.provenance(workspace),
+        **mlflow_runs.object_tags(training.about),
     }
 
 

@@ -1,7 +1,7 @@
 """From landed inference data to published predictions, once per object version and model version.
 
 `shards` finds the scorings that are owed and cuts them into shards. `flow` scores a shard: `stretches` finds
-its rows, `engine` reads, decides (`decide`) and writes (`output`) them, without I/O of its own.
+its rows, `engine` reads, decides (`models.decide`) and writes (`output`) them, without I/O of its own.
 `publication` publishes and commits the result, with its `evidence`, from which `replay` repeats a scoring.
 """
 

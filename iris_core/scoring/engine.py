@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from iris_core.errors import DataRejected
+from iris_core.models.decide import Decided
 from iris_core.scoring.counts import VALUES_NAMED, Counts, Fault, UnknownLabels
-from iris_core.scoring.decide import Decided
 from iris_core.scoring.output import SOURCE_ROW, Nowhere, Scoring, Sink, output
 from iris_core.settings.features import Feature
 from iris_core.settings.project import TableSchema

@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
-from iris_core.models.metrics import log_batch, metric_name
+from iris_core.models import mlflow_runs
+from iris_core.models.mlflow_runs import log_batch, metric_name
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.output import Format
-from iris_core.scoring.work import Scored, Whole, Work, keys_of
+from iris_core.scoring.work import Scored, Whole, Work, gather_rejects, keys_of
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import Range
 
@@ -98,14 +98,11 @@ def libraries() -> Mapping[str, str]:
     return {name: version(name) for name in LIBRARIES}
 
 
-def keep_manifest(
-    workspace: Workspace, whole: Whole, predictions: ObjectVersion, rejects: ObjectVersion | None
-) -> Ready:
-    """Write the manifest of an object whose predictions and rejected rows are written.
+def keep_manifest(workspace: Workspace, whole: Whole, predictions: ObjectVersion) -> Ready:
+    """Write the rejected rows and the manifest of an object whose predictions are written.
 
     :param whole: the object and its parts.
     :param predictions: the published predictions.
-    :param rejects: the rejected rows, if there are any.
     """
     settings, work, counts = workspace.settings, whole.work, whole.counts
     manifest = Manifest(
@@ -125,7 +122,7 @@ def keep_manifest(
         rejected=counts.rejected,
         classes=counts.classes,
         predictions=predictions,
-        rejects=rejects,
+        rejects=gather_rejects(workspace, work, whole.parts),
     )
     bucket, key = settings.predictions_bucket, keys_of(settings, work).manifest
     return Ready(whole, manifest, workspace.store.put(bucket, key, manifest.to_bytes(), "application/json"))
@@ -150,7 +147,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     import mlflow
 
     first, others = batch[0].work, len(batch) - 1
-    new = tracking.NewRun(
+    new = mlflow_runs.NewRun(
         experiment=workspace.settings.names.inference_experiment,
         name=f"score {f'{len(batch)} objects from ' if others else ''}{first.name}",
         identity=first.identity,
@@ -162,7 +159,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
         context="inference",
     )
     counts = sum((ready.whole.counts for ready in batch), Counts())
-    with tracking.attempt(workspace, new) as run_id:
+    with mlflow_runs.attempt(workspace, new) as run_id:
         named = {"model": first.model.name, "model_version": first.model.version}
         log_batch(mlflow.MlflowClient(), run_id, dict(_metrics(counts)), named)
         with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:

@@ -15,8 +15,8 @@ from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
 from iris_core.ledger.workspace import Workspace
+from iris_core.models.decide import Decider
 from iris_core.models.loading import Loaded, loaded
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import Written, first_fault, score_table
 from iris_core.scoring.output import Options, Scoring
 from iris_core.scoring.stretches import stretch_rows
@@ -26,7 +26,7 @@ from iris_core.scoring.work import (
     Shard,
     Whole,
     Work,
-    keys_of,
+    assembly_of,
     record_rejection,
     reject_if_unusable,
     withdraw,
@@ -115,8 +115,7 @@ def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring) -> Scor
 
 
 def _scored(workspace: Workspace, work: Work, piece: Piece, how: Scoring) -> Scored:
-    began, keys = time.monotonic(), keys_of(workspace.settings, work)
-    predictions = keys.assembly(workspace.store, piece.count)
+    began, predictions = time.monotonic(), assembly_of(workspace, work, piece.count)
     given = StoredInput(workspace.store, work.object, workspace.settings.max_unpack_ratio)
     rows = stretch_rows(given, piece.cutting, piece.index, predictions) if piece.cutting else None
     try:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from iris_core.scoring.decide import Decided, Decider
+from iris_core.models.decide import Decided, Decider
 from iris_core.scoring.formulas import Guard
 from iris_core.settings.project import PROBABILITY, WRITTEN, TableSchema
 from iris_core.tables import Batch, Table

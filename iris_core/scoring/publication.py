@@ -30,14 +30,13 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.source import Source
 from iris_core.ledger.tries import is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs
 from iris_core.scoring.evidence import Ready, keep_manifest, log_run
 from iris_core.scoring.work import (
     Scored,
     Whole,
     Work,
-    gather_rejects,
-    keys_of,
+    assembly_of,
     reject_if_unusable,
     withdraw,
 )
@@ -80,7 +79,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
                 log.warning("%s", outcome)
                 free_frames(outcome)
                 trouble.append(outcome)
-    tracking.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
+    mlflow_runs.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
     if failed := [error for error in trouble if not isinstance(error, DataRejected | TryFailed)]:
         raise failed[0]
     if trouble and not published:
@@ -178,9 +177,8 @@ def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
     if len(parts) < len(whole.parts):
         raise DecidedElsewhere(f"{whole.work.object.uri} is not scored.")
     reject_if_unusable(workspace, whole)
-    keys = keys_of(workspace.settings, whole.work)
-    predictions = keys.assembly(workspace.store, len(parts)).put_together(parts)
-    return keep_manifest(workspace, whole, predictions, gather_rejects(workspace, whole.work, whole.parts))
+    predictions = assembly_of(workspace, whole.work, len(parts)).put_together(parts)
+    return keep_manifest(workspace, whole, predictions)
 
 
 def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, Record | IrisError]:
@@ -205,7 +203,7 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
     first = _side_by_side(workspace, "commit", commit, ready[:1])
     committed = [*first, *(_side_by_side(workspace, "commit", commit, ready[1:]) if ready[1:] else [])]
     won = any(isinstance(one, Committed) and one.won for one in committed)
-    tracking.settle(workspace, run_id, won)
+    mlflow_runs.settle(workspace, run_id, won)
     records = (one.record if isinstance(one, Committed) else one for one in committed)
     return {one.work.identity: record for one, record in zip(ready, records, strict=True)}
 

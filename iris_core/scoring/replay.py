@@ -11,8 +11,8 @@ import numpy as np
 from iris_core.errors import IrisError, ModelRefused, ObjectMissing, RegistryError
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.models.decide import Decider
 from iris_core.models.loading import Loaded, loaded
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.evidence import Manifest, libraries
 from iris_core.scoring.output import Nowhere, Options, Scoring

@@ -25,7 +25,6 @@ from iris_core.scoring.engine import HEADER
 from iris_core.settings.places import MANIFESTS, REJECTS, WORK
 from iris_core.settings.variables import Settings
 from iris_core.store.assembly import RECORD, Assembly, WrittenPart, abandon
-from iris_core.store.objects import ObjectStore
 from iris_core.store.versions import ObjectVersion
 from iris_core.tables import Range
 from iris_core.tables.cutting import Cutting
@@ -139,10 +138,14 @@ class Keys:
     rejects: str
     manifest: str
 
-    def assembly(self, store: ObjectStore, count: int) -> Assembly:
-        """The predictions in the making, of `count` parts."""
-        content_type = CONTENT_TYPES[self.predictions.rpartition(".")[2]]
-        return Assembly(store, self.bucket, self.predictions, content_type, self.parts, count)
+
+def assembly_of(workspace: Workspace, work: Work, count: int) -> Assembly:
+    """A scoring's predictions in the making, of `count` parts."""
+    keys, content_type = (
+        keys_of(workspace.settings, work),
+        CONTENT_TYPES[workspace.settings.predictions_format],
+    )
+    return Assembly(workspace.store, keys.bucket, keys.predictions, content_type, keys.parts, count)
 
 
 def keys_of(settings: Settings, work: Work) -> Keys:

@@ -22,7 +22,7 @@ from iris_core.ledger.records.training import Try
 from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, split
 from iris_core.models.loading import LEVELS, untrusted_types
-from iris_core.models.metrics import log_batch
+from iris_core.models.mlflow_runs import log_batch
 from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
 from iris_core.training.estimators import pipeline_of, search
 from iris_core.training.preparation import preparation

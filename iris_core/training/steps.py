@@ -23,7 +23,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.source import Source
 from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs
 from iris_core.models.files import logged_digest
 from iris_core.models.holdout import training_table
 from iris_core.models.profile import keep_profile
@@ -69,7 +69,7 @@ def reconcile_training(workspace: Workspace, look: Look = EVERYTHING) -> Trainin
     :param look: the data to look at; retrainings and promotions that are owed are found in any case.
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
-    with tracking.left_runs_settled(workspace, workspace.settings.names.training_experiment):
+    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.training_experiment):
         trainings = training_scope(workspace.settings)
         if pending := reconcile(workspace, trainings, look=look).owed:
             return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
@@ -136,7 +136,7 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
     """
     if standing := workspace.ledger.get(work.identity):
-        tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+        mlflow_runs.settle_left_runs(workspace, workspace.settings.names.training_experiment)
         return _continue(work, standing)
     config = TrainingConfig.of(workspace.settings.project)
     _check_configuration(work, config)
@@ -146,12 +146,12 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
         committed = _trained(workspace, work, config)
     if isinstance(committed.record, TrainedRecord):
         supersede_older(workspace, training_scope(workspace.settings), work.object)
-    tracking.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+    mlflow_runs.settle_left_runs(workspace, workspace.settings.names.training_experiment)
     return _continue(work, committed.record)
 
 
 def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -> Committed:
-    new = tracking.NewRun(
+    new = mlflow_runs.NewRun(
         experiment=workspace.settings.names.training_experiment,
         name=f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}",
         identity=work.identity,
@@ -164,7 +164,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
         # The store sends the table while MLflow's server makes the run, and keeps the profile while that
         # takes the model.
         read = beside.submit(training_table, given, config.table)
-        with tracking.attempt(workspace, new) as run_id:
+        with mlflow_runs.attempt(workspace, new) as run_id:
             learnt = read.result()
             resolved = config.model_copy(update={"table": learnt.table})
             fitted = fit(learnt.frame, resolved)
@@ -176,7 +176,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
             logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
     committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
-    tracking.settle(workspace, run_id, committed.won)
+    mlflow_runs.settle(workspace, run_id, committed.won)
     return committed
 
 

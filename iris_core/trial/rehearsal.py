@@ -8,13 +8,13 @@ from iris_core.drift.known import Known, Rejected
 from iris_core.drift.performance import Answered
 from iris_core.drift.sides import PREDICTION, Side, judged, read_side
 from iris_core.drift.verdict import DriftVerdict
+from iris_core.models.decide import Decider
 from iris_core.models.holdout import training_table
 from iris_core.models.profile import predicted_classes, profile_of
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.judgement import holdout_of, limits_of
 from iris_core.promotion.measurement import measure_model
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Nowhere, Options, Scoring
 from iris_core.settings.project import TableSchema

@@ -18,7 +18,7 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs, tracking
 from iris_core.store.versions import ObjectVersion
 from tests.chaos.newest import Newest, newest_of_key, wrong_scoring, wrong_staging
 
@@ -177,9 +177,9 @@ def _check_runs(found: Audit, workspace: Workspace) -> None:
             f"{name}: run {run.info.run_id} is still RUNNING" for run in runs if run.info.status == "RUNNING"
         ]
         committed = Counter(
-            run.data.tags[tracking.IDENTITY_TAG]
+            run.data.tags[mlflow_runs.IDENTITY_TAG]
             for run in runs
-            if run.data.tags.get(tracking.COMMIT_TAG) == "committed"
+            if run.data.tags.get(mlflow_runs.COMMIT_TAG) == "committed"
         )
         found.doubled += [
             f"{name}: {times} runs committed {what}" for what, times in committed.items() if times > 1

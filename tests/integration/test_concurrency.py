@@ -20,7 +20,7 @@ from iris_core.ledger import Kind
 from iris_core.ledger.records import base
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs, tracking
 from iris_core.models.history import HISTORY_TAG
 from tests.chaos.audit import audit, owed
 from tests.records import expect_all
@@ -176,13 +176,13 @@ class TestRunsOfKilledAttempts:
     @staticmethod
     def left_running(workspace: Workspace, experiment: str, identity: str) -> str:
         client = tracking.client(workspace.settings)
-        tags = {tracking.IDENTITY_TAG: identity, tracking.COMMIT_TAG: "pending"}
+        tags = {mlflow_runs.IDENTITY_TAG: identity, mlflow_runs.COMMIT_TAG: "pending"}
         return str(client.create_run(tracking.ensure_experiment(client, experiment), tags=tags).info.run_id)
 
     @staticmethod
     def is_reaped(workspace: Workspace, run_id: str) -> bool:
         run = tracking.client(workspace.settings).get_run(run_id)
-        return (run.info.status, run.data.tags[tracking.COMMIT_TAG]) == ("KILLED", "reaped")
+        return (run.info.status, run.data.tags[mlflow_runs.COMMIT_TAG]) == ("KILLED", "reaped")
 
     def test_of_training(self, landed: Workspace) -> None:
         work = training.validate(landed, training.reconcile_training(landed))

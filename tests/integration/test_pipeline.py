@@ -27,7 +27,7 @@ from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs, tracking
 from iris_core.store.objects import ObjectVersion
 from tests.records import expect, expect_all, like
 
@@ -278,7 +278,7 @@ class TestTraining:
         client: MlflowClient = tracking.client(tracked.settings)
         experiment = tracking.ensure_experiment(client, tracked.settings.names.training_experiment)
         left = {
-            identity: client.create_run(experiment, tags={tracking.IDENTITY_TAG: identity}).info.run_id
+            identity: client.create_run(experiment, tags={mlflow_runs.IDENTITY_TAG: identity}).info.run_id
             for identity in (work.identity.path, "training/2026-01-01/other/c1")
         }
         training.train(tracked, work)

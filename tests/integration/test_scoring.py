@@ -464,7 +464,7 @@ DYING = """
 import os, signal, sys
 from itertools import count
 from iris_core import scoring
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs
 from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor, Ledger
 from iris_core.scoring import publication, shards
@@ -502,7 +502,7 @@ together = {
     "the shared run": (publication, "log_run", 1),
     "first commit": (Ledger, "commit", 1),
     "fourth commit": (Ledger, "commit", 4),
-    "settling": (tracking, "settle", 1),
+    "settling": (mlflow_runs, "settle", 1),
     "second withdrawal": (publication, "withdraw", 2),
 }
 if place in together:

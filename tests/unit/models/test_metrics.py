@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric_name
 
-from iris_core.models.metrics import LONGEST_NAME, metric_name
+from iris_core.models.mlflow_runs import LONGEST_NAME, metric_name
 
 pytestmark = pytest.mark.unit
 

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from iris_core.models.decide import Decider
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options, Scoring
 from iris_core.settings.project import TableSchema, load_project

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
+from iris_core.models.decide import Decider
 from iris_core.scoring.counts import Counts, UnknownLabels
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.output import Options
 from tests.unit.scoring.conftest import TABLE, Pass, cuts, fitted, run, shards
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iris_core.scoring.decide import Decider
+from iris_core.models.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.formulas import Guard
 from iris_core.scoring.output import Options, Scoring

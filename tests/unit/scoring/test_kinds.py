@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from iris_core.models.decide import Decider
 from iris_core.models.holdout import training_table
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options, Scoring
 from iris_core.settings.project import ModelChoice

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from iris_core.errors import DataRejected
+from iris_core.models.decide import Decider
 from iris_core.scoring import engine
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.decide import Decider
 from iris_core.scoring.engine import first_fault
 from iris_core.scoring.output import Options, Scoring
 from iris_core.tables import read

@@ -9,7 +9,7 @@ import pytest
 
 from iris_core.errors import NothingOwed, RegistryError
 from iris_core.ledger.workspace import Workspace
-from iris_core.models import tracking
+from iris_core.models import mlflow_runs
 
 pytestmark = pytest.mark.unit
 
@@ -18,8 +18,8 @@ NO_WORKSPACE = cast("Workspace", None)
 
 def test_the_block_runs_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     looked, settled = threading.Event(), []
-    monkeypatch.setattr(tracking, "settle_left_runs", lambda *_: settled.append(looked.wait(10)))
-    with tracking.left_runs_settled(NO_WORKSPACE, "training"):
+    monkeypatch.setattr(mlflow_runs, "settle_left_runs", lambda *_: settled.append(looked.wait(10)))
+    with mlflow_runs.left_runs_settled(NO_WORKSPACE, "training"):
         looked.set()
     assert settled == [True]
 
@@ -28,6 +28,6 @@ def test_an_error_is_raised_even_if_nothing_is_owed(monkeypatch: pytest.MonkeyPa
     def refused(*_: object) -> None:
         raise RegistryError("MLflow does not answer")
 
-    monkeypatch.setattr(tracking, "settle_left_runs", refused)
-    with pytest.raises(RegistryError), tracking.left_runs_settled(NO_WORKSPACE, "training"):
+    monkeypatch.setattr(mlflow_runs, "settle_left_runs", refused)
+    with pytest.raises(RegistryError), mlflow_runs.left_runs_settled(NO_WORKSPACE, "training"):
         raise NothingOwed("Every version has its record.")

@@ -17,7 +17,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from iris_core.scoring.decide import Decider, linear
+from iris_core.models.decide import Decider, linear
 from tests.unit.scoring.conftest import TABLE, fitted
 
 pytestmark = pytest.mark.unit
