@@ -153,3 +153,19 @@ def test_a_tree_decides_about_numbers_that_single_precision_does_not_hold(probab
     as_large = np.clip(huge, -1e30, 1e30)
     found = decided(model, frame(huge), probabilities=probabilities)
     assert found == model.predict(pd.DataFrame(as_large, columns=NAMES)).tolist()
+
+
+@pytest.mark.parametrize(("columns", "asked"), [(4, [50_001, 50_001, 49_999]), (40, [18_751] * 7 + [18_744])])
+def test_a_model_is_asked_in_parts_of_about_the_same_size(columns: int, asked: list[int]) -> None:
+    class Told(DecisionTreeClassifier):
+        def predict(self, *given: Any) -> Any:
+            rows.append(len(given[0]))
+            return super().predict(*given)
+
+    rows: list[int] = []
+    names = [f"c{number}" for number in range(columns)]
+    values = np.random.default_rng(1).uniform(-1, 1, (150_001, columns))
+    model = Told(random_state=0).fit(values[:200], np.where(values[:200, 0] > 0, "yes", "no"))
+    codes = Decider(model, names).decide(pl.DataFrame(values, schema=names)).codes
+    assert rows == asked
+    assert (model.classes_[codes] == np.where(values[:, 0] > 0, "yes", "no")).mean() > 0.99

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from iris_core.tables import OTHER, Classes, MemoryInput, Wanted, is_missing, numbers, read
+from iris_core.tables.cells import is_finite
 
 pytestmark = pytest.mark.unit
 
@@ -54,6 +55,21 @@ class TestNumbers:
     def test_not_numbers(self, cell: str) -> None:
         assert cast("1", cell) == [1.0, None]
         assert not is_missing(pl.Series([cell])).any()
+
+    @pytest.mark.parametrize(
+        ("cells", "whether"),
+        [
+            ([], True),
+            ([0.0, -1.5], True),
+            ([1e308] * 3, True),
+            ([1.0, math.inf], False),
+            ([math.inf, -math.inf], False),
+            ([1.0, math.nan], False),
+            ([1.0, None], False),
+        ],
+    )
+    def test_finite(self, cells: list[float | None], whether: bool) -> None:
+        assert is_finite(pl.Series(cells, dtype=pl.Float64)) is whether
 
     def test_columns_keep_their_order(self) -> None:
         frame = numbers(pl.DataFrame({"b": [" 1"], "a": ["2"]}))
