@@ -7,17 +7,15 @@ a fork, but must not be used before it: open an `ObjectStore` in the process tha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
-import urllib3
 from minio import Minio
 from minio.commonconfig import ENABLED
-from minio.error import MinioException, S3Error
+from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import S3Store
@@ -31,7 +29,9 @@ from iris_core.store.answers import (
 )
 from iris_core.store.clients import bucket_client
 from iris_core.store.listing import PAGE, listed_versions
+from iris_core.store.reading import read_odd, read_plain
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
+from iris_core.store.writer import ObjectWriter, given_up
 from iris_provider_minio.access import StoreAccess, minio_client
 from iris_provider_minio.listing import version_of
 from iris_provider_minio.versions import version_id_of
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 WRITE_BUFFER_BYTES = 8 << 20
 WRITES_UNDER_WAY = 4
 """Together they limit the memory of a writer to 40 MB."""
-CLOCK_SLACK_S = 60
-"""The store's clock may be behind ours by so many seconds."""
 
 
 class ObjectStore:
@@ -92,15 +90,21 @@ class ObjectStore:
         """
         if start is not None and start == end:
             return b""
-        read = self._read_plain if is_plain(version.key) else self._read_odd
         with store_errors(version.bucket, version.key):
             try:
-                return read(version, version.version_id, start, end)
+                return self._read(version, version.version_id, start, end)
             except (FileNotFoundError, PreconditionError, S3Error):
                 if version.version_id is not None:
                     raise
                 # An object from before versioning was switched on is kept as the version `null`.
-                return read(version, "null", start, end)
+                return self._read(version, "null", start, end)
+
+    def _read(
+        self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
+    ) -> bytes:
+        if is_plain(version.key):
+            return read_plain(self._bucket(version.bucket), version, version_id, start, end)
+        return read_odd(self.admin, version, version_id, start, end)
 
     def chunks(self, version: ObjectVersion, size: int = 8 << 20) -> Iterator[bytes]:
         """The bytes of exactly this version, in pieces of `size` bytes, read as they are consumed.
@@ -111,35 +115,6 @@ class ObjectStore:
             yield self.read(version)
         for start in range(0, version.size, size):
             yield self.read(version, start, min(start + size, version.size))
-
-    def _read_plain(
-        self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
-    ) -> bytes:
-        options: GetOptions = {"if_match": f'"{version.etag}"'}
-        if version_id:
-            options["version"] = version_id
-        if start is not None and end is not None:
-            options["range"] = (start, end)
-        return bytes(obstore.get(self._bucket(version.bucket), version.key, options=options).bytes())
-
-    def _read_odd(
-        self, version: ObjectVersion, version_id: str | None, start: int | None, end: int | None
-    ) -> bytes:
-        """Read through minio-py, for keys that obstore refuses to send."""
-        check_readable(version.bucket, version.key)
-        response = self.admin.get_object(
-            version.bucket,
-            version.key,
-            offset=0 if start is None else start,
-            length=0 if start is None or end is None else end - start,
-            request_headers={"If-Match": f'"{version.etag}"'},
-            version_id=version_id,
-        )
-        try:
-            return bytes(response.read())
-        finally:
-            response.close()
-            response.release_conn()
 
     def put(self, bucket: str, key: str, data: bytes, content_type: str) -> ObjectVersion:
         """Write an object; return its new version.
@@ -188,7 +163,7 @@ class ObjectStore:
                 buffer_size=WRITE_BUFFER_BYTES,
                 max_concurrency=WRITES_UNDER_WAY,
             )
-        with self._given_up(bucket, key):
+        with given_up(self.admin, bucket, key):
             yield ObjectWriter(writer, bucket, key)
             with store_errors(bucket, key), writing_errors():
                 writer.close()
@@ -282,23 +257,6 @@ class ObjectStore:
                     raise
                 self.admin.remove_object(bucket, key)
 
-    @contextmanager
-    def _given_up(self, bucket: str, key: str) -> Iterator[None]:
-        """Abort the upload of an object if the block raises: parts of an unfinished upload take space unseen.
-
-        This also aborts another upload of the same key at the same time, which is then tried again.
-        """
-        began = datetime.now(UTC) - timedelta(seconds=CLOCK_SLACK_S)
-        try:
-            yield
-        except BaseException:
-            with suppress(MinioException, urllib3.exceptions.HTTPError):
-                for upload in self.admin._list_multipart_uploads(bucket, prefix=key).uploads:
-                    is_ours = upload.object_name == key and (upload.initiated_time or began) >= began
-                    if is_ours and upload.upload_id:
-                        self.admin._abort_multipart_upload(bucket, key, upload.upload_id)
-            raise
-
     def keys(self, bucket: str, prefix: str, after: str | None = None) -> Iterator[str]:
         """Keys below a folder (whole path segments), in lexical order, listed page by page.
 
@@ -339,23 +297,6 @@ class ObjectStore:
                 self.admin.make_bucket(name)
             if versioned:
                 self.admin.set_bucket_versioning(name, VersioningConfig(ENABLED))
-
-
-class ObjectWriter:
-    """An object that is being written."""
-
-    def __init__(self, writer: obstore.WritableFile, bucket: str, key: str) -> None:
-        self._writer = writer
-        self._bucket = bucket
-        self._key = key
-
-    def write(self, data: bytes | memoryview, /) -> None:
-        """Write the next piece.
-
-        :raises StoreError: the store refused a part, or did not answer.
-        """
-        with store_errors(self._bucket, self._key), writing_errors():
-            self._writer.write(data)
 
 
 def parse_uri(store: ObjectStore, uri: str) -> ObjectVersion:
