@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from threading import Lock
 from typing import NoReturn
 
@@ -51,6 +52,11 @@ class Block:
     first_row: int
     rows: int
     place: int
+
+    @cached_property
+    def is_quoted(self) -> bool:
+        """Whether it has quotes."""
+        return b'"' in self.data
 
 
 def numbered(blocks: Iterable[bytes], first_row: int, place: int) -> Iterator[Block]:
@@ -119,7 +125,7 @@ class Delimited:
         if self._width > MANY_COLUMNS or len(block.data) > LARGEST_BLOCK_BYTES:
             return True
         # To look for one quote is five times as fast as to count them.
-        return b'"' in block.data and block.data.count(b'"') > MOST_QUOTES
+        return block.is_quoted and block.data.count(b'"') > MOST_QUOTES
 
     def _read_block(self, block: Block) -> Batch:
         if has_long_line(block.data):
@@ -136,15 +142,19 @@ class Delimited:
         return self._careful(Block(b"", 0, 0, 0))
 
     def _plain(self, block: Block) -> Batch | None:
-        data = block.data.replace(b"\r\n", b"\n") if b"\r" in block.data else block.data
-        if b'"' in data or b"\r" in data or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
+        data = block.data
+        if block.is_quoted or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
             return None
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+            if b"\r" in data:
+                return None
         # polars refuses a row with more fields than columns, and fills one with fewer: commas are missing.
         text = np.frombuffer(data, np.uint8)
         if np.count_nonzero(text == COMMA) != block.rows * (self._width - 1):
             return None
         try:
-            frame = self._parsed(data, self._amounts)
+            frame = self._parsed(data, self._amounts, is_quoted=False)
         except pl.exceptions.PolarsError:
             return None
         features = self._read_features(frame)
@@ -214,7 +224,7 @@ class Delimited:
 
     def _whole(self, data: bytes, features: pl.DataFrame) -> pl.DataFrame:
         """All columns: amounts as numbers, the others as text."""
-        text = self._read(data, dict.fromkeys(range(self._width), pl.String))
+        text = self._read(data, dict.fromkeys(range(self._width), pl.String), b'"' in data)
         amounts = features.select(pl.col(self._amounts).fill_nan(None))
         return text.fill_null("").select(self._columns(self.columns)).with_columns(amounts)
 
@@ -223,20 +233,21 @@ class Delimited:
 
     def _as_text(self, data: bytes, row: int) -> pl.DataFrame:
         try:
-            return self._parsed(data, ()).fill_null("")
+            return self._parsed(data, (), is_quoted=b'"' in data).fill_null("")
         except pl.exceptions.PolarsError as error:
             raise self._no_csv(row, str(error).splitlines()[0][:120]) from error
 
-    def _parsed(self, data: bytes, numeric: Iterable[str]) -> pl.DataFrame:
+    def _parsed(self, data: bytes, numeric: Iterable[str], is_quoted: bool) -> pl.DataFrame:
         """Parse the wanted columns: `numeric` ones as numbers, others as text; columns are named by place.
 
         :raises PolarsError: a cell is no number, or a row has too many fields.
         """
         wanted = [self._places[name] for name in (*self._features, *self._labels, *self._text)]
         kinds: dict[int, type[pl.DataType]] = dict.fromkeys((*wanted, *self._nameless), pl.String)
-        return self._read(data, kinds | dict.fromkeys((self._places[name] for name in numeric), pl.Float64))
+        kinds |= dict.fromkeys((self._places[name] for name in numeric), pl.Float64)
+        return self._read(data, kinds, is_quoted)
 
-    def _read(self, data: bytes, kinds: dict[int, type[pl.DataType]]) -> pl.DataFrame:
+    def _read(self, data: bytes, kinds: dict[int, type[pl.DataType]], is_quoted: bool) -> pl.DataFrame:
         schema = {f"c{place}": kinds.get(place, pl.String) for place in range(self._width)}
         if not data:
             return pl.DataFrame(schema=schema)
@@ -247,7 +258,7 @@ class Delimited:
             has_header=False,
             schema=schema,
             columns=sorted(kinds) or [0],
-            quote_char='"' if b'"' in data else None,
+            quote_char='"' if is_quoted else None,
             empty_string_is_null=False,
         )
         return frame.slice(1) if above else frame
