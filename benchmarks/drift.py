@@ -1,12 +1,13 @@
 """`make bench-drift`: exact statistics beside merely parsing, the whole report beside Evidently's default.
 
 Everything is measured in a process of its own, one after the other, on the same files. Times begin after the
-imports, those at first use included (a worker has them before it forks a task), and end with the result in
-memory; peak memory is the process's, imports included.
+imports, those at first use included, and with the garbage collector kept away from them, as in a worker; they
+end with the result in memory. Peak memory is the process's, imports included.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -235,7 +236,8 @@ def _measure(mode: str, files: list[Path]) -> None:
 
 
 def _use_once(mode: str, files: list[Path]) -> None:
-    """Do the same with the first rows of the files."""
+    """Do the same with the first rows of the files; freeze what there is then, as the process does that forks
+    workers."""
     with tempfile.TemporaryDirectory(prefix="iris-bench-") as folder:
         small = [file if file.is_dir() else Path(folder) / file.name for file in files]
         for whole, first in zip(files, small, strict=True):
@@ -243,6 +245,8 @@ def _use_once(mode: str, files: list[Path]) -> None:
                 with whole.open("rb") as file:
                     first.write_bytes(b"".join(islice(file, FIRST_ROWS)))
         MODES[mode](small)()
+    gc.collect()
+    gc.freeze()
 
 
 def write_table(path: Path, rows: int, seed: int, column: str = "prediction") -> Path:
