@@ -141,10 +141,8 @@ class Keys:
 
 def assembly_of(workspace: Workspace, work: Work, count: int) -> Assembly:
     """A scoring's predictions in the making, of `count` parts."""
-    keys, content_type = (
-        keys_of(workspace.settings, work),
-        CONTENT_TYPES[workspace.settings.predictions_format],
-    )
+    keys = keys_of(workspace.settings, work)
+    content_type = CONTENT_TYPES[workspace.settings.predictions_format]
     return Assembly(workspace.store, keys.bucket, keys.predictions, content_type, keys.parts, count)
 
 
