@@ -32,9 +32,9 @@ CODE = "code"
 _CLOSE = "close"
 ROUNDINGS = 16
 """Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
-ASKED_ROWS, ASKED_NUMBERS = 20_000, 240_000
-"""A model is asked for so many rows at a time, or for more that have at most so many features in all: it
-makes several copies of what it is given, and each call takes some milliseconds."""
+ASKED_ROWS, ASKED_NUMBERS = 5_000, 1_000_000
+"""A model is asked for so many rows at a time, or for more whose columns hold at most so many numbers where
+it has most of them: its steps copy them, and each call takes some milliseconds."""
 SINGLE = float(np.finfo(np.float32).max)
 SMALLEST = 1e-280
 """Added to the bound, because products as small as this lose relative precision."""
@@ -77,6 +77,8 @@ class Decider:
         self._known = pa.array(self._labels)
         self._with_probabilities = probabilities
         self.linear: Linear | None = linear(model, self.names) if fast else None
+        widths = (getattr(step, "n_features_in_", 0) for step in steps_of(model))
+        self._widest = max(len(self.names), *widths)
 
     def _check(self, names: Sequence[str], probabilities: bool) -> None:
         kind = type(self._model).__name__
@@ -119,7 +121,7 @@ class Decider:
 
     def _ask(self, method: Callable[[Any], Any], features: pl.DataFrame) -> Any:
         """What a method of the model says of the rows, asked in parts of about the same size."""
-        parts = ceil(features.height / max(ASKED_ROWS, ASKED_NUMBERS // features.width))
+        parts = ceil(features.height / max(ASKED_ROWS, ASKED_NUMBERS // self._widest))
         slices = features.iter_slices(ceil(features.height / parts))
         return np.concatenate([self._ask_part(method, part) for part in slices])
 
@@ -200,6 +202,11 @@ def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
     return code.alias(CODE), (~((gap > close) & gap.is_finite())).alias(_CLOSE)
 
 
+def steps_of(model: Any) -> list[Any]:
+    """The steps of a pipeline; any other model is its own only step."""
+    return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+
+
 def linear(model: Any, names: Sequence[str]) -> Linear | None:
     """The linear form of a classifier; None where its `predict` does anything else.
 
@@ -208,7 +215,7 @@ def linear(model: Any, names: Sequence[str]) -> Linear | None:
     :param model: the fitted classifier, or a pipeline that ends with it.
     :param names: the features, in the order in which the model takes them.
     """
-    *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    *steps, last = steps_of(model)
     design = design_of(steps, names) if _is_linear(last) else None
     return _folded(last, design) if design and len(design.factor) == last.coef_.shape[1] else None
 
