@@ -34,7 +34,7 @@ ROUNDINGS = 16
 """Assumed rounding errors of each product. The two sums and the folding round it fewer times than this."""
 ASKED_ROWS, ASKED_NUMBERS = 5_000, 1_000_000
 """A model is asked for so many rows at a time, or for more whose columns hold at most so many numbers where
-it has most of them: its steps copy them, and each call takes some milliseconds."""
+it has most of them: its steps and layers make new ones, and each call takes some milliseconds."""
 SINGLE = float(np.finfo(np.float32).max)
 SMALLEST = 1e-280
 """Added to the bound, because products as small as this lose relative precision."""
@@ -77,8 +77,7 @@ class Decider:
         self._known = pa.array(self._labels)
         self._with_probabilities = probabilities
         self.linear: Linear | None = linear(model, self.names) if fast else None
-        widths = (getattr(step, "n_features_in_", 0) for step in steps_of(model))
-        self._widest = max(len(self.names), *widths)
+        self._widest = max(len(self.names), *map(_width, steps_of(model)))
 
     def _check(self, names: Sequence[str], probabilities: bool) -> None:
         kind = type(self._model).__name__
@@ -205,6 +204,12 @@ def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
 def steps_of(model: Any) -> list[Any]:
     """The steps of a pipeline; any other model is its own only step."""
     return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+
+
+def _width(step: Any) -> int:
+    """The number of columns that a step takes, or that the widest layer of a neural network has."""
+    layers: list[int] = [width for weights in getattr(step, "coefs_", ()) for width in weights.shape]
+    return max([getattr(step, "n_features_in_", 0), *layers])
 
 
 def linear(model: Any, names: Sequence[str]) -> Linear | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifier, SGDClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
@@ -161,29 +162,42 @@ def test_a_tree_decides_about_numbers_that_single_precision_does_not_hold(probab
     assert found == model.predict(pd.DataFrame(as_large, columns=NAMES)).tolist()
 
 
-@pytest.mark.parametrize(
-    ("columns", "before", "asked"),
-    [
-        (4, [], [150_001]),
-        (40, [], [21_429] * 6 + [21_427]),
-        (4, [PolynomialFeatures(3)], [25_001] * 5 + [24_996]),
-        (2, [PolynomialFeatures(30)], [4_839] * 30 + [4_831]),
-    ],
-    ids=["narrow", "wide", "widened", "widened much"],
-)
-def test_a_model_is_asked_in_parts_by_its_widest_step(
-    columns: int, before: list[Any], asked: list[int]
-) -> None:
-    class Told(DecisionTreeClassifier):
-        def predict(self, *given: Any) -> Any:
-            rows.append(len(given[0]))
-            return super().predict(*given)
+class Told:
+    """A classifier that notes how many rows it is asked for."""
 
-    rows: list[int] = []
+    asked: ClassVar[list[int]] = []
+
+    def predict(self, *given: Any) -> Any:
+        self.asked.append(len(given[0]))
+        return super().predict(*given)  # type: ignore[misc]
+
+
+class Tree(Told, DecisionTreeClassifier):
+    pass
+
+
+class Network(Told, MLPClassifier):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("columns", "steps", "asked"),
+    [
+        (4, [Tree(random_state=0)], [150_001]),
+        (40, [Tree(random_state=0)], [21_429] * 6 + [21_427]),
+        (4, [PolynomialFeatures(3), Tree(random_state=0)], [25_001] * 5 + [24_996]),
+        (2, [PolynomialFeatures(30), Tree(random_state=0)], [4_839] * 30 + [4_831]),
+        (4, [Network((8, 50), max_iter=400, random_state=0)], [18_751] * 7 + [18_744]),
+    ],
+    ids=["narrow", "wide", "widened", "widened much", "a network"],
+)
+def test_a_model_is_asked_in_parts_by_where_it_is_widest(
+    columns: int, steps: list[Any], asked: list[int]
+) -> None:
+    Told.asked.clear()
     names = [f"c{number}" for number in range(columns)]
     values = np.random.default_rng(1).uniform(-1, 1, (150_001, columns))
-    model = make_pipeline(*before, Told(random_state=0))
-    model.fit(values[:200], np.where(values[:200, 0] > 0, "yes", "no"))
+    model = make_pipeline(*steps).fit(values[:200], np.where(values[:200, 0] > 0, "yes", "no"))
     codes = Decider(model, names).decide(pl.DataFrame(values, schema=names)).codes
-    assert rows == asked
-    assert (model.classes_[codes] == np.where(values[:, 0] > 0, "yes", "no")).mean() > 0.95
+    assert Told.asked == asked
+    assert (model.classes_[codes] == np.where(values[:, 0] > 0, "yes", "no")).mean() > 0.9
