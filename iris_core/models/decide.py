@@ -184,8 +184,8 @@ class Linear:
 def _extent(features: pl.DataFrame) -> dict[str, float]:
     """The largest absolute value of each feature, whatever is missing; 0 if all of it is."""
     # polars leaves NaN out of minimum and maximum, unless there is nothing else.
-    extremes = zip(features.columns, features.min().row(0), features.max().row(0), strict=True)
-    return {name: 0.0 if isnan(low) else max(abs(low), abs(high)) for name, low, high in extremes}
+    extremes: dict[str, tuple[Any, Any]] = {one.name: (one.min(), one.max()) for one in features}
+    return {name: 0.0 if isnan(low) else max(abs(low), abs(high)) for name, (low, high) in extremes.items()}
 
 
 def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
