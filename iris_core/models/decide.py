@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from iris_core.errors import ConfigError
-from iris_core.models.design import Derived, Design, design_of
+from iris_core.models.design import Derived, Design, design_of, steps_of
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -199,11 +199,6 @@ def _best(scores: list[str], close: float) -> tuple[pl.Expr, pl.Expr]:
         best = pl.max_horizontal(best, score)
     gap = best - second
     return code.alias(CODE), (~((gap > close) & gap.is_finite())).alias(_CLOSE)
-
-
-def steps_of(model: Any) -> list[Any]:
-    """The steps of a pipeline; any other model is its own only step."""
-    return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
 
 
 def _width(step: Any) -> int:

@@ -141,6 +141,11 @@ def joined(parts: Sequence[Design]) -> Design:
     )
 
 
+def steps_of(model: Any) -> list[Any]:
+    """The steps of a pipeline; any other model is its own only step."""
+    return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+
+
 def design_of(steps: Sequence[Any], names: Sequence[str]) -> Design | None:
     """The design that fitted steps make of features; None if one of them is not known.
 

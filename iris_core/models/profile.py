@@ -30,7 +30,7 @@ from iris_core.errors import DataRejected, ObjectMissing, ProfileUnusable
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.records.training import StoredProfile, TrainedRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.models.design import design_of
+from iris_core.models.design import design_of, steps_of
 from iris_core.models.holdout import Split, TrainingTable, drawn_again
 from iris_core.models.loading import loaded
 from iris_core.settings.features import OTHER_LEVEL
@@ -223,7 +223,7 @@ def feature_weights(model: ClassifierMixin, names: Sequence[str]) -> dict[str, f
     Of several columns that are made of a feature, the one that moves most counts. None for a model without
     coefficients. After a scaler the weights of features can be compared.
     """
-    *steps, last = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    *steps, last = steps_of(model)
     coefficients = getattr(last, "coef_", None)
     design = None if coefficients is None else design_of(steps, names)
     if coefficients is None or design is None or coefficients.shape[1] != len(design.features):

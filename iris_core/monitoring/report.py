@@ -28,7 +28,6 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.tries import Tried, one_try, standing_or_next
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs, tracking
-from iris_core.models.mlflow_runs import log_batch
 from iris_core.models.profile import learnt_profile
 from iris_core.monitoring import performance, verdicts
 from iris_core.monitoring.metrics import drift_metrics, log_history
@@ -243,7 +242,7 @@ def _run_of(workspace: Workspace, scored: ScoredRecord, identity: Identity) -> m
 
 def _log_verdict(mlflow_client: MlflowClient, run_id: str, verdict: DriftVerdict) -> None:
     told = {"iris.severity": verdict.severity, "mlflow.note.content": verdict.sentence}
-    log_batch(mlflow_client, run_id, dict(drift_metrics(verdict)), tags=told)
+    mlflow_runs.log_batch(mlflow_client, run_id, dict(drift_metrics(verdict)), tags=told)
 
 
 def _report_summary(record: BatchDriftRecord) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.ledger import IdentityField, ModelRef
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs
-from iris_core.models.mlflow_runs import log_batch, metric_name
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.output import Format
 from iris_core.scoring.work import Scored, Whole, Work, gather_rejects, keys_of
@@ -161,7 +160,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
     counts = sum((ready.whole.counts for ready in batch), Counts())
     with mlflow_runs.attempt(workspace, new) as run_id:
         named = {"model": first.model.name, "model_version": first.model.version}
-        log_batch(mlflow.MlflowClient(), run_id, dict(_metrics(counts)), named)
+        mlflow_runs.log_batch(mlflow.MlflowClient(), run_id, dict(_metrics(counts)), named)
         with tempfile.TemporaryDirectory(prefix="iris-predictions-") as folder:
             _write(workspace, batch, counts, Path(folder))
             mlflow.log_artifacts(folder)
@@ -172,13 +171,13 @@ def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
     yield "rows", float(counts.rows)
     yield "rejected", float(counts.rejected)
     for name, count in counts.classes.items():
-        yield metric_name(f"share_{name}"), count / counts.rows
+        yield mlflow_runs.metric_name(f"share_{name}"), count / counts.rows
     if found := counts.quality:
         yield "accuracy", found.accuracy
         for name, one in found.classes.items():
             for what, value in (("precision", one.precision), ("recall", one.recall)):
                 if value is not None:
-                    yield metric_name(f"{what}_{name}"), value
+                    yield mlflow_runs.metric_name(f"{what}_{name}"), value
 
 
 def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder: Path) -> None:
