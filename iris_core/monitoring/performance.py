@@ -23,7 +23,6 @@ from iris_core.monitoring import verdicts
 from iris_core.promotion.scores import ScoreLoss, certainty_loss, score_loss
 from iris_core.settings.project import metric_label
 from iris_core.store.objects import ObjectVersion
-from iris_core.tables.memory import spared_memory
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +40,17 @@ def join_labels(workspace: Workspace, look: Look = EVERYTHING) -> list[dict[str,
     done: list[labels.Joined] = []
     predictions = labels.predictions_of(workspace)
     for one in labels.reconcile_labels(workspace, look):
-        with spared_memory():
-            try:
-                with one_try(workspace, labels.tried(workspace, one)):
-                    joined = labels.measure(workspace, one, predictions, record_verdict)
-            except ObjectMissing as error:
-                log.warning("%s", error)
-            except (DataRejected, TryFailed) as error:
-                log.warning("%s", error)
-                free_frames(error)
-                trouble.append(error)
-            else:
-                done += [joined] if joined else []
+        try:
+            with one_try(workspace, labels.tried(workspace, one)):
+                joined = labels.measure(workspace, one, predictions, record_verdict)
+        except ObjectMissing as error:
+            log.warning("%s", error)
+        except (DataRejected, TryFailed) as error:
+            log.warning("%s", error)
+            free_frames(error)
+            trouble.append(error)
+        else:
+            done += [joined] if joined else []
     if trouble and not done:
         raise trouble[0]
     verdicts = [summary(record) for joined in done for record in joined.verdicts]

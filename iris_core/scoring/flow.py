@@ -34,7 +34,6 @@ from iris_core.scoring.work import (
 from iris_core.store.assembly import Assembly, WrittenPart
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import Range, StoredInput
-from iris_core.tables.memory import spared_memory
 
 log = logging.getLogger(__name__)
 
@@ -68,21 +67,19 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
             done.append(Scored(work=work, piece=piece, part=None))
     if waiting:
         with (
-            spared_memory(),
             loaded(workspace.settings, workspace.ledger, shard.model) as model,
             ThreadPoolExecutor(1) as beside,
         ):
             digest = beside.submit(model.digest_now)
             how = scoring_of(workspace, model, shard.model)
             for work, piece in waiting:
-                with spared_memory():
-                    try:
-                        scored = _score(workspace, work, piece, how)
-                        done.append(scored.model_copy(update={"model_digest": digest.result()}))
-                    except (DataRejected, ObjectMissing, TryFailed) as error:
-                        log.warning("%s", error)
-                        free_frames(error)
-                        trouble.append(error)
+                try:
+                    scored = _score(workspace, work, piece, how)
+                    done.append(scored.model_copy(update={"model_digest": digest.result()}))
+                except (DataRejected, ObjectMissing, TryFailed) as error:
+                    log.warning("%s", error)
+                    free_frames(error)
+                    trouble.append(error)
     if trouble and not done:
         raise trouble[0]
     return done

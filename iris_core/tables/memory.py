@@ -1,6 +1,6 @@
-"""Memory of a task that reads many tables: what one of them has taken is given back before the next.
+"""Memory of a process that reads many tables: what one of them has taken is given back before the next.
 
-Allocators keep freed memory, each thread's in a place of its own. A task that reads a hundred tables, each
+Allocators keep freed memory, each thread's in a place of its own. A process that reads a hundred tables, each
 with threads of its own, would in the end hold several times what the largest of them needs.
 """
 

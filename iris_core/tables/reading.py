@@ -14,6 +14,7 @@ from iris_core.tables.findings import missing_columns, rejection
 from iris_core.tables.formats import GZIP, PARQUET, UTF8_BOM, unzipped
 from iris_core.tables.header import NO_VALUE, read_header
 from iris_core.tables.inputs import Input, ranges
+from iris_core.tables.memory import spared_memory
 from iris_core.tables.ordered import ordered
 from iris_core.tables.parquet import Parquet
 from iris_core.tables.records import count_rows
@@ -91,15 +92,18 @@ class Table:
     def each(self, work: Callable[[Batch], Result], workers: int = WORKERS) -> Iterator[Result]:
         """The result of `work` for each batch, in the rows' order. `work` runs in threads during the reading.
 
+        What the batches took is given back to the system at the end (`tables.memory`).
+
         :param work: called with each batch.
         :param workers: the number of threads.
         """
         is_empty = True
-        for _, result in ordered(self.pieces, lambda piece: work(self.layout.batch(piece)), workers):
-            is_empty = False
-            yield result
-        if is_empty:
-            yield work(self.layout.empty())
+        with spared_memory():
+            for _, result in ordered(self.pieces, lambda piece: work(self.layout.batch(piece)), workers):
+                is_empty = False
+                yield result
+            if is_empty:
+                yield work(self.layout.empty())
 
 
 def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: int = BLOCK_BYTES) -> Table:
