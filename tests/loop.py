@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from iris_core import promotion, scoring, training
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
@@ -20,6 +22,18 @@ def train(workspace: Workspace, data: bytes) -> TrainedRecord:
 def score(workspace: Workspace, data: bytes) -> ScoredRecord:
     """Upload an inference table, and score what is owed."""
     workspace.store.put(workspace.settings.bucket, workspace.settings.test_key, data, "text/csv")
-    shards = scoring.plan_shards(workspace)
-    scoring.publish_all(workspace, [one for shard in shards for one in scoring.score_shard(workspace, shard)])
+    score_owed(workspace)
     return next(workspace.ledger.recent_of(ScoredRecord))
+
+
+def score_owed(workspace: Workspace) -> list[dict[str, Any]]:
+    """Score all that is owed, each object as a whole, and publish it; return the summaries."""
+    works = scoring.plan(workspace)
+    return scoring.publish_all(workspace, [score_whole(workspace, work) for work in works])
+
+
+def score_whole(workspace: Workspace, work: scoring.Work) -> scoring.Scored:
+    """Score one object version as a whole."""
+    piece = scoring.Piece(object=work.object, identity=work.identity)
+    [scored] = scoring.score_shard(workspace, scoring.Shard(model=work.model, pieces=(piece,)))
+    return scored

@@ -7,10 +7,10 @@ its rows, `engine` reads, decides (`models.decide`) and writes (`output`) them, 
 
 from __future__ import annotations
 
-from iris_core.scoring.flow import score, score_shard
+from iris_core.scoring.flow import score_shard
 from iris_core.scoring.handover import Handed, plan_handed, publish_handed, score_handed
 from iris_core.scoring.output import MODEL_VERSION, PREDICTION
-from iris_core.scoring.publication import publish, publish_all
+from iris_core.scoring.publication import publish_all
 from iris_core.scoring.shards import inference_source, plan, plan_shards
 from iris_core.scoring.work import Piece, Scored, Shard, Work, manifest_uri
 
@@ -27,10 +27,8 @@ __all__ = [
     "plan",
     "plan_handed",
     "plan_shards",
-    "publish",
     "publish_all",
     "publish_handed",
-    "score",
     "score_handed",
     "score_shard",
 ]

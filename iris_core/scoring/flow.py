@@ -38,16 +38,6 @@ from iris_core.tables import Range, StoredInput
 log = logging.getLogger(__name__)
 
 
-def score(workspace: Workspace, work: Work) -> Scored:
-    """Score one whole object version into a part that `publish` makes visible.
-
-    :raises DataRejected: the table cannot be scored; the rejection is recorded first.
-    """
-    piece = Piece(object=work.object, identity=work.identity)
-    [scored] = score_shard(workspace, Shard(model=work.model, pieces=(piece,)))
-    return scored
-
-
 def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     """Score a shard's pieces; an object that cannot be scored does not stop the others.
 

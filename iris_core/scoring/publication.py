@@ -112,22 +112,6 @@ def _meet(parts: Sequence[Scored]) -> bool:
     return meet and (len(found) < len(parts) or found[-1].end == parts[0].work.object.size)
 
 
-def publish(workspace: Workspace, whole: Whole | Scored) -> ScoredRecord:
-    """Publish a scoring: write predictions, manifest, MLflow run and ledger record.
-
-    The predictions' key has the time at which the input landed, so repeated work writes the same object.
-
-    :raises DecidedElsewhere: another run decided first; nothing of this one is kept.
-    :raises DataRejected: a larger share of rows than `MAX_REJECT_SHARE` cannot be scored; recorded first.
-    """
-    if isinstance(whole, Scored):
-        whole = Whole(whole.work, (whole,))
-    [outcome] = _publish_together(workspace, [whole])
-    if isinstance(outcome, IrisError):
-        raise outcome
-    return outcome
-
-
 def _publish_together(workspace: Workspace, batch: Sequence[Whole]) -> list[ScoredRecord | IrisError]:
     """Publish several objects with one MLflow run; an object that fails does not stop the others."""
     prepared = _side_by_side(workspace, "publish", partial(_prepared, workspace), batch)

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from iris_core import promotion, scoring, training
+from iris_core import promotion, training
 from iris_core.ledger.records.action import AlertRecord, LateRecord
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from tests.dags.conftest import RunDag
+from tests.loop import score_owed
 from tests.receiving import receiver
 
 pytestmark = [pytest.mark.dags, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -78,7 +79,7 @@ def test_a_bad_labels_file_silences_no_alert_and_the_run_still_fails(
     settings = workspace.settings
     far = test_csv.replace(b",1.", b",9.").replace(b",5.", b",11.")
     workspace.store.put(settings.bucket, settings.test_key, far, "text/csv")
-    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
+    score_owed(workspace)
     workspace.store.put(settings.bucket, "iris/labels/bad.csv", b"nothing\n1\n", "text/csv")
     with receiver() as (url, got):
         one = {"DRIFT_ALERT_WEBHOOK": url, "DRIFT_WINDOW": "1", "DRIFT_VIOLATIONS": "1"}

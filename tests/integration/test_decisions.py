@@ -21,6 +21,7 @@ from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from tests.loop import score_whole
 from tests.records import expect, like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -42,7 +43,7 @@ def lived(tracked: Workspace, iris_rows: Rows, as_csv: AsCsv, test_csv: bytes) -
     train(tracked, as_csv(iris_rows[0]))
     tracked.store.put(tracked.settings.bucket, tracked.settings.test_key, test_csv, "text/csv")
     [work] = scoring.plan(tracked)
-    scoring.publish_all(tracked, [scoring.score(tracked, work)])
+    scoring.publish_all(tracked, [score_whole(tracked, work)])
     [scored] = tracked.ledger.recent_of(ScoredRecord)
     drift = like(
         BatchDriftRecord,

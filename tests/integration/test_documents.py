@@ -32,6 +32,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import engine, flow
 from iris_core.settings.variables import load_settings
 from tests.documents import LANGUAGES, ROOT, commands, fences
+from tests.loop import score_owed
 from tests.real_minio import KEY, SECRET, real_minio
 from tests.registry import train_one
 
@@ -150,7 +151,7 @@ def past(
     for number in range(3):
         promotion.promote(workspace, train_one(workspace, as_csv(iris_rows[0][: 100 + number])))
     workspace.store.put(settings.bucket, "iris/in/first.csv", TABLE.encode(), "text/csv")
-    scoring.publish_all(workspace, [scoring.score(workspace, one) for one in scoring.plan(workspace)])
+    score_owed(workspace)
     folder = tmp_path / "here"
     folder.mkdir()
     _write_files(folder, as_csv(iris_rows[0]))

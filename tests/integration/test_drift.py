@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from iris_core import models, monitoring, promotion, scoring, training
+from iris_core import models, monitoring, promotion, training
 from iris_core.drift.debounce import Debounced
 from iris_core.drift.thresholds import Severity
 from iris_core.errors import DataRejected, NothingOwed
@@ -30,6 +30,7 @@ from iris_core.store.objects import ObjectVersion
 from iris_core.training.requests import requested_retrainings
 from tests import drifting
 from tests.counting import CountingStore
+from tests.loop import score_owed
 from tests.records import expect, expect_all, like
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -70,7 +71,7 @@ def shifted(data: bytes, by: float = 2.0) -> bytes:
 def batch(workspace: Workspace, data: bytes) -> BatchDriftRecord:
     """Score a batch with the staged model, and report on it."""
     put(workspace, workspace.settings.test_key, data)
-    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
+    score_owed(workspace)
     [path] = monitoring.plan_reports(workspace)
     monitoring.report(workspace, path)
     return expect(BatchDriftRecord, next(workspace.ledger.recent("drift")))

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
-from iris_core import monitoring, promotion, scoring
+from iris_core import monitoring, promotion
 from iris_core.cli import app
 from iris_core.errors import PromotionRefused
 from iris_core.history.cards import current_card
@@ -32,6 +32,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.registry import APPLIED_TAG
 from iris_core.promotion.judgement import CARD_FILES
+from tests.loop import score_owed
 from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -243,7 +244,7 @@ def test_the_card_of_today_is_that_of_the_promotion_with_the_drift_since(
     far = test_csv.replace(b",1.", b",9.").replace(b",5.", b",11.")
     for number, data in enumerate((test_csv, far)):
         workspace.store.put(settings.bucket, settings.test_key, data, "text/csv")
-        scoring.publish_all(workspace, [scoring.score(workspace, one) for one in scoring.plan(workspace)])
+        score_owed(workspace)
         for one in monitoring.plan_reports(workspace):
             monitoring.report(workspace, one)
         today = current_card(workspace.ledger, settings.project, 2)

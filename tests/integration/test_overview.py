@@ -24,6 +24,7 @@ from iris_core.overview.waiting import OwedNow
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace
 from tests.counting import CountingStore
+from tests.loop import score_whole
 from tests.records import asking, like
 
 pytestmark = pytest.mark.integration
@@ -101,7 +102,7 @@ class TestAProjectThatLived:
         promotion.register_step(tracked, work.identity)
         upload(tracked, tracked.settings.test_key, test_csv)
         [piece] = scoring.plan(tracked)
-        scoring.publish_all(tracked, [scoring.score(tracked, piece)])
+        scoring.publish_all(tracked, [score_whole(tracked, piece)])
         [owed] = monitoring.plan_reports(tracked)
         monitoring.report(tracked, owed)
         return tracked

@@ -29,6 +29,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs, tracking
 from iris_core.store.objects import ObjectVersion
+from tests.loop import score_owed, score_whole
 from tests.records import expect, expect_all, like
 
 pytestmark = pytest.mark.integration
@@ -57,11 +58,6 @@ def trained(workspace: Workspace) -> TrainedRecord:
 
 def trained_and_staged(workspace: Workspace) -> dict[str, Any]:
     return promotion.register_step(workspace, trained(workspace).identity.path)
-
-
-def scored(workspace: Workspace) -> list[dict[str, Any]]:
-    works = scoring.plan(workspace)
-    return scoring.publish_all(workspace, [scoring.score(workspace, work) for work in works])
 
 
 def runs(workspace: Workspace, experiment: str) -> list[Run]:
@@ -122,7 +118,7 @@ class TestTheLoop:
         self.check_registry(tracked)
 
         incoming = upload_inference(tracked, test_csv)
-        [published] = scored(tracked)
+        [published] = score_owed(tracked)
         self.check_predictions(tracked, incoming, published, test_csv)
         self.check_scoring_run(tracked, incoming)
         self.check_nothing_is_owed(tracked)
@@ -349,7 +345,7 @@ class TestRejected:
         [work] = scoring.plan(tracked)
         for _ in range(2):
             with pytest.raises(DataRejected, match="sepal_width"):
-                scoring.score(tracked, work)
+                score_whole(tracked, work)
         [record] = tracked.ledger.recent("scoring")
         assert (record.outcome, record.about) == ("rejected", landed)
         with pytest.raises(NothingOwed):
@@ -412,7 +408,7 @@ class TestScoring:
 
     def test_without_labels_there_is_no_accuracy(self, staged: Workspace, test_csv: bytes) -> None:
         upload_inference(staged, without_labels(test_csv))
-        [published] = scored(staged)
+        [published] = score_owed(staged)
         assert published["accuracy"] is None
         [run] = runs(staged, staged.settings.names.inference_experiment)
         assert "accuracy" not in run.data.metrics
@@ -421,7 +417,7 @@ class TestScoring:
         wrong = test_csv.replace(b"setosa", b"virginica")
         for data in (wrong, without_labels(test_csv)):
             upload_inference(staged, data)
-            scored(staged)
+            score_owed(staged)
         with_labels, without = (
             table(staged.store.read(record.outputs.predictions))
             for record in expect_all(ScoredRecord, staged.ledger.recent("scoring"))
@@ -436,12 +432,12 @@ class TestScoring:
         as_csv: Callable[[list[str]], bytes],
     ) -> None:
         incoming = upload_inference(staged, test_csv)
-        scored(staged)
+        score_owed(staged)
         upload_training(staged, as_csv(iris_rows[0][:90]))
         trained_and_staged(staged)
         [work] = scoring.plan(staged)
         assert (work.object, work.model.version) == (incoming, 2)
-        [published] = scored(staged)
+        [published] = score_owed(staged)
         assert len(list(staged.ledger.recent("scoring"))) == 2
         frame = table(
             staged.store.get(staged.settings.bucket, published["predictions"].split("/", 3)[3].split("?")[0])
@@ -451,17 +447,17 @@ class TestScoring:
     def test_work_that_is_repeated_publishes_once(self, staged: Workspace, test_csv: bytes) -> None:
         upload_inference(staged, test_csv)
         [work] = scoring.plan(staged)
-        result = scoring.score(staged, work)
+        result = score_whole(staged, work)
         first = scoring.publish_all(staged, [result])
         assert scoring.publish_all(staged, [result]) == first
-        assert scoring.publish_all(staged, [scoring.score(staged, work)]) == first
+        assert scoring.publish_all(staged, [score_whole(staged, work)]) == first
         assert len(list(staged.store.keys(staged.settings.bucket, "iris/predictions"))) == 1
         assert len(runs(staged, staged.settings.names.inference_experiment)) == 1
 
     def test_overtaken_before_it_was_published(self, staged: Workspace, test_csv: bytes) -> None:
         upload_inference(staged, test_csv)
         [work] = scoring.plan(staged)
-        result = scoring.score(staged, work)
+        result = score_whole(staged, work)
         with pytest.raises(NothingOwed, match="Nothing is left to publish"):
             scoring.publish_all(with_rival(staged, SupersededRecord), [result])
         [run] = runs(staged, staged.settings.names.inference_experiment)
@@ -482,7 +478,7 @@ class TestScoring:
         works = scoring.plan(workspace)
         assert len(works) == 4
         good = [work for work in works if not work.object.key.endswith("bad.csv")]
-        published = scoring.publish_all(workspace, [scoring.score(workspace, work) for work in good])
+        published = scoring.publish_all(workspace, [score_whole(workspace, work) for work in good])
         assert len({one["predictions"] for one in published}) == 3
         assert [work.object.key for work in scoring.plan(workspace)] == ["iris/incoming/bad.csv"]
 
@@ -498,7 +494,7 @@ class TestSideBySide:
             upload_training(workspace, train_csv)
             trained_and_staged(workspace)
             upload_inference(workspace, test_csv)
-            scored(workspace)
+            score_owed(workspace)
 
         for workspace in (ours, theirs):
             assert [int(version.version) for version in model_versions(workspace)] == [1]

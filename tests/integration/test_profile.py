@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from iris_core import models, monitoring, promotion, scoring, training
+from iris_core import models, monitoring, promotion, training
 from iris_core.drift.known import Known
 from iris_core.drift.sides import compare, read_side
 from iris_core.errors import RegistryError
@@ -24,6 +24,7 @@ from iris_core.models import tracking
 from iris_core.models.profile import ProfileStore, feature_weights, learnt_profile, predicted_classes
 from iris_core.tables import MemoryInput, StoredInput
 from tests.counting import CountingStore
+from tests.loop import score_owed
 from tests.records import expect_all
 from tests.registry import train_one
 
@@ -37,8 +38,7 @@ def keys(workspace: Workspace) -> list[str]:
 def scored(workspace: Workspace, data: bytes) -> str:
     """Score a batch with the staged model; returns the path of its record."""
     workspace.store.put(workspace.settings.bucket, workspace.settings.test_key, data, "text/csv")
-    works = scoring.plan(workspace)
-    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in works])
+    score_owed(workspace)
     [path] = monitoring.plan_reports(workspace)
     return path
 

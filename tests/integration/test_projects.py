@@ -21,6 +21,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
 from iris_core.settings.project import load_project, shipped_file
 from tests.conftest import MakeWorkspace
+from tests.loop import score_owed
 
 pytestmark = pytest.mark.integration
 
@@ -72,7 +73,7 @@ def train_and_stage(workspace: Workspace) -> None:
 
 
 def score_and_report(workspace: Workspace) -> None:
-    scoring.publish_all(workspace, [scoring.score(workspace, work) for work in scoring.plan(workspace)])
+    score_owed(workspace)
     reports = [monitoring.report(workspace, one) for one in monitoring.plan_reports(workspace)]
     monitoring.conclude(workspace, reports)
 

@@ -32,6 +32,7 @@ from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
 from iris_core.scoring.work import keys_of, withdraw
 from iris_core.store.objects import ObjectVersion
+from tests.loop import score_whole
 from tests.records import expect
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -128,7 +129,7 @@ class TestShards:
     def test_the_same_bytes_as_unsharded(self, staged: Workspace, small_shards: None) -> None:
         upload(staged, rows(500))
         [work] = scoring.plan(staged)
-        whole = scoring.score(staged, work)
+        whole = score_whole(staged, work)
         assert whole.part
         assert whole.part.head
         expected = staged.store.read(whole.part.head)

@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from iris_core import monitoring, promotion, scoring
+from iris_core import monitoring, promotion
 from iris_core.cli import app
 from iris_core.errors import DataRejected
 from iris_core.ledger.workspace import Workspace
 from iris_core.overview import overview
 from iris_core.training import TrainingWork, reconcile_training, validate
+from tests.loop import score_owed
 from tests.registry import train_one
 
 pytestmark = pytest.mark.integration
@@ -47,7 +48,7 @@ def played(workspace: Workspace, train: bytes, test: bytes) -> None:
     """The whole loop, once."""
     promotion.promote(workspace, train_one(workspace, train))
     workspace.store.put(workspace.settings.bucket, workspace.settings.test_key, test, "text/csv")
-    scoring.publish_all(workspace, [scoring.score(workspace, one) for one in scoring.plan(workspace)])
+    score_owed(workspace)
     for one in monitoring.plan_reports(workspace):
         monitoring.report(workspace, one)
 

@@ -22,7 +22,7 @@ from iris_airflow import steps
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
 from iris_airflow.operators.mlflow_register_model import MlflowRegisterModelOperator
 from iris_airflow.steps import look_of, outcomes, run_step
-from iris_core import models, monitoring, promotion, scoring, training
+from iris_core import models, monitoring, promotion, training
 from iris_core.errors import (
     ConfigError,
     DataRejected,
@@ -34,6 +34,7 @@ from iris_core.errors import (
 )
 from iris_core.ledger.look import EVERYTHING, Look, announced
 from iris_core.ledger.workspace import Workspace
+from tests.loop import score_owed
 
 # skops asks every loaded module for every ufunc's name; Airflow's answer with a warning each.
 pytestmark = pytest.mark.filterwarnings("ignore:The .airflow")
@@ -293,7 +294,7 @@ class TestDriftReport:
         work = trained(tracked, train_csv)
         promotion.register_step(tracked, work["identity"])
         tracked.store.put(tracked.settings.bucket, tracked.settings.test_key, test_csv, "text/csv")
-        scoring.publish_all(tracked, [scoring.score(tracked, one) for one in scoring.plan(tracked)])
+        score_owed(tracked)
         [scored] = monitoring.plan_reports(tracked)
         with running(tracked) as context:
             result = EvidentlyDriftReportOperator(task_id="report", scoring=scored).execute(context)
