@@ -12,8 +12,15 @@ from typing import Any
 
 import iris_core
 from devstack.variables import StackVariables
+from iris_core.errors import ConfigError, StackError
 from iris_core.settings.declared import given
 from iris_core.settings.project import project_file
+
+OWN = frozenset(
+    {"logs", "store", "mlflow", "airflow", "results", "reports"}
+    | {"stack.id", "stack.json", "stack.env", "stack.lock", "demo.json"}
+)
+"""Names of what a stack keeps in its folder."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,19 @@ class Home:
     def log(self, component: str) -> Path:
         return self.logs / f"{component}.log"
 
+    def check_own(self) -> None:
+        """Refuse a folder with other files, in which no stack has been: `reset` would delete them.
+
+        :raises StackError: the folder is such a one.
+        """
+        if (self.root / "stack.id").exists() or not self.root.exists():
+            return
+        if foreign := sorted(path.name for path in self.root.iterdir() if path.name not in OWN):
+            raise StackError(
+                f"{self.root} is no folder of a stack: it holds {', '.join(foreign[:3])}. "
+                "Name an empty folder, or a new one, with IRIS_HOME. Nothing was changed."
+            )
+
     def identity(self) -> str:
         """The mark of every process of this home's stack. Created once; down and up do not change it."""
         path = self.root / "stack.id"
@@ -78,10 +98,16 @@ class Home:
 
 
 def find_home(environ: Mapping[str, str] | None = None) -> Home:
-    """The home in `$IRIS_HOME`, else in `.iris` in the project's folder."""
+    """The home in `$IRIS_HOME`, else in `.iris` in the project's folder.
+
+    :raises ConfigError: `$IRIS_HOME` names a file, or something below one.
+    """
     environ = os.environ if environ is None else environ
     if named := given(StackVariables, environ).get("IRIS_HOME"):
-        return Home(Path(named).expanduser().resolve())
+        root = Path(named).expanduser().resolve()
+        if file := next((path for path in (root, *root.parents) if path.is_file()), None):
+            raise ConfigError(f"IRIS_HOME={named}: {file} is a file. Name a folder; it need not exist.")
+        return Home(root)
     return Home(project_folder() / ".iris")
 
 

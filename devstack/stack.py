@@ -196,7 +196,7 @@ class Stack:
     def reset(self) -> None:
         """Delete everything that the stack has stored.
 
-        :raises StackError: the stack runs.
+        :raises StackError: the stack runs, or the folder is none of a stack.
         """
         if self.state:
             raise StackError(f"The stack in {self.home.root} runs. End it with `make down` first.")
@@ -282,6 +282,7 @@ class Stack:
     @contextmanager
     def _locked(self, purpose: str) -> Iterator[None]:
         """Hold the stack's lock, so that only one command changes the stack at a time."""
+        self.home.check_own()
         self.home.root.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.home.lock, timeout=LOCK_PATIENCE_S):

@@ -38,6 +38,38 @@ def test_down_and_reset_of_no_stack(home: Path) -> None:
     assert not home.exists()
 
 
+@pytest.mark.parametrize("command", [["reset", "--yes"], ["reset", "--yes", "--force"], ["down"], ["up"]])
+def test_a_folder_with_other_files_is_none_of_a_stack(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    monkeypatch.setenv("IRIS_HOME", str(tmp_path))
+    result = run(app, command)
+    assert result.exit_code == 1
+    assert f"{tmp_path} is no folder of a stack: it holds thesis.txt" in result.stderr
+    assert [*tmp_path.iterdir()] == [thesis]
+
+
+def test_figures_alone_are_reset(home: Path) -> None:
+    (home / "results").mkdir(parents=True)
+    assert run(app, ["reset", "--yes"]).exit_code == 0
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("below", ["", "home"])
+@pytest.mark.parametrize("command", [["status"], ["up"], ["down"], ["ledger"]])
+def test_a_home_that_is_a_file_is_named(
+    command: list[str], below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.touch()
+    monkeypatch.setenv("IRIS_HOME", str(file / below))
+    result = run(app, command)
+    assert result.exit_code == 1
+    assert f"error IRIS_HOME={file / below}: {file} is a file. Name a folder" in result.stderr
+
+
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("command", "variables", "message"),
