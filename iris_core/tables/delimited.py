@@ -18,6 +18,7 @@ import polars as pl
 
 from iris_core.errors import DataRejected
 from iris_core.tables.batch import Batch, Numbers, Uneven, Wanted
+from iris_core.tables.blocks import DOS_END
 from iris_core.tables.cells import Classes, is_finite
 from iris_core.tables.findings import Check, Finding, missing_columns, rejection, shown
 from iris_core.tables.formats import UTF8_BOM
@@ -42,6 +43,7 @@ MOST_ROWS, SHORT_ROWS = 100_000, 25_000
 however few bytes it has."""
 MOST_QUOTES, MANY_COLUMNS, LARGEST_BLOCK_BYTES = 1 << 20, 1_000, 4 << 20
 """A block of more takes many times its bytes while it is worked on: one at a time."""
+_OTHERS = bytes({*range(256)} - {COMMA, NEWLINE})
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,13 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
 def _is_any_empty(features: pl.DataFrame) -> bool:
     """Whether some row has no feature: it may be blank."""
     return bool(features.select(pl.all_horizontal(pl.all().is_nan()).any()).item())
+
+
+def _is_nan_signed(frame: pl.DataFrame, data: bytes) -> bool:
+    """Whether a NaN may have a sign: polars reads it, but here it is no number, and not missing either."""
+    amounts = (column for column in frame if column.dtype == pl.Float64)
+    has_nan = any(column.is_nan().any() for column in amounts)
+    return has_nan and any(signed in data.lower() for signed in (b"-nan", b"+nan"))
 
 
 class Delimited:
@@ -143,26 +152,26 @@ class Delimited:
 
     def _plain(self, block: Block) -> Batch | None:
         data = block.data
-        if block.is_quoted or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
+        if block.is_quoted or DOS_END in data or data.startswith(UTF8_BOM) or not data.endswith(b"\n"):
             return None
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
             if b"\r" in data:
                 return None
-        # polars refuses a row with more fields than columns, and fills one with fewer: commas are missing.
-        text = np.frombuffer(data, np.uint8)
-        if np.count_nonzero(text == COMMA) != block.rows * (self._width - 1):
+        # polars fills a row with fewer fields, and leaves out what is behind the last column that it reads.
+        row, signs = b"," * (self._width - 1) + b"\n", data.translate(None, _OTHERS)
+        if len(signs) != block.rows * len(row) or signs != row * block.rows:
             return None
         try:
             frame = self._parsed(data, self._amounts, is_quoted=False)
         except pl.exceptions.PolarsError:
             return None
         features = self._read_features(frame)
-        if frame.height != block.rows or not self._is_plain(frame, features):
+        if frame.height != block.rows or not self._is_plain(frame, features) or _is_nan_signed(frame, data):
             return None
         has_lines = self._wanted.carried == "lines"
-        lines = Lines(data, places(text, NEWLINE) if has_lines else np.empty(0, np.int32))
-        return self._batch(block, np.arange(block.rows), features, frame, lines)
+        ends = places(np.frombuffer(data, np.uint8), NEWLINE) if has_lines else np.empty(0, np.int32)
+        return self._batch(block, np.arange(block.rows), features, frame, Lines(data, ends))
 
     def _read_features(self, frame: pl.DataFrame) -> pl.DataFrame:
         cells = frame.select(self._columns(self._features))

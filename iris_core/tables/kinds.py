@@ -62,7 +62,8 @@ class Kinds:
         cells = text_of(column)
         different = cells.unique()
         codes = self._codes(different, feature)
-        return cells.replace_strict(different, codes, return_dtype=pl.Float64).alias(feature.name)
+        found = cells.replace_strict(different, codes, return_dtype=pl.Float64)
+        return found.cast(pl.Float64).alias(feature.name)  # polars leaves a column without rows as it is.
 
     def _codes(self, cells: pl.Series, feature: Feature) -> pl.Series:
         found = self._levels[feature.name].read(cells)

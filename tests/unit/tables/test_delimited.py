@@ -51,6 +51,7 @@ def outcome(data: bytes, wanted: Wanted) -> object:
 @example(["1,2,u"] * 20 + ["1,2,u,9"], "\n", False)
 @example(["1,2,u"] * 20 + ["1,2", "1,2,u,9"], "\n", True)
 @example(["1,2,u"] * 20 + ["", "3,4,u"], "\n", False)
+@example(["1,2,u"] * 3 + ["1,2,u,9", "1,2"] + ["1,2,u"] * 3, "\n", False)
 @example(["1,2,u", "\ufeff3,4,u"], "\n", False)
 def test_the_same_rows_or_the_same_refusal(rows: list[str], end: str, apart: bool) -> None:
     data = end.join(["a,b,kind", *rows, ""]).encode()
@@ -58,6 +59,24 @@ def test_the_same_rows_or_the_same_refusal(rows: list[str], end: str, apart: boo
     quickly = outcome(data, wanted)
     with patch.object(Delimited, "_plain", lambda *_: None):
         assert outcome(data, wanted) == quickly
+
+
+@pytest.mark.parametrize("wanted", [Wanted(("a",)), Wanted(("b",)), Wanted(text=("a", "b"), carried="frame")])
+@pytest.mark.parametrize("odd", [["3,4,x,y", "5,6"], ["5,6", "3,4,x,y"], ["3,4,x,y,z", "5"]])
+def test_long_and_short_rows_of_which_not_every_column_is_read(wanted: Wanted, odd: list[str]) -> None:
+    data = "\n".join(["a,b,note", *["1,2,x"] * 20, *odd, *["1,2,x"] * 20, ""]).encode()
+    refusal = rf"row 22: found {odd[0].count(',') + 1} fields, expected 3 fields as in the header"
+    with pytest.raises(DataRejected, match=refusal):
+        list(read(MemoryInput(data, "t"), wanted).batches())
+    [batch] = read(MemoryInput(data, "t"), replace(wanted, sets_apart=True)).batches()
+    assert batch.uneven is not None
+    assert (batch.uneven.numbers.tolist(), len(batch)) == ([22, 23], 40)
+
+
+def test_a_row_of_dos_ends_is_blank_wherever_it_stands() -> None:
+    data = b"a,b\n1,2\n\x1a,\n3,4\n"
+    [batch] = read(MemoryInput(data, "t"), Wanted(text=("a",))).batches()
+    assert batch.numbers.tolist() == [2, 4]
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,26 @@ def test_both_ways_through_csv_and_parquet_read_the_same() -> None:
     assert sorted({repr(code) for code in fast["city"]}) == ["0.0", "1.0", "2.0", "3.0", "nan"]
 
 
+@pytest.mark.parametrize("cell", ["", "nan", "-nan", "+NaN", " nan ", "-na", "1_5", "inf", "-inf"])
+def test_a_number_that_may_miss_is_the_same_beside_a_quote(cell: str) -> None:
+    wanted = Wanted(("a", "b"), kinds={"a": KIND["number or nothing"]})
+    plain = f"a,b,c\n1,2,x\n{cell},2,x\n".encode()
+    fast, careful = (
+        next(read(MemoryInput(data, "t"), wanted).batches()).features["a"].to_list()
+        for data in (plain, plain + b'1,2,"x"\n')
+    )
+    assert same(careful, [*fast, 1.0]), (fast, careful)
+
+
+def test_a_table_without_rows_has_numbers_too() -> None:
+    out = io.BytesIO()
+    homes(0, seed=1).write_parquet(out)
+    for data in (as_csv(homes(0, seed=1)), as_csv(homes(0, seed=1)) + b" ,,,,,,,,,\n", out.getvalue()):
+        found = frames(data)
+        assert found.height == 0
+        assert found.dtypes == [pl.Float64] * 7
+
+
 def test_a_blank_row_is_no_row_and_a_row_of_missing_values_is_one() -> None:
     kinds = {"a": KIND["number or nothing"], "b": KIND["level or nothing"].model_copy(update={"name": "b"})}
     wanted = Wanted(("a", "b"), kinds=kinds)
