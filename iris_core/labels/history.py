@@ -15,7 +15,7 @@ from iris_core.ledger.records.performance import ModelPerformance
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import ensure_history_run
-from iris_core.models.mlflow_runs import log_metrics, metric_name
+from iris_core.models.mlflow_runs import log_metrics
 from iris_core.store.objects import ObjectVersion
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def performance_metrics(found: ModelPerformance) -> Iterator[tuple[str, float]]:
     for name, one in found.per_class.items():
         for what, value in (("precision", one.precision), ("recall", one.recall)):
             if value is not None:
-                yield metric_name("labels", what, name), value
+                yield f"labels/{what}/{name}", value
 
 
 def log_performance(workspace: Workspace, labels: ObjectVersion, found: ModelPerformance) -> str:

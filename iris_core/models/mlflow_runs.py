@@ -198,13 +198,13 @@ def _log_datasets(versions: Sequence[ObjectVersion], context: str) -> None:
         mlflow.log_inputs(datasets, contexts=[context] * count, tags_list=[None] * count)
 
 
-def metric_name(*parts: str) -> str:
-    """A metric's name: the parts, joined by `/`. `<=50K` becomes `:3c::3d:50K`.
+def metric_name(wanted: str) -> str:
+    """The name that MLflow takes for a metric. `recall/<=50K` becomes `recall/:3c::3d:50K`.
 
-    Characters that MLflow refuses are written as code points. Different parts give different names. A name
-    that is too long ends in a digest of the whole name.
+    Characters that MLflow refuses are written as code points. Different names stay different. A name that is
+    too long ends in a digest of the whole name.
     """
-    name = "/".join(_SEGMENT.sub(_spelt, _REFUSED.sub(_coded, part)) for part in parts)
+    name = _SEGMENT.sub(_spelt, _REFUSED.sub(_coded, wanted))
     if len(name) <= LONGEST_NAME:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
@@ -227,13 +227,15 @@ def log_metrics(
 
     :param client: MLflow's client.
     :param run_id: the run.
-    :param named: name (see `metric_name`) and value of each metric.
+    :param named: name and value of each metric; a name may hold any characters (`metric_name`).
     :param landed_at: when the object landed.
     """
     from mlflow.entities import Metric
 
     step = int(landed_at.timestamp())
-    client.log_batch(run_id, metrics=[Metric(name, value, step * 1000, step) for name, value in named])
+    client.log_batch(
+        run_id, metrics=[Metric(metric_name(name), value, step * 1000, step) for name, value in named]
+    )
 
 
 def log_batch(
@@ -247,7 +249,7 @@ def log_batch(
 
     :param client: MLflow's client.
     :param run_id: the run.
-    :param metrics: value by name (see `metric_name`), logged at the present.
+    :param metrics: value by name, logged at the present; a name may hold any characters (`metric_name`).
     :param parameters: parameters of the run.
     :param tags: tags of the run.
     """
@@ -256,7 +258,7 @@ def log_batch(
     now = int(time.time() * 1000)
     client.log_batch(
         run_id,
-        metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
+        metrics=[Metric(metric_name(name), value, now, 0) for name, value in metrics.items()],
         params=[Param(name, str(value)) for name, value in parameters.items()],
         tags=[RunTag(name, str(value)) for name, value in tags.items()],
     )

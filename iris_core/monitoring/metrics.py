@@ -16,7 +16,7 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.models.history import ensure_history_run
-from iris_core.models.mlflow_runs import log_metrics, metric_name
+from iris_core.models.mlflow_runs import log_metrics
 
 
 def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
@@ -24,21 +24,21 @@ def drift_metrics(verdict: DriftVerdict) -> Iterator[tuple[str, float]]:
     yield "severity", number(verdict.severity)
     yield "chance", verdict.chance
     for column in (*verdict.evidence, *verdict.whole):
-        yield metric_name("severity", column.column), number(column.severity)
+        yield f"severity/{column.column}", number(column.severity)
     for test in verdict.evidently:
         if test.value is not None:
-            yield metric_name("evidently", test.column), float(test.value)
+            yield f"evidently/{test.column}", float(test.value)
     short = verdict.shortened()
     for side, statistics in (("reference", short.reference), ("current", short.current)):
         for name, known in statistics.items():
             if side == "current" and known.rows:
-                yield metric_name("missing_share", name), known.missing / known.rows
+                yield f"missing_share/{name}", known.missing / known.rows
             for what in ("mean", "std", "min", "max"):
                 value = getattr(known, what)
                 if value is not None:
-                    yield metric_name(side, name, what), float(value)
+                    yield f"{side}/{name}/{what}", float(value)
             for level, rows in (known.levels or {}).items():
-                yield metric_name(side, name, "share", level), rows / known.count
+                yield f"{side}/{name}/share/{level}", rows / known.count
 
 
 def number(severity: Severity) -> float:

@@ -20,7 +20,7 @@ from iris_core.models.card import card_of
 from iris_core.models.card_page import card_page
 from iris_core.models.holdout import Split
 from iris_core.models.loading import loaded
-from iris_core.models.mlflow_runs import log_batch, metric_name
+from iris_core.models.mlflow_runs import log_batch
 from iris_core.models.registry import ALIAS, STAGE, reference
 from iris_core.promotion import staging
 from iris_core.promotion.doubts import listed_doubts
@@ -193,7 +193,7 @@ def _gate_metrics(evidence: GateEvidence) -> Iterator[tuple[str, float]]:
         yield "gate/cross_validated_accuracy", evidence.learnable.accuracy
     for each in evidence.classes:
         if each.recall is not None:
-            yield metric_name("gate", "recall", each.name), each.recall
+            yield f"gate/recall/{each.name}", each.recall
     if champion := evidence.champion:
         yield "gate/champion_accuracy", champion.accuracy
         yield "gate/difference", champion.gain

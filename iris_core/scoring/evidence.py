@@ -171,13 +171,13 @@ def _metrics(counts: Counts) -> Iterator[tuple[str, float]]:
     yield "rows", float(counts.rows)
     yield "rejected", float(counts.rejected)
     for name, count in counts.classes.items():
-        yield mlflow_runs.metric_name(f"share_{name}"), count / counts.rows
+        yield f"share_{name}", count / counts.rows
     if found := counts.quality:
         yield "accuracy", found.accuracy
         for name, one in found.classes.items():
             for what, value in (("precision", one.precision), ("recall", one.recall)):
                 if value is not None:
-                    yield mlflow_runs.metric_name(f"{what}_{name}"), value
+                    yield f"{what}_{name}", value
 
 
 def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder: Path) -> None:
