@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from devstack.stack import Stack
 
 
+SEED_LIMIT = 2**32 - 1
+"""NumPy's generators take no larger one."""
+
+
 def _table(told: str) -> Any:
     """An option that names a table's file."""
     return typer.Option(exists=True, dir_okay=False, readable=True, help=told)
@@ -26,7 +30,10 @@ def _table(told: str) -> Any:
 
 def demo(
     seed: Annotated[
-        int | None, typer.Option(help="Chooses the rows to train on; by default others each time.")
+        int | None,
+        typer.Option(
+            min=0, max=SEED_LIMIT, help="Chooses the rows to train on; by default others each time."
+        ),
     ] = None,
     train: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from iris_core.cli.deployment import deployed_workspace
+from iris_core.cli.files import writable
 from iris_core.cli.screen import AsJson, Screen
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 def card(
     version: Annotated[int, typer.Argument(min=1, help="A version of the registered model.")],
-    html: Annotated[Path | None, typer.Option(help="Write the card as a page into this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write the card as a page into this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a version's model card: use, data, scores with intervals, classes, what counts, drift, limits.

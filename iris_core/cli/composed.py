@@ -74,13 +74,13 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Lo
     :param env_file: the `.env` file, with ports and secrets.
     :param environ: the shell's variables; default: this process's environment.
     :param login: the login to use.
-    :raises ConfigError: the file does not exist, or lacks a secret.
+    :raises ConfigError: the file does not exist, is not text, or lacks a secret.
     """
     if not env_file.is_file():
         raise ConfigError(
             f"There is no {env_file}. `make env` writes one, `make compose-up` starts the stack."
         )
-    found = {name: value for name, value in dotenv_values(env_file).items() if value}
+    found = _read(env_file)
     given = {**found, **(os.environ if environ is None else environ)}
     airflow, mlflow, store = (f"http://127.0.0.1:{given.get(name) or port}" for name, port in PORTS.items())
     values = {
@@ -96,6 +96,13 @@ def composed(env_file: Path, environ: Mapping[str, str] | None = None, login: Lo
     }
     password = _secret(given, "AIRFLOW_ADMIN_PASSWORD", env_file, "ask Airflow")
     return Composed(load_settings(values), load_deployment(values), airflow, mlflow, password)
+
+
+def _read(env_file: Path) -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(env_file).items() if value}
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{env_file} is no .env: its bytes are not UTF-8. Name another.") from error
 
 
 def _secret(given: Mapping[str, str], name: str, env_file: Path, may: str) -> str:

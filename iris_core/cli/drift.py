@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from iris_core.cli.files import writable
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 from iris_core.errors import ConfigError
 
@@ -35,7 +36,7 @@ def report(
         str, typer.Argument(help="The batch: CSV (gzip, too) or Parquet, a file or s3://bucket/key.")
     ],
     reference: Annotated[str, typer.Option(help="The training data: a file, or s3://bucket/key.")],
-    html: Annotated[Path | None, typer.Option(help="Write Evidently's page here.")] = None,
+    html: Annotated[Path | None, typer.Option(callback=writable, help="Write Evidently's page here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge a batch against a reference as the drift pipeline does, without Airflow, MLflow or a model.
@@ -83,8 +84,8 @@ def backtest(
     baseline_rounds: Annotated[
         int, typer.Option(min=0, help="The same for Evidently's defaults, which are slower.")
     ] = 50,
-    seed: int = 7,
-    plot: Annotated[Path | None, typer.Option(help="Write a picture here.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 7,
+    plot: Annotated[Path | None, typer.Option(callback=writable, help="Write a picture here.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the drift verdict: false alarms, detection, and batches until an alert, for our settings and
@@ -105,11 +106,13 @@ def backtest(
 
       iris drift backtest --reference normal --references 500,5000 --sizes 100 --rounds 1000 --plot rates.png
     """
-    from iris_core.drift.backtest.plot import picture
+    from iris_core.drift.backtest.plot import check_picture, picture
     from iris_core.drift.backtest.rates import Rounds, run
     from iris_core.settings.variables import load_settings
 
     settings = load_settings()
+    if plot:
+        check_picture(plot)
     options = Rounds(
         rounds,
         baseline_rounds,

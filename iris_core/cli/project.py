@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from iris_core.cli.files import writable
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 from iris_core.errors import ConfigError
 
@@ -25,9 +26,9 @@ Given = Annotated[
 def init(
     given: Given,
     target: Annotated[str, typer.Option(help="The column with the class; asked for on a terminal.")] = "",
-    out: Annotated[Path, typer.Option(help="The file to write; never one that exists.")] = Path(
-        "project.json"
-    ),
+    out: Annotated[
+        Path, typer.Option(callback=writable, help="The file to write; never one that exists.")
+    ] = Path("project.json"),
     name: Annotated[str, typer.Option(help="The project's name; by default from the table's file.")] = "",
     as_json: AsJson = False,
 ) -> None:

@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from iris_core.cli.deployment import deployed_workspace
+from iris_core.cli.files import writable
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 LINE_EVERY_S = 10.0
@@ -42,7 +43,10 @@ def score(
     model: Annotated[str, typer.Option(help="A version's number, or an alias.")] = "staging",
     out: Annotated[
         Path | None,
-        typer.Option(help="The output; by default FILE.predictions.csv, and for - standard output."),
+        typer.Option(
+            callback=writable,
+            help="The output; by default FILE.predictions.csv, and for - standard output.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,12 +66,15 @@ def score(
     """
     from iris_core.scoring.local_file import score_file
 
+    if out and out.exists() and file != PIPE and out.samefile(file):
+        raise typer.BadParameter(f"--out names {str(file)!r}, the table itself. Name another file.")
     to_pipe = file == PIPE and out is None
     if to_pipe and as_json:
         raise typer.BadParameter("Predictions or --json go to standard output, not both: give --out.")
     workspace = deployed_workspace()
     with _on_disk(file) as given:
         target = out or given.with_name(f"{given.name}.predictions.{workspace.settings.predictions_format}")
+        writable(target)
         with _watching(given) as watch:
             done = score_file(workspace, given, model, target, watch)
         if to_pipe:

@@ -42,7 +42,7 @@ def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iter
 
 
 def _reach(error: BaseException) -> str:
-    if "NoSuchBucket" in str(error) or "does not exist" in str(error):
+    if "NoSuchBucket" in str(error) or "has no bucket" in str(error):
         return "Create it: `python -m deploy.minio_init`, or correct TEAM_S3_BUCKET."
     return (
         "Check MLFLOW_S3_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that the store runs."

@@ -280,7 +280,7 @@ def load_project(path: Path | None = None) -> Project:
     """
     path = path or project_file()
     try:
-        return Project.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Project.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} is missing: it names the project and its table. "

@@ -155,7 +155,7 @@ def _read(path: Path, *, is_default: bool) -> ProjectFile:
 def _names_in(path: Path) -> tuple[str, ...]:
     """What a broken file's project is probably called."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         return (str(content["name"]).lower(), f"{content.get('default_team')}_{content['name']}".lower())
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return (path.stem.lower(),)

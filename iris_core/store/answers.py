@@ -17,7 +17,8 @@ from iris_provider_minio.versions import version_id_of
 
 _ODD_KEY = re.compile(r"[\x00-\x1f\x7f]|^/|//|(^|/)\.{1,2}(/|$)")
 _REFUSALS = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
-_GONE = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "PreconditionFailed"})
+_NO_BUCKET = "NoSuchBucket"
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion", "PreconditionFailed"})
 _FORBIDDEN = re.compile(r"status code: 40[13]\b")
 """Matches errors about a refused listing or a refused writer, for which obstore has no type."""
 
@@ -69,15 +70,21 @@ def store_errors(bucket: str, key: str) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, PreconditionError) as error:
+        if _NO_BUCKET in str(error):
+            raise ObjectMissing(_without_bucket(where, bucket)) from error
         raise ObjectMissing(f"{where} is not there, or no longer in this version.") from error
     except S3Error as error:
         if error.code in _REFUSALS:
             raise StoreError(_refused(where)) from error
+        if error.code == _NO_BUCKET:
+            raise ObjectMissing(_without_bucket(where, bucket)) from error
         kind = ObjectMissing if error.code in _GONE else StoreError
         raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
     except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
         if isinstance(error, PermissionDeniedError) or _FORBIDDEN.search(str(error)):
             raise StoreError(_refused(where)) from error
+        if _NO_BUCKET in str(error):
+            raise StoreError(_without_bucket(where, bucket)) from error
         raise StoreError(f"{where}: no answer from the store ({_first_line(error)}).") from error
 
 
@@ -85,6 +92,13 @@ def _refused(where: str) -> str:
     return (
         f"{where}: the store refused the credentials. Check the connection minio_default, "
         "or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    )
+
+
+def _without_bucket(where: str, bucket: str) -> str:
+    return (
+        f"{where}: the store has no bucket {bucket!r}. Create it, or correct the variable that names it: "
+        "TEAM_S3_BUCKET, TEAM_PREDICTIONS_BUCKET or TEAM_DRIFT_BUCKET."
     )
 
 

@@ -71,6 +71,7 @@ def test_a_bucket_without_versions_and_one_that_is_not_there(make_workspace: Mak
     [missing] = check_store(workspace.store, elsewhere, may_write=False)
     assert missing.level == "ill"
     assert "never-made" in missing.said
+    assert missing.todo.startswith("Create it: ")
 
 
 class IgnoringStore(ObjectStore):

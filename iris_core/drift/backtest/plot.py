@@ -6,11 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iris_core.errors import ConfigError
+
 if TYPE_CHECKING:
     from iris_core.drift.backtest.rates import Cell, Rate
 
 WIDTH, HEIGHT, ACROSS = 3.4, 2.8, 4
 FALSE_ALARM_GOAL = 5
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a file whose name ends in no format of a picture; without an ending it gets `.png`.
+
+    :raises ConfigError: the message names the formats.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = path.suffix.removeprefix(".").lower()
+    if ending and ending not in FigureCanvasBase.filetypes:
+        raise ConfigError(
+            f"{path}: .{ending} is no format of a picture. Known: {', '.join(FigureCanvasBase.filetypes)}."
+        )
 
 
 def picture(cells: Sequence[Cell], path: Path, name: str) -> None:

@@ -118,3 +118,53 @@ def test_a_drift_report_names_the_level_that_moved(tmp_path: Path, monkeypatch: 
         run(app, ["drift", "report", str(batch), "--reference", str(learnt), "--json"]).stdout
     )
     assert as_json["current"]["pet"].keys() == {"count", "missing", "infinite", "levels"}
+
+
+TABLE = "sepal_length,sepal_width,petal_length,petal_width,species\n5.1,3.5,1.4,0.2,setosa\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score {table} --out {out}",
+        "card 1 --html {out}",
+        "init --from {table} --target species --out {out}",
+        "drift report {table} --reference {table} --html {out}",
+        "drift backtest --plot {out}",
+    ],
+)
+@pytest.mark.parametrize(("out", "why"), [("no/such", "has no folder"), ("folder", "is a folder")])
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(
+    command: str, out: str, why: str, tmp_path: Path
+) -> None:
+    table, named = tmp_path / "today.csv", tmp_path / out
+    table.write_text(TABLE)
+    (tmp_path / "folder").mkdir()
+    result = run(app, command.format(table=table, out=named).split())
+    assert result.exit_code == 2
+    assert str(named) in result.stderr.replace("\n", "")
+    assert why in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"today.csv", "folder"}
+
+
+def test_a_table_is_not_scored_into_itself(tmp_path: Path) -> None:
+    table = tmp_path / "today.csv"
+    table.write_text(TABLE)
+    result = run(app, ["score", str(table), "--out", str(tmp_path / "." / "today.csv")])
+    assert result.exit_code == 2
+    assert "the table itself" in result.stderr
+    assert table.read_text() == TABLE
+
+
+def test_a_picture_of_no_known_format_is_refused_before_any_work(tmp_path: Path) -> None:
+    result = run(app, ["drift", "backtest", "--plot", str(tmp_path / "rates.foo")])
+    assert result.exit_code == 1
+    assert ".foo is no format of a picture. Known: " in result.stderr
+    assert "png" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["drift", "backtest"], ["demo"]])
+def test_a_seed_is_not_negative(command: list[str]) -> None:
+    result = run(app, [*command, "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "--seed" in result.stderr

@@ -72,3 +72,9 @@ def test_what_is_missing_is_named(env_file: Path, tmp_path: Path) -> None:
     env_file.write_text("\n".join(lines))
     with pytest.raises(ConfigError, match="does not set UPLOAD_ACCESS_KEY_ID"):
         composed(env_file, {})
+
+
+def test_a_file_that_is_no_text_is_named(env_file: Path) -> None:
+    env_file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"\.env is no \.env: its bytes are not UTF-8"):
+        composed(env_file, {})

@@ -104,6 +104,11 @@ def test_a_missing_file_says_what_it_is_for(file: Path) -> None:
         load_project(file)
 
 
+def test_a_byte_order_mark_is_read_over(file: Path) -> None:
+    file.write_text(json.dumps(WINE), encoding="utf-8-sig")
+    assert load_project(file).name == WINE["name"]
+
+
 def test_broken_json_names_the_line(file: Path) -> None:
     assert ", line 2: not JSON" in refused(file, '{"name": "wine",\n oops}')
 
