@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import polars as pl
+
 from iris_core.settings.features import MOST_LEVELS, OTHER_LEVEL
 from iris_core.settings.project import TableSchema
-from iris_core.tables.batch import Batch, Wanted
+from iris_core.tables.batch import Wanted
 from iris_core.tables.cells import is_missing
 from iris_core.tables.findings import Finding, rejection, shown
 from iris_core.tables.inputs import Input
@@ -32,35 +34,36 @@ def with_learnt_levels(given: Input, table: TableSchema) -> TableSchema:
         return table
     source = read(given, Wanted(text=table.unlisted))
     columns = [name for name in table.unlisted if name in source.columns]
-    found: dict[str, set[str]] = {name: set() for name in columns}
-    for batch in source.each(lambda batch: _different(batch, columns)):
-        for name, cells in batch.items():
-            if len(found[name]) <= MOST_LEVELS + 1:
-                found[name].update(cells)
+    found: dict[str, dict[str, str]] = {name: {} for name in columns}
+    for batch in source.each(lambda batch: {name: _different(batch.text[name]) for name in columns}):
+        found = {name: _named([*found[name].values(), *batch[name].values()]) for name in columns}
     for one in table.features:
         if one.name in found and one.unseen == "other":
-            found[one.name].discard(OTHER_LEVEL)
-    levels = {name: _levels(cells) for name, cells in found.items()}
+            found[one.name].pop(OTHER_LEVEL, None)
+    levels = {name: sorted(named.values()) for name, named in found.items()}
     if findings := [finding for name in columns for finding in _findings(name, levels[name])]:
         raise rejection(given.where, findings)
     return table.with_levels(levels)
 
 
-def _different(batch: Batch, columns: Iterable[str]) -> dict[str, list[str]]:
-    """The different values of each column, without outer blanks; the first ones that are too many."""
-    found = {}
-    for name in columns:
-        cells = batch.text[name].unique()
-        known = cells.filter(~is_missing(cells)).str.strip_chars()
-        found[name] = known.head(MOST_LEVELS + 2).to_list()
-    return found
+def _different(cells: pl.Series) -> dict[str, str]:
+    """The levels of a batch's cells, without outer blanks."""
+    cells = cells.unique()
+    return _named(cells.filter(~is_missing(cells)).str.strip_chars())
 
 
-def _levels(cells: Iterable[str]) -> list[str]:
+def _named(cells: Iterable[str]) -> dict[str, str]:
+    """The levels among cells: by what the texts of a level have in common, the first of them in the alphabet.
+
+    Stops at more levels than a category may have.
+    """
     named: dict[str, str] = {}
-    for cell in sorted(cells):
-        named.setdefault(cell.lower() if cell.lower() in ("true", "false") else _whole(cell), cell)
-    return sorted(named.values())
+    for cell in cells:
+        key = cell.lower() if cell.lower() in ("true", "false") else _whole(cell)
+        named[key] = min(cell, named.get(key, cell))
+        if len(named) > MOST_LEVELS + 1:
+            break
+    return named
 
 
 def _whole(cell: str) -> str:

@@ -39,6 +39,12 @@ def learnt(cells: list[str], **city: Any) -> tuple[str, ...]:
     return with_learnt_levels(MemoryInput(csv(cells), "t.csv"), schema(**city)).levels["city"]
 
 
+def refusal(cells: list[str]) -> str:
+    with pytest.raises(DataRejected) as refused:
+        learnt(cells)
+    return str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("cells", "levels"),
     [
@@ -97,11 +103,18 @@ def test_a_table_without_the_column_is_left_to_validation() -> None:
     ],
 )
 def test_what_is_no_category_is_refused(cells: list[str], told: str) -> None:
-    with pytest.raises(DataRejected) as refused:
-        learnt(cells)
-    assert told in str(refused.value)
-    assert "Join rare values, or name the column in project.json's ignored." in str(refused.value)
+    sentence = refusal(cells)
+    assert told in sentence
+    assert "Join rare values, or name the column in project.json's ignored." in sentence
 
 
 def test_as_many_levels_as_are_allowed() -> None:
     assert len(learnt([f"l{n}" for n in range(MOST_LEVELS)] * 2)) == MOST_LEVELS
+
+
+def test_a_level_written_in_two_ways_counts_once() -> None:
+    whole = [str(number) for number in range(MOST_LEVELS)]
+    fractions, padded = [f"{number}.0" for number in whole], [f" {number}" for number in whole]
+    for cells in (fractions + whole, whole + fractions + padded, whole * 200 + fractions):
+        assert learnt(cells) == tuple(sorted(whole))
+    assert "over 1,000" in refusal([*fractions, *whole, "one more"])
