@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from devstack import components
 from devstack.environment import component_environment, read_environment
@@ -30,6 +30,10 @@ ACCOUNTS = {"ann": "admin", "ed": "user", "vic": "viewer"}
 """Names and their roles in Airflow: who may do everything, who may edit DAGs, who may only look."""
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 START_S = 120.0
+SHOWN_MS = 30_000
+"""Playwright waits 5 s; an approval is carried out before its page comes: longer on a busy machine."""
+
+expect.set_options(timeout=SHOWN_MS)
 
 
 @dataclass(frozen=True)
