@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -12,8 +12,10 @@ from scipy import stats
 from iris_core.drift.evidently_report import EvidentlyReport
 from iris_core.drift.known import Known, Rejected
 from iris_core.drift.performance import Answered
+from iris_core.drift.sentence import _OF_ROWS, _PHRASES
 from iris_core.drift.sides import Side
 from iris_core.drift.statistics import of_frame
+from iris_core.drift.thresholds import ALPHA, THRESHOLDS, Term
 from iris_core.drift.verdict import DriftVerdict, judge, with_page
 
 pytestmark = pytest.mark.unit
@@ -212,3 +214,7 @@ def test_batches_that_differ_by_more_than_chance_keep_the_level_under_a_declared
 def test_a_verdict_survives_json() -> None:
     verdict = _judge(_shifted(a=1.9).with_columns(b=pl.lit(None, dtype=pl.Float64), c=pl.lit(0.1)))
     assert DriftVerdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+def test_every_term_has_an_error_rate_sizes_and_words() -> None:
+    assert {*ALPHA} == {*THRESHOLDS} == {*get_args(Term)} == {*_PHRASES, *_OF_ROWS}
