@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from iris_core.cli.deployment import open_in_person
+from iris_core.cli.options import reasoned
 from iris_core.cli.screen import AsJson, print_json
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from iris_core.ledger.workspace import Workspace
 
 Version = Annotated[int, typer.Argument(min=1, help="The version that waits for an answer.")]
-Reason = Annotated[str, typer.Option(help="The reason, for the record.")]
+Reason = Annotated[str, typer.Option(callback=reasoned, help="The reason, for the record.")]
 
 
 def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from iris_core.cli.deployment import deployed_workspace
-from iris_core.cli.files import writable
+from iris_core.cli.options import writable
 from iris_core.cli.screen import AsJson, Screen
 
 if TYPE_CHECKING:

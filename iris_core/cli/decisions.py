@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from iris_core.cli.deployment import deployed_workspace, open_in_person
+from iris_core.cli.options import reasoned
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def explain(
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="The reason, for the record.")],
+    reason: Annotated[str, typer.Option(callback=reasoned, help="The reason, for the record.")],
     version: Annotated[
         int | None, typer.Argument(min=1, help="The version to stage again; by default the one before.")
     ] = None,
@@ -187,7 +188,7 @@ def retry(
     uploaded: Annotated[
         str, typer.Argument(metavar="OBJECT", help="s3://bucket/key, or s3://bucket/key?versionId=…")
     ],
-    reason: Annotated[str, typer.Option(help="Why it may succeed now, for the record.")],
+    reason: Annotated[str, typer.Option(callback=reasoned, help="Why it may succeed now, for the record.")],
     as_json: AsJson = False,
 ) -> None:
     """Reopen decisions that were given up as failed; a watcher starts a run that works on them again.

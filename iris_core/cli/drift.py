@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from iris_core.cli.files import writable
+from iris_core.cli.options import writable
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 from iris_core.errors import ConfigError
 

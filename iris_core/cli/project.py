@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from iris_core.cli.files import writable
+from iris_core.cli.options import writable
 from iris_core.cli.screen import AsJson, Screen, coloured, print_json
 from iris_core.errors import ConfigError
 

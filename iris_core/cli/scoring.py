@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from iris_core.cli.deployment import deployed_workspace
-from iris_core.cli.files import writable
+from iris_core.cli.options import writable
 from iris_core.cli.screen import AsJson, Screen, print_json
 
 LINE_EVERY_S = 10.0

@@ -168,3 +168,11 @@ def test_a_seed_is_not_negative(command: list[str]) -> None:
     result = run(app, [*command, "--seed", "-1"])
     assert result.exit_code == 2
     assert "--seed" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["approve 1", "refuse 1", "rollback", "rollback 1", "retry s3://b/k.csv"])
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+def test_a_reason_has_words(command: str, reason: str) -> None:
+    result = run(app, [*command.split(), "--reason", reason])
+    assert result.exit_code == 2
+    assert "'--reason': It is empty. Say why" in result.stderr

@@ -1,4 +1,4 @@
-"""Files that a command writes: checked before its work."""
+"""Options that several commands have: files to write, and reasons."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ def writable(file: Path | None) -> Path | None:
     if not os.access(file if file.exists() else folder, os.W_OK):
         raise typer.BadParameter(f"File {str(file)!r} may not be written. Name another.")
     return file
+
+
+def reasoned(reason: str) -> str:
+    """Refuse a reason without a word: the record keeps it for whoever asks later.
+
+    :raises BadParameter: it is empty or blank.
+    """
+    if not reason.strip():
+        raise typer.BadParameter("It is empty. Say why: the record keeps it.")
+    return reason
