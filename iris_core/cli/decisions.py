@@ -43,6 +43,16 @@ def _time(text: str | None) -> datetime | None:
         raise typer.BadParameter(message) from error
 
 
+def _known_outcome(outcome: str | None) -> str | None:
+    from iris_core.drift.thresholds import SEVERITIES
+    from iris_core.ledger import Outcome
+
+    known = (*Outcome, *SEVERITIES)
+    if outcome is not None and outcome not in known:
+        raise typer.BadParameter(f"{outcome!r} is no outcome. Known: {', '.join(known)}.")
+    return outcome
+
+
 @ledger_app.callback()
 def ledger(
     context: typer.Context,
@@ -51,7 +61,10 @@ def ledger(
     ] = None,
     outcome: Annotated[
         str | None,
-        typer.Option(help="Only with this outcome: trained, promoted, refused, scored, failed, high, …"),
+        typer.Option(
+            callback=_known_outcome,
+            help="Only with this outcome: trained, promoted, refused, scored, failed, high, …",
+        ),
     ] = None,
     version: Annotated[
         int | None, typer.Option(min=1, help="Only about this model version: its training, scorings, drift.")

@@ -176,3 +176,12 @@ def test_a_reason_has_words(command: str, reason: str) -> None:
     result = run(app, [*command.split(), "--reason", reason])
     assert result.exit_code == 2
     assert "'--reason': It is empty. Say why" in result.stderr
+
+
+def test_an_outcome_that_no_decision_has_is_answered_with_those_that_there_are() -> None:
+    result = run(app, ["ledger", "--outcome", "promote"])
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.replace("│", " ").split())
+    assert "'promote' is no outcome. Known: trained, " in told
+    assert "promoted," in told
+    assert "medium, high." in told
