@@ -45,7 +45,7 @@ def access_from_settings(settings: Settings) -> StoreAccess:
     if not settings.access_key_id or not settings.secret_access_key:
         raise ConfigError(
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: the object store needs both. "
-            "The local stack writes its own to .iris/stack.env."
+            "Set them, or start the local stack, whose own are used while it runs: `make up`."
         )
     return StoreAccess(
         endpoint_url=settings.s3_endpoint_url,

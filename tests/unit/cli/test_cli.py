@@ -73,7 +73,11 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"),
+        (
+            {},
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set: the object store needs both. "
+            "Set them, or start the local stack, whose own are used while it runs: `make up`.",
+        ),
         ({"TEAM": "Team A"}, "TEAM=Team A"),
     ],
 )
