@@ -163,7 +163,7 @@ bench-loop: setup  ## Measure PUT to run and PUT to verdict, beside a stock Airf
 bench-memory: setup  ## Measure the memory of the whole local stack after a demo, by part (2 minutes)
 	@$(BIN)/python -m benchmarks.memory
 
-bench-parse: setup  ## Measure how long Airflow parses our DAG files, beside an empty one (2 minutes)
+bench-parse: setup  ## Measure how long Airflow parses our DAG files, beside an empty one (3 minutes)
 	@$(BIN)/python -m benchmarks.parse
 
 bench-gate: setup  ## Measure what the gate refuses and accepts, and promotions at once (about 11 minutes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from iris_core.ledger.workspace import Workspace
     from iris_core.settings.projects import Deployment
     from iris_core.settings.variables import Settings
+
+ADDRESSES = ("MLFLOW_TRACKING_URI", "MLFLOW_S3_ENDPOINT_URL")
+"""Variables that say where a deployment is."""
 
 chosen_compose: ContextVar[Path | None] = ContextVar("compose", default=None)
 """The `.env` of `iris --compose`."""
@@ -61,19 +66,32 @@ def airflow_of(address: str) -> AirflowApi | None:
 def deployed_projects() -> Deployment:
     """The projects of the chosen deployment."""
     from iris_core.cli.composed import composed
-    from iris_core.cli.extensions import running_environment
     from iris_core.settings.variables import load_deployment
 
     if env_file := chosen_compose.get():
         return composed(env_file).deployment
-    return load_deployment(running_environment())
+    return load_deployment(_local_environment())
 
 
 def _settings(login: Login | None) -> Settings:
     from iris_core.cli.composed import UPLOADER, composed
-    from iris_core.cli.extensions import running_environment
     from iris_core.settings.variables import load_settings
 
     if env_file := chosen_compose.get():
         return composed(env_file, login=login or UPLOADER).settings
-    return load_settings(running_environment())
+    return load_settings(_local_environment())
+
+
+def _local_environment() -> Mapping[str, str] | None:
+    """The variables of the running local stack; None if none runs. Says so where the shell has others."""
+    from iris_core.cli.extensions import running_environment
+    from iris_core.cli.screen import Screen
+
+    running = running_environment()
+    others = [name for name in ADDRESSES if running and os.environ.get(name, running[name]) != running[name]]
+    if others:
+        Screen().console.print(
+            "[yellow]note[/] This is about the local stack that runs on this machine, not about the address "
+            f"in {others[0]}: for that one, end the local stack first (iris down)."
+        )
+    return running

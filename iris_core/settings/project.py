@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -61,6 +62,8 @@ class TableSchema(BaseModel):
             )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must be distinct: {list(self.classes)}")
+        if not all(map(str.strip, self.classes)):
+            raise ValueError(f"every class needs a name, since an empty cell is no label: {[*self.classes]}")
         if self.positive is not None and self.positive not in self.classes:
             raise ValueError(f"positive: {self.positive!r} is none of the classes {list(self.classes)}")
         return self
@@ -280,7 +283,8 @@ def load_project(path: Path | None = None) -> Project:
     """
     path = path or project_file()
     try:
-        return Project.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+        text = path.read_text(encoding="utf-8-sig")
+        return Project.model_validate(json.loads(text, object_pairs_hook=_each_once))
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path} is missing: it names the project and its table. "
@@ -294,5 +298,15 @@ def load_project(path: Path | None = None) -> Project:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigError(f"{path}: {where}: {first['msg']}.") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON in UTF-8 ({error}).") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object's content; JSON itself lets the last of two equal keys win."""
+    counts = Counter(key for key, _ in pairs)
+    if twice := [key for key, count in counts.items() if count > 1]:
+        raise ConfigError(f"{twice[0]!r} stands {counts[twice[0]]} times in one object. Keep one of them.")
+    return dict(pairs)

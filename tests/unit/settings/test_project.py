@@ -113,6 +113,17 @@ def test_broken_json_names_the_line(file: Path) -> None:
     assert ", line 2: not JSON" in refused(file, '{"name": "wine",\n oops}')
 
 
+@pytest.mark.parametrize("inner", ['"name": "wine", "name": "beer"', '"table": {"name": 1, "name": 1}'])
+def test_a_key_that_stands_twice_is_named(file: Path, inner: str) -> None:
+    assert refused(file, f"{{{inner}}}").endswith("'name' stands 2 times in one object. Keep one of them.")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_class_without_a_name_is_refused(file: Path, blank: str) -> None:
+    told = refused(file, changed("table.classes", ["red", blank]))
+    assert "every class needs a name, since an empty cell is no label" in told
+
+
 @pytest.mark.parametrize("content", [[], "null", 7])
 def test_json_that_is_no_object(file: Path, content: object) -> None:
     assert "the file" in refused(file, content)

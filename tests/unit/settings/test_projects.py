@@ -303,7 +303,7 @@ class TestBroken:
         assert str(error).startswith(str(file))
 
     @pytest.mark.parametrize(
-        "content", [b"\xff\xfe{", b"[" * 100_000, b'{"name": ' + b"9" * 5000 + b"}", b"\xef\xbb\xbf{}"]
+        "content", [b"\xff\xfe{", b"[" * 100_000, b'{"name": ' + b"9" * 5000 + b"}", b"\xef\xbb\xbf{"]
     )
     def test_nor_does_one_that_is_no_text_or_no_json(self, folder: Path, content: bytes) -> None:
         file = folder / "projects" / "wine.json"
