@@ -19,11 +19,18 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from iris_core.errors import GivenUp, IrisError, ObjectMissing, RegistryError, StoreError, TryFailed
+from iris_core.errors import (
+    DecidedElsewhere,
+    IrisError,
+    ObjectMissing,
+    RegistryError,
+    StoreError,
+    TryFailed,
+)
 from iris_core.ledger.identity import Identity, Kind
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.records.base import Record
-from iris_core.ledger.records.objects import FailedRecord, ReopenedRecord
+from iris_core.ledger.records.objects import FailedRecord, RejectedRecord, ReopenedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
@@ -69,6 +76,8 @@ def one_try(workspace: Workspace, about: Tried) -> Iterator[None]:
 
     :raises TryFailed: an unforeseen error ended the try; another run tries again.
     :raises GivenUp: an unforeseen error ended the last try; recorded as `failed`.
+    :raises DataRejected: so it did, and another attempt had recorded that the object is rejected.
+    :raises DecidedElsewhere: so it did, and another attempt had made the decision.
     """
     is_noted = workspace.actor.try_number > 1
     if is_noted:
@@ -185,7 +194,7 @@ def _begin(workspace: Workspace, about: Tried) -> None:
     _note(workspace, about, "begun")
 
 
-def _failed(workspace: Workspace, about: Tried, error: BaseException) -> TryFailed:
+def _failed(workspace: Workspace, about: Tried, error: BaseException) -> IrisError:
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     secrets = (workspace.store.access.secret_access_key, *secrets_of(workspace.settings))
     said = masked(" ".join(str(error).split()), secrets)[:LONGEST_SENTENCE]
@@ -200,7 +209,7 @@ def _failed(workspace: Workspace, about: Tried, error: BaseException) -> TryFail
     return TryFailed(f"{about.object.uri}: {why}. Try {tries} of {most} (MAX_TRIES); it is tried again.")
 
 
-def _given_up(workspace: Workspace, about: Tried, found: FailedRecord.Evidence, why: str) -> GivenUp:
+def _given_up(workspace: Workspace, about: Tried, found: FailedRecord.Evidence, why: str) -> IrisError:
     uri = about.object.uri
     record = FailedRecord(
         identity=about.identity,
@@ -210,7 +219,10 @@ def _given_up(workspace: Workspace, about: Tried, found: FailedRecord.Evidence, 
         inputs=about.inputs,
         evidence=found,
     )
-    return GivenUp(workspace.ledger.commit(record).record.reason)
+    standing = workspace.ledger.commit(record).record
+    if isinstance(standing, FailedRecord | RejectedRecord):
+        return standing.as_error()
+    return DecidedElsewhere(f"{uri} is {standing.outcome}. {standing.reason}".rstrip())
 
 
 def _note(workspace: Workspace, about: Tried, what: str, why: str = "") -> None:

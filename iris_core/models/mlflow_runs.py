@@ -17,7 +17,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from iris_core.ledger import Identity
+from iris_core.ledger import Identity, Ledger
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.store.objects import ObjectVersion
@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 
 IDENTITY_TAG = "iris.identity"
 COMMIT_TAG = "iris.commit"
+OBJECTS_TAG = "iris.objects"
+"""How many objects share a run."""
+OBJECTS = "objects.json"
+"""The artifact of such a run: a table, whose column `scoring` has the paths of the decisions."""
 LONGEST_NAME = 250
 """MLflow refuses longer names."""
 
@@ -65,7 +69,8 @@ def settle_left_runs(workspace: Workspace, experiment: str) -> None:
     """Settle pending runs of an experiment whose decision has been made: their attempt died, or lost.
 
     If the decision's record names the run, its attempt was killed after the commit, and the run is finished;
-    any other run lost. This is called before a search for work, and again after the work: a killed task that
+    any other run lost. A run that several decisions share is finished if the record of one names it, and lost
+    once all are made. This is called before a search for work, and again after the work: a killed task that
     comes back may find its decision made by another run, and may be the last to look for a long time.
 
     :raises RegistryError: MLflow refused or did not answer.
@@ -77,10 +82,9 @@ def settle_left_runs(workspace: Workspace, experiment: str) -> None:
             return
         unsettled = f"tags.`{COMMIT_TAG}` = 'pending'"
         for run in mlflow_client.search_runs([found.experiment_id], unsettled):
-            path = run.data.tags.get(IDENTITY_TAG)
-            record = workspace.ledger.get(path) if path else None
-            if record:
-                _settle_left(mlflow_client, run, record.run_id == run.info.run_id)
+            won = _has_won(workspace.ledger, mlflow_client, run)
+            if won is not None:
+                _settle_left(mlflow_client, run, won)
 
 
 @contextmanager
@@ -95,6 +99,35 @@ def left_runs_settled(workspace: Workspace, experiment: str) -> Iterator[None]:
             yield
         finally:
             settled.result()
+
+
+def _has_won(ledger: Ledger, mlflow_client: MlflowClient, run: Run) -> bool | None:
+    """Whether a record names a run; None while none does and a decision is open."""
+    path = run.data.tags.get(IDENTITY_TAG)
+    first = ledger.get(path) if path else None
+    if first is None or first.run_id == run.info.run_id:
+        return None if first is None else True
+    shared = map(ledger.get, _sharing(mlflow_client, run))
+    is_open = False
+    for record in shared:
+        if record and record.run_id == run.info.run_id:
+            return True
+        is_open = is_open or record is None
+    return None if is_open else False
+
+
+def _sharing(mlflow_client: MlflowClient, run: Run) -> list[str]:
+    """Paths of the decisions that share a run. None is made before the run has the table of them."""
+    import mlflow
+
+    run_id = run.info.run_id
+    if OBJECTS_TAG not in run.data.tags:
+        return []
+    if all(file.path != OBJECTS for file in mlflow_client.list_artifacts(run_id)):
+        return []
+    table = mlflow.artifacts.load_dict(f"runs:/{run_id}/{OBJECTS}")
+    place = table["columns"].index("scoring")
+    return [row[place] for row in table["data"]]
 
 
 def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:

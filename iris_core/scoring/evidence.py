@@ -152,7 +152,7 @@ def log_run(workspace: Workspace, batch: Sequence[Ready]) -> str:
         identity=first.identity,
         tags={
             "iris.model_version": str(first.model.version),
-            **({"iris.objects": str(len(batch))} if others else {}),
+            **({mlflow_runs.OBJECTS_TAG: str(len(batch))} if others else {}),
         },
         objects=[ready.work.object for ready in batch],
         context="inference",
@@ -191,7 +191,7 @@ def _write(workspace: Workspace, batch: Sequence[Ready], counts: Counts, folder:
         if is_small:
             workspace.store.download(batch[0].manifest.predictions, str(folder))
         return
-    (folder / "objects.json").write_text(json.dumps(_table(batch)), encoding="utf-8")
+    (folder / mlflow_runs.OBJECTS).write_text(json.dumps(_table(batch)), encoding="utf-8")
     if is_small:
         _pack(workspace, batch, folder / "predictions.zip")
 

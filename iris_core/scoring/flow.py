@@ -10,7 +10,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 
-from iris_core.errors import DataRejected, GivenUp, ObjectMissing, TryFailed, free_frames
+from iris_core.errors import (
+    DataRejected,
+    DecidedElsewhere,
+    GivenUp,
+    IrisError,
+    ObjectMissing,
+    TryFailed,
+    free_frames,
+)
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.ledger.tries import one_try
@@ -44,9 +52,10 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
     :raises DataRejected: no piece can be scored, the first one because of its data; recorded first.
     :raises ObjectMissing: no piece can be scored, and the first one's object is gone.
     :raises TryFailed: no piece can be scored, the first one because of an unforeseen error.
+    :raises DecidedElsewhere: no piece can be scored, and another run has decided about the first one.
     """
     waiting, done = [], []
-    trouble: list[DataRejected | ObjectMissing | TryFailed] = []
+    trouble: list[IrisError] = []
     for work, piece in shard.works:
         standing = workspace.ledger.get(work.identity)
         if standing is None:
@@ -66,7 +75,7 @@ def score_shard(workspace: Workspace, shard: Shard) -> list[Scored]:
                 try:
                     scored = _score(workspace, work, piece, how)
                     done.append(scored.model_copy(update={"model_digest": digest.result()}))
-                except (DataRejected, ObjectMissing, TryFailed) as error:
+                except (DataRejected, DecidedElsewhere, ObjectMissing, TryFailed) as error:
                     log.warning("%s", error)
                     free_frames(error)
                     trouble.append(error)

@@ -173,7 +173,7 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
     try:
         with one_try(workspace, ready[0].work.tried("log")) if len(ready) == 1 else nullcontext():
             run_id = log_run(workspace, ready)
-    except TryFailed as error:
+    except (DataRejected, DecidedElsewhere, TryFailed) as error:
         return {ready[0].work.identity: error}
     except BaseException as error:
         if len(ready) == 1 or not is_unforeseen(error):
@@ -205,7 +205,10 @@ def _finished(
     work = whole.work
     outcome = outcomes[work.identity]
     if isinstance(outcome, DecidedElsewhere | GivenUp):
-        withdraw(workspace, work)
+        scored = workspace.ledger.find(ScoredRecord, work.identity)
+        outcome = scored or outcome
+        if not scored:
+            withdraw(workspace, work)
     if isinstance(outcome, IrisError):
         raise outcome
     if not isinstance(outcome, ScoredRecord):

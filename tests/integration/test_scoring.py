@@ -27,7 +27,8 @@ from iris_core.events import alias
 from iris_core.ledger import Record
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings
-from iris_core.scoring import shards
+from iris_core.models import mlflow_runs
+from iris_core.scoring import evidence, publication, shards
 from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
 from iris_core.scoring.work import keys_of, withdraw
@@ -332,6 +333,42 @@ class TestPrefix:
                 name = record.outputs.predictions.key.rsplit("/", 1)[-1]
                 assert file.read(name) == read(workspace, record)
 
+    @pytest.mark.parametrize("beaten", [1, 3])
+    def test_the_run_of_a_killed_attempt_is_finished_if_a_record_names_it(
+        self, incoming: MakeWorkspace, monkeypatch: pytest.MonkeyPatch, beaten: int
+    ) -> None:
+        """Another attempt records the first, or all, before this one, which is killed before it settles."""
+        workspace = incoming()
+        for number in range(3):
+            upload(workspace, rows(number + 1), f"in/{number}.csv")
+        done = [
+            one for shard in scoring.plan_shards(workspace) for one in scoring.score_shard(workspace, shard)
+        ]
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+
+            def logged_late(workspace: Workspace, batch: Any) -> str:
+                run_id = evidence.log_run(workspace, batch)
+                patch.setattr(publication, "log_run", evidence.log_run)
+                scoring.publish_all(workspace, done[:beaten])
+                patch.setattr(mlflow_runs, "settle", killed)
+                return run_id
+
+            patch.setattr(publication, "log_run", logged_late)
+            with pytest.raises(KeyboardInterrupt):
+                scoring.publish_all(workspace, done)
+        with pytest.raises(NothingOwed):
+            run_dag(workspace)
+        found = {run.info.run_id: run for run in runs(workspace)}
+        settled = {name: (run.data.tags["iris.commit"], run.info.status) for name, run in found.items()}
+        named = {record.outputs.run_id for record in records(workspace)}
+        assert len(named) == (1 if beaten == 3 else 2)
+        assert {settled.pop(run_id) for run_id in named} == {("committed", "FINISHED")}
+        assert list(settled.values()) == [("lost", "KILLED")] * (2 - len(named))
+
     def test_one_that_cannot_be_written_does_not_hold_the_others(
         self, incoming: MakeWorkspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -468,7 +505,7 @@ from iris_core import scoring
 from iris_core.models import mlflow_runs
 from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor, Ledger
-from iris_core.scoring import publication, shards
+from iris_core.scoring import evidence, publication, shards
 from iris_core.store.assembly import Assembly
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace

@@ -21,8 +21,9 @@ from iris_core.labels import flow as labels_flow
 from iris_core.ledger import Actor, Record, tries
 from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.objects import FailedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.scoring import flow, publication
+from iris_core.scoring import evidence, flow, publication
 from iris_core.store.objects import ObjectVersion
 from iris_core.training import fitting, steps
 
@@ -118,6 +119,28 @@ class TestScoring:
             with pytest.raises(TryFailed, match="Try 1 of 3"):
                 score_all(run(inbox, 1))
         assert about(inbox, bad) == []
+
+    def test_what_another_run_scored_meanwhile_stays_published(
+        self, inbox: Workspace, test_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        once = Workspace(
+            inbox.settings.model_copy(update={"max_tries": 1}), inbox.store, inbox.ledger, inbox.actor
+        )
+        put(once, "iris/in/a.csv", test_csv)
+        done = [one for shard in scoring.plan_shards(once) for one in scoring.score_shard(once, shard)]
+
+        def beaten(*_: object) -> None:
+            monkeypatch.setattr(publication, "keep_manifest", evidence.keep_manifest)
+            scoring.publish_all(run(inbox, 2), done)
+            raise TypeError("x")
+
+        monkeypatch.setattr(publication, "keep_manifest", beaten)
+        assert len(scoring.publish_all(run(once, 1), done)) == 1
+        [record] = once.ledger.recent("scoring")
+        assert isinstance(record, ScoredRecord)
+        assert record.outputs.manifest
+        assert once.store.head(once.settings.bucket, record.outputs.predictions.key)
+        assert once.store.head(once.settings.bucket, record.outputs.manifest.key)
 
     @pytest.mark.parametrize("error", [StoreError("away"), ConnectionError("away"), KeyboardInterrupt()])
     def test_an_outage_ends_the_task_and_is_nobodys_fault(
