@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from iris_core.drift.known import Known, Rejected
 from iris_core.drift.performance import Answered
-from iris_core.drift.sides import PREDICTION, Side, judged, read_side
+from iris_core.drift.sides import Side, judged, read_side
 from iris_core.drift.verdict import DriftVerdict
 from iris_core.models.decide import Decider
 from iris_core.models.holdout import training_table
-from iris_core.models.profile import predicted_classes, profile_of
+from iris_core.models.profile import Profile, profile_of
 from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.judgement import holdout_of, limits_of
 from iris_core.promotion.measurement import measure_model
@@ -19,7 +21,7 @@ from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Nowhere, Options, Scoring
 from iris_core.settings.project import TableSchema
 from iris_core.settings.variables import Settings
-from iris_core.tables import Input
+from iris_core.tables import Input, LocalInput
 from iris_core.training.estimators import check_model
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
 from iris_core.training.validation import Evidence, validate_training
@@ -56,9 +58,10 @@ def rehearse(settings: Settings, given: Input, test: Input | None = None) -> Reh
     found = Rehearsal(validated, fitted, _verdict(settings, given, fitted, config))
     if test is None:
         return found
-    counts = _scored(settings, test, fitted, table)
-    reference = profile_of(learnt, fitted.parts, fitted.pipeline).side(table)
-    return replace(found, scored=counts, drift=_drift(settings, fitted, reference, test, counts))
+    counts, current = _scored(settings, test, fitted, table)
+    profile = profile_of(learnt, fitted.parts, fitted.pipeline)
+    known = _known(settings, fitted, profile, counts)
+    return replace(found, scored=counts, drift=judged(profile.side(table), current, table, known))
 
 
 def _verdict(settings: Settings, given: Input, fitted: Fitted, config: TrainingConfig) -> Verdict:
@@ -67,26 +70,22 @@ def _verdict(settings: Settings, given: Input, fitted: Fitted, config: TrainingC
     return gate_verdict(evidence)
 
 
-def _scored(settings: Settings, test: Input, fitted: Fitted, table: TableSchema) -> Counts:
+def _scored(settings: Settings, test: Input, fitted: Fitted, table: TableSchema) -> tuple[Counts, Side]:
+    """The counts of a scoring, and its predictions as drift reads them: without the rows that it rejects."""
     how = Scoring(Decider(fitted.pipeline, table.feature_names), table, Options("0"))
-    counts = score_table(test, how, Nowhere(), Nowhere()).counts
-    counts.require_usable(test.where, settings.max_reject_share)
-    return counts
+    with tempfile.TemporaryDirectory(prefix="iris-trial-") as folder:
+        predictions = Path(folder) / "predictions.csv"
+        with predictions.open("wb") as file:
+            counts = score_table(test, how, file, Nowhere()).counts
+        counts.require_usable(test.where, settings.max_reject_share)
+        return counts, read_side(LocalInput(predictions), table)
 
 
-def _drift(settings: Settings, fitted: Fitted, reference: Side, test: Input, counts: Counts) -> DriftVerdict:
-    table = settings.project.table
-    current = _answered(read_side(test, table), fitted, table)
+def _known(settings: Settings, fitted: Fitted, profile: Profile, counts: Counts) -> Known:
     rows = len(fitted.parts.holdout)
-    known = Known(
+    return Known(
+        weights=profile.weights or {},
         holdout=Answered(rows=rows, right=round(fitted.metrics["accuracy"] * rows)),
         rejected=Rejected.of_faults(counts.rejected, [fault.model_dump() for fault in counts.faults]),
         spread=settings.drift_batch_spread,
     )
-    return judged(reference, current, table, known)
-
-
-def _answered(side: Side, fitted: Fitted, table: TableSchema) -> Side:
-    """The side with the model's predictions in its sample."""
-    answers = predicted_classes(fitted.pipeline, side.sample.select(table.feature_names))
-    return replace(side, sample=side.sample.with_columns(answers.alias(PREDICTION)))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from iris_core import monitoring, promotion, scoring, training
+from iris_core import monitoring
 from iris_core.cli import app
 from iris_core.errors import DataRejected
 from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.records.promotion import VerdictRecord
-from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.tables import MemoryInput
 from iris_core.trial import rehearse
+from tests import kinds, loop
+from tests.records import expect
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -27,32 +30,57 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_a_rehearsal_says_what_the_pipelines_say(
-    tracked: Workspace, train_csv: bytes, test_csv: bytes
-) -> None:
-    settings = tracked.settings
-    found = rehearse(settings, MemoryInput(train_csv, "a"), MemoryInput(test_csv, "b"))
-    assert list(tracked.store.versions(settings.bucket, "")) == [], "a rehearsal records nothing"
+def check_a_rehearsal(workspace: Workspace, train: bytes, test: bytes) -> BatchDriftRecord:
+    """Compare a rehearsal with what the pipelines say of the same tables; return their drift record."""
+    settings = workspace.settings
+    found = rehearse(settings, MemoryInput(train, "a"), MemoryInput(test, "b"))
+    assert list(workspace.store.versions(settings.bucket, "")) == [], "a rehearsal records nothing"
 
-    tracked.store.put(settings.bucket, settings.train_key, train_csv, "text/csv")
-    work = training.train(tracked, training.validate(tracked, training.reconcile_training(tracked)))
-    promotion.register_step(tracked, work.identity)
-    tracked.store.put(settings.bucket, settings.test_key, test_csv, "text/csv")
-    shards = scoring.plan_shards(tracked)
-    scoring.publish_all(tracked, [one for shard in shards for one in scoring.score_shard(tracked, shard)])
-    [owed] = monitoring.plan_reports(tracked)
-    monitoring.report(tracked, owed)
+    loop.train(workspace, train)
+    scored = loop.score(workspace, test)
+    [owed] = monitoring.plan_reports(workspace)
+    monitoring.report(workspace, owed)
 
-    ledger = tracked.ledger
+    ledger = workspace.ledger
     trained, judged = next(ledger.recent_of(TrainedRecord)), next(ledger.recent_of(VerdictRecord))
     assert found.fitted.metrics["accuracy"] == trained.evidence.accuracy
     checks, told = (reason.partition("; no champion")[0] for reason in (found.verdict.reason, judged.reason))
     assert checks == told
-    scored, drift = next(ledger.recent_of(ScoredRecord)), next(ledger.recent_of(BatchDriftRecord))
     assert found.scored is not None
     assert found.scored.classes == scored.evidence.classes
+    assert found.scored.rejected == scored.evidence.rejected
     assert found.drift is not None
+    drift = next(ledger.recent_of(BatchDriftRecord))
     assert (found.drift.severity, found.drift.sentence) == (drift.outcome, drift.reason)
+    current = expect(BatchDriftRecord.Evidence, drift.evidence).current
+    assert found.drift.shortened().model_dump(mode="json")["current"] == current
+    return drift
+
+
+def test_a_rehearsal_says_what_the_pipelines_say(
+    tracked: Workspace, train_csv: bytes, test_csv: bytes
+) -> None:
+    check_a_rehearsal(tracked, train_csv, test_csv)
+
+
+def test_a_rehearsal_learns_levels_and_leaves_rejected_rows_out(
+    mlflow_db: Path, make_workspace: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    project = kinds.PROJECT.model_dump(mode="json")
+    city = next(one for one in project["table"]["features"] if one["name"] == "city")
+    del city["levels"]
+    (tmp_path / "project.json").write_text(json.dumps(project))
+    workspace = make_workspace(IRIS_PROJECT_FILE=str(tmp_path / "project.json"), MAX_REJECT_SHARE="0.5")
+    frame = kinds.homes(80, 2, has_unseen=True)
+    no_size = pl.int_range(pl.len()) % 4 == 0
+    frame = frame.with_columns(pl.when(no_size).then(pl.lit("")).otherwise("size").alias("size"))
+
+    drift = check_a_rehearsal(
+        workspace, kinds.as_csv(kinds.homes(400, 1)), kinds.as_csv(frame) + b"a row that is too short\n"
+    )
+
+    size = expect(BatchDriftRecord.Evidence, drift.evidence).current["size"]
+    assert (size["count"], size["missing"]) == (60, 20)
 
 
 def test_a_table_that_is_refused(tracked: Workspace, train_csv: bytes) -> None:
