@@ -35,6 +35,7 @@ def check_store(store: ObjectStore, settings: Settings, may_write: bool) -> Iter
         except (IrisError, MinioException) as error:
             yield ill("store", f"bucket {bucket}: {error}", _reach(error))
             return
+    yield _folders(store, settings)
     if may_write:
         yield _conditional_write(store, settings)
         yield _listen(store.access, settings.bucket)
@@ -58,6 +59,25 @@ def _versioning(store: ObjectStore, bucket: str) -> Diagnosis:
         f"bucket {bucket} keeps no versions: an upload that is overwritten before it was read is lost",
         f"Switch versioning on for {bucket}; `python -m deploy.minio_init` does.",
     )
+
+
+def _folders(store: ObjectStore, settings: Settings) -> Diagnosis:
+    """Check that no object, or delete marker of one, has the key of a folder that must be listed."""
+    check, found = "folders", (*places.watched(settings), *places.written(settings))
+    for bucket, folder in sorted({(place.bucket, name) for place in found for name in place.folders}):
+        listed = store.admin.list_objects(bucket, folder, recursive=True, include_version=True)
+        try:
+            first = next(iter(listed), None)
+            is_hidden = first and first.object_name == folder and not any(store.keys(bucket, folder))
+        except (IrisError, MinioException) as error:
+            return note(check, f"s3://{bucket}/{folder} cannot be listed ({error})")
+        if is_hidden:
+            return ill(
+                check,
+                f"s3://{bucket}/{folder} is an object, or a deleted one: MinIO lists nothing below {folder}/",
+                f"Delete all its versions and markers: mc rm --versions --force ALIAS/{bucket}/{folder}",
+            )
+    return well(check, "no object has the key of a folder that the pipelines list")
 
 
 def _conditional_write(store: ObjectStore, settings: Settings) -> Diagnosis:

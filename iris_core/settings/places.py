@@ -41,11 +41,20 @@ class Place:
     cleared: bool = False
 
     def overlaps(self, other: Place) -> bool:
-        """Whether a key can belong to both places."""
+        """Whether a key can belong to both places, or one place is below the key of the other.
+
+        MinIO lists nothing below the key of an object.
+        """
         return self.bucket == other.bucket and (self._holds(other.key) or other._holds(self.key))
 
     def _holds(self, key: str) -> bool:
-        return key.startswith(self.key) if self.key.endswith("/") else key == self.key
+        return key == self.key or key.startswith(f"{self.key.removesuffix('/')}/")
+
+    @property
+    def folders(self) -> list[str]:
+        """Keys that no object should have, or MinIO would not list this place: `a` and `a/b` of `a/b/`."""
+        segments = self.key.split("/")
+        return ["/".join(segments[:count]) for count in range(1, len(segments))]
 
 
 def buckets(*projects: Settings) -> list[str]:

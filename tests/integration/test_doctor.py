@@ -51,6 +51,7 @@ def test_a_store_that_has_all_and_nothing_is_left(workspace: Workspace) -> None:
     found = list(check_store(workspace.store, workspace.settings, may_write=True))
     assert levels(found) == {
         "versions": "well",
+        "folders": "well",
         "conditional writes": "well",
         "notifications": "well",
         "lifecycle": "note",
@@ -80,6 +81,20 @@ class IgnoringStore(ObjectStore):
     def create(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
         self.put(bucket, key, data, content_type)
         return True
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_an_object_with_the_key_of_a_folder_is_ill(make_workspace: MakeWorkspace, deleted: bool) -> None:
+    workspace = make_workspace(TEAM_S3_TEST_KEY="data/in/")
+    store, bucket = workspace.store, workspace.settings.bucket
+    store.put(bucket, "data", b"a,b\n", "text/csv")
+    if deleted:
+        store.delete(bucket, "data")
+    found = {one.check: one for one in check_store(store, workspace.settings, may_write=False)}["folders"]
+    assert (found.level, f"s3://{bucket}/data " in found.said) == ("ill", True)
+    store.put(bucket, "data/in/a.csv", b"a,b\n", "text/csv")
+    found = {one.check: one for one in check_store(store, workspace.settings, may_write=False)}["folders"]
+    assert found.level == "well"
 
 
 def test_a_store_that_ignores_if_none_match_is_ill(workspace: Workspace) -> None:

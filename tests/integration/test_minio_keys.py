@@ -1,4 +1,7 @@
-"""Keys with control characters on a real MinIO, which lets them in: they are listed, read and hold nobody."""
+"""Keys that a real MinIO lets in: with control characters they are listed, read and hold nobody.
+
+Keys below the key of an object are not listed.
+"""
 
 from __future__ import annotations
 
@@ -49,3 +52,14 @@ def test_each_is_read_and_its_address_can_be_typed_back(minio: ObjectStore, key:
     assert minio.read(found) == key.encode()
     assert parse_uri(minio, found.uri) == found
     assert found.uri.isprintable()
+
+
+def test_nothing_is_listed_below_the_key_of_an_object_nor_of_a_deleted_one(minio: ObjectStore) -> None:
+    minio.put(BUCKET, "below/a.csv", b"a", "text/csv")
+    assert [listed.key for listed in minio.versions(BUCKET, "below/")] == ["below/a.csv"]
+    minio.put(BUCKET, "below", b"a", "text/csv")
+    assert list(minio.versions(BUCKET, "below/")) == []
+    minio.delete(BUCKET, "below")
+    assert list(minio.versions(BUCKET, "below/")) == []
+    minio.erase(BUCKET, "below")
+    assert [listed.key for listed in minio.versions(BUCKET, "below/")] == ["below/a.csv"]

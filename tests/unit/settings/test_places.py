@@ -35,7 +35,9 @@ def place(key: str, bucket: str = "b") -> Place:
         ("a/", "a/b/", True),
         ("a.csv", "a.csv", True),
         ("a.csv", "a.csv.gz", False),
-        ("a", "a/", False),
+        ("a", "a/", True),
+        ("a", "a/b.csv", True),
+        ("a", "ab/", False),
         ("a/", "ab/", False),
         ("a/b/", "b/", False),
     ],
@@ -73,6 +75,14 @@ def test_nor_what_they_publish(variable: str, key: str) -> None:
 @pytest.mark.parametrize("variable", PUBLISHED)
 def test_nothing_is_published_where_uploads_land(variable: str) -> None:
     assert f"overlaps with {variable} (iris/)" in refused(**{variable: "iris"})
+
+
+@pytest.mark.parametrize("key", ["iris", "ledger", "iris/predictions"])
+def test_no_upload_hides_what_is_below_its_key(key: str) -> None:
+    assert refused(TEAM_S3_TRAIN_KEY=key).partition(" overlaps")[0] in (
+        f"TEAM_S3_TRAIN_KEY={key}",
+        "TEAM_S3_TEST_KEY=iris/iris_test.csv",
+    )
 
 
 def test_uploads_have_a_place_each() -> None:
