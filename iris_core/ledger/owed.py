@@ -42,22 +42,24 @@ class Decisions:
     :param kind: the kind of decision.
     :param recorded: what the ledger says about single versions.
     :param named: addresses of versions that are looked at in any case.
+    :param using: the variant by whose decision a version is useless or not, where it has one; "" for none.
     """
 
     ledger: Ledger
     kind: Kind
     recorded: Recorded
     named: Collection[str] = ()
+    using: str = ""
 
     @classmethod
-    def of_all(cls, ledger: Ledger, kind: Kind) -> Decisions:
+    def of_all(cls, ledger: Ledger, kind: Kind, using: str = "") -> Decisions:
         """For a look at everything: a hundred thousand decided objects need no reads."""
-        return cls(ledger, kind, Checkpointed(ledger, kind))
+        return cls(ledger, kind, Checkpointed(ledger, kind), using=using)
 
     @classmethod
-    def of_few(cls, ledger: Ledger, kind: Kind, named: Collection[str] = ()) -> Decisions:
+    def of_few(cls, ledger: Ledger, kind: Kind, named: Collection[str] = (), using: str = "") -> Decisions:
         """For a look at a few keys: costs the same however much is decided."""
-        return cls(ledger, kind, Subjects(ledger, kind), named)
+        return cls(ledger, kind, Subjects(ledger, kind), named, using)
 
     def variants(self, version: ObjectVersion) -> tuple[Variant, ...]:
         """Variants already decided for this version; empty without a decision."""
@@ -149,8 +151,18 @@ class Decisions:
         return any(self._repeated(record).outcome not in UNSOUND for record in self.standing(version))
 
     def is_useless(self, version: ObjectVersion) -> bool:
-        """Whether a version was rejected or failed and was not reopened, by the journal. Reads no record."""
-        return self._tried(version, UNSOUND) and not self._tried(version, {Outcome.REOPENED})
+        """Whether a version was rejected or failed: with the variant in use, else with every other one.
+
+        Reads records only where the journal shows that, and several decisions.
+        """
+        if not self._tried(version, UNSOUND):
+            return False
+        return len(self.variants(version)) == 1 or self._is_refused(version)
+
+    def _is_refused(self, version: ObjectVersion) -> bool:
+        found = self.standing(version)
+        judged = [record for record in found if record.variant.base == self.using] or found
+        return bool(judged) and all(self._repeated(record).outcome in UNSOUND for record in judged)
 
     def may_wait(self, version: ObjectVersion) -> bool:
         """Whether a version has no decision, or one that may have been reopened. Reads no record."""
@@ -163,12 +175,11 @@ class Decisions:
 
     def _is_unsound(self, version: ObjectVersion, older: Sequence[ListedVersion]) -> bool:
         """Whether a version was rejected or failed, or repeats one that was."""
-        if not self._tried(version, UNSOUND | {Outcome.UNCHANGED}):
+        if not older or not self._tried(version, UNSOUND | {Outcome.UNCHANGED}):
             return False
         if not any(self._is_waiting(item.object) for item in older):
             return self.is_useless(version)
-        found = self.standing(version)
-        return bool(found) and all(self._repeated(record).outcome in UNSOUND for record in found)
+        return self._is_refused(version)
 
     def _repeated(self, record: ObjectRecord) -> Record:
         return (record.points_to and self.ledger.get(record.points_to)) or record

@@ -56,7 +56,8 @@ def reconcile(
     """
     if look.named is None or (look.is_model_new and again == "all"):
         return _reconcile_all(workspace, scope, again)
-    search = _Search(workspace, scope, Decisions.of_few(workspace.ledger, scope.kind, look.named), again)
+    decisions = Decisions.of_few(workspace.ledger, scope.kind, look.named, scope.using.variant)
+    search = _Search(workspace, scope, decisions, again)
     for key in look.keys(scope.source):
         search.look_at(key)
     if again == "newest" and (search.found.other or look.is_model_new) and not search.find_newest():
@@ -66,7 +67,8 @@ def reconcile(
 
 
 def _reconcile_all(workspace: Workspace, scope: Scope, again: Rescore) -> Reconciled:
-    search = _Search(workspace, scope, Decisions.of_all(workspace.ledger, scope.kind), again)
+    decisions = Decisions.of_all(workspace.ledger, scope.kind, scope.using.variant)
+    search = _Search(workspace, scope, decisions, again)
     for _, versions in scope.source.by_key(workspace.store):
         if decided := search.decisions.settled(versions):
             search.add_settled(versions, decided)
@@ -93,6 +95,10 @@ class _Found:
     owed: list[Pending] = field(default_factory=list)
     other: list[_Other] = field(default_factory=list)
     last_done: datetime | None = None
+
+    def is_last(self, landed: datetime) -> bool:
+        """Whether no decided version is known that landed as late."""
+        return self.last_done is None or landed > self.last_done
 
     def done(self, landed: datetime) -> None:
         """Note when a decided version landed."""
@@ -169,7 +175,7 @@ class _Search:
             elif pending and not _record_if_unchanged(workspace, scope, decisions, pending, older):
                 found.owed.append(pending)
                 return True
-            elif not decisions.is_useless(version):
+            elif found.is_last(version.landed_at) and not decisions.is_useless(version):
                 found.done(version.landed_at)
         return False
 
