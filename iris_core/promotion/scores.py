@@ -64,7 +64,7 @@ def score_and_interval(
     if metric == "accuracy":
         return found, wilson_interval(int((answers.named == labels).sum()), len(labels), level)
     drawn = _drawn(_cells(metric, labels, (answers,)))[0]
-    return found, _between(drawn, level)
+    return found, _between(drawn, level, found)
 
 
 def compared(metric: Metric, labels: Texts, first: Answers, second: Answers, level: float) -> Paired:
@@ -87,7 +87,7 @@ def compared(metric: Metric, labels: Texts, first: Answers, second: Answers, lev
         return Paired(*both, score_interval(pairs, level), exact_p_value(pairs), exact_p_value(turned))
     ours, theirs = _drawn(_cells(metric, labels, (first, second)))
     gain = ours - theirs
-    return Paired(*both, _between(gain, level), _chance(gain <= 0), _chance(gain >= 0))
+    return Paired(*both, _between(gain, level, both[0] - both[1]), _chance(gain <= 0), _chance(gain >= 0))
 
 
 Agreement = Mapping[str, Mapping[str, int]]
@@ -150,9 +150,13 @@ def pairs_of(first: Flags, second: Flags) -> Pairs:
     return Pairs(rows=len(first), better=int((first & ~second).sum()), worse=int((second & ~first).sum()))
 
 
-def _between(drawn: Floats, level: float) -> Interval:
+def _between(drawn: Floats, level: float, found: float) -> Interval:
+    """The interval of the draws, and of what was found.
+
+    Half a row more of each kind moves the draws away from it where classes have few rows.
+    """
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high), level=level)
+    return Interval(low=min(float(low), found), high=max(float(high), found), level=level)
 
 
 def _chance(against: Flags) -> float:

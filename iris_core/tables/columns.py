@@ -20,16 +20,20 @@ NUMBERS = (
     pa.types.is_decimal,
     pa.types.is_null,
 )
+FRACTION_OF_ZERO = r"\.0+$"
 CARRIED = (*NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
 
 
 def unpacked(column: pa.Array) -> pa.Array:
-    """The column as polars can read it: no dictionary, 256-bit decimals as text, times in a named zone."""
+    """The column as polars can read it: no dictionary, 256-bit decimals as text, times in a named zone.
+
+    The text has no fraction of 0 (`text_of`).
+    """
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_decimal256(kind):
-        return pc.cast(column, pa.string())
+        return pc.replace_substring_regex(pc.cast(column, pa.string()), FRACTION_OF_ZERO, "")
     if pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-")):
         return pc.cast(column, pa.timestamp(kind.unit, "UTC"))
     return column
@@ -66,4 +70,5 @@ def text_of(column: pl.Series) -> pl.Series:
     if column.dtype.is_float():
         column = column.fill_nan(None)
     text = column.cast(pl.String)
-    return text.str.replace(r"\.0+$", "") if column.dtype.is_float() or column.dtype.is_decimal() else text
+    has_fraction = column.dtype.is_float() or column.dtype.is_decimal()
+    return text.str.replace(FRACTION_OF_ZERO, "") if has_fraction else text

@@ -109,6 +109,17 @@ class TestComparisons:
         assert shown <= 8
 
 
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("right", [0, 2, 40])
+def test_an_interval_holds_its_score_where_each_class_has_one_row(metric: Metric, right: int) -> None:
+    labels = np.array([f"c{number:02}" for number in range(40)])
+    answers = Answers(np.where(np.arange(40) < right, labels, "c00"))
+    found, interval = score_and_interval(metric, labels, answers, 0.95)
+    assert interval.low <= found <= interval.high
+    paired = compared(metric, labels, answers, Answers(np.roll(labels, 1)), 0.95)
+    assert paired.difference.low <= paired.first - paired.second <= paired.difference.high
+
+
 def test_without_any_difference_the_interval_still_has_a_width() -> None:
     labels = np.array(["a"] * 20 + ["b"] * 4)
     found = compared("balanced_accuracy", labels, Answers(labels), Answers(labels), 0.95).difference

@@ -160,6 +160,7 @@ def test_ids_of_any_type_are_written_alike() -> None:
         "int": pa.array([1000, 7], pa.int32()),
         "float": pa.array([1000.0, 7.0]),
         "decimal": pa.array([Decimal(1000), Decimal(7)], pa.decimal128(8, 2)),
+        "wide decimal": pa.array([Decimal(1000), Decimal(7)], pa.decimal256(50, 2)),
         "text": pa.array(["1000", "7"]),
     }
     for array in ids.values():
