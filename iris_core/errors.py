@@ -83,6 +83,10 @@ class RegistryError(IrisError):
     """MLflow refused or did not answer. Retrying may help."""
 
 
+class RegistryMissing(RegistryError):
+    """What was asked of MLflow is not there, or no longer: somebody deleted it."""
+
+
 class ModelRefused(IrisError):
     """A registered model is not loaded: that could run code from its files. Retrying does not help."""
 

@@ -100,7 +100,8 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
     :param settings: name the registry, and the types that are trusted.
     :param ledger: has the record of the model's training.
     :param model: the version.
-    :raises RegistryError: MLflow does not answer, or has no such version.
+    :raises RegistryMissing: MLflow has no such version, or not its files.
+    :raises RegistryError: MLflow does not answer.
     :raises ModelRefused: the model cannot be loaded without running code from its files.
     """
     uri = f"models:/{model.name}/{model.version}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from iris_core.ledger import ModelRef
@@ -46,6 +47,33 @@ def find(mlflow_client: MlflowClient, name: str, version: int | str) -> ModelVer
     if number.isdecimal():
         return tracking.unless_gone(lambda: mlflow_client.get_model_version(name, number))
     return tracking.unless_gone(lambda: mlflow_client.get_model_version_by_alias(name, number))
+
+
+def find_of_run(
+    mlflow_client: MlflowClient, name: str, version: int, run_id: str | None
+) -> ModelVersion | None:
+    """The version of a model with this number, if it came of this run.
+
+    A model that somebody deleted or renamed is made again, and counts its versions from 1 again.
+
+    :param mlflow_client: MLflow's client.
+    :param name: the registered model.
+    :param version: the version's number.
+    :param run_id: the run that a record names beside it; None or empty if no run logged it.
+    :returns: None if there is no such version, it was deleted, or it is another model.
+    """
+    found = find(mlflow_client, name, version)
+    return found if found and (found.run_id or "") == (run_id or "") else None
+
+
+def versions_of(mlflow_client: MlflowClient, name: str) -> list[ModelVersion]:
+    """All versions of a model; MLflow lists 10,000 in a page."""
+    search = partial(mlflow_client.search_model_versions, f"name = '{name}'")
+    found = page = search()
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return list(found)
 
 
 def reference(version: ModelVersion) -> ModelRef:

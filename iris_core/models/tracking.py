@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from iris_core.errors import RegistryError
+from iris_core.errors import RegistryError, RegistryMissing
 from iris_core.settings.variables import Settings
 from iris_provider_minio.errors import NOT_FOUND
 
@@ -68,6 +68,7 @@ def asking(what: str, settings: Settings) -> Iterator[None]:
     """Turn MLflow's errors into ours, which name the request, the server and the answer.
 
     :param what: the request, for the message.
+    :raises RegistryMissing: MLflow has no such thing.
     :raises RegistryError: MLflow refused or did not answer.
     """
     import requests
@@ -77,7 +78,9 @@ def asking(what: str, settings: Settings) -> Iterator[None]:
         yield
     except (MlflowException, requests.RequestException) as error:
         first = str(error).splitlines()[0][:300]
-        raise RegistryError(f"{what} failed on {settings.tracking_uri}: {first}") from error
+        is_gone = getattr(error, "error_code", "") in NOT_FOUND
+        kind = RegistryMissing if is_gone else RegistryError
+        raise kind(f"{what} failed on {settings.tracking_uri}: {first}") from error
 
 
 def is_refused(error: Exception) -> bool:

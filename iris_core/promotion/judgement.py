@@ -76,7 +76,7 @@ def assess(workspace: Workspace, training: TrainedRecord, version: ModelVersion)
     limits = limits_of(settings)
     champion = champion_answers(workspace, challenger, parts)
     answers, none_because = (None, champion) if isinstance(champion, str) else (champion, "")
-    anchor = anchor_answers(workspace, challenger, answers.version, parts) if answers else None
+    anchor = anchor_answers(workspace, challenger, answers, parts) if answers else None
     with loaded(settings, workspace.ledger, challenger) as found:
         table = settings.project.table
         holdout = holdout_of(training.about.uri, parts, training.inputs.config)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iris_core.errors import DataRejected, ModelRefused, ObjectMissing
+from iris_core.errors import DataRejected, ModelRefused, ObjectMissing, RegistryMissing
 from iris_core.ledger import ModelRef, Outcome
 from iris_core.ledger.identity import VERDICT
 from iris_core.ledger.packs import Pack
-from iris_core.ledger.records.gate import GateEvidence
+from iris_core.ledger.records.gate import GateEvidence, Slide
 from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.suspect import OnSuspect
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.models import tracking
 from iris_core.models.holdout import Split, drawn_again
 from iris_core.models.loading import loaded
-from iris_core.models.registry import staged
+from iris_core.models.registry import staged, versions_of
 from iris_core.promotion.answers import answers_of
 from iris_core.promotion.columns import typical_of
 from iris_core.promotion.measurement import ChampionAnswers
 from iris_core.promotion.slide import TableAnswers, best_of
 from iris_core.promotion.suspicion import Suspicion, Tables, tables_of
 from iris_core.settings.project import Metric, TableSchema
+from iris_core.settings.variables import Settings
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
@@ -65,27 +67,48 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
 
 
 def anchor_answers(
-    workspace: Workspace, challenger: ModelRef, champion: int, parts: Split
+    workspace: Workspace, challenger: ModelRef, champion: ChampionAnswers, parts: Split
 ) -> ChampionAnswers | None:
     """The answers of the best version that can still be loaded; None if that is the champion.
 
     :param workspace: of the deployment.
     :param challenger: the model that is judged.
-    :param champion: the staged version.
+    :param champion: the staged version's answers.
     :param parts: the challenger's table.
     """
-    verdicts = [each for each in _verdicts(workspace) if each[0].version != challenger.version]
-    promoted = [each for each in reversed(verdicts) if each[1] == Outcome.PROMOTED]
+    verdicts = [each for each in _verdicts(workspace) if each[0].run_id != challenger.run_id]
+    there = _there(workspace.settings, challenger.name)
+    promoted = [
+        each
+        for each in reversed(verdicts)
+        if each[1] == Outcome.PROMOTED and (each[0].version, each[0].run_id) in there
+    ]
     for model in islice(_best_first(promoted), LOADED_AT_MOST):
-        if model.version == champion:
+        if model.run_id == champion.run_id:
             return None
         found = _tried(workspace, model, challenger, parts, is_champion=False)
         if not isinstance(found, str):
-            slides = (evidence.slide for _, _, evidence in verdicts)
-            return replace(
-                found, slides=tuple(each for each in slides if each and each.version == model.version)
-            )
+            return replace(found, slides=_slides(verdicts, model))
     return None
+
+
+def _slides(verdicts: Iterable[_Judged], model: ModelRef) -> tuple[Slide, ...]:
+    """How the champions since a version compared with it, newest first.
+
+    :param verdicts: newest first. Those before its own are left out: they may be on another version of the
+        same number, in a registry that was emptied since.
+    :param model: the version.
+    """
+    since = takewhile(lambda each: each[0].run_id != model.run_id, verdicts)
+    found = (evidence.slide for _, _, evidence in since)
+    return tuple(each for each in found if each and each.version == model.version)
+
+
+def _there(settings: Settings, name: str) -> set[tuple[int, str]]:
+    """Numbers and runs of the versions that a model has: a new registry counts from 1 again."""
+    with tracking.asking("Listing the versions", settings):
+        found = versions_of(tracking.client(settings), name)
+    return {(int(each.version), each.run_id or "") for each in found}
 
 
 _Judged = tuple[ModelRef, str, GateEvidence]
@@ -134,7 +157,7 @@ def _tried(
             parts = _in_codes_of(workspace, challenger, parts, table)
             on_suspect = settings.promotion_on_suspect if is_champion else None
             return answers_to(model, found.estimator, parts, own, settings.project.metric, on_suspect)
-    except ModelRefused as error:
+    except (ModelRefused, RegistryMissing) as error:
         log.warning("Version %s is not loaded: %s", model.version, error)
         return f"not loaded: {error}"
     except (DataRejected, ObjectMissing, ValueError, TypeError, AttributeError) as error:

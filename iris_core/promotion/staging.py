@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +32,7 @@ from iris_core.models.registry import (
     VERDICT_AT_TAG,
     VERDICT_TAG,
     find,
+    versions_of,
 )
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
     """
     for _ in range(ROUNDS):
         model = mlflow_client.get_registered_model(name)
-        versions = _versions(mlflow_client, name)
+        versions = versions_of(mlflow_client, name)
         wanted = _wanted(mlflow_client, model, versions)
         staged = [int(each.version) for each in versions if each.current_stage == STAGE]
         others = [version for version in staged if version != wanted]
@@ -147,16 +147,6 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
             return wanted
         _restage(mlflow_client, name, wanted, others)
     raise RegistryError(f"Staging {name} did not settle in {ROUNDS} rounds: something else moves it too.")
-
-
-def _versions(mlflow_client: MlflowClient, name: str) -> list[ModelVersion]:
-    """All versions of a model; MLflow lists 10,000 in a page."""
-    search = partial(mlflow_client.search_model_versions, f"name = '{name}'")
-    found = page = search()
-    while page.token:
-        page = search(page_token=page.token)
-        found += page
-    return list(found)
 
 
 def _wanted(mlflow_client: MlflowClient, model: RegisteredModel, versions: list[ModelVersion]) -> int:

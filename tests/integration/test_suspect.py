@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from iris_core.ledger.requests import open_requests
 from iris_core.ledger.workspace import Workspace
 from iris_core.promotion.gate import gate_verdict
 from tests.records import expect
-from tests.registry import train_one
+from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -133,6 +134,35 @@ def test_a_model_is_compared_with_the_best_earlier_one_too(tracked: Workspace) -
     assert (found.champion.version, found.anchor.version) == (2, 1)
     assert (found.anchor.rows_seen, found.anchor.pairs.rows) == (0, 120)
     assert evidence_about(tracked, 2).anchor is None
+
+
+@pytest.mark.parametrize("leave", ["version", "files"])
+def test_the_best_earlier_one_that_somebody_deleted_holds_no_model(tracked: Workspace, leave: str) -> None:
+    registry, name = client(tracked), tracked.settings.names.model
+    for seed in (1, 2):
+        promotion.promote(tracked, train_one(tracked, flowers(seed)))
+    if leave == "version":
+        registry.delete_model_version(name, "1")
+    else:
+        logged = expect(str, registry.get_model_version(name, "1").source).removeprefix("models:/")
+        shutil.rmtree(registry.get_logged_model(logged).artifact_location.removeprefix("file://"))
+    promotion.promote(tracked, train_one(tracked, flowers(3)))
+    assert (staged(tracked), evidence_about(tracked, 3).anchor) == (3, None)
+
+
+def test_the_best_earlier_one_is_of_this_registry(tracked: Workspace) -> None:
+    """An emptied registry counts its versions from 1 again."""
+    for seed in (1, 2, 3):
+        promotion.promote(tracked, train_one(tracked, flowers(seed)))
+    client(tracked).delete_registered_model(tracked.settings.names.model)
+    later = [train_one(tracked, flowers(seed)) for seed in (4, 5, 6)]
+    for record in later:
+        promotion.promote(tracked, record)
+    found = next(expect(GateEvidence, r.evidence) for r in tracked.ledger.recent_of(VerdictRecord))
+    assert found.anchor
+    assert found.slide
+    assert (found.anchor.version, found.anchor.run_id) == (1, later[0].run_id)
+    assert found.slide.tables == 1
 
 
 @pytest.mark.parametrize("seed", range(2, 6))

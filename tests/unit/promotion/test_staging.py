@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
+from iris_core.models.registry import versions_of
 from iris_core.promotion import staging
 
 pytestmark = pytest.mark.unit
@@ -35,7 +36,7 @@ def registry(is_there: bool = True) -> MlflowClient:
 
 
 def test_versions_beyond_the_first_page_are_seen() -> None:
-    assert "".join(map(str, staging._versions(registry(), "m"))) == "abcde"
+    assert "".join(map(str, versions_of(registry(), "m"))) == "abcde"
 
 
 @pytest.mark.parametrize("is_there", [True, False])
