@@ -155,8 +155,9 @@ def _shortened(
 
 
 def _most_frequent(column: pl.Series) -> list[str]:
-    counted = column.drop_nulls().value_counts().sort("count", column.name, descending=[True, False])
-    return counted[column.name].head(MOST_SHOWN).to_list()
+    # polars would name the columns as the table does: its own may be called count.
+    counted = column.drop_nulls().alias("level").value_counts(name="rows")
+    return counted.sort("rows", "level", descending=[True, False])["level"].head(MOST_SHOWN).to_list()
 
 
 def _feature_plan(reference: pl.Series, current: pl.Series, tests: int) -> EvidentlyColumn:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from iris_core.settings.features import FALSE, LARGEST_BOUND, TRUE
+from iris_core.settings.features import FALSE, LARGEST_BOUND, OTHER_LEVEL, TRUE
 from iris_core.settings.project import PROBABILITY, WRITTEN
 from iris_core.tables import is_missing
 from iris_core.tables.cells import numbers
@@ -43,6 +43,7 @@ WRITTEN_OTHERWISE = r"^[+-]?\d+(,\d+|([.,]\d+)?\s*(%|°|€|\$|£|[A-Za-z°]{1,3
 FEW_NUMBERS = 20
 """So few different ones may be levels, such as 1st, 2nd and 3rd."""
 IMPUTE = {"missing": "impute"}
+CELL, ROWS = "cell", "rows"
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,15 @@ def infer(cells: pl.Series, needs_key: bool) -> Inferred:
 
 
 def _common(known: pl.Series) -> Iterator[str]:
-    counts = known.value_counts(sort=True)
-    share = counts["count"][0] / len(known)
-    if share >= NEAR_CONSTANT:
-        yield f"{known.name}: near-constant: {share:.1%} of its cells are {shown(counts[known.name][0])}"
+    cell, rows = rows_of_cells(known).row(0)
+    if (share := rows / len(known)) >= NEAR_CONSTANT:
+        yield f"{known.name}: near-constant: {share:.1%} of its cells are {shown(cell)}"
+
+
+def rows_of_cells(cells: pl.Series) -> pl.DataFrame:
+    """Columns `CELL` and `ROWS`: each different cell, the most frequent first."""
+    # polars would name the columns as the table does: its own may be called count.
+    return cells.alias(CELL).value_counts(sort=True, name=ROWS)
 
 
 def _text(known: pl.Series, values: pl.Series, absent: int, needs_key: bool) -> Inferred:
@@ -140,10 +146,11 @@ def _truth(known: pl.Series, absent: int) -> Inferred:
 
 
 def _category(known: pl.Series, absent: int) -> Inferred:
-    name, counts = known.name, known.value_counts(sort=True)
-    often = counts.filter(pl.col("count") >= LEAST_OF_LEVEL)[name].to_list()
-    rare = [level for level in counts[name].to_list() if level not in {*often}]
-    if len(often) < 2:
+    name, counts, has_other = known.name, rows_of_cells(known), OTHER_LEVEL in known
+    counts = counts.filter(pl.col(CELL) != OTHER_LEVEL)
+    often = counts.filter(pl.col(ROWS) >= LEAST_OF_LEVEL)[CELL].to_list()
+    rare = [level for level in counts[CELL].to_list() if level not in {*often}]
+    if not often or len(often) + has_other < 2:
         return left_out(name, "a category of rare levels", f"{len(rare):,} levels with fewer than 5 rows")
     doubts = [f"{name}: {_cells(absent)} missing: a level of its own"] if absent else []
     if rare:

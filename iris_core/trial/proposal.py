@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from iris_core.tables import Input, Wanted, is_missing, read
 from iris_core.tables.cells import numbers
 from iris_core.tables.findings import shown
 from iris_core.tables.kinds import WORDS, Kinds
-from iris_core.trial.columns import Inferred, infer, is_written
+from iris_core.trial.columns import CELL, Inferred, infer, is_written, rows_of_cells
 
 LEAST_ROWS, LEAST_OF_CLASS = 30, 5
 MOST_CLASSES = 50
@@ -29,7 +30,7 @@ SAMPLE = 5_000
 """Rows on which a feature is asked for the answer."""
 TELLS = 0.95
 """A feature that tells the class gets this share right of the rows that the majority class gets wrong."""
-DEFAULT_KEY, OTHER_KEY = "id", "row_id"
+DEFAULT_KEY = "id"
 NAMES_YES = {TRUE, "1", "positive", "malignant"}
 
 
@@ -104,15 +105,15 @@ def _target(where: str, frame: pl.DataFrame, target: str) -> _Target:
     :raises DataRejected: there are too few rows, or no two classes, or they look like numbers or ids.
     """
     rows = frame.filter(~is_missing(frame[target]))
-    counts = rows[target].str.strip_chars().value_counts(sort=True)
-    names, what = counts[target].to_list(), ""
+    counts = rows_of_cells(rows[target].str.strip_chars())
+    names, what = counts[CELL].to_list(), ""
     if rows.height < LEAST_ROWS:
         plural = "" if rows.height == 1 else "s"
         what = f"{rows.height} row{plural} with a class; a training table needs {LEAST_ROWS}"
     elif len(names) < 2:
         what = f"one class, {shown(names[0])}; a model needs two to tell apart"
     elif len(names) > MOST_CLASSES:
-        values = numbers(pl.DataFrame({"x": counts[target]}))["x"]
+        values = numbers(pl.DataFrame({"x": names}))["x"]
         kind = "numbers to be estimated" if not values.null_count() else "ids or free text"
         what = (
             f"{len(names):,} different values, such as {shown(names[0])}: they look like {kind}, not classes"
@@ -161,8 +162,9 @@ def _project(columns: Sequence[Inferred], target: _Target, name: str) -> dict[st
     features = [column.feature for column in columns if column.feature]
     table: dict[str, Any] = {"features": features, "target": target.name, "classes": [*target.counts]}
     key = next((column.name for column in columns if column.is_key), "")
-    if key or DEFAULT_KEY in {target.name, *(each["name"] for each in features)}:
-        table["key"] = key or OTHER_KEY
+    taken = {target.name, *(each["name"] for each in features)}
+    if key or DEFAULT_KEY in taken:
+        table["key"] = key or next(name for name in _other_keys() if name not in taken)
     others = {*target.rows.columns} - {table.get("key", DEFAULT_KEY)}
     left_out = [column.name for column in columns if not (column.feature or column.is_key)]
     if ignored := [name for name in left_out if name in others and not is_written(name)]:
@@ -175,6 +177,12 @@ def _project(columns: Sequence[Inferred], target: _Target, name: str) -> dict[st
     if target.rarest < RARE * target.rows.height:
         project |= {"metric": "balanced_accuracy", "model": {"class_weights": "balanced"}}
     return project
+
+
+def _other_keys() -> Iterator[str]:
+    """Names for the key, where a feature or the target has the usual one."""
+    yield "row_id"
+    yield from (f"row_id_{number}" for number in count(2))
 
 
 def _positive(target: _Target) -> str:

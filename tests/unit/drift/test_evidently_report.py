@@ -314,14 +314,15 @@ def test_numbers_beside_categories_are_tested_as_before() -> None:
     assert found["a"].value == pytest.approx(p)
 
 
-def test_very_many_levels_have_a_page_that_can_be_read() -> None:
-    codes = {"code": tuple(f"level {place}" for place in range(1_000))}
+@pytest.mark.parametrize("name", ["code", "count"])
+def test_very_many_levels_have_a_page_that_can_be_read(name: str) -> None:
+    codes = {name: tuple(f"level {place}" for place in range(1_000))}
     rng = np.random.default_rng(3)
     tables = [
-        pl.DataFrame({"code": np.minimum(rng.geometric(0.01, 3_000), 999.0), "prediction": ["x"] * 3_000})
+        pl.DataFrame({name: np.minimum(rng.geometric(0.01, 3_000), 999.0), "prediction": ["x"] * 3_000})
         for _ in range(2)
     ]
-    report = evidently_report(tables[0], tables[1], ["code"], codes=codes)
+    report = evidently_report(tables[0], tables[1], [name], codes=codes)
     assert "(rest)" in report.html
     assert "level 300" not in report.html
     assert not report.columns[0].drifted

@@ -151,6 +151,13 @@ def test_a_class_that_is_named_as_the_key_usually_is() -> None:
     assert found.project["table"]["key"] == "row_id"
 
 
+def test_the_key_is_no_name_that_is_taken() -> None:
+    levels = [("basic", "gold")[n // 2 % 2] for n in range(ROWS)]
+    found = proposed(table(id=levels, row_id=levels))
+    assert features(found) == ["amount", "id", "row_id"]
+    assert found.project["table"]["key"] == "row_id_2"
+
+
 def test_a_rare_class_changes_metric_and_weights() -> None:
     found = proposed(table(churned=["yes" if n < 6 else "<=50 K" for n in range(ROWS)]))
     assert found.project["metric"] == "balanced_accuracy"
@@ -239,6 +246,20 @@ def test_a_category_has_its_levels_and_takes_others() -> None:
         "plan: 30 cells are missing: a level of its own",
         "plan: 1 level with fewer than 5 rows ('rare'): other",
     )
+
+
+def test_a_level_that_is_called_as_all_others_is_one_of_them() -> None:
+    levels = [("(other)", "basic", "gold")[n // 2 % 3] for n in range(ROWS)]
+    found = proposed(table(plan=levels, size=["(other)" if one == "gold" else "small" for one in levels]))
+    plan, size = found.project["table"]["features"][1:]
+    assert (plan["levels"], size["levels"]) == (["basic", "gold"], ["small"])
+    assert found.doubts == ()
+
+
+def test_columns_may_be_called_count() -> None:
+    data = table(count=[("basic", "gold")[n // 2 % 2] for n in range(ROWS)])
+    assert proposed(data).project["table"]["features"][1]["levels"] == ["basic", "gold"]
+    assert proposed(data, "count").project["table"]["classes"] == ["basic", "gold"]
 
 
 def test_levels_that_begin_with_a_number() -> None:
