@@ -17,7 +17,7 @@ from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.error import S3Error
 from minio.versioningconfig import VersioningConfig
-from obstore.exceptions import AlreadyExistsError, PreconditionError
+from obstore.exceptions import PreconditionError
 from obstore.store import S3Store
 
 from iris_core.store.answers import (
@@ -28,6 +28,7 @@ from iris_core.store.answers import (
     writing_errors,
 )
 from iris_core.store.clients import bucket_client
+from iris_core.store.conditional import put_if
 from iris_core.store.listing import PAGE, listed_versions
 from iris_core.store.reading import read_odd, read_plain
 from iris_core.store.versions import ListedVersion, ObjectVersion, parse_address
@@ -37,7 +38,7 @@ from iris_provider_minio.listing import version_of
 from iris_provider_minio.versions import version_id_of
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import GetOptions, PutMode
 
 WRITE_BUFFER_BYTES = 8 << 20
 WRITES_UNDER_WAY = 4
@@ -184,17 +185,7 @@ class ObjectStore:
         :param content_type: its MIME type.
         """
         with store_errors(bucket, key):
-            try:
-                obstore.put(
-                    self._bucket(bucket),
-                    key,
-                    data,
-                    mode="create",
-                    attributes={"Content-Type": content_type},
-                )
-            except AlreadyExistsError:
-                return False
-            return True
+            return put_if(self._bucket(bucket), key, data, "create", content_type)
 
     def replace(self, bucket: str, key: str, data: bytes | bytearray, content_type: str, etag: str) -> bool:
         """Write an object in place of the one with this etag (`If-Match`); return whether it was written.
@@ -206,18 +197,11 @@ class ObjectStore:
         :param etag: the etag of the object to replace; "" if there must be none (`If-None-Match: *`).
         """
         with store_errors(bucket, key):
+            mode: PutMode = {"e_tag": f'"{etag}"'} if etag else "create"
             try:
-                obstore.put(
-                    self._bucket(bucket),
-                    key,
-                    data,
-                    mode={"e_tag": f'"{etag}"'} if etag else "create",
-                    attributes={"Content-Type": content_type},
-                    use_multipart=False,
-                )
-            except (AlreadyExistsError, FileNotFoundError, PreconditionError):
+                return put_if(self._bucket(bucket), key, data, mode, content_type)
+            except FileNotFoundError:
                 return False
-            return True
 
     def get(self, bucket: str, key: str) -> bytes:
         """The bytes of an object's current version.

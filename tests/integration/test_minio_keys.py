@@ -63,3 +63,11 @@ def test_nothing_is_listed_below_the_key_of_an_object_nor_of_a_deleted_one(minio
     assert list(minio.versions(BUCKET, "below/")) == []
     minio.erase(BUCKET, "below")
     assert [listed.key for listed in minio.versions(BUCKET, "below/")] == ["below/a.csv"]
+
+
+def test_a_write_after_a_refused_one_is_taken(minio: ObjectStore) -> None:
+    """MinIO closes the connection on which it refuses a write."""
+    minio.create(BUCKET, "taken", b"a", "text/plain")
+    for number in range(50):
+        assert not minio.create(BUCKET, "taken", b"b", "text/plain")
+        assert minio.create(BUCKET, f"new/{number}", b"a", "text/plain")
