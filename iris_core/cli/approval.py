@@ -37,10 +37,12 @@ def approve(version: Version, reason: Reason, as_json: AsJson = False) -> None:
     workspace = open_in_person()
     verdict = _answer(workspace, version, reason, approved=True)
     staged = models.staged(workspace.settings)
-    if staged is None or staged.version == version:
+    if staged is None:
+        told = f"Version {version} is approved; nothing is staged, somebody has changed that in MLflow."
+    elif staged.run_id == verdict.model.run_id:
         told = f"Version {version} is approved and staged."
     else:
-        told = f"Version {version} is approved; version {staged.version}, of newer data, stays staged."
+        told = f"Version {version} is approved; version {staged.version} is staged."
     _print(verdict, told, as_json)
 
 

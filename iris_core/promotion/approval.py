@@ -132,7 +132,7 @@ def _carry_out(workspace: Workspace, verdict: VerdictRecord) -> None:
     """Apply a verdict, unless it was applied before or somebody deleted the version."""
     with tracking.asking("Applying a verdict", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
-        found = registry.find(mlflow_client, verdict.inputs.model, verdict.inputs.version)
+        found = registry.find_of_run(mlflow_client, *verdict.inputs.named)
         if found is not None and APPLIED_TAG not in found.tags:
             judgement.carry_out(workspace, found, verdict)
 
@@ -144,7 +144,7 @@ def answer(workspace: Workspace, version: int, approval: Approval) -> VerdictRec
     one in the evidence, or if a limit or the metric has changed. To finish an answer that died half-way, give
     it again.
 
-    :raises PromotionRefused: nobody is asked about this version, or the gate says no by now.
+    :raises PromotionRefused: nobody is asked about this version, it is gone, or the gate says no by now.
     :raises RegistryError: MLflow does not answer.
     """
     newest = replace_older(workspace)
@@ -191,8 +191,10 @@ def _name(request: AskedRecord) -> str:
 
 def _answered(workspace: Workspace, request: AskedRecord, approval: Approval) -> VerdictRecord:
     assessed = Assessment(request.evidence, passed=True, reason=request.reason)
-    if approval.approved and not _holds(workspace.settings, request.evidence):
-        assessed = _assessed_again(workspace, request)
+    if approval.approved:
+        version = _asked_about(workspace, request)
+        if not _holds(workspace.settings, request.evidence):
+            assessed = _assessed_again(workspace, request, version)
     return judgement.record_gate_verdict(workspace, request.inputs, assessed, approval)
 
 
@@ -209,15 +211,27 @@ def _holds(settings: Settings, evidence: GateEvidence) -> bool:
     return is_same and champion.margin == settings.promotion_margin
 
 
-def _assessed_again(workspace: Workspace, request: AskedRecord) -> Assessment:
+def _assessed_again(workspace: Workspace, request: AskedRecord, version: ModelVersion) -> Assessment:
     training = workspace.ledger.find(TrainedRecord, request.inputs.training)
-    with tracking.asking("Judging a model again", workspace.settings):
-        mlflow_client = tracking.client(workspace.settings)
-        version = registry.find(mlflow_client, request.inputs.model, request.inputs.version)
-    if training is None or version is None:
-        missing = "its training record" if training is None else "the version in MLflow"
-        raise PromotionRefused(f"{_name(request)} cannot be judged again: {missing} is gone.")
+    if training is None:
+        raise PromotionRefused(f"{_name(request)} cannot be judged again: its training record is gone.")
     log.info(
         "%s is judged again: the champion or a limit has changed since it was asked about.", _name(request)
     )
     return judgement.assess(workspace, training, version)
+
+
+def _asked_about(workspace: Workspace, request: AskedRecord) -> ModelVersion:
+    """The version that a request is about.
+
+    :raises PromotionRefused: somebody deleted it.
+    """
+    with tracking.asking("Reading a model version", workspace.settings):
+        found = registry.find_of_run(tracking.client(workspace.settings), *request.inputs.named)
+    if found is None:
+        iris, number = workspace.settings.command, request.inputs.version
+        raise PromotionRefused(
+            f"{_name(request)} cannot be staged: somebody deleted it in MLflow. To close the request: "
+            f"{iris} refuse {number} --reason …"
+        )
+    return found

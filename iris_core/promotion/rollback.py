@@ -87,13 +87,18 @@ def _record_rollback(
 
 
 def finish_rollback(workspace: Workspace) -> None:
-    """Carry out the last rollback, if it died after its record was written and nothing came after it."""
+    """Carry out the last rollback, if it died after its record was written and nothing came after it.
+
+    What somebody deleted since, the version or its whole model, is left alone.
+    """
     last = next(workspace.ledger.recent_of(PromotionRecord, outcome=STAGING), None)
     if not isinstance(last, RollbackRecord):
         return
     with tracking.asking("Finishing a rollback", workspace.settings):
-        kept = staging.last_rollback(tracking.client(workspace.settings), last.inputs.model)
-        if kept is None or kept.at < last.at:
+        mlflow_client = tracking.client(workspace.settings)
+        kept = tracking.unless_gone(lambda: staging.last_rollback(mlflow_client, last.inputs.model))
+        is_owed = kept is None or kept.at < last.at
+        if is_owed and registry.find_of_run(mlflow_client, *last.inputs.named):
             _apply_rollback(workspace, last)
 
 

@@ -52,9 +52,7 @@ def _failed(workspace: Workspace, training: TrainedRecord) -> tuple[FailedRecord
 def _is_applied(workspace: Workspace, verdict: VerdictRecord) -> bool:
     """Whether a verdict was carried out, or cannot be because somebody deleted the version."""
     with tracking.asking("Reading a model version", workspace.settings):
-        found = registry.find(
-            tracking.client(workspace.settings), verdict.inputs.model, verdict.inputs.version
-        )
+        found = registry.find_of_run(tracking.client(workspace.settings), *verdict.inputs.named)
     return found is None or APPLIED_TAG in found.tags
 
 

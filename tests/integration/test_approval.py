@@ -15,7 +15,7 @@ from iris_core.cli import app
 from iris_core.errors import AlertUndelivered, ApprovalAwaited, NothingOwed, PromotionRefused, StoreError
 from iris_core.history.queries import staged_at, story
 from iris_core.history.story import paragraph
-from iris_core.ledger import Ledger, Outcome
+from iris_core.ledger import Ledger, ModelRef, Outcome
 from iris_core.ledger.records.action import AlertRecord
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, VerdictRecord
@@ -252,6 +252,46 @@ class TestANewerRequest:
         assert staged(manual) == 2
 
 
+class TestAnEmptiedRegistry:
+    """It counts its versions from 1 again."""
+
+    def test_an_approval_of_a_version_that_is_gone(self, manual: Workspace, asked: Upload) -> None:
+        record = asked(1)
+        client(manual).delete_registered_model(manual.settings.names.model)
+        with pytest.raises(PromotionRefused, match=r"somebody deleted it in MLflow.* iris refuse 1 --reason"):
+            promotion.answer(manual, 1, yes())
+        assert verdict_on(manual, record) is None
+        assert promotion.answer(manual, 1, no()).outcome == Outcome.REFUSED
+
+    def test_an_older_request_is_not_closed_on_a_version_of_its_number(
+        self, manual: Workspace, iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        for rows in (120, 119):
+            record = train_one(manual, as_csv(iris_rows[0][:rows]))
+            with pytest.raises(ApprovalAwaited, match="iris approve 1"):
+                promotion.register_step(manual, record.identity)
+            if rows == 120:
+                client(manual).delete_registered_model(manual.settings.names.model)
+        promotion.answer(manual, 1, yes())
+        now = expect(ModelRef, models.staged(manual.settings))
+        assert (now.version, now.run_id) == (1, record.run_id)
+
+    def test_a_rollback_to_a_version_of_its_number_stages_nobodys_choice(
+        self, manual: Workspace, make_workspace: Callable[..., Workspace], iris_rows: Rows, as_csv: AsCsv
+    ) -> None:
+        auto = make_workspace(TEAM=manual.settings.team)
+        for rows in (120, 119):
+            promotion.promote(auto, train_one(auto, as_csv(iris_rows[0][:rows])))
+        promotion.rollback(auto, 1, "it was better", datetime.now(UTC))
+        client(auto).delete_registered_model(auto.settings.names.model)
+        record = train_one(manual, as_csv(iris_rows[0][:118]))
+        with pytest.raises(ApprovalAwaited, match="iris approve 1"):
+            promotion.register_step(manual, record.identity)
+        with pytest.raises(NothingOwed):
+            training.reconcile_training(manual)
+        assert staged(manual) is None
+
+
 class TestTelling:
     def test_every_channel_is_told_once_how_to_answer(self, manual: Workspace, asked: Upload) -> None:
         asked(1)
@@ -295,6 +335,13 @@ class TestCommands:
         assert done.exit_code == 0, done.output
         assert done.output.startswith("Version 2 is approved and staged. promotion/")
         assert staged(manual) == 2
+        promotion.rollback(manual, 1, "back", datetime.now(UTC), force=True)
+        again = cli("approve", "2", "--reason", "good").output
+        assert again.startswith("Version 2 is approved; version 1 is staged. promotion/")
+        client(manual).delete_registered_model_alias(manual.settings.names.model, "staging")
+        gone = cli("approve", "2", "--reason", "good").output
+        assert gone.startswith("Version 2 is approved; nothing is staged, somebody has changed that")
+        promotion.rollback(manual, 2, "forth", datetime.now(UTC))
         asked(3)
         assert cli("refuse", "3", "--reason", "bad").output.startswith("Version 3 is refused. promotion/")
         verdicts = list(manual.ledger.recent_of(VerdictRecord))

@@ -170,6 +170,13 @@ class TestRollback:
         finish_rollback(tracked)
         assert staging(tracked) == ([1], 1)
 
+    def test_one_whose_model_somebody_deleted_holds_no_run(self, tracked: Workspace, train: Train) -> None:
+        promoted(tracked, train(2))
+        back(tracked, 1)
+        client(tracked).delete_registered_model(tracked.settings.names.model)
+        with pytest.raises(NothingOwed):
+            training.reconcile_training(tracked)
+
 
 class TestDisturbed:
     def test_the_one_trained_last_wins_whatever_its_number(self, tracked: Workspace, train: Train) -> None:

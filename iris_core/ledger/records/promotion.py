@@ -28,6 +28,11 @@ class PromotionInputs(Payload):
     trained_at: Moment = None
     landed_at: Moment = None
 
+    @property
+    def named(self) -> tuple[str, int, str | None]:
+        """The version's model, number and run: a new registry counts from 1 again."""
+        return self.model, self.version, self.run_id
+
 
 class JudgedInputs(PromotionInputs):
     """The inputs of a verdict, with the object that the model was trained on."""
