@@ -43,7 +43,7 @@ class Guard:
         takes_any = {one.name for one in table.features if one.unseen == "other"}
         self._features = frozenset(table.feature_names) - takes_any
         levels = (level for one in table.features for level in one.levels)
-        self._known = frozenset((*table.feature_names, table.target, *table.classes, *levels))
+        self._known = frozenset((*table.feature_names, table.target, table.key, *table.classes, *levels))
 
     def text(self, cell: str) -> str:
         """Defuse one cell."""

@@ -95,6 +95,11 @@ def test_names_of_columns() -> None:
     assert cells(done.out)[0][4] == """'=WEBSERVICE("x")"""
 
 
+def test_the_name_of_the_key_stays_since_late_labels_are_joined_by_it() -> None:
+    keyed = TABLE.model_copy(update={"key": "@id"})
+    assert Guard(keyed).line(b"@id,@other", 2) == b"@id,'@other"
+
+
 def test_what_is_quoted_without_need() -> None:
     data = f'{HEAD},note\n1,2,3,4,"=1"\n1,2,3,4,"-1"\n'.encode()
     assert run(data, DECIDER, options=SAFE).out.splitlines()[1].startswith(b'1,2,3,4,"\'=1",')
