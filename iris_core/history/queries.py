@@ -185,13 +185,15 @@ class Story:
 def story(ledger: Ledger, version: int) -> Story:
     """The story of a version, from its training data to the drift of the data that it scored.
 
-    Reads the newest 200 scorings, drift verdicts and performance records.
+    Reads the newest 200 scorings, drift verdicts and performance records. A new registry counts from 1 again:
+    of several versions with this number it is the last one's.
 
     :raises PromotionRefused: the ledger has no decision about this version.
     """
     promotions = _promotions(ledger, version)
     if not promotions:
         raise PromotionRefused(f"The ledger has no decision about version {version}. See: iris ledger")
+    promotions = [each for each in promotions if each.model.run_id == promotions[-1].model.run_id]
     first, replacing = promotions[0], _replacing(ledger, promotions)
     model = first.model
     times = (first.at, replacing.at if replacing else None)

@@ -76,6 +76,17 @@ def versions_of(mlflow_client: MlflowClient, name: str) -> list[ModelVersion]:
     return list(found)
 
 
+def verdict_of(version: ModelVersion) -> str | None:
+    """The verdict in a version's tags; None if it was never judged.
+
+    MLflow copies a version with its tags, as its button "Promote model" does: those tell what was decided
+    about another version, in another deployment perhaps.
+    """
+    copied = (version.source or "").removeprefix("models:/")
+    is_copy = copied != version.source and "/" in copied
+    return None if is_copy else version.tags.get(VERDICT_TAG)
+
+
 def reference(version: ModelVersion) -> ModelRef:
     """The reference by which the ledger's records name a version of the registry."""
     return reference_of(version.name, version.version, version.run_id, version.tags)

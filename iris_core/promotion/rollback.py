@@ -48,7 +48,7 @@ def _target(workspace: Workspace, version: int, force: bool) -> ModelVersion:
     found = registry.find(tracking.client(workspace.settings), name, version)
     if found is None:
         raise PromotionRefused(f"{name} has no version {version}. See: iris ledger --kind promotion")
-    verdict = found.tags.get(registry.VERDICT_TAG, "never judged")
+    verdict = registry.verdict_of(found) or "never judged"
     if verdict != Outcome.PROMOTED and not force:
         raise PromotionRefused(
             f"Version {version} of {name} was {verdict}, not approved. "
@@ -80,7 +80,7 @@ def _record_rollback(
             from_version=before.version if before else "",
         ),
         outputs=RollbackRecord.Outputs(alias=ALIAS, stage=STAGE),
-        evidence=RollbackRecord.Evidence(forced=force and tags.get(registry.VERDICT_TAG) != Outcome.PROMOTED),
+        evidence=RollbackRecord.Evidence(forced=force and registry.verdict_of(target) != Outcome.PROMOTED),
     )
     workspace.ledger.commit(record)
     return record

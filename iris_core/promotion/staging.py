@@ -32,6 +32,7 @@ from iris_core.models.registry import (
     VERDICT_AT_TAG,
     VERDICT_TAG,
     find,
+    verdict_of,
     versions_of,
 )
 
@@ -151,7 +152,7 @@ def stage(mlflow_client: MlflowClient, name: str) -> int:
 
 def _wanted(mlflow_client: MlflowClient, model: RegisteredModel, versions: list[ModelVersion]) -> int:
     since = _rollback_of(model)
-    approved = [each for each in versions if each.tags.get(VERDICT_TAG) == Outcome.PROMOTED]
+    approved = [each for each in versions if verdict_of(each) == Outcome.PROMOTED]
     standing = [
         each for each in approved if since is None or (stamped(each, VERDICT_AT_TAG) or BEGINNING) > since.at
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from iris_core import models, promotion, training
 from iris_core.errors import NothingOwed, PromotionRefused, RegistryError
-from iris_core.history.queries import staged_at, staged_before
+from iris_core.history.queries import staged_at, staged_before, story
 from iris_core.ledger.model import ModelRef
 from iris_core.ledger.records.promotion import RollbackRecord, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
@@ -21,7 +21,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.promotion import staging as registry
 from iris_core.promotion.rollback import finish_rollback
 from tests.records import expect
-from tests.registry import client
+from tests.registry import client, train_one
 
 pytestmark = [pytest.mark.integration, pytest.mark.filterwarnings("ignore::FutureWarning"), pytest.mark.slow]
 
@@ -198,6 +198,52 @@ class TestDisturbed:
         assert promotion.unfinished(tracked) == first
         promotion.promote(tracked, first)
         assert staging(tracked) == ([2], 2)
+
+    def test_a_version_copied_from_another_deployment_is_not_approved_here(
+        self,
+        tracked: Workspace,
+        make_workspace: Callable[..., Workspace],
+        iris_rows: tuple[list[str], list[str]],
+        as_csv: Callable[[list[str]], bytes],
+    ) -> None:
+        """MLflow's button "Promote model" copies the tags, too."""
+        prod = make_workspace(TEAM=tracked.settings.team, PLATFORM_ENV="prod")
+        name = prod.settings.names.model
+        first, second = (train_one(prod, as_csv(iris_rows[0][:rows])) for rows in (120, 119))
+        promotion.promote(prod, first)
+        promotion.promote(tracked, train_one(tracked, as_csv(iris_rows[0][:118])))
+        client(prod).copy_model_version(f"models:/{tracked.settings.names.model}/1", name)
+        promotion.promote(prod, second)
+        assert staging(prod) == ([3], 3)
+        with pytest.raises(PromotionRefused, match=r"Version 2 of .* was never judged, not approved"):
+            back(prod, 2)
+        assert back(prod, 2, force=True).evidence.forced
+        assert staging(prod) == ([2], 2)
+
+    def test_one_registered_by_hand_is_older_than_what_is_approved_after_it(
+        self, tracked: Workspace, train: Train
+    ) -> None:
+        first, second = train(2)
+        promotion.promote(tracked, first)
+        name = tracked.settings.names.model
+        held = expect(str, client(tracked).get_model_version(name, "1").source)
+        client(tracked).create_model_version(name, held)
+        back(tracked, 2, force=True)
+        promotion.promote(tracked, second)
+        told = staged_at(tracked.ledger, datetime.now(UTC))
+        assert staging(tracked) == ([3], 3)
+        assert told is not None
+        assert told.model.version == 3
+
+    def test_the_story_is_of_the_last_version_of_its_number(self, tracked: Workspace, train: Train) -> None:
+        """An emptied registry counts from 1 again."""
+        first, second = train(2)
+        promotion.promote(tracked, first)
+        client(tracked).delete_registered_model(tracked.settings.names.model)
+        promotion.promote(tracked, second)
+        told = story(tracked.ledger, 1)
+        assert told.training == second
+        assert len(told.promotions) == 1
 
     def test_somebody_moves_stages_meanwhile(self, tracked: Workspace, train: Train) -> None:
         records = train(3)

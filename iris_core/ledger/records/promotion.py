@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -14,6 +14,7 @@ from iris_core.ledger.records.base import Digits, Moment, Payload, Record
 from iris_core.ledger.records.gate import GateEvidence
 from iris_core.store.versions import ObjectVersion
 
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 STAGING = frozenset({Outcome.PROMOTED, Outcome.ROLLED_BACK})
 """Outcomes of decisions that stage a model."""
 
@@ -130,3 +131,9 @@ class RollbackRecord(PromotionRecord):
     outcome: Literal[Outcome.ROLLED_BACK] = Outcome.ROLLED_BACK
     inputs: Inputs
     evidence: Evidence
+
+    @property
+    def age(self) -> tuple[datetime, datetime]:
+        """As of every model; one that somebody registered by hand is older than all that were trained."""
+        known = self.inputs.trained_at or BEGINNING
+        return self.inputs.landed_at or known, known
