@@ -239,7 +239,7 @@ def _print_records(records: list[Record]) -> None:
 def _row(record: Record) -> tuple[str, str, str, str, str]:
     key = record.about.key if record.about else ""
     version = str(record.model.version) if record.model else ""
-    told = " ".join(part for part in (f"[dim]{key}[/]", escape(_tell(record))) if part)
+    told = " ".join(part for part in (f"[dim]{escape(key)}[/]", escape(_tell(record))) if part)
     moment = f"{record.at.astimezone():%Y-%m-%d %H:%M:%S}"
     return moment, record.kind, coloured(record.outcome), version, told
 
