@@ -35,7 +35,7 @@ from iris_core.models.holdout import Split, TrainingTable, drawn_again
 from iris_core.models.loading import loaded
 from iris_core.settings.features import OTHER_LEVEL
 from iris_core.settings.places import PROFILES
-from iris_core.settings.project import TableSchema
+from iris_core.settings.project import HOLDOUT, TableSchema
 from iris_core.store.objects import ObjectStore
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1"
 DESCRIPTION = "iris.profile"
-HOLDOUT = "__holdout"
 SUFFIX = ".parquet"
 
 

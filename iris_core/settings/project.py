@@ -27,6 +27,8 @@ FURTHER = "projects"
 LOGISTIC_REGRESSION = "sklearn.linear_model.LogisticRegression"
 WRITTEN, PROBABILITY = ("prediction", "model_version", "source_row"), "probability_{}"
 """Names of the columns that scoring adds to a table."""
+HOLDOUT = "__holdout"
+"""Name of the column of a model's profile that says whether a row was in the holdout."""
 MOST_TRIES = 24
 """Of a search."""
 
@@ -59,6 +61,10 @@ class TableSchema(BaseModel):
         if taken := sorted(own & {*WRITTEN, *map(PROBABILITY.format, self.classes)}):
             raise ValueError(
                 f"{taken[0]!r} is the name of a column that scoring writes: rename it in your tables"
+            )
+        if HOLDOUT in own:
+            raise ValueError(
+                f"{HOLDOUT!r} is the name of a column of model profiles: rename it in your tables"
             )
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes must be distinct: {list(self.classes)}")

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from iris_core.settings.features import FALSE, LARGEST_BOUND, OTHER_LEVEL, TRUE
-from iris_core.settings.project import PROBABILITY, WRITTEN
+from iris_core.settings.project import HOLDOUT, PROBABILITY, WRITTEN
 from iris_core.tables import is_missing
 from iris_core.tables.cells import numbers
 from iris_core.tables.findings import shown
@@ -78,6 +78,8 @@ def infer(cells: pl.Series, needs_key: bool) -> Inferred:
         return left_out(
             name, "a column that scoring writes", "rename it: scoring refuses a table that has it"
         )
+    if name == HOLDOUT:
+        return left_out(name, "a name that model profiles need", "rename it to make it a feature")
     absent = len(cells) - len(known)
     if not name or not len(known):
         return left_out(name or "a column without a name", "empty", "it has no values")

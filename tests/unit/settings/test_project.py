@@ -118,6 +118,13 @@ def test_a_key_that_stands_twice_is_named(file: Path, inner: str) -> None:
     assert refused(file, f"{{{inner}}}").endswith("'name' stands 2 times in one object. Keep one of them.")
 
 
+@pytest.mark.parametrize("path", ["table.target", "table.key"])
+def test_a_name_that_profiles_need_is_refused(file: Path, path: str) -> None:
+    assert "'__holdout' is the name of a column of model profiles" in refused(
+        file, changed(path, "__holdout")
+    )
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\t"])
 def test_a_class_without_a_name_is_refused(file: Path, blank: str) -> None:
     told = refused(file, changed("table.classes", ["red", blank]))

@@ -97,6 +97,12 @@ def test_a_column_that_scoring_writes_is_to_be_renamed(name: str) -> None:
     assert found.doubts == (f"{name}: rename it: scoring refuses a table that has it",)
 
 
+def test_a_name_that_model_profiles_need_is_no_feature() -> None:
+    found = proposed(table(ROWS, __holdout=[n % 17 for n in range(ROWS)]))
+    assert features(found) == ["amount"]
+    assert found.doubts == ("__holdout: rename it to make it a feature",)
+
+
 @pytest.mark.parametrize("name", ["phone", "zip code", "account_no", "PLZ"])
 def test_a_number_that_is_named_like_a_code(name: str) -> None:
     found = proposed(table(ROWS, **{name: [10_000 + n // 2 for n in range(ROWS)]}))
