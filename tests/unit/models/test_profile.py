@@ -17,14 +17,13 @@ from iris_core.errors import DataRejected, ProfileUnusable
 from iris_core.models.holdout import TrainingTable
 from iris_core.models.profile import (
     DESCRIPTION,
-    HOLDOUT,
     Profile,
     feature_weights,
     predicted_classes,
     profile_of,
 )
 from iris_core.settings.features import Feature
-from iris_core.settings.project import load_project
+from iris_core.settings.project import HOLDOUT, load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
 from tests import kinds
