@@ -9,7 +9,14 @@ from typing import Any
 from iris_core import labels
 from iris_core.drift.performance import Answered, PerformanceVerdict, performance_verdict, score_verdict
 from iris_core.drift.thresholds import PERFORMANCE_ALPHA
-from iris_core.errors import DataRejected, NothingOwed, ObjectMissing, TryFailed, free_frames
+from iris_core.errors import (
+    DataRejected,
+    DecidedElsewhere,
+    NothingOwed,
+    ObjectMissing,
+    TryFailed,
+    free_frames,
+)
 from iris_core.ledger import Identity, ModelRef
 from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.records.drift import PerformanceDriftRecord, Undecided
@@ -43,7 +50,7 @@ def join_labels(workspace: Workspace, look: Look = EVERYTHING) -> list[dict[str,
         try:
             with one_try(workspace, labels.tried(workspace, one)):
                 joined = labels.measure(workspace, one, predictions, record_verdict)
-        except ObjectMissing as error:
+        except (DecidedElsewhere, ObjectMissing) as error:
             log.warning("%s", error)
         except (DataRejected, TryFailed) as error:
             log.warning("%s", error)

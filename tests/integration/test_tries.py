@@ -18,13 +18,16 @@ from iris_core import monitoring, promotion, scoring, training
 from iris_core.cli import app
 from iris_core.errors import GivenUp, NothingOwed, ObjectMissing, StoreError, TryFailed
 from iris_core.labels import flow as labels_flow
+from iris_core.labels.matching import measured
 from iris_core.ledger import Actor, Record, tries
+from iris_core.ledger.look import Look
 from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.scoring import evidence, flow, publication
 from iris_core.store.objects import ObjectVersion
+from iris_core.tables import StoredInput
 from iris_core.training import fitting, steps
 
 pytestmark = pytest.mark.integration
@@ -324,6 +327,30 @@ class TestMonitoring:
         assert [record.outcome for record in about(inbox, bad, "performance")] == ["failed"]
         with pytest.raises(NothingOwed):
             monitoring.join_labels(run(inbox, 4))
+
+    def test_a_labels_file_that_another_run_joined_meanwhile_holds_no_other(
+        self, inbox: Workspace, test_csv: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(inbox, "iris/in/a.csv", with_ids(test_csv))
+        score_all(inbox)
+        given = "\n".join(["id,species", *(f"f{number},setosa" for number in range(30)), ""]).encode()
+        bad = put(inbox, f"iris/labels/a-{POISON}.csv", given)
+        good = put(inbox, "iris/labels/b.csv", given)
+
+        def beaten(given: StoredInput, *rest: Any) -> Any:
+            if POISON not in given.where:
+                return measured(given, *rest)
+            with monkeypatch.context() as patch:
+                patch.setattr(labels_flow, "measured", measured)
+                monitoring.join_labels(run(inbox, 2), Look(frozenset({bad.uri})))
+            raise TypeError("x")
+
+        monkeypatch.setattr(labels_flow, "measured", beaten)
+        settings = inbox.settings.model_copy(update={"max_tries": 1})
+        once = Workspace(settings, inbox.store, inbox.ledger, inbox.actor)
+        assert len(monitoring.join_labels(run(once, 1))) == 1
+        for version in (bad, good):
+            assert [record.outcome for record in about(inbox, version, "performance")] == ["measured"]
 
     def test_a_report_that_breaks_is_given_up_and_made_when_it_is_opened_again(
         self, inbox: Workspace, test_csv: bytes, monkeypatch: pytest.MonkeyPatch
