@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from iris_core.ledger import Kind
 from iris_core.ledger.workspace import Workspace
+from iris_core.models.alias import aliased
 from iris_core.overview.actions import SentAction, sent_actions
 from iris_core.overview.drifting import DriftPoint, FeatureSeries, drift_points, feature_series
 from iris_core.overview.hints import UploadHint, upload_hints
@@ -92,7 +93,8 @@ def overview(workspace: Workspace, now: datetime | None = None, last: LastLook |
         points, records = drift_points(recent)
         loop = tuple(_loop(workspace, recent, owed))
         newest = [part.last for part in loop if part.last]
-        seen = Seen(staged, waiting, tables, points, refused, owed, newest)
+        by_hand = 0 if staged else aliased(settings) or 0
+        seen = Seen(staged, waiting, tables, points, refused, owed, newest, by_hand)
         units = {one.name: one.unit for one in settings.project.table.features}
         return Overview(
             project=settings.project.full_name if settings.further else settings.project.name,

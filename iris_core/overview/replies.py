@@ -43,7 +43,11 @@ class Reply(Shown):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the replies are made from. Lists are newest first; `last` has the last decision of each kind."""
+    """What the replies are made from. Lists are newest first; `last` has the last decision of each kind.
+
+    `by_hand` is the version that somebody staged in MLflow while no decision in the ledger stages one; 0 for
+    none.
+    """
 
     staged: StagedModel | None
     waiting: Sequence[WaitingModel]
@@ -52,6 +56,12 @@ class Seen:
     refusals: Sequence[Refusal]
     owed: OwedNow
     last: Sequence[Trace] = ()
+    by_hand: int = 0
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model that scores."""
+        return self.staged is not None or self.by_hand > 0
 
 
 def replies(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
@@ -84,6 +94,13 @@ def _staged(settings: Settings, seen: Seen) -> Reply:
             todo=f"Approve or refuse version {asked.version}: {iris} approve {asked.version} --reason …, or "
             f"{iris} refuse {asked.version} --reason …",
             trace=asked.trace,
+        )
+    if seen.staged is None and seen.by_hand:
+        return Reply(
+            question=question,
+            tone="note",
+            sentence=f"Version {seen.by_hand}: somebody staged it in MLflow by hand, and it scores. "
+            "The ledger has no decision that stages one.",
         )
     if seen.staged is None:
         return Reply(
@@ -144,7 +161,7 @@ def _against(measured: GateScore) -> str:
 def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
     question = "Was the newest data scored?"
     late = [one for one in seen.owed.oldest if one.kind == "scoring"]
-    if late and seen.staged:
+    if late and seen.has_model:
         is_late, count = now - late[0].since > (settings.verdict_within or LATE), seen.owed.counts["scoring"]
         tables = "One table waits" if count == 1 else f"{count} tables wait"
         return Reply(
@@ -155,7 +172,7 @@ def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
         )
     if not seen.tables:
         waits = "A table waits, but no model is staged." if late else "Nothing has been scored yet."
-        todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.staged else ""
+        todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.has_model else ""
         return Reply(question=question, tone="none", sentence=waits, todo=todo)
     table = seen.tables[0]
     rejected = f", {_rows(table.rejected)} rejected" if table.rejected else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -86,6 +87,12 @@ class TestNothingYet:
             f"mc cp labels.csv minio/{settings.bucket}/iris/labels/labels.csv",
         ]
         assert found.uploads[0].columns[-1] == "species"
+
+    def test_a_model_that_somebody_staged_by_hand_is_told_of(
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importlib.import_module("iris_core.overview.overview"), "aliased", lambda _: 7)
+        assert reply(overview(workspace), "What is staged").sentence.startswith("Version 7: somebody staged")
 
     def test_it_is_json(self, workspace: Workspace) -> None:
         found = overview(workspace)

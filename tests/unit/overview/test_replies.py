@@ -1,4 +1,4 @@
-"""What the page and `iris status` say of promised times."""
+"""What the page and `iris status` say of promised times, and of a model that somebody staged by hand."""
 
 from __future__ import annotations
 
@@ -43,3 +43,17 @@ def test_late() -> None:
         "Yes: s3://b/iris/iris_train.csv has waited since 2026-11-26 11:44 UTC; promised: 15m."
     )
     assert found[-1].steps[0] == reply.todo
+
+
+@pytest.mark.parametrize("by_hand", [0, 7])
+def test_a_model_that_was_staged_by_hand_before_any_decision(by_hand: int) -> None:
+    batch = OwedObject(kind="scoring", what="s3://b/iris/iris_test.csv", since=NOW - timedelta(days=1))
+    owed = OwedNow(counts={"scoring": 1}, oldest=(batch,), is_complete=True)
+    seen = Seen(staged=None, waiting=[], tables=[], points=[], refusals=[], owed=owed, by_hand=by_hand)
+    staged, scored, *_ = replies(load_settings({}), seen, NOW)
+    if by_hand:
+        assert staged.sentence.startswith("Version 7: somebody staged it in MLflow by hand, and it scores.")
+        assert scored.sentence.startswith("Not yet: One table waits, the oldest, s3://b/iris/iris_test.csv")
+    else:
+        assert staged.sentence == "Nothing is staged yet."
+        assert scored.sentence == "A table waits, but no model is staged."
