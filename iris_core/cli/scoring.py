@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from iris_core.cli.deployment import deployed_workspace
 from iris_core.cli.options import writable
 from iris_core.cli.screen import AsJson, Screen, print_json
+
+if TYPE_CHECKING:
+    from iris_core.tables import LocalInput
 
 LINE_EVERY_S = 10.0
 PIPE = Path("-")
@@ -73,9 +76,10 @@ def score(
         raise typer.BadParameter("Predictions or --json go to standard output, not both: give --out.")
     workspace = deployed_workspace()
     with _on_disk(file) as given:
-        target = out or given.with_name(f"{given.name}.predictions.{workspace.settings.predictions_format}")
+        path = given.path
+        target = out or path.with_name(f"{path.name}.predictions.{workspace.settings.predictions_format}")
         writable(target)
-        with _watching(given) as watch:
+        with _watching(path) as watch:
             done = score_file(workspace, given, model, target, watch)
         if to_pipe:
             with target.open("rb") as scored:
@@ -100,16 +104,18 @@ def score(
 
 
 @contextmanager
-def _on_disk(file: Path) -> Iterator[Path]:
+def _on_disk(file: Path) -> Iterator[LocalInput]:
     """The file, or a copy of standard input until the block ends: a table is not always read in order."""
+    from iris_core.tables import LocalInput
+
     if file != PIPE:
-        yield file
+        yield LocalInput(file)
         return
     with tempfile.TemporaryDirectory(prefix="iris-score-") as folder:
-        given = Path(folder) / "standard input"
-        with given.open("wb") as kept:
+        copy = Path(folder) / "standard input"
+        with copy.open("wb") as kept:
             shutil.copyfileobj(sys.stdin.buffer, kept)
-        yield given
+        yield LocalInput(copy, name=copy.name)
 
 
 Watch = Callable[[int, int], None]

@@ -53,11 +53,15 @@ def model_version(workspace: Workspace, named: str) -> ModelRef:
 
 
 def score_file(
-    workspace: Workspace, path: Path, named: str, out: Path, watch: Callable[[int, int], None] | None = None
+    workspace: Workspace,
+    given: LocalInput,
+    named: str,
+    out: Path,
+    watch: Callable[[int, int], None] | None = None,
 ) -> FileScored:
     """Score a file into `out`; write rejected rows to `{out}.rejects.csv`. A file appears once it is whole.
 
-    :param path: the table.
+    :param given: the table.
     :param named: a model version's number, or an alias.
     :param out: the file for the predictions.
     :param watch: called with (0, 0) once the model is loaded, then after each batch with the number of rows
@@ -77,8 +81,8 @@ def score_file(
     try:
         with unfinished.open("wb") as file, rejects.open("wb") as aside:
             how = replace(how, watch=watch, workers=os.cpu_count() or 2)
-            counts = score_table(LocalInput(path), how, file, aside).counts
-        counts.require_usable(str(path), settings.max_reject_share)
+            counts = score_table(given, how, file, aside).counts
+        counts.require_usable(given.where, settings.max_reject_share)
         unfinished.replace(out)
         if counts.rejected:
             rejects.replace(beside)

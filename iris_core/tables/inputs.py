@@ -60,17 +60,18 @@ class StoredInput:
 
 @dataclass(frozen=True)
 class LocalInput:
-    """The bytes of a file on this machine.
+    """The bytes of a file on this machine; messages call it `name`, or else by its path.
 
     :raises DataRejected: on reading, if the file cannot be read.
     """
 
     path: Path
     unpack_ratio: int | None = None
+    name: str = ""
 
     @property
     def where(self) -> str:
-        return str(self.path)
+        return self.name or str(self.path)
 
     @property
     def size(self) -> int:
@@ -89,7 +90,7 @@ class LocalInput:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: OSError) -> DataRejected:
-        return DataRejected(f"{self.path} cannot be read: {error.strerror}. Name a file or s3://bucket/key.")
+        return DataRejected(f"{self.where} cannot be read: {error.strerror}. Name a file or s3://bucket/key.")
 
 
 @dataclass(frozen=True)

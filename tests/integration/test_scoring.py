@@ -33,6 +33,7 @@ from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
 from iris_core.scoring.work import keys_of, withdraw
 from iris_core.store.objects import ObjectVersion
+from iris_core.tables import LocalInput
 from tests.loop import score_whole
 from tests.records import expect
 
@@ -462,7 +463,7 @@ class TestLocalFile:
     def test_as_the_pipeline_scores_it(self, staged: Workspace, test_csv: bytes, tmp_path: Path) -> None:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"
         path.write_bytes(test_csv)
-        done = score_file(staged, path, "staging", out)
+        done = score_file(staged, LocalInput(path), "staging", out)
         upload(staged, test_csv)
         [published] = run_dag(staged)
         assert out.read_bytes() == read(staged, records(staged)[0])
@@ -472,14 +473,14 @@ class TestLocalFile:
             published["accuracy"],
             1,
         )
-        assert score_file(staged, path, "1", tmp_path / "p.csv").counts.rows == 30
+        assert score_file(staged, LocalInput(path), "1", tmp_path / "p.csv").counts.rows == 30
 
     def test_from_a_pipe_to_a_pipe(
         self, staged: Workspace, test_csv: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"
         path.write_bytes(test_csv)
-        score_file(staged, path, "staging", out)
+        score_file(staged, LocalInput(path), "staging", out)
         monkeypatch.setattr("iris_core.cli.scoring.deployed_workspace", lambda: staged)
         bad_row = b"1,x,2,3,setosa\n"
         done = CliRunner().invoke(app, ["score", "-"], input=test_csv + bad_row)
@@ -489,12 +490,15 @@ class TestLocalFile:
         assert "1 rejected, --out keeps them" in done.stderr
         both = CliRunner().invoke(app, ["score", "-", "--json"], input=test_csv)
         assert both.exit_code == 2
+        empty = CliRunner().invoke(app, ["score", "-"], input=b"")
+        assert empty.exit_code == 1
+        assert empty.stderr.startswith("error standard input: ")
 
     def test_a_bad_file_leaves_no_output(self, staged: Workspace, tmp_path: Path) -> None:
         path, out = tmp_path / "t.csv", tmp_path / "o.csv"
         path.write_bytes(HEAD.encode() + b"1,x,2,3,4\n1,2,3,4,5\n")
         with pytest.raises(DataRejected, match="sepal_width"):
-            score_file(staged, path, "1", out)
+            score_file(staged, LocalInput(path), "1", out)
         assert sorted(found.name for found in tmp_path.glob("*.csv*")) == ["o.csv.rejects.csv", "t.csv"]
 
 
