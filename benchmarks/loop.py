@@ -80,7 +80,7 @@ def main(rounds: Annotated[int, typer.Option(min=2, help="Rounds of each kind.")
 
 @contextlib.contextmanager
 def _ours(root: Path) -> Iterator[tuple[Workspace, AirflowApi]]:
-    os.environ[PROJECT_FILE_VARIABLE] = str(_project_with_empty_dags(root / "project"))
+    os.environ[PROJECT_FILE_VARIABLE] = str(_project_with_empty_dags(root.with_name("project")))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("IRIS_PORT")}
     stack = Stack(Home(root), environ)
     try:
