@@ -10,14 +10,14 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from iris_core.errors import RegistryError
 from iris_core.ledger import Outcome
-from iris_core.ledger.records.promotion import VerdictRecord
+from iris_core.ledger.records.promotion import BEGINNING, VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs, tracking
@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 
 ROLLBACK_TAG = "iris.rollback"
 ROUNDS = 10
-BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class RolledBack(BaseModel):

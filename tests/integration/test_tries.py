@@ -309,15 +309,19 @@ def killed_while_training(workspace: Workspace, work: str, try_number: int) -> i
     return subprocess.run(command, env=environ, check=False, stderr=subprocess.DEVNULL).returncode
 
 
+def labelled(inbox: Workspace, test_csv: bytes) -> tuple[ObjectVersion, ObjectVersion]:
+    """Score a table, and upload two files of its labels; the key of the first one has `POISON`."""
+    put(inbox, "iris/in/a.csv", with_ids(test_csv))
+    score_all(inbox)
+    given = "\n".join(["id,species", *(f"f{number},setosa" for number in range(30)), ""]).encode()
+    return put(inbox, f"iris/labels/a-{POISON}.csv", given), put(inbox, "iris/labels/b.csv", given)
+
+
 class TestMonitoring:
     def test_a_labels_file_that_breaks_holds_no_other(
         self, inbox: Workspace, test_csv: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        put(inbox, "iris/in/a.csv", with_ids(test_csv))
-        score_all(inbox)
-        given = "\n".join(["id,species", *(f"f{number},setosa" for number in range(30)), ""]).encode()
-        bad = put(inbox, f"iris/labels/a-{POISON}.csv", given)
-        good = put(inbox, "iris/labels/b.csv", given)
+        bad, good = labelled(inbox, test_csv)
         breaks(monkeypatch, labels_flow, "measured", lambda given, *_: given.where, NoException("odd"))
         assert len(monitoring.join_labels(run(inbox, 1))) == 1
         assert [record.outcome for record in about(inbox, good, "performance")] == ["measured"]
@@ -331,11 +335,7 @@ class TestMonitoring:
     def test_a_labels_file_that_another_run_joined_meanwhile_holds_no_other(
         self, inbox: Workspace, test_csv: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        put(inbox, "iris/in/a.csv", with_ids(test_csv))
-        score_all(inbox)
-        given = "\n".join(["id,species", *(f"f{number},setosa" for number in range(30)), ""]).encode()
-        bad = put(inbox, f"iris/labels/a-{POISON}.csv", given)
-        good = put(inbox, "iris/labels/b.csv", given)
+        bad, good = labelled(inbox, test_csv)
 
         def beaten(given: StoredInput, *rest: Any) -> Any:
             if POISON not in given.where:

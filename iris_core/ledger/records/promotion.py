@@ -71,7 +71,10 @@ class PromotionRecord(Record):
 
         In a record without these times, the record's own time takes their place.
         """
-        known = self.inputs.trained_at or self.at
+        return self._age(self.at)
+
+    def _age(self, otherwise: datetime) -> tuple[datetime, datetime]:
+        known = self.inputs.trained_at or otherwise
         return self.inputs.landed_at or known, known
 
 
@@ -135,5 +138,4 @@ class RollbackRecord(PromotionRecord):
     @property
     def age(self) -> tuple[datetime, datetime]:
         """As of every model; one that somebody registered by hand is older than all that were trained."""
-        known = self.inputs.trained_at or BEGINNING
-        return self.inputs.landed_at or known, known
+        return self._age(BEGINNING)
