@@ -35,9 +35,8 @@ def _parts(seen: Overview) -> Iterator[RenderableType]:
             yield _listed(name, rows)
     if seen.loops:
         times = [one.to_predictions for one in seen.loops]
-        yield Text(
-            f"  landing to predictions: {times[0]:.0f} s; of the last {len(times)} at most {max(times):.0f} s"
-        )
+        most = f"; of the last {len(times)} at most {max(times):.0f} s" if len(times) > 1 else ""
+        yield Text(f"  landing to predictions: {times[0]:.0f} s{most}")
     if not seen.scorings and not seen.decisions:
         yield from (Text(f"  {one.iris}   # {one.meaning}") for one in seen.uploads)
 

@@ -25,7 +25,8 @@ LOOKED_THROUGH = 50_000
 DAY = timedelta(days=1)
 CLOCKS = timedelta(minutes=2)
 """The store's clock and those of the tasks may differ by so much."""
-SCORINGS_READ = 200
+MOST_READ = 200
+"""Most scorings, drift verdicts and performance records of a version that its story reads."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def _of_model(
     for entry in chain.from_iterable(islice(walk, LOOKED_THROUGH) for walk in walks):
         if entry.outcome not in unused and entry.identity.model_variant == model.variant:
             found[entry.identity] = None
-        if len(found) == SCORINGS_READ:
+        if len(found) == MOST_READ:
             break
     return (record for record in map(ledger.get, found) if record)
 
@@ -255,7 +256,7 @@ def _of_model(
 def _on_labels(ledger: Ledger, model: ModelRef, since: datetime) -> list[MeasuredRecord]:
     """Performance records that measure a version, newest first."""
     entries = _entries(ledger, "performance", Question(outcome=Outcome.MEASURED, since=since), _any)
-    found = islice(ledger.records(entries), SCORINGS_READ)
+    found = islice(ledger.records(entries), MOST_READ)
     records = (record for record in found if isinstance(record, MeasuredRecord))
     return [record for record in records if model.variant in record.evidence.models]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from iris_core.history.queries import Story, tally
-from iris_core.ledger import Actor, Outcome
+from iris_core.history.queries import MOST_READ, Story, tally
+from iris_core.ledger import Actor, Outcome, Record
 from iris_core.ledger.records.gate import Approval, GateEvidence
 from iris_core.ledger.records.promotion import AskedRecord, RollbackRecord, VerdictRecord
 
@@ -143,26 +143,34 @@ def _used(story: Story) -> str:
     if not story.scorings:
         return "It has scored nothing."
     rows = sum(record.evidence.rows for record in story.scorings)
-    last = story.scorings[0]
-    tables = "one table" if len(story.scorings) == 1 else f"{len(story.scorings)} tables"
+    last, least = story.scorings[0], _least(story.scorings)
+    tables = "one table" if len(story.scorings) == 1 else f"{least}{len(story.scorings)} tables"
     accuracy = last.evidence.accuracy
     labelled = f", with {accuracy:.1%} of the labelled rows right" if accuracy is not None else ""
-    return f"It has scored {tables} ({rows} rows), last {last.about.uri} on {when(last.at)}{labelled}."
+    counted = "1 row" if rows == 1 else f"{least}{rows} rows"
+    return f"It has scored {tables} ({counted}), last {last.about.uri} on {when(last.at)}{labelled}."
+
+
+def _least(records: Sequence[Record]) -> str:
+    """What stands before a count, where only the newest records were read."""
+    return "at least " if len(records) >= MOST_READ else ""
 
 
 def _labelled(story: Story) -> str:
     last = story.performances[0]
-    files = "once" if len(story.performances) == 1 else f"{len(story.performances)} times"
+    count = len(story.performances)
+    files = "once" if count == 1 else f"{_least(story.performances)}{count} times"
     mine = last.evidence.models[story.model.variant]
     return (
         f"Labels for what it predicted came {files}, last {last.about.uri} on {when(last.at)}: "
-        f"{mine.accuracy:.1%} of {mine.joined} rows were right."
+        f"{mine.accuracy:.1%} of {mine.joined} {'row was' if mine.joined == 1 else 'rows were'} right."
     )
 
 
 def _drifted(story: Story) -> str:
+    least = _least(story.drifts)
     counts = ", ".join(
-        f"{name} {count} times" if count > 1 else f"{name} once"
+        f"{name} {least}{count} times" if count > 1 else f"{name} {least}once"
         for name, count in tally(story.drifts).most_common()
     )
     return f"The drift of what it scored was judged {counts}; the last verdict: {story.drifts[0].reason}"

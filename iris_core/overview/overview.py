@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from iris_core.ledger import Kind
+from iris_core.ledger import KINDS, Kind, Outcome
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.alias import aliased
 from iris_core.overview.actions import SentAction, sent_actions
@@ -33,6 +33,9 @@ from iris_core.overview.staged import (
 from iris_core.overview.trace import Shown, Trace
 from iris_core.overview.waiting import OwedNow, owed_now
 from iris_core.settings.project import metric_label
+
+USED = {Outcome.TRAINED, Outcome.SCORED, Outcome.MEASURED, Outcome.UNMATCHED}
+"""Outcomes of decisions that used a table."""
 
 
 class LoopPart(Shown):
@@ -92,9 +95,9 @@ def overview(workspace: Workspace, now: datetime | None = None, last: LastLook |
         tables, decided, refused = scored_tables(recent), model_decisions(recent), refusals(recent)
         points, records = drift_points(recent)
         loop = tuple(_loop(workspace, recent, owed))
-        newest = [part.last for part in loop if part.last]
+        used = [Trace.of(one) for kind in KINDS for one in recent.read(recent.entries(kind, USED))]
         by_hand = 0 if staged else aliased(settings) or 0
-        seen = Seen(staged, waiting, tables, points, refused, owed, newest, by_hand)
+        seen = Seen(staged, waiting, tables, points, refused, owed, used, decided, by_hand)
         units = {one.name: one.unit for one in settings.project.table.features}
         return Overview(
             project=settings.project.full_name if settings.further else settings.project.name,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from iris_core.ledger import KINDS, Identity, Outcome
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
 from iris_core.overview.recent import SHOWN, Recent
@@ -25,8 +28,10 @@ def refusals(recent: Recent) -> list[Refusal]:
     wanted = {Outcome.REJECTED, Outcome.FAILED}
     entries = [entry for kind in KINDS for entry in recent.entries(kind, wanted)]
     newest = sorted(entries, key=lambda entry: entry.at, reverse=True)
-    reopened = {
-        _about(entry.identity) for kind in KINDS for entry in recent.entries(kind, {Outcome.REOPENED})
+    last = {
+        _about(entry.identity): entry.identity
+        for kind in KINDS
+        for entry in reversed(recent.entries(kind, {Outcome.FAILED, Outcome.REOPENED}))
     }
     found: list[Refusal] = []
     for record in recent.read(newest, SHOWN):
@@ -35,10 +40,31 @@ def refusals(recent: Recent) -> list[Refusal]:
             kept = record.outputs.quarantine or (rejects.uri if rejects else "")
             found.append(Refusal(trace=Trace.of(record), is_open=False, kept=kept))
         elif isinstance(record, FailedRecord):
-            is_open = _about(record.identity) not in reopened
+            is_open = last[_about(record.identity)] == record.identity
             found.append(Refusal(trace=Trace.of(record), is_open=is_open, kept=""))
     return found
 
 
 def _about(identity: Identity) -> tuple[str, str, str]:
     return identity.kind, identity.subject, identity.variant.base
+
+
+def is_replaced(refusal: Refusal, used: Iterable[Trace]) -> bool:
+    """Whether a later table of the same key was used, or the same one after all.
+
+    :param refusal: the refused table, or the object that was given up.
+    :param used: the decisions that used a table.
+    """
+    refused = refusal.trace
+    return any(
+        one.kind == refused.kind and _key(one) == _key(refused) and _order(one) > _order(refused)
+        for one in used
+    )
+
+
+def _key(trace: Trace) -> str:
+    return trace.object.partition("?")[0]
+
+
+def _order(trace: Trace) -> tuple[datetime, datetime]:
+    return trace.landed_at or trace.at, trace.at

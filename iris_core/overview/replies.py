@@ -10,9 +10,9 @@ from typing import Literal
 from iris_core.drift.thresholds import rank
 from iris_core.ledger import Outcome
 from iris_core.overview.drifting import DriftPoint
-from iris_core.overview.refusals import Refusal
+from iris_core.overview.refusals import Refusal, is_replaced
 from iris_core.overview.scorings import ScoredTable
-from iris_core.overview.staged import GateScore, StagedModel, WaitingModel
+from iris_core.overview.staged import GateScore, ModelDecision, StagedModel, WaitingModel
 from iris_core.overview.trace import Shown, Trace
 from iris_core.overview.waiting import OwedNow
 from iris_core.settings.values import spelled
@@ -43,7 +43,7 @@ class Reply(Shown):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the replies are made from. Lists are newest first; `last` has the last decision of each kind.
+    """What the replies are made from. Lists are newest first; `used` has the decisions that used a table.
 
     `by_hand` is the version that somebody staged in MLflow while no decision in the ledger stages one; 0 for
     none.
@@ -55,7 +55,8 @@ class Seen:
     points: Sequence[DriftPoint]
     refusals: Sequence[Refusal]
     owed: OwedNow
-    last: Sequence[Trace] = ()
+    used: Sequence[Trace] = ()
+    decisions: Sequence[ModelDecision] = ()
     by_hand: int = 0
 
     @property
@@ -199,7 +200,8 @@ def _drifting(seen: Seen) -> Reply:
     if not seen.points:
         return Reply(question=question, tone="none", sentence="No batch has been judged yet.")
     newest = _worst_of_newest(seen.points)
-    alerted = f" It alerts: {newest.counted} of the last {newest.window} batches." if newest.alert else ""
+    what = "files of labels" if newest.is_about_performance else "batches"
+    alerted = f" It alerts: {newest.counted} of the last {newest.window} {what}." if newest.alert else ""
     is_worse = rank(newest.severity) >= rank("medium")
     columns = ", ".join(newest.columns)
     return Reply(
@@ -226,28 +228,38 @@ def _worst_of_newest(points: Sequence[DriftPoint]) -> DriftPoint:
 
 def _refused(settings: Settings, seen: Seen, now: datetime) -> Reply:
     question = "What was refused?"
-    recent = [one for one in seen.refusals if now - one.trace.at <= RECENT]
-    opened = next((one for one in recent if one.is_open), None)
-    if opened:
-        return Reply(
-            question=question,
-            tone="bad",
-            sentence=f"Given up: {opened.trace.reason}",
-            todo=f"Once the cause is mended: {settings.command} retry '{opened.trace.object}' --reason …",
-            trace=opened.trace,
-        )
-    last = next((one for one in recent if one.trace.outcome == "rejected"), None)
-    if last is None:
-        return Reply(question=question, tone="good", sentence="Nothing in the last 7 days.")
-    newer = (*seen.last, *(table.trace for table in seen.tables))
-    is_replaced = any(_replaces(one, last.trace) for one in newer)
+    told = [
+        one
+        for one in seen.refusals
+        if now - one.trace.at <= RECENT and (one.is_open or one.trace.outcome == "rejected")
+    ]
+    standing = [one for one in told if not is_replaced(one, seen.used)]
+    worst = max(standing, key=lambda one: one.is_open, default=None)
+    if worst is None:
+        return _refused_before(question, [one.trace for one in told], seen, now)
+    refused = worst.trace
+    retry = f"Once the cause is mended: {settings.command} retry '{refused.object}' --reason …"
+    correct = f"Correct {refused.object} as its reason says, and upload it again"
     return Reply(
         question=question,
-        tone="note" if is_replaced else "bad",
-        sentence=f"On {_when(last.trace.at)}: {last.trace.reason}",
-        todo="" if is_replaced else f"Correct {last.trace.object} as its reason says, and upload it again",
-        trace=last.trace,
+        tone="bad",
+        sentence=f"{'Given up' if worst.is_open else f'On {_when(refused.at)}'}: {refused.reason}",
+        todo=retry if worst.is_open else correct,
+        trace=refused,
     )
+
+
+def _refused_before(question: str, replaced: Sequence[Trace], seen: Seen, now: datetime) -> Reply:
+    """What was refused, where nothing of it is left to do: tables that were replaced, and models."""
+    found = {one.record: (one, one.reason) for one in replaced}
+    for model in seen.decisions:
+        one = model.trace
+        if one.outcome == Outcome.REFUSED and now - one.at <= RECENT:
+            found[one.record] = one, f"version {model.version} was refused: {one.reason}"
+    if not found:
+        return Reply(question=question, tone="good", sentence="Nothing in the last 7 days.")
+    trace, told = max(found.values(), key=lambda one: one[0].at)
+    return Reply(question=question, tone="note", sentence=f"On {_when(trace.at)}: {told}", trace=trace)
 
 
 def _promised(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
@@ -267,13 +279,6 @@ def _promised(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
             todo=f"Find out what holds it up: {settings.command} doctor",
         )
     ]
-
-
-def _replaces(newer: Trace, older: Trace) -> bool:
-    """Whether a later table of the same key was used."""
-    is_same = newer.object.partition("?")[0] == older.object.partition("?")[0]
-    is_used = newer.outcome not in (Outcome.REJECTED, Outcome.FAILED, Outcome.SUPERSEDED)
-    return is_same and newer.kind == older.kind and newer.at > older.at and is_used
 
 
 def _todo(found: Iterable[Reply]) -> Reply:

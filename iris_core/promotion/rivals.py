@@ -59,7 +59,7 @@ def champion_answers(workspace: Workspace, challenger: ModelRef, parts: Split) -
     """
     model = staged(workspace.settings)
     if model is None:
-        return f"no version of {challenger.name} is staged yet"
+        return f"no version of {challenger.name} was staged yet"
     if model.version == challenger.version:
         return "it is already staged"
     found = _tried(workspace, model, challenger, parts, is_champion=True)
