@@ -98,12 +98,13 @@ class RegistryAlias:
                     f"MLflow refused the login ({response.status}). Check MLFLOW_TRACKING_USERNAME and "
                     "MLFLOW_TRACKING_PASSWORD"
                 )
-            answer = await response.json(content_type=None)
-            if response.status == 200:
-                found: dict[str, Any] = answer["model_version"]
-                return found
-            if answer.get("error_code") in NOT_FOUND:
+            try:
+                answer = await response.json(content_type=None)
+                if response.status == 200:
+                    return dict(answer["model_version"])
+                code = answer.get("error_code", "")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise RegistryUnusable(f"{self._url} answered {response.status}, not as MLflow") from error
+            if code in NOT_FOUND:
                 return None
-            raise RegistryUnusable(
-                f"MLflow answered {response.status} {answer.get('error_code', '')}".strip()
-            )
+            raise RegistryUnusable(f"MLflow answered {response.status} {code}".strip())

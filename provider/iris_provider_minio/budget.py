@@ -20,20 +20,27 @@ Item = TypeVar("Item")
 
 @dataclass
 class SweepBudget:
-    """Seconds that the last listing of each watcher took; a watcher that ends is forgotten."""
+    """Seconds that the listings of each watcher take; a watcher that ends is forgotten.
+
+    Of a watcher's last two listings the shorter one counts: a store that stands still during a single listing
+    does not put off the next one for minutes.
+    """
 
     share: float = SHARE
     _took: dict[Hashable, float] = field(default_factory=dict)
+    _last: dict[Hashable, float] = field(default_factory=dict)
 
     def note(self, watcher: Hashable, seconds: float) -> None:
         """Note the cost of a watcher's listing."""
-        self._took[watcher] = seconds
+        self._took[watcher] = min(seconds, self._last.get(watcher, seconds))
+        self._last[watcher] = seconds
 
     def forget(self, watcher: Hashable) -> None:
         self._took.pop(watcher, None)
+        self._last.pop(watcher, None)
 
     def took(self, watcher: Hashable) -> float:
-        """Seconds that the watcher's last listing cost; 0 before the first."""
+        """Seconds that a listing of the watcher costs; 0 before the first."""
         return self._took.get(watcher, 0.0)
 
     def pause(self, watcher: Hashable) -> float:

@@ -103,14 +103,14 @@ class _Named:
             async for signal in signals:
                 await self._keep()
                 version = self._poll.version
-                if signal.kind == "down" or version is None:
+                if signal.kind == "down":
                     continue
-                identity = [str(version["version"]), version.get("creation_timestamp")]
+                identity = [str(version["version"]), version.get("creation_timestamp")] if version else []
                 if self._skips:
                     self._skips, self._confirmed = False, identity
                 now = asyncio.get_running_loop().time()
                 is_under_way = identity == sent and now - sent_at < CONFIRMED_WITHIN_S
-                if identity != self._confirmed and not is_under_way:
+                if version and identity != self._confirmed and not is_under_way:
                     sent, sent_at = identity, now
                     yield told(version, self._alias), identity
 

@@ -108,6 +108,19 @@ async def test_what_the_alias_named_at_first_is_left_out_where_that_is_wanted(re
         assert await following == "4"
 
 
+async def test_where_it_named_none_at_first_the_first_version_is_told(registry: Registry) -> None:
+    state = StateStore()
+    async with asyncio.timeout(20), aclosing(trigger(state, existing=False).run()) as events:
+        following = asyncio.ensure_future(told(events))
+        while not state.state:
+            await asyncio.sleep(0.02)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    registry.version = 4
+    async with aclosing(trigger(state, existing=False).run()) as events:
+        assert await told(events) == "4"
+
+
 async def test_the_cursor_waits_for_airflows_confirmation(registry: Registry) -> None:
     state = StateStore()
     registry.version = 3

@@ -105,7 +105,17 @@ class TestPoll:
             await until(signals, "subscribed")
             assert poll.staged is not None
 
-    @pytest.mark.parametrize("answer", [(500, {"error_code": "INTERNAL_ERROR"}), (502, "<html>"), (200, {})])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            (500, {"error_code": "INTERNAL_ERROR"}),
+            (502, "<html>"),
+            (200, {}),
+            (200, {"model_version": "3"}),
+            (200, None),
+            (404, []),
+        ],
+    )
     async def test_trouble_is_said_once_and_tried_again(
         self, answer: tuple[int, Any], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -115,6 +125,7 @@ class TestPoll:
                 await until(signals, "down")
             [said] = [record for record in caplog.records if record.name == "iris_provider_minio.alias"]
             assert "alias staging of m" in said.getMessage()
+            assert str(answer[0]) in said.getMessage()
             registry.answer = named(1)
             await until(signals, "subscribed")
 

@@ -46,6 +46,15 @@ def test_a_watcher_that_ended_costs_the_others_nothing() -> None:
     assert budget.pause("small") == pytest.approx(1.0)
 
 
+def test_a_store_that_stood_still_during_one_listing_does_not_put_off_the_next() -> None:
+    budget = SweepBudget()
+    for cost in (0.05, 8.0):
+        budget.note("a", cost)
+    assert budget.pause("a") == pytest.approx(1.0)
+    budget.note("a", 8.0)
+    assert budget.pause("a") == pytest.approx(160.0)
+
+
 def test_waiting_is_no_work_of_the_processor() -> None:
     watch = Stopwatch()
     for _ in range(2):
