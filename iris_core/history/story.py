@@ -75,7 +75,7 @@ def _judged(record: VerdictRecord) -> Iterator[str]:
     verdict = f"It was {record.outcome}"
     if evidence and evidence.approval:
         verdict += f", {_answered(evidence.approval)},"
-    why = "" if was_promoted and evidence else f" because {record.reason}"
+    why = "" if was_promoted and evidence else f" because {record.reason.removesuffix('.')}"
     yield f"{verdict} on {when(record.at)}{why}."
 
 
@@ -122,9 +122,9 @@ def _against_champion(evidence: GateEvidence) -> str:
 
 
 def _rolled_back(record: RollbackRecord) -> str:
-    before = record.inputs.from_version
+    before, why = record.inputs.from_version, record.reason.removesuffix(".")
     instead = f" in place of version {before}" if before else ""
-    return f"On {when(record.at)} it was rolled back to{instead} by {_by(record.by)}: {record.reason}."
+    return f"On {when(record.at)} it was rolled back to{instead} by {_by(record.by)}: {why}."
 
 
 def _fate(story: Story) -> str:
@@ -135,7 +135,7 @@ def _fate(story: Story) -> str:
     if after is None:
         return "It is not staged."
     is_rollback = isinstance(after, RollbackRecord)
-    how = f"a rollback ({after.reason})" if is_rollback else "the newer one's promotion"
+    how = f"a rollback ({after.reason.removesuffix('.')})" if is_rollback else "the newer one's promotion"
     return f"On {when(after.at)} version {after.model.version} took its place, by {how}."
 
 

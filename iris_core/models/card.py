@@ -210,7 +210,8 @@ def _share(right: int, rows: int) -> CardScore | None:
 def _shown_limits(evidence: GateEvidence, classes: tuple[CardClass, ...]) -> Iterator[str]:
     for one in classes:
         if one.holdout_rows < FEW_ROWS:
-            yield f"Class {one.name!r} has {one.holdout_rows} rows in the holdout: {_known(one)}."
+            rows = "1 row" if one.holdout_rows == 1 else f"{one.holdout_rows} rows"
+            yield f"Class {one.name!r} has {rows} in the holdout: {_known(one)}."
     for column in evidence.columns:
         if not column.is_typical:
             mean = f"{column.mean:.4g} {column.unit}".rstrip()

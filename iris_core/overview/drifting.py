@@ -180,5 +180,5 @@ def _term(column: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _summary(statistics: Mapping[str, Any]) -> dict[str, float | None]:
-    wanted = ("count", "missing", "mean", "std", "min", "max")
+    wanted = ("count", "missing", "infinite", "mean", "std", "min", "max")
     return {name: statistics[name] for name in wanted if name in statistics}

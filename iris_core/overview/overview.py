@@ -19,7 +19,8 @@ from iris_core.overview.labelled import LabelPoint, label_points
 from iris_core.overview.loops import LoopTime, loop_times
 from iris_core.overview.recent import LastLook, Recent
 from iris_core.overview.refusals import Refusal, refusals
-from iris_core.overview.replies import Reply, Seen, replies
+from iris_core.overview.replies import replies
+from iris_core.overview.reply import Reply, Seen
 from iris_core.overview.scorings import ScoredTable, scored_tables
 from iris_core.overview.staged import (
     ModelDecision,

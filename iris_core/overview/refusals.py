@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from iris_core.ledger import KINDS, Identity, Outcome
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
@@ -57,14 +56,10 @@ def is_replaced(refusal: Refusal, used: Iterable[Trace]) -> bool:
     """
     refused = refusal.trace
     return any(
-        one.kind == refused.kind and _key(one) == _key(refused) and _order(one) > _order(refused)
+        one.kind == refused.kind and _key(one) == _key(refused) and one.landing > refused.landing
         for one in used
     )
 
 
 def _key(trace: Trace) -> str:
     return trace.object.partition("?")[0]
-
-
-def _order(trace: Trace) -> tuple[datetime, datetime]:
-    return trace.landed_at or trace.at, trace.at

@@ -3,66 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from iris_core.drift.thresholds import rank
 from iris_core.ledger import Outcome
 from iris_core.overview.drifting import DriftPoint
-from iris_core.overview.refusals import Refusal, is_replaced
-from iris_core.overview.scorings import ScoredTable
-from iris_core.overview.staged import GateScore, ModelDecision, StagedModel, WaitingModel
-from iris_core.overview.trace import Shown, Trace
-from iris_core.overview.waiting import OwedNow
+from iris_core.overview.refusals import is_replaced
+from iris_core.overview.reply import Reply, Seen, Tone
+from iris_core.overview.staged import GateScore, StagedModel
+from iris_core.overview.trace import Trace
 from iris_core.settings.values import spelled
 from iris_core.settings.variables import Settings
-
-Tone = Literal["good", "note", "bad", "none"]
-"""`note`: look at it when you can; `bad`: look at it now; `none`: nothing to say yet."""
 
 LATE = timedelta(hours=1)
 """What is owed for longer is late: tasks are retried, and watchers announce an object again, within it."""
 RECENT = timedelta(days=7)
 """Older refusals need nobody any more."""
-
-
-class Reply(Shown):
-    """The reply to one question. `todo` says what to do, empty for nothing; `trace` is what it rests on.
-
-    `steps` is all that is to do, the most urgent first; only the last reply has any.
-    """
-
-    question: str
-    tone: Tone
-    sentence: str
-    todo: str = ""
-    steps: tuple[str, ...] = ()
-    trace: Trace | None = None
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the replies are made from. Lists are newest first; `used` has the decisions that used a table.
-
-    `by_hand` is the version that somebody staged in MLflow while no decision in the ledger stages one; 0 for
-    none.
-    """
-
-    staged: StagedModel | None
-    waiting: Sequence[WaitingModel]
-    tables: Sequence[ScoredTable]
-    points: Sequence[DriftPoint]
-    refusals: Sequence[Refusal]
-    owed: OwedNow
-    used: Sequence[Trace] = ()
-    decisions: Sequence[ModelDecision] = ()
-    by_hand: int = 0
-
-    @property
-    def has_model(self) -> bool:
-        """Whether there is a model that scores."""
-        return self.staged is not None or self.by_hand > 0
 
 
 def replies(settings: Settings, seen: Seen, now: datetime) -> list[Reply]:
@@ -136,7 +92,7 @@ def _moved(staged: StagedModel) -> str:
 
 def _why(staged: StagedModel) -> str:
     if staged.trace.outcome != "promoted" or staged.measured is None:
-        return f"{staged.trace.reason or 'no reason is recorded'}."
+        return f"{staged.trace.reason.removesuffix('.') or 'no reason is recorded'}."
     return f"{_score(staged.measured)}. {_against(staged.measured)}"
 
 
@@ -175,12 +131,22 @@ def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
         waits = "A table waits, but no model is staged." if late else "Nothing has been scored yet."
         todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.has_model else ""
         return Reply(question=question, tone="none", sentence=waits, todo=todo)
-    table = seen.tables[0]
+    table = max(seen.tables, key=lambda one: one.trace.landing)
+    refused = next((one.trace for one in seen.refusals if one.trace.kind == "scoring"), None)
+    if refused and refused.landing > table.trace.landing:
+        how = "failed" if refused.outcome == Outcome.FAILED else "was rejected"
+        return Reply(
+            question=question,
+            tone="note",
+            sentence=f"No: {refused.object} {how}. "
+            f"The one before it that was scored: {table.trace.object}, with version {table.version}.",
+            trace=refused,
+        )
     rejected = f", {_rows(table.rejected)} rejected" if table.rejected else ""
     today = "" if table.trace.at.date() == now.date() else " Nothing has been scored today."
-    is_by_another = seen.staged is not None and seen.staged.version != table.version
-    if seen.staged and is_by_another and settings.rescore != "none":
-        today += f" Version {seen.staged.version}, which is staged now, has not scored it yet."
+    is_by_another = seen.scoring not in (0, table.version)
+    if is_by_another and settings.rescore != "none":
+        today += f" Version {seen.scoring}, which is staged now, has not scored it yet."
     return Reply(
         question=question,
         tone="note" if table.rejected or is_by_another else "good",
@@ -199,7 +165,7 @@ def _drifting(seen: Seen) -> Reply:
     question = "Is it drifting?"
     if not seen.points:
         return Reply(question=question, tone="none", sentence="No batch has been judged yet.")
-    newest = _worst_of_newest(seen.points)
+    newest = _worst_of_newest([one for one in seen.points if one.version == seen.scoring] or seen.points)
     what = "files of labels" if newest.is_about_performance else "batches"
     alerted = f" It alerts: {newest.counted} of the last {newest.window} {what}." if newest.alert else ""
     is_worse = rank(newest.severity) >= rank("medium")

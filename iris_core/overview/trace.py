@@ -52,3 +52,8 @@ class Trace(Shown):
             landed_at=about.landed_at if about else None,
             mlflow_run=record.run_id or (record.model.run_id if record.model else ""),
         )
+
+    @property
+    def landing(self) -> tuple[datetime, datetime]:
+        """Sorts traces by when their objects landed; those of one object by when they were decided."""
+        return self.landed_at or self.at, self.at

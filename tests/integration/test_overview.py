@@ -20,7 +20,8 @@ from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.overview import LastLook, Overview, overview
 from iris_core.overview.recent import LOOKED_AT, SHOWN
-from iris_core.overview.replies import Seen, replies
+from iris_core.overview.replies import replies
+from iris_core.overview.reply import Seen
 from iris_core.overview.waiting import OwedNow
 from iris_core.store.objects import ObjectVersion
 from tests.conftest import MakeWorkspace

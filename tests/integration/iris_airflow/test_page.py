@@ -78,6 +78,17 @@ class TestWhatItShows:
         assert f"mc cp train.csv minio/{tracked.settings.bucket}/iris/iris_train.csv" in text
         assert "iris upload train.csv --as train" in text
 
+    def test_a_category_without_a_value_in_the_training_data(self, login: Login, tracked: Workspace) -> None:
+        column = {"column": "size", "severity": "none", "terms": (), "note": "no value to compare with"}
+        evidence = {
+            "reference": {"size": {"count": 0, "missing": 9, "infinite": 0, "levels": {}}},
+            "current": {"size": {"count": 0, "missing": 5, "infinite": 0, "levels": {}}},
+            "evidence": (column,),
+        }
+        tracked.ledger.commit(like(BatchDriftRecord, outcome="none", evidence=evidence))
+        text = " ".join(shown(login()).text_content().split())
+        assert "size none missing 5 of 5. no value to compare with" in text
+
     def test_html_is_text_everywhere(self, login: Login, tracked: Workspace) -> None:
         now, by = datetime.now(UTC), Actor(owner=HOSTILE, dag_id=HOSTILE, run_id=HOSTILE)
         tracked.ledger.commit(like(RejectedRecord, reason=HOSTILE, by=by))

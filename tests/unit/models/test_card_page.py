@@ -90,3 +90,12 @@ def test_what_project_json_does_not_say_is_told() -> None:
     assert "project.json does not say" not in page
     for text in ("the herbarium", "sorting", "medicine", "wilted ones"):
         assert text in page
+
+
+def test_one_row_is_one_row() -> None:
+    verdict = like(VerdictRecord, outcome="promoted")
+    evidence = expect(GateEvidence, verdict.evidence)
+    classes = (ClassSlice(name="Adelie", learned_rows=4, rows=1, recall=1.0),)
+    verdict = verdict.model_copy(update={"evidence": evidence.model_copy(update={"classes": classes})})
+    [limit] = [it for it in card_of(like(TrainedRecord), verdict, load_project()).limits if "Adelie" in it]
+    assert limit.startswith("Class 'Adelie' has 1 row in the holdout: ")

@@ -20,7 +20,7 @@ from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.overview import overview
-from iris_core.overview.replies import Reply
+from iris_core.overview.reply import Reply
 from iris_core.store.versions import ObjectVersion
 from tests.long_past import in_memory
 from tests.memory import MemoryStore

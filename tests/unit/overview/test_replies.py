@@ -6,9 +6,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from iris_core.overview.replies import Reply, Seen, replies
+from iris_core.drift.thresholds import Severity
+from iris_core.ledger import Identity, Record
+from iris_core.ledger.records.drift import BatchDriftRecord, PerformanceDriftRecord
+from iris_core.ledger.records.objects import RejectedRecord
+from iris_core.ledger.records.scoring import ScoredRecord
+from iris_core.overview import overview
+from iris_core.overview.drifting import DriftPoint
+from iris_core.overview.replies import replies
+from iris_core.overview.reply import Reply, Seen
+from iris_core.overview.scorings import ScoredTable
+from iris_core.overview.staged import StagedModel
+from iris_core.overview.trace import Trace
 from iris_core.overview.waiting import OwedNow, OwedObject
 from iris_core.settings.variables import load_settings
+from iris_core.store.versions import ObjectVersion
+from tests.long_past import in_memory
+from tests.memory import MemoryStore
+from tests.records import like
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +72,99 @@ def test_a_model_that_was_staged_by_hand_before_any_decision(by_hand: int) -> No
     else:
         assert staged.sentence == "Nothing is staged yet."
         assert scored.sentence == "A table waits, but no model is staged."
+
+
+def landed(what: type[Record], minute: int, key: str = "in/today.csv") -> Record:
+    """A decision, half an hour later, about a table that landed so many minutes after eleven."""
+    version = ObjectVersion(
+        bucket="a-bucket",
+        key=key,
+        version_id=f"v{minute}",
+        etag="e",
+        size=1,
+        landed_at=NOW - timedelta(minutes=60 - minute),
+    )
+    identity = Identity.of_object("scoring", version, like(ScoredRecord).model.variant)
+    at = NOW - timedelta(minutes=30 - minute)
+    return like(what, identity=identity, at=at, inputs={"object": version})
+
+
+def answer(question: str, *records: Record) -> Reply:
+    workspace = in_memory(MemoryStore())
+    for record in records:
+        workspace.ledger.commit(record)
+    [reply] = [one for one in overview(workspace, NOW).replies if one.question == question]
+    return reply
+
+
+@pytest.mark.parametrize("key", ["in/today.csv", "in/other.csv"])
+def test_data_that_was_rejected_after_the_last_scoring_was_not_scored(key: str) -> None:
+    scored, rejected = landed(ScoredRecord, 1), landed(RejectedRecord, 2, key)
+    question = "Was the newest data scored?"
+    assert scored.about
+    assert rejected.about
+    told = answer(question, scored, rejected)
+    assert told.tone == "note"
+    assert told.sentence == (
+        f"No: {rejected.about.uri} was rejected. The one before it that was scored: {scored.about.uri}, "
+        f"with version {like(ScoredRecord).model.version}."
+    )
+    assert answer(question, rejected, landed(ScoredRecord, 3, key)).sentence.startswith("Yes: ")
+
+
+def drawn(severity: Severity, version: int, *, is_about_performance: bool, minute: int) -> DriftPoint:
+    sample = like(PerformanceDriftRecord if is_about_performance else BatchDriftRecord)
+    trace = Trace.of(sample).model_copy(update={"at": NOW - timedelta(minutes=60 - minute)})
+    return DriftPoint(
+        trace=trace,
+        severity=severity,
+        is_about_performance=is_about_performance,
+        version=version,
+        columns=(),
+    )
+
+
+def staged(version: int, aliased: int | None = None) -> StagedModel:
+    trace = Trace.of(like(ScoredRecord))
+    return StagedModel(
+        name="m",
+        version=version,
+        mlflow_run="",
+        trace=trace,
+        verdict=None,
+        training=None,
+        rows=None,
+        measured=None,
+        aliased=aliased,
+    )
+
+
+NOTHING = OwedNow(counts={}, oldest=(), is_complete=True)
+
+
+def test_drift_is_that_of_the_version_that_scores_once_it_was_judged() -> None:
+    old = drawn("high", 1, is_about_performance=True, minute=1)
+    new = drawn("none", 2, is_about_performance=False, minute=2)
+    for points, severity in (([old], "High"), ([new, old], "None")):
+        seen = Seen(staged(2), [], [], points, [], NOTHING)
+        drifting = replies(load_settings({}), seen, NOW)[2]
+        assert drifting.sentence.startswith(severity)
+
+
+def test_the_version_that_scores_is_that_of_an_alias_which_was_moved_by_hand() -> None:
+    record = like(ScoredRecord, at=NOW)
+    table = ScoredTable(
+        trace=Trace.of(record),
+        version=7,
+        rows=1,
+        rejected=0,
+        faults=(),
+        classes={},
+        accuracy=None,
+        seconds=None,
+        predictions="",
+        rejects="",
+        manifest="",
+    )
+    scored = replies(load_settings({}), Seen(staged(1, aliased=7), [], [table], [], [], NOTHING), NOW)[1]
+    assert (scored.tone, scored.sentence.endswith("with version 7: 1 row.")) == ("good", True)
