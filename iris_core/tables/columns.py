@@ -11,16 +11,17 @@ import pyarrow.parquet as pq
 
 from iris_core.tables.cells import numbers
 
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 NUMBERS = (
-    pa.types.is_string,
-    pa.types.is_large_string,
-    pa.types.is_string_view,
+    *TEXTS,
     pa.types.is_integer,
     pa.types.is_floating,
     pa.types.is_decimal,
     pa.types.is_null,
 )
 FRACTION_OF_ZERO = r"\.0+$"
+TEXT = "BYTE_ARRAY"
+"""Parquet's name of the type of text."""
 CARRIED = (*NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa.types.is_timestamp)
 
 
@@ -45,11 +46,14 @@ def is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...]) 
 
 
 def is_full(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether every row has a value in this column; for text its minimum shows it, as blanks sort first."""
-    known = chunk.statistics if chunk.is_stats_set else None
-    if known is None or not known.has_null_count or known.null_count:
+    """Whether every row of a column has text: no null, and a minimum that is not blank, as blanks sort first.
+
+    Statistics of other types are not looked at: pyarrow ends the process at a minimum of the wrong length.
+    """
+    known = chunk.statistics if chunk.physical_type == TEXT else None
+    if known is None or not known.has_null_count or known.null_count or not known.has_min_max:
         return False
-    return chunk.physical_type != "BYTE_ARRAY" or (known.has_min_max and bool(str(known.min).strip()))
+    return bool(known.min_raw.decode(errors="replace").strip())
 
 
 def holds_nothing(column: pl.Series) -> pl.Expr:

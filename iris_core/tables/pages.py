@@ -10,8 +10,10 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from iris_core.tables.findings import shown, too_large
@@ -57,24 +59,55 @@ def check_footer(given: Input) -> None:
         raise too_large(given.where, found, f"at most {FOOTER_BYTES >> 20} MB")
 
 
-def check_pages(given: Input, group: pq.RowGroupMetaData, names: Mapping[str, int]) -> None:
+class _PageWanted(OSError):
+    """A page is to be read."""
+
+
+class _Footer(RangeFile):
+    """A file whose pages cannot be read."""
+
+    def read(self, _size: int = -1, /) -> bytes:
+        raise _PageWanted
+
+
+def check_chunks(given: Input, known: pq.FileMetaData) -> None:
+    """Let Arrow check what the footer says of every column, as it does before it reads their pages.
+
+    Python's access to this metadata ends the process at a fault, such as an encrypted column.
+
+    :raises OSError: there is a fault.
+    """
+    file = pq.ParquetFile(pa.PythonFile(_Footer(given), mode="r"), metadata=known, pre_buffer=True)
+    with suppress(_PageWanted):
+        next(file.iter_batches(1), None)
+
+
+def largest_group(metadata: pq.FileMetaData) -> int:
+    """Bytes of the largest row group in the file."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = ((group.column(place) for place in range(metadata.num_columns)) for group in groups)
+    return max((sum(chunk.total_compressed_size for chunk in group) for group in chunks), default=0)
+
+
+def check_pages(
+    given: Input, chunks: Mapping[str, pq.ColumnChunkMetaData], dictionaries: Mapping[str, int]
+) -> None:
     """Refuse a row group of which too much is unpacked at once.
 
-    :param group: what the footer says of it.
-    :param names: the columns that are read, as they are stored, and how many times its own bytes a
-        dictionary of each takes.
+    :param given: the file.
+    :param chunks: the row group's part of each column that is read, as the footer describes it.
+    :param dictionaries: how many times its own bytes a dictionary takes, by column.
     :raises DataRejected: its pages are too large.
     :raises ValueError: what is there are no pages.
     """
     file = io.BufferedReader(RangeFile(given), READ_BYTES)
     sizes: dict[str, int] = {}
     times: dict[str, int] = {}
-    for chunk in map(group.column, range(group.num_columns)):
-        if chunk.path_in_schema in names:
-            starts = [place for place in (chunk.dictionary_page_offset, chunk.data_page_offset) if place]
-            start = min(starts, default=0)
-            sizes[chunk.path_in_schema] = largest_page(file, start, start + chunk.total_compressed_size)
-            times[chunk.path_in_schema] = names[chunk.path_in_schema] if chunk.has_dictionary_page else 1
+    for name, chunk in chunks.items():
+        starts = [place for place in (chunk.dictionary_page_offset, chunk.data_page_offset) if place]
+        start = min(starts, default=0)
+        sizes[name] = largest_page(file, start, start + chunk.total_compressed_size)
+        times[name] = dictionaries[name] if chunk.has_dictionary_page else 1
     beyond = {column: max(0, size - USUAL_BYTES) * times[column] for column, size in sizes.items()}
     if sum(beyond.values()) > PAGES_BYTES:
         total, name = sum(sizes.values()), max(beyond, key=lambda column: beyond[column])

@@ -26,6 +26,8 @@ from iris_core.tables.cells import Classes
 from iris_core.tables.columns import (
     CARRIED,
     NUMBERS,
+    TEXT,
+    TEXTS,
     holds_nothing,
     is_full,
     is_one,
@@ -37,7 +39,7 @@ from iris_core.tables.formats import Unpacked
 from iris_core.tables.header import check_distinct, check_width
 from iris_core.tables.inputs import Input, RangeFile
 from iris_core.tables.kinds import Kinds, is_usable
-from iris_core.tables.pages import check_footer, check_pages
+from iris_core.tables.pages import check_chunks, check_footer, check_pages, largest_group
 from iris_core.tables.records import AT_MOST, LONGEST_ROW_BYTES, Lines, scan
 
 FIRST_ROW = 2
@@ -78,8 +80,10 @@ class Parquet:
         self._kinds = Kinds(wanted.kinds)
         check_footer(given)
         self._file = self._open()
-        if _largest_group(self._file.metadata) > GROUP_BYTES:
-            known = self._file.metadata
+        known = self._file.metadata
+        with self._told():
+            check_chunks(given, known)
+        if largest_group(known) > GROUP_BYTES:
             self._file = self._open(metadata=known, pre_buffer=False, buffer_size=BUFFER_BYTES)
         schema = self._file.schema_arrow
         names = schema.names
@@ -91,10 +95,10 @@ class Parquet:
         self._features, self._labels = self._found(wanted.features), self._found(wanted.labels)
         rest = [name for name in self.columns if name not in wanted.names] if wanted.has_rest else []
         self._text = (*self._found(wanted.text), *rest)
-        known = (*self._features, *self._labels, *self._text)
-        self._read = self.columns if wanted.carried != "nothing" else known
+        asked = (*self._features, *self._labels, *self._text)
+        self._read = self.columns if wanted.carried != "nothing" else asked
         self._check_types()
-        self._may_be_blank = not self._is_filled()
+        self._may_be_blank = not (self._is_filled() or self._is_first_full())
         if self._may_be_blank:
             simple = (name for name in self.columns if is_one(self._types[name], CARRIED))
             self._read = tuple(dict.fromkeys((*self._read, *simple)))
@@ -125,10 +129,21 @@ class Parquet:
                 raise rejection(self._given.where, [finding])
 
     def _is_filled(self) -> bool:
-        """Whether by the statistics no row is blank: in each row group a column has a value in every row."""
-        metadata = self._file.metadata
+        """Whether by the statistics no row is blank: in each row group a column has text in every row."""
+        metadata, schema = self._file.metadata, self._file.schema
+        text = [n for n in range(len(schema)) if schema.column(n).physical_type == TEXT]
         groups = map(metadata.row_group, range(metadata.num_row_groups))
-        return all(any(is_full(group.column(n)) for n in range(metadata.num_columns)) for group in groups)
+        return all(any(is_full(group.column(n)) for n in text) for group in groups)
+
+    def _is_first_full(self) -> bool:
+        """Whether the first column that is read is no text and has a value in every row; it is read alone."""
+        first, read = self._read[:1], self._read
+        if not first or len(read) == len(self.columns) or is_one(self._types[first[0]], TEXTS):
+            return False
+        self._read = first
+        is_full = not any(part.rows.column(0).null_count for part in self.slices())
+        self._read = read
+        return is_full
 
     def slices(self) -> Iterator[Slice]:
         """All rows, in bounded slices.
@@ -138,10 +153,10 @@ class Parquet:
         total, row, counted = self._file.metadata.num_rows, FIRST_ROW, Unpacked(self._given)
         names = [self._stored[name] for name in self._read]
         taken = {self._stored[name]: self._times_taken(name) for name in self._read}
-        Unpacked(self._given).add(self._stored_bytes())
-        for group in range(self._file.metadata.num_row_groups):
-            with self._told():
-                check_pages(self._given, self._file.metadata.row_group(group), taken)
+        with self._told():
+            Unpacked(self._given).add(self._stored_bytes())
+            for group in range(self._file.metadata.num_row_groups):
+                check_pages(self._given, self._chunks(group), taken)
         sizes = enumerate(map(self._rows_at_once, range(self._file.metadata.num_row_groups)))
         for rows, groups in groupby(sizes, key=lambda size: size[1]):
             batches = self._file.iter_batches(rows, [group for group, _ in groups], names)
@@ -207,20 +222,24 @@ class Parquet:
 
     def _stored_bytes(self) -> int:
         """Uncompressed bytes of the columns that are read, by the file's metadata."""
-        names, metadata = {self._stored[name] for name in self._read}, self._file.metadata
-        groups = map(metadata.row_group, range(metadata.num_row_groups))
-        chunks = (group.column(place) for group in groups for place in range(metadata.num_columns))
-        return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
+        groups = map(self._chunks, range(self._file.metadata.num_row_groups))
+        return sum(chunk.total_uncompressed_size for chunks in groups for chunk in chunks.values())
+
+    def _chunks(self, group: int) -> dict[str, pq.ColumnChunkMetaData]:
+        """A row group's part of each column that is read; the parts' own names may be wrong."""
+        names, schema = {self._stored[name] for name in self._read}, self._file.schema
+        paths = enumerate(schema.column(place).path for place in range(len(schema)))
+        column = self._file.metadata.row_group(group).column
+        return {path: column(place) for place, path in paths if path in names}
 
     def _rows_at_once(self, group: int) -> int:
         """The number of rows of a row group that take at most `MOST_BYTES` when decoded, a power of two."""
-        names = {self._stored[name] for name in self._read}
-        chunks = map(self._file.metadata.row_group(group).column, range(self._file.metadata.num_columns))
-        taken = sum(self._row_bytes(group, chunk) for chunk in chunks if chunk.path_in_schema in names)
+        with self._told():
+            taken = sum(self._row_bytes(group, *part) for part in self._chunks(group).items())
         rows = max(1, min(MOST_ROWS, int(MOST_BYTES // max(1.0, taken))))
         return int(2 ** (rows.bit_length() - 1))
 
-    def _row_bytes(self, group: int, chunk: pq.ColumnChunkMetaData) -> float:
+    def _row_bytes(self, group: int, name: str, chunk: pq.ColumnChunkMetaData) -> float:
         """Decoded bytes per row of one column: the most if values may be stored once, else the average."""
         if chunk.physical_type in _BYTES or not chunk.num_values:
             return float(_BYTES.get(chunk.physical_type, 0))
@@ -231,17 +250,14 @@ class Parquet:
         if "DELTA_BYTE_ARRAY" in chunk.encodings:
             return float(stored)
         if any("DICTIONARY" in encoding for encoding in chunk.encodings):
-            return average + self._longest(group, chunk.path_in_schema)
+            return average + self._longest(group, name)
         return average
 
     def _longest(self, group: int, name: str) -> float:
         """Bytes of the longest value in a row group's dictionary; 0 without a dictionary."""
-        with self._told():
-            known = self._file.metadata
-            file = self._open(
-                metadata=known, read_dictionary=[name], pre_buffer=False, buffer_size=BUFFER_BYTES
-            )
-            values = next(file.iter_batches(1, [group], [name])).column(0)
+        known = self._file.metadata
+        file = self._open(metadata=known, read_dictionary=[name], pre_buffer=False, buffer_size=BUFFER_BYTES)
+        values = next(file.iter_batches(1, [group], [name])).column(0)
         if not pa.types.is_dictionary(values.type):
             return 0.0
         return float(pc.max(pc.binary_length(values.dictionary)).as_py() or 0)
@@ -249,7 +265,7 @@ class Parquet:
     def _open(self, **how: Any) -> pq.ParquetFile:
         with self._told():
             file = io.BufferedReader(RangeFile(self._given), BUFFER_BYTES)
-            return pq.ParquetFile(pa.PythonFile(file, mode="r"), **how)
+            return pq.ParquetFile(pa.PythonFile(file, mode="r"), page_checksum_verification=True, **how)
 
     def _times_taken(self, name: str) -> int:
         return CATEGORY_TAKES if pa.types.is_dictionary(self._types[name]) else 1
@@ -278,9 +294,3 @@ class Parquet:
             told = f"a damaged Parquet file ({str(error).splitlines()[0][:120]})"
             finding = Finding(check="damaged", count=1, found=told, expected="a whole one")
             raise rejection(self._given.where, [finding]) from error
-
-
-def _largest_group(metadata: pq.FileMetaData) -> int:
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    chunks = ((group.column(place) for place in range(metadata.num_columns)) for group in groups)
-    return max((sum(chunk.total_compressed_size for chunk in group) for group in chunks), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from time import process_time
@@ -312,3 +313,41 @@ def test_what_unpacks_to_more_than_it_may(kind: pa.DataType) -> None:
     with pytest.raises(DataRejected) as caught:
         list(read(MemoryInput(out.getvalue(), "t", 200), Wanted(("a",), has_rest=True)).batches())
     assert "bytes that unpack to more than 64 MB, expected at most 200 times their size" in str(caught.value)
+
+
+FOOTERS = {
+    "a minimum of seven bytes": ("28 08 00", "28 07"),
+    "a histogram of too few levels": ("19 26 02 04", "19 16 06"),
+    "an encrypted column": ("02 04 00 00 00 16", "02 04 00 00 5c 2c 19 18 01 61 00 00 00 16"),
+    "a column's path that is no text": ("18 01 61 15", "18 01 e9 15"),
+    "a part of a column too few": ("19 1c 19 1c 26", "19 1c 19 0c 26"),
+    "a part of a column too many": ("19 1c 19 1c 26", "19 1c 19 2c 00 26"),
+}
+"""What is wrong with a footer: bytes of Thrift, and what stands in their place."""
+UNREAD = "a column's path that is no text"
+"""Arrow itself does not look at it."""
+
+
+@pytest.mark.parametrize("name", FOOTERS)
+def test_pyarrow_would_end_the_process_at_a_footer(name: str) -> None:
+    """Its access to what the footer says of a column does not catch what Arrow throws there."""
+    right, wrong = map(bytes.fromhex, FOOTERS[name])
+    data = stored(pa.table({"a": [1.5, 2.5, None]}), store_schema=False)
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[start:-8]
+    assert footer.count(right) == 1
+    footer = footer.replace(right, wrong)
+    data = data[:start] + footer + len(footer).to_bytes(4, "little") + data[-4:]
+    for wanted in (LINES, Wanted(("a",)), Wanted(has_rest=True)):
+        if name == UNREAD:
+            assert [len(batch) for batch in opened(data, wanted).batches()] == [2]
+        else:
+            assert refused(data, wanted).startswith("found a damaged Parquet file (")
+
+
+def test_a_page_is_compared_with_its_checksum() -> None:
+    """Nothing else shows damage in a page that is not compressed."""
+    how = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    data = stored(pa.table({"a": [1.5, 2.5]}), **how)
+    told = refused(data.replace(struct.pack("<2d", 1.5, 2.5), struct.pack("<2d", 1.5, 7.5)), Wanted(("a",)))
+    assert told.startswith("found a damaged Parquet file (could not verify page integrity, CRC checksum")
