@@ -79,7 +79,7 @@ def survey(given: Input, table: TableSchema) -> Survey:
         unlabelled += int((label.known.is_null() & label.unknown.is_null()).sum())
         nameless.add(batch, key.str.strip_chars() == "")
         unknown.add(batch, label.unknown.is_not_null())
-        unknown_labels += UnknownLabels.among(label)
+        unknown_labels += UnknownLabels(count=label.unknown_count, examples=label.unknown_examples)
     if unlabelled + unknown.count == rows:
         told = unknown.finding(table.classes) if unknown.count else _nothing(rows, table)
         raise rejection(given.where, [told])

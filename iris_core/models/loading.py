@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ def loaded(settings: Settings, ledger: Ledger, model: ModelRef) -> Iterator[Load
             training = ledger.find(TrainedRecord, model.training)
             return training is not None and training.outputs.model_digest == digest()
 
-        with tracking.quiet():
+        # skops looks through every loaded module, and provokes their deprecations.
+        with warnings.catch_warnings(action="ignore"):
             estimator = estimator_of(Path(folder), flavors, uri, settings.trusted_model_types, is_own)
         yield Loaded(estimator, digest, uri, _levels(files.described))
 

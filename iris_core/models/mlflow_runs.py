@@ -9,6 +9,7 @@ import hashlib
 import logging
 import re
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -65,17 +66,17 @@ def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identi
     return len(left)
 
 
-def settle_left_runs(workspace: Workspace, experiment: str) -> None:
-    """Settle pending runs of an experiment whose decision has been made: their attempt died, or lost.
+def settle_runs(workspace: Workspace, experiment: str) -> None:
+    """Mark the pending runs of an experiment whose decision has been made: as committed, or as lost.
 
-    If the decision's record names the run, its attempt was killed after the commit, and the run is finished;
-    any other run lost. A run that several decisions share is finished if the record of one names it, and lost
-    once all are made. This is called before a search for work, and again after the work: a killed task that
-    comes back may find its decision made by another run, and may be the last to look for a long time.
+    A run that the decision's record names is committed; any other run lost. A run that several decisions
+    share is committed if the record of one names it, and lost once all are made. This is called after the
+    work, for its own runs and those of attempts that died or lost, and before a search for work: a task that
+    is killed after its commit leaves its run pending.
 
     :raises RegistryError: MLflow refused or did not answer.
     """
-    with tracking.asking(f"Looking for left runs of experiment {experiment}", workspace.settings):
+    with tracking.asking(f"Looking for pending runs of experiment {experiment}", workspace.settings):
         mlflow_client = tracking.client(workspace.settings)
         found = mlflow_client.get_experiment_by_name(experiment)
         if found is None:
@@ -84,17 +85,17 @@ def settle_left_runs(workspace: Workspace, experiment: str) -> None:
         for run in mlflow_client.search_runs([found.experiment_id], unsettled):
             won = _has_won(workspace.ledger, mlflow_client, run)
             if won is not None:
-                _settle_left(mlflow_client, run, won)
+                _settle(mlflow_client, run, won)
 
 
 @contextmanager
-def left_runs_settled(workspace: Workspace, experiment: str) -> Iterator[None]:
-    """Settle left runs, as `settle_left_runs` does, beside what the block does.
+def runs_settled(workspace: Workspace, experiment: str) -> Iterator[None]:
+    """Settle runs, as `settle_runs` does, beside what the block does.
 
     :raises RegistryError: MLflow refused or did not answer.
     """
     with ThreadPoolExecutor(1) as beside:
-        settled = beside.submit(settle_left_runs, workspace, experiment)
+        settled = beside.submit(settle_runs, workspace, experiment)
         try:
             yield
         finally:
@@ -130,7 +131,7 @@ def _sharing(mlflow_client: MlflowClient, run: Run) -> list[str]:
     return [row[place] for row in table["data"]]
 
 
-def _settle_left(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
+def _settle(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
     died = run.info.status == "RUNNING"
     lost = "reaped" if died else "lost"
     mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else lost)
@@ -182,18 +183,6 @@ def attempt(workspace: Workspace, new: NewRun) -> Iterator[str]:
             yield str(run.info.run_id)
 
 
-def settle(workspace: Workspace, run_id: str, won: bool) -> None:
-    """Mark a run as committed or lost.
-
-    :param run_id: the run.
-    :param won: whether the run's own attempt committed the decision.
-    """
-    mlflow_client = tracking.client(workspace.settings)
-    mlflow_client.set_tag(run_id, COMMIT_TAG, "committed" if won else "lost")
-    if not won:
-        mlflow_client.set_terminated(run_id, "KILLED")
-
-
 def provenance(workspace: Workspace) -> dict[str, str]:
     """Tags that say who made a run: owner, DAG, run, task and code version."""
     actor = workspace.actor
@@ -221,7 +210,7 @@ def _log_datasets(versions: Sequence[ObjectVersion], context: str) -> None:
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
-    with tracking.quiet():
+    with warnings.catch_warnings(action="ignore"):
         datasets: list[Any] = []
         for version in versions:
             source: Any = resolve_dataset_source(f"s3://{version.bucket}/{version.key}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -53,14 +52,6 @@ def client(settings: Settings) -> MlflowClient:
     # Before most calls about a registered model MLflow asks the server whether it is a prompt.
     found._raise_if_prompt = lambda name: None  # type: ignore[method-assign]  # noqa: ARG005
     return found
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence warnings: skops looks through every loaded module, and provokes their deprecations."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextmanager

@@ -49,7 +49,7 @@ def plan_reports(workspace: Workspace, most: int = MOST, look: Look = EVERYTHING
     :returns: paths of the scorings' records.
     :raises NothingOwed: every scoring has its drift record.
     """
-    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+    with mlflow_runs.runs_settled(workspace, workspace.settings.names.drift_experiment):
         owed = settle_reported(workspace) if look.named is None else _unreported_of(workspace, look.named)
     if not owed:
         raise NothingOwed("Every scoring has its drift record.")
@@ -168,9 +168,7 @@ def _compare(
             debounce=verdicts.debounced_now(workspace, identity, scored.about, scored.model, verdict),
         ),
     )
-    committed = workspace.ledger.commit(record)
-    mlflow_runs.settle(workspace, run_id, committed.won)
-    return committed.standing(BatchDriftRecord)
+    return workspace.ledger.commit(record).standing(BatchDriftRecord)
 
 
 def _known(
@@ -267,7 +265,7 @@ def conclude(workspace: Workspace, reports: Iterable[Mapping[str, Any]]) -> dict
 
     :raises IrisError: no report was made.
     """
-    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.drift_experiment):
+    with mlflow_runs.runs_settled(workspace, workspace.settings.names.drift_experiment):
         made = {_Told(**report).verdict: report for report in reports}
         if not made:
             raise IrisError("No report was made.")

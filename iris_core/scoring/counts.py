@@ -7,30 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from iris_core.errors import DataRejected
 from iris_core.ledger.records.base import ClassQuality, UnknownCount
-from iris_core.tables import Finding, Labels, rejection
-from iris_core.tables.findings import LONGEST_QUOTE, ROWS_NAMED, Check, shown, with_hint, worst_first
+from iris_core.tables import Finding
+from iris_core.tables.cells import EXAMPLES
+from iris_core.tables.findings import ROWS_NAMED, Check, shown, with_hint
 
 VALUES_NAMED = 5
-EXAMPLES = 5
 
 Agreement = Mapping[str, Mapping[str, int]]
 
 
 class UnknownLabels(UnknownCount):
     """Labels that are no class of the table; they never count as wrong predictions."""
-
-    @classmethod
-    def among(cls, labels: Labels) -> UnknownLabels:
-        """The unknown labels of a batch."""
-        found = labels.unknown.drop_nulls()
-        few = found.unique(maintain_order=True).head(EXAMPLES) if len(found) else found
-        return cls(count=len(found), examples=tuple(text.strip()[:LONGEST_QUOTE] for text in few))
 
     def __add__(self, later: UnknownLabels) -> UnknownLabels:
         examples = dict.fromkeys((*self.examples, *later.examples))
@@ -146,33 +137,6 @@ class Counts(BaseModel):
     def quality(self) -> Quality | None:
         """Quality of the predictions; None without labels."""
         return quality(self.agreement)
-
-    def require_usable(self, where: str, most: float) -> None:
-        """Refuse a whole table that has no rows, or too many rejected rows.
-
-        :param where: the table's name, for the message.
-        :param most: the tolerated share of rejected rows (`MAX_REJECT_SHARE`), in [0, 1].
-        :raises DataRejected: the table is refused; the message names the worst column first.
-        """
-        rows = self.rows + self.rejected
-        if not rows:
-            found = "a header that has no rows below it"
-            raise rejection(where, [Finding(check="no_rows", count=0, found=found, expected="at least 1")])
-        if self.rejected <= most * rows and self.rejected < rows:
-            return
-        findings = [fault.finding() for fault in self.worst_faults]
-        told = rejection(where, findings)
-        message = (
-            f"{where}: {self.rejected} of {rows} rows ({self.rejected / rows:.1%}) cannot be scored, more "
-            f"than MAX_REJECT_SHARE={most:g} allows. {str(told).removeprefix(f'{where}: ')}"
-        )
-        evidence: dict[str, Any] = {
-            "rows": rows,
-            "rejected": self.rejected,
-            "most": most,
-            "findings": [finding.model_dump(mode="json") for finding in worst_first(findings)],
-        }
-        raise DataRejected(message, evidence)
 
 
 def _added(one: Mapping[str, int], later: Mapping[str, int]) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The scoring pass: reads batches of rows, sets apart what cannot be scored, decides the rest, and writes it.
 
-Several batches are processed at once, each on its own thread, and written in row order as they finish. These
-batches bound the memory, whatever the size of the table. This module knows neither Airflow nor MLflow nor the
-ledger.
+A table of which too much is set apart is refused. Several batches are processed at once, each on its own
+thread, and written in row order as they finish. These batches bound the memory, whatever the size of the
+table. This module knows neither Airflow nor MLflow nor the ledger.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from iris_core.settings.features import Feature
 from iris_core.settings.project import TableSchema
 from iris_core.tables import Batch, Finding, Input, Labels, Range, Table, Wanted, read, rejection
 from iris_core.tables.batch import Uneven
-from iris_core.tables.findings import ROWS_NAMED, Check
+from iris_core.tables.findings import ROWS_NAMED, Check, worst_first
 from iris_core.tables.kinds import expected, faults
 from iris_core.tables.records import Positions, width_of
 
@@ -69,6 +69,35 @@ def score_table(given: Input, how: Scoring, sink: Sink, rejects: Sink, rows: Ran
         if how.watch:
             how.watch(counts.rows + counts.rejected, place)
     return Written(counts, out.close())
+
+
+def require_usable(counts: Counts, where: str, most: float) -> None:
+    """Refuse a whole table that has no rows, or too many rejected rows.
+
+    :param counts: of the table's rows.
+    :param where: the table's name, for the message.
+    :param most: the tolerated share of rejected rows (`MAX_REJECT_SHARE`), in [0, 1].
+    :raises DataRejected: the table is refused; the message names the worst column first.
+    """
+    rows = counts.rows + counts.rejected
+    if not rows:
+        found = "a header that has no rows below it"
+        raise rejection(where, [Finding(check="no_rows", count=0, found=found, expected="at least 1")])
+    if counts.rejected <= most * rows and counts.rejected < rows:
+        return
+    findings = [fault.finding() for fault in counts.worst_faults]
+    told = rejection(where, findings)
+    message = (
+        f"{where}: {counts.rejected} of {rows} rows ({counts.rejected / rows:.1%}) cannot be scored, more "
+        f"than MAX_REJECT_SHARE={most:g} allows. {str(told).removeprefix(f'{where}: ')}"
+    )
+    evidence: dict[str, Any] = {
+        "rows": rows,
+        "rejected": counts.rejected,
+        "most": most,
+        "findings": [finding.model_dump(mode="json") for finding in worst_first(findings)],
+    }
+    raise DataRejected(message, evidence)
 
 
 def first_fault(given: Input, how: Scoring, rows: Range) -> DataRejected | None:
@@ -208,4 +237,5 @@ def _compared(names: tuple[str, ...], labels: Labels, decided: Decided) -> dict[
     agreement: dict[str, dict[str, int]] = {}
     for label, code, count in pairs.group_by("label", "code").len().iter_rows():
         agreement.setdefault(label, {})[names[code]] = count
-    return {"agreement": agreement, "unknown_labels": UnknownLabels.among(labels)}
+    unknown = UnknownLabels(count=labels.unknown_count, examples=labels.unknown_examples)
+    return {"agreement": agreement, "unknown_labels": unknown}

@@ -21,24 +21,15 @@ from iris_core.errors import (
 )
 from iris_core.ledger import ModelRef
 from iris_core.ledger.records.objects import FailedRecord, RejectedRecord
-from iris_core.ledger.tries import one_try
+from iris_core.ledger.tries import Tried, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models.decide import Decider
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.engine import Written, first_fault, score_table
 from iris_core.scoring.output import Options, Scoring
+from iris_core.scoring.results import assembly_of, record_rejection, reject_if_unusable, withdraw
 from iris_core.scoring.stretches import stretch_rows
-from iris_core.scoring.work import (
-    Piece,
-    Scored,
-    Shard,
-    Whole,
-    Work,
-    assembly_of,
-    record_rejection,
-    reject_if_unusable,
-    withdraw,
-)
+from iris_core.scoring.work import Piece, Scored, Shard, Whole, Work
 from iris_core.store.assembly import Assembly, WrittenPart
 from iris_core.store.objects import ObjectVersion, ObjectWriter
 from iris_core.tables import Range, StoredInput
@@ -103,7 +94,7 @@ def scoring_of(workspace: Workspace, model: Loaded, named: ModelRef) -> Scoring:
 
 def _score(workspace: Workspace, work: Work, piece: Piece, how: Scoring) -> Scored:
     try:
-        with one_try(workspace, work.tried(str(piece.index))):
+        with one_try(workspace, Tried(work.identity, work.failing, str(piece.index))):
             return _scored(workspace, work, piece, how)
     except GivenUp:
         withdraw(workspace, work, only_parts=True)

@@ -15,7 +15,7 @@ from iris_core.models import tracking
 from iris_core.models.loading import loaded
 from iris_core.models.registry import find, reference
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.engine import score_table
+from iris_core.scoring.engine import require_usable, score_table
 from iris_core.scoring.flow import scoring_of
 from iris_core.tables import LocalInput
 
@@ -82,7 +82,7 @@ def score_file(
         with unfinished.open("wb") as file, rejects.open("wb") as aside:
             how = replace(how, watch=watch, workers=os.cpu_count() or 2)
             counts = score_table(given, how, file, aside).counts
-        counts.require_usable(given.where, settings.max_reject_share)
+        require_usable(counts, given.where, settings.max_reject_share)
         unfinished.replace(out)
         if counts.rejected:
             rejects.replace(beside)

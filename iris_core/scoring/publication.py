@@ -24,22 +24,15 @@ from iris_core.errors import (
     TryFailed,
     free_frames,
 )
-from iris_core.ledger import Committed, Identity, Record
+from iris_core.ledger import Identity, Record
 from iris_core.ledger.reconcile import Scope, supersede_older
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.source import Source
-from iris_core.ledger.tries import is_unforeseen, one_try
+from iris_core.ledger.tries import Tried, is_unforeseen, one_try
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs
-from iris_core.scoring.evidence import Ready, keep_manifest, log_run
-from iris_core.scoring.work import (
-    Scored,
-    Whole,
-    Work,
-    assembly_of,
-    reject_if_unusable,
-    withdraw,
-)
+from iris_core.scoring.results import assembly_of, keep_manifest, log_run, reject_if_unusable, withdraw
+from iris_core.scoring.work import Ready, Scored, Whole, Work
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +72,7 @@ def publish_all(workspace: Workspace, results: Iterable[Scored]) -> list[dict[st
                 log.warning("%s", outcome)
                 free_frames(outcome)
                 trouble.append(outcome)
-    mlflow_runs.settle_left_runs(workspace, workspace.settings.names.inference_experiment)
+    mlflow_runs.settle_runs(workspace, workspace.settings.names.inference_experiment)
     if failed := [error for error in trouble if not isinstance(error, DataRejected | TryFailed)]:
         raise failed[0]
     if trouble and not published:
@@ -137,7 +130,7 @@ def _side_by_side(
 
     def tried(item: Item) -> Result | IrisError:
         try:
-            with one_try(workspace, item.work.tried(part)):
+            with one_try(workspace, _tried(item.work, part)):
                 return step(item)
         except IrisError as error:
             return error
@@ -146,6 +139,10 @@ def _side_by_side(
         return [tried(item) for item in items]
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="iris-publish") as pool:
         return list(pool.map(tried, items))
+
+
+def _tried(work: Work, part: str) -> Tried:
+    return Tried(work.identity, work.failing, part)
 
 
 def _prepared(workspace: Workspace, whole: Whole) -> Ready | Record:
@@ -171,7 +168,7 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
     Any of the objects may cause an unforeseen error while the run is logged: then each gets its own run.
     """
     try:
-        with one_try(workspace, ready[0].work.tried("log")) if len(ready) == 1 else nullcontext():
+        with one_try(workspace, _tried(ready[0].work, "log")) if len(ready) == 1 else nullcontext():
             run_id = log_run(workspace, ready)
     except (DataRejected, DecidedElsewhere, TryFailed) as error:
         return {ready[0].work.identity: error}
@@ -181,15 +178,12 @@ def _commit_all(workspace: Workspace, ready: Sequence[Ready]) -> dict[Identity, 
         log.warning("Logging %d objects together failed; each is logged alone.", len(ready), exc_info=error)
         return {one.work.identity: _commit_all(workspace, [one])[one.work.identity] for one in ready}
 
-    def commit(one: Ready) -> Committed:
-        return workspace.ledger.commit(_record(workspace, run_id, one))
+    def commit(one: Ready) -> Record:
+        return workspace.ledger.commit(_record(workspace, run_id, one)).record
 
     first = _side_by_side(workspace, "commit", commit, ready[:1])
     committed = [*first, *(_side_by_side(workspace, "commit", commit, ready[1:]) if ready[1:] else [])]
-    won = any(isinstance(one, Committed) and one.won for one in committed)
-    mlflow_runs.settle(workspace, run_id, won)
-    records = (one.record if isinstance(one, Committed) else one for one in committed)
-    return {one.work.identity: record for one, record in zip(ready, records, strict=True)}
+    return {one.work.identity: record for one, record in zip(ready, committed, strict=True)}
 
 
 def _finished(

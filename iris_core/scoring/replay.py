@@ -14,8 +14,9 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.models.decide import Decider
 from iris_core.models.loading import Loaded, loaded
 from iris_core.scoring.engine import score_table
-from iris_core.scoring.evidence import Manifest, libraries
 from iris_core.scoring.output import Nowhere, Options, Scoring
+from iris_core.scoring.results import libraries
+from iris_core.scoring.work import Manifest
 from iris_core.store.objects import ObjectStore, ObjectVersion
 from iris_core.tables import StoredInput
 

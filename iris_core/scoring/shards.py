@@ -18,7 +18,8 @@ from iris_core.ledger.source import Source
 from iris_core.ledger.tries import is_unforeseen
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import mlflow_runs
-from iris_core.scoring.work import Piece, Shard, Work, withdraw
+from iris_core.scoring.results import withdraw
+from iris_core.scoring.work import Piece, Shard, Work
 from iris_core.store.objects import ObjectStore
 from iris_core.tables import StoredInput
 from iris_core.tables.blocks import BLOCK_BYTES
@@ -49,7 +50,7 @@ def plan(workspace: Workspace, look: Look = EVERYTHING) -> list[Work]:
     if model is None:
         raise NothingOwed(f"No version of {name} has the alias {models.ALIAS} yet: nothing to score with.")
     scorings = Scope("scoring", inference_source(workspace), model)
-    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.inference_experiment):
+    with mlflow_runs.runs_settled(workspace, workspace.settings.names.inference_experiment):
         found = reconcile(workspace, scorings, workspace.settings.rescore, look)
     for item in found.superseded:
         withdraw(workspace, Work(object=item.object, identity=item.identity, model=model))

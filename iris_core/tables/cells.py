@@ -13,10 +13,14 @@ from typing import TypeVar
 
 import polars as pl
 
+from iris_core.tables.findings import LONGEST_QUOTE
+
 MISSING = ("", "na", "nan", "null", "none")
 """Texts of cells that count as missing, in any case and with any outer blanks."""
 OTHER = "(another class)"
 """Stands for an unknown label where each row needs a class."""
+EXAMPLES = 5
+"""Most unknown labels that are quoted."""
 
 Key = TypeVar("Key", str, float)
 
@@ -59,6 +63,18 @@ class Labels:
 
     known: pl.Series
     unknown: pl.Series
+
+    @property
+    def unknown_count(self) -> int:
+        """How many rows have an unknown label."""
+        return len(self.unknown) - self.unknown.null_count()
+
+    @property
+    def unknown_examples(self) -> tuple[str, ...]:
+        """The first few different unknown labels, shortened."""
+        found = self.unknown.drop_nulls()
+        few = found.unique(maintain_order=True).head(EXAMPLES) if len(found) else found
+        return tuple(text.strip()[:LONGEST_QUOTE] for text in few)
 
     def filter(self, mask: pl.Series) -> Labels:
         """The labels of the rows under a mask."""

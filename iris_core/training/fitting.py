@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.threads import SMALL
 from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.training import Try
-from iris_core.models import tracking
 from iris_core.models.holdout import Part, Split, split
 from iris_core.models.loading import LEVELS, untrusted_types
 from iris_core.models.mlflow_runs import log_batch
@@ -233,7 +233,7 @@ def _log_model(fitted: Fitted, config: TrainingConfig, trusted: Sequence[str]) -
     predicted = pd.Series(fitted.pipeline.predict(example), name="prediction")
     own = untrusted_types(fitted.pipeline) if config.holds_own_types else ()
     known = config.table.levels
-    with tracking.quiet(), _packages_unsearched():
+    with warnings.catch_warnings(action="ignore"), _packages_unsearched():
         logged: ModelInfo = mlflow.sklearn.log_model(
             fitted.pipeline,
             name="model",

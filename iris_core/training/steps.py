@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from iris_core import promotion
 from iris_core.errors import DataRejected, DecidedElsewhere, NothingOwed
-from iris_core.ledger import Committed, IdentityField, Record
+from iris_core.ledger import IdentityField, Record
 from iris_core.ledger.bounded import fitted
 from iris_core.ledger.look import EVERYTHING, Look
 from iris_core.ledger.quarantine import quarantine_and_reject
@@ -69,7 +69,7 @@ def reconcile_training(workspace: Workspace, look: Look = EVERYTHING) -> Trainin
     :param look: the data to look at; retrainings and promotions that are owed are found in any case.
     :raises NothingOwed: every landed version has its record, and the last trained model its verdict.
     """
-    with mlflow_runs.left_runs_settled(workspace, workspace.settings.names.training_experiment):
+    with mlflow_runs.runs_settled(workspace, workspace.settings.names.training_experiment):
         trainings = training_scope(workspace.settings)
         if pending := reconcile(workspace, trainings, look=look).owed:
             return TrainingWork(object=pending[-1].object, identity=pending[-1].identity)
@@ -136,21 +136,21 @@ def train(workspace: Workspace, work: TrainingWork) -> TrainingWork:
     :raises NothingOwed: the configuration that the work was chosen with is no longer this deployment's.
     """
     if standing := workspace.ledger.get(work.identity):
-        mlflow_runs.settle_left_runs(workspace, workspace.settings.names.training_experiment)
+        mlflow_runs.settle_runs(workspace, workspace.settings.names.training_experiment)
         return _continue(work, standing)
     config = TrainingConfig.of(workspace.settings.project)
     _check_configuration(work, config)
     if config.model:
         check_model(config.model, config.table, config.seed)
     with one_try(workspace, _tried(workspace, work)):
-        committed = _trained(workspace, work, config)
-    if isinstance(committed.record, TrainedRecord):
+        standing = _trained(workspace, work, config)
+    if isinstance(standing, TrainedRecord):
         supersede_older(workspace, training_scope(workspace.settings), work.object)
-    mlflow_runs.settle_left_runs(workspace, workspace.settings.names.training_experiment)
-    return _continue(work, committed.record)
+    mlflow_runs.settle_runs(workspace, workspace.settings.names.training_experiment)
+    return _continue(work, standing)
 
 
-def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -> Committed:
+def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -> Record:
     new = mlflow_runs.NewRun(
         experiment=workspace.settings.names.training_experiment,
         name=f"train {work.object.landed_at:%Y-%m-%d %H:%M:%S} {work.object.digest[:8]}",
@@ -175,9 +175,7 @@ def _trained(workspace: Workspace, work: TrainingWork, config: TrainingConfig) -
             _, stored = kept.result()
             logged = {"model_digest": logged_digest(model_uri)} if config.holds_own_types else {}
     outputs = TrainedRecord.Outputs(run_id=run_id, model_uri=model_uri, profile=stored, **logged)
-    committed = workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs))
-    mlflow_runs.settle(workspace, run_id, committed.won)
-    return committed
+    return workspace.ledger.commit(_trained_record(workspace, work, config, fitted, outputs)).record
 
 
 def _check_configuration(work: TrainingWork, config: TrainingConfig) -> None:

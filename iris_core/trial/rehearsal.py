@@ -17,7 +17,7 @@ from iris_core.promotion.gate import Verdict, gate_verdict
 from iris_core.promotion.judgement import holdout_of, limits_of
 from iris_core.promotion.measurement import measure_model
 from iris_core.scoring.counts import Counts
-from iris_core.scoring.engine import score_table
+from iris_core.scoring.engine import require_usable, score_table
 from iris_core.scoring.output import Nowhere, Options, Scoring
 from iris_core.settings.project import TableSchema
 from iris_core.settings.variables import Settings
@@ -77,7 +77,7 @@ def _scored(settings: Settings, test: Input, fitted: Fitted, table: TableSchema)
         predictions = Path(folder) / "predictions.csv"
         with predictions.open("wb") as file:
             counts = score_table(test, how, file, Nowhere()).counts
-        counts.require_usable(test.where, settings.max_reject_share)
+        require_usable(counts, test.where, settings.max_reject_share)
         return counts, read_side(LocalInput(predictions), table)
 
 

@@ -138,7 +138,7 @@ KEPT = (
     "inspect:stack",
     "narwhals.plugins:_discover_entrypoints",
     "iris_core.ledger.audit:installed_version",
-    "iris_core.scoring.evidence:libraries",
+    "iris_core.scoring.results:libraries",
 )
 """Functions that search what is installed, or the code's git commit, and keep what they find."""
 

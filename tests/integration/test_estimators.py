@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def test_trees_are_loaded_only_where_our_training_wrote_them(
     with models.loaded(workspace.settings, workspace.ledger, staged) as ours:
         forest = ours.estimator
     client = tracking.client(workspace.settings)
-    with mlflow.start_run(experiment_id=tracking.ensure_experiment(client, "by-hand")), tracking.quiet():
+    experiment = tracking.ensure_experiment(client, "by-hand")
+    with mlflow.start_run(experiment_id=experiment), warnings.catch_warnings(action="ignore"):
         info = mlflow.sklearn.log_model(
             forest,
             name="model",

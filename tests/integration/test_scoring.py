@@ -28,10 +28,10 @@ from iris_core.ledger import Record
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings
 from iris_core.models import mlflow_runs
-from iris_core.scoring import evidence, publication, shards
+from iris_core.scoring import publication, results, shards
 from iris_core.scoring.local_file import score_file
 from iris_core.scoring.replay import replay
-from iris_core.scoring.work import keys_of, withdraw
+from iris_core.scoring.results import keys_of, withdraw
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import LocalInput
 from tests.loop import score_whole
@@ -352,8 +352,8 @@ class TestPrefix:
         with monkeypatch.context() as patch:
 
             def logged_late(workspace: Workspace, batch: Any) -> str:
-                run_id = evidence.log_run(workspace, batch)
-                patch.setattr(publication, "log_run", evidence.log_run)
+                run_id = results.log_run(workspace, batch)
+                patch.setattr(publication, "log_run", results.log_run)
                 scoring.publish_all(workspace, done[:beaten])
                 patch.setattr(mlflow_runs, "settle", killed)
                 return run_id
@@ -509,7 +509,7 @@ from iris_core import scoring
 from iris_core.models import mlflow_runs
 from iris_core.settings.variables import load_settings
 from iris_core.ledger import Actor, Ledger
-from iris_core.scoring import evidence, publication, shards
+from iris_core.scoring import publication, results, shards
 from iris_core.store.assembly import Assembly
 from iris_core.store.objects import ObjectStore
 from iris_core.ledger.workspace import access_from_settings, open_workspace

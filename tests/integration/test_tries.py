@@ -25,7 +25,7 @@ from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.objects import FailedRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace
-from iris_core.scoring import evidence, flow, publication
+from iris_core.scoring import flow, publication, results
 from iris_core.store.objects import ObjectVersion
 from iris_core.tables import StoredInput
 from iris_core.training import fitting, steps
@@ -133,7 +133,7 @@ class TestScoring:
         done = [one for shard in scoring.plan_shards(once) for one in scoring.score_shard(once, shard)]
 
         def beaten(*_: object) -> None:
-            monkeypatch.setattr(publication, "keep_manifest", evidence.keep_manifest)
+            monkeypatch.setattr(publication, "keep_manifest", results.keep_manifest)
             scoring.publish_all(run(inbox, 2), done)
             raise TypeError("x")
 

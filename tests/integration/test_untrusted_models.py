@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def plant(workspace: Workspace, model: Any, **options: Any) -> ModelRef:
     client = tracking.client(workspace.settings)
     with (
         mlflow.start_run(experiment_id=tracking.ensure_experiment(client, "by-hand")) as run,
-        tracking.quiet(),
+        warnings.catch_warnings(action="ignore"),
     ):
         options = {"pip_requirements": ["scikit-learn"], **options}
         info = mlflow.sklearn.log_model(model, name="model", **options)

@@ -129,8 +129,8 @@ def test_the_ways_of_a_training_table_and_of_a_shard(landed: Workspace) -> None:
     [shard] = scoring.plan_shards(landed)
     with Way("scoring") as scored:
         scoring.publish_all(landed, scoring.score_shard(landed, shard))
-    short(trained, modules=9, functions=16, returns=7, climbs=0)
-    short(scored, modules=14, functions=32, returns=13, climbs=1)
+    short(trained, modules=8, functions=12, returns=4, climbs=0)
+    short(scored, modules=12, functions=27, returns=9, climbs=1)
 
 
 def short(way: Way, modules: int, functions: int, returns: int, climbs: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,6 @@ import mlflow
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from iris_core.models import tracking
 from iris_core.store.objects import ObjectStore, StoreAccess
 from tests.dags.conftest import environment
 from tests.real_mlflow import real_mlflow
@@ -46,7 +46,7 @@ def reached(server: str) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def logged(server: str) -> str:
     """The address of a model that somebody logged."""
-    with reached(server), mlflow.start_run() as run, tracking.quiet():
+    with reached(server), mlflow.start_run() as run, warnings.catch_warnings(action="ignore"):
         model = LogisticRegression().fit([[0.0], [1.0]], ["a", "b"])
         mlflow.sklearn.log_model(model, name="model")
     return f"runs:/{run.info.run_id}/model"

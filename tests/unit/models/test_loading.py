@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from iris_core.errors import ModelRefused
 from iris_core.models.loading import check_place, estimator_of
-from iris_core.models.tracking import quiet
 from tests.touching import Touching
 
 pytestmark = pytest.mark.unit
@@ -33,7 +33,7 @@ def saved(tmp_path: Path) -> Path:
     model = make_pipeline(FunctionTransformer(np.abs), LogisticRegression())
     model.fit(np.arange(8.0).reshape(4, 2), ["a", "a", "b", "b"])
     folder = tmp_path / "model"
-    with quiet():
+    with warnings.catch_warnings(action="ignore"):
         mlflow.sklearn.save_model(
             model, folder, serialization_format="skops", pip_requirements=["scikit-learn"]
         )
@@ -43,7 +43,7 @@ def saved(tmp_path: Path) -> Path:
 def load(folder: Path, *trusted: str, **flavor: Any) -> Any:
     flavors = Model.load(str(folder)).flavors
     flavors["sklearn"].update(flavor)
-    with quiet():
+    with warnings.catch_warnings(action="ignore"):
         return estimator_of(folder, flavors, URI, trusted)
 
 

@@ -26,8 +26,8 @@ NO_WORKSPACE = cast("Workspace", None)
 
 def test_the_block_runs_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     looked, settled = threading.Event(), []
-    monkeypatch.setattr(mlflow_runs, "settle_left_runs", lambda *_: settled.append(looked.wait(10)))
-    with mlflow_runs.left_runs_settled(NO_WORKSPACE, "training"):
+    monkeypatch.setattr(mlflow_runs, "settle_runs", lambda *_: settled.append(looked.wait(10)))
+    with mlflow_runs.runs_settled(NO_WORKSPACE, "training"):
         looked.set()
     assert settled == [True]
 
@@ -36,8 +36,8 @@ def test_an_error_is_raised_even_if_nothing_is_owed(monkeypatch: pytest.MonkeyPa
     def refused(*_: object) -> None:
         raise RegistryError("MLflow does not answer")
 
-    monkeypatch.setattr(mlflow_runs, "settle_left_runs", refused)
-    with pytest.raises(RegistryError), mlflow_runs.left_runs_settled(NO_WORKSPACE, "training"):
+    monkeypatch.setattr(mlflow_runs, "settle_runs", refused)
+    with pytest.raises(RegistryError), mlflow_runs.runs_settled(NO_WORKSPACE, "training"):
         raise NothingOwed("Every version has its record.")
 
 
