@@ -355,7 +355,7 @@ class TestPrefix:
                 run_id = results.log_run(workspace, batch)
                 patch.setattr(publication, "log_run", results.log_run)
                 scoring.publish_all(workspace, done[:beaten])
-                patch.setattr(mlflow_runs, "settle", killed)
+                patch.setattr(mlflow_runs, "settle_runs", killed)
                 return run_id
 
             patch.setattr(publication, "log_run", logged_late)
@@ -544,7 +544,7 @@ together = {
     "the shared run": (publication, "log_run", 1),
     "first commit": (Ledger, "commit", 1),
     "fourth commit": (Ledger, "commit", 4),
-    "settling": (mlflow_runs, "settle", 1),
+    "settling": (mlflow_runs, "settle_runs", 1),
     "second withdrawal": (publication, "withdraw", 2),
 }
 if place in together:
