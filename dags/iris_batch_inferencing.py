@@ -33,7 +33,7 @@ from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.deadlines import promised
 from iris_airflow.linked import publish_scored
 from iris_airflow.links import PUBLISHED
-from iris_airflow.sensors.s3_key import S3KeySensor
+from iris_airflow.sensors.s3_key import S3KeySensor, below
 from iris_airflow.steps import DEFAULT_ARGS, look_of, name_in_event, rest_is_next, run_portion, run_step
 from iris_core.settings.variables import Settings, load_deployment
 
@@ -83,7 +83,7 @@ def define(settings: Settings) -> None:
         wait = S3KeySensor(
             task_id="wait_for_inference_data",
             bucket_name=settings.bucket,
-            bucket_key=f"{settings.test_key}*" if settings.test_key.endswith("/") else settings.test_key,
+            bucket_key=below(settings.test_key) if settings.test_key.endswith("/") else settings.test_key,
             wildcard_match=settings.test_key.endswith("/"),
         )
         owed = plan()

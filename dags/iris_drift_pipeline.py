@@ -37,7 +37,7 @@ from iris_airflow.addresses import page_sentence
 from iris_airflow.assets import assets, daily_or, rest_of
 from iris_airflow.deadlines import promised
 from iris_airflow.operators.evidently_drift_report import EvidentlyDriftReportOperator
-from iris_airflow.sensors.s3_key import S3KeySensor
+from iris_airflow.sensors.s3_key import S3KeySensor, below
 from iris_core.settings.variables import Settings, load_deployment
 
 
@@ -97,7 +97,7 @@ def define(settings: Settings) -> None:
         wait = S3KeySensor(
             task_id="wait_for_predictions",
             bucket_name=settings.predictions_bucket,
-            bucket_key=f"{settings.predictions_prefix}/*",
+            bucket_key=below(f"{settings.predictions_prefix}/"),
             wildcard_match=True,
         )
         owed = unreported()

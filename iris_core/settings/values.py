@@ -120,8 +120,13 @@ def _address(url: str) -> str:
 
 
 def _secret_address(url: SecretStr) -> SecretStr:
-    if not re.match(r"https?://[^/\s]+", url.get_secret_value()):
+    address = url.get_secret_value()
+    if not re.match(r"https?://[^/\s]+", address):
         raise ValueError("expected a URL that begins with http:// or https://")
+    try:
+        _address(address)
+    except ValueError:  # its text may hold a part of the secret
+        raise ValueError("expected a URL that names a host, and a port or none") from None
     return url
 
 

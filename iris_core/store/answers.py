@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 import urllib3
 from minio.error import MinioException, S3Error
@@ -80,7 +82,7 @@ def store_errors(bucket: str, key: str) -> Iterator[None]:
             raise ObjectMissing(_without_bucket(where, bucket)) from error
         kind = ObjectMissing if error.code in _GONE else StoreError
         raise kind(f"{where}: the store answered {error.code} ({error.message}).") from error
-    except (BaseError, MinioException, urllib3.exceptions.HTTPError) as error:
+    except (BaseError, MinioException, urllib3.exceptions.HTTPError, ExpatError, ParseError) as error:
         if isinstance(error, PermissionDeniedError) or _FORBIDDEN.search(str(error)):
             raise StoreError(_refused(where)) from error
         if _NO_BUCKET in str(error):

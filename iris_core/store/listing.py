@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus
 from xml.parsers import expat
 
 from minio import Minio
+from minio.error import MinioException
 
 from iris_core.store.versions import ListedVersion
 from iris_provider_minio.versions import version_id_of
@@ -92,10 +93,15 @@ class _Page:
         return is_last or {"IsTruncated", "NextKeyMarker", "NextVersionIdMarker"} <= self.told.keys()
 
     def next_marker(self, is_quoted: bool) -> Marker | None:
-        """Where the next page begins; None if this is the last one."""
-        if self.told.get("IsTruncated", "").lower() != "true":
+        """Where the next page begins; None if this is the last one.
+
+        :raises MinioException: it tells neither, as a page of a proxy does.
+        """
+        is_truncated, key = self.told.get("IsTruncated", "").lower(), self.told.get("NextKeyMarker", "")
+        if is_truncated == "false":
             return None
-        key = self.told.get("NextKeyMarker", "")
+        if is_truncated != "true" or not key:
+            raise MinioException("the answer is no listing")
         return {
             "key-marker": unquote_plus(key) if is_quoted else key,
             "version-id-marker": self.told.get("NextVersionIdMarker", ""),

@@ -25,5 +25,9 @@ class StoreUnusable(ProviderError):
     """The object store refused or did not answer. Retrying may help."""
 
 
+class BucketMissing(StoreUnusable):
+    """The object store has no such bucket. It may be created later."""
+
+
 class RegistryUnusable(ProviderError):
     """MLflow refused or did not answer. Retrying may help."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from iris_provider_minio.access import StoreAccess, minio_client
 from iris_provider_minio.announced import Announced
+from iris_provider_minio.errors import BucketMissing
 from iris_provider_minio.listing import DeleteMarker, listed
 from iris_provider_minio.stream import Pace, Signal, follow
 from iris_provider_minio.versions import ObjectVersion
@@ -138,9 +139,8 @@ class ObjectFeed:
 
     def _new(self) -> Iterator[Announceable]:
         """Versions that have not been announced; runs in a thread."""
-        assert self._opened is not None
         newest, oldest_new = 0.0, float("inf")
-        for version in listed(minio_client(self._opened), self._wanted.bucket, self._wanted.prefix):
+        for version in self._listed():
             landed = version.landed_at.timestamp()
             newest = max(newest, landed)
             if not self._wanted.takes(version) or not self._announced.is_new(version):
@@ -153,6 +153,15 @@ class ObjectFeed:
         self._reached = min(newest, oldest_new)
         if self._skips:
             self._skips, self._unsaved = False, True
+
+    def _listed(self) -> Iterator[ObjectVersion]:
+        assert self._opened is not None
+        try:
+            yield from listed(minio_client(self._opened), self._wanted.bucket, self._wanted.prefix)
+        except BucketMissing:
+            # Nothing is in it yet, so the first start leaves nothing out.
+            self._skips = False
+            raise
 
     async def _refresh(self) -> None:
         if self._reached is not None and self._announced.settle(self._reached):

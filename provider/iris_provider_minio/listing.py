@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from iris_provider_minio.access import StoreAccess, minio_client
-from iris_provider_minio.errors import StoreUnusable
+from iris_provider_minio.errors import BucketMissing, StoreUnusable
 from iris_provider_minio.versions import ObjectVersion, version_id_of
 
 
@@ -25,6 +26,7 @@ def listed(client: Minio, bucket: str, prefix: str) -> Iterator[ObjectVersion]:
     :param client: the client.
     :param bucket: the bucket.
     :param prefix: the beginning of the keys.
+    :raises BucketMissing: there is no such bucket.
     :raises StoreUnusable: the store refuses, or does not answer.
     """
     with answering(f"Listing s3://{bucket}/{prefix}"):
@@ -85,11 +87,15 @@ def answering(doing: str) -> Iterator[None]:
     """Turn the errors of minio-py into one of ours that says what was done.
 
     :param doing: what is done, such as `Listing s3://bucket/`.
-    :raises StoreUnusable: the store refuses, or does not answer.
+    :raises BucketMissing: there is no such bucket.
+    :raises StoreUnusable: the store refuses, or does not answer as S3 does.
     """
     try:
         yield
     except S3Error as error:
-        raise StoreUnusable(f"{doing}: {error.code}: {error.message}.") from error
+        kind = BucketMissing if error.code == "NoSuchBucket" else StoreUnusable
+        raise kind(f"{doing}: {error.code}: {(error.message or '').rstrip('.')}.") from error
     except (MinioException, HTTPError, OSError) as error:
         raise StoreUnusable(f"{doing}: no answer ({type(error).__name__}).") from error
+    except (ParseError, ValueError) as error:
+        raise StoreUnusable(f"{doing}: {type(error).__name__}: {error}.") from error

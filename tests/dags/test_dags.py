@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ def parsed(variables, heavy, files):
 
 heavy, teams = map(json.loads, sys.argv[1:3])
 print("DESCRIBED", json.dumps([parsed(variables, heavy, sys.argv[3:]) for variables in teams]))
+"""
+
+WAITING = """
+import json, runpy, sys
+from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+for path in sys.argv[1:]:
+    DagContext.current_autoregister_module_name = path
+    runpy.run_path(path, run_name=path)
+waiting = [dag.roots[0] for dag, _ in DagContext.autoregistered_dags]
+print("WAITING", json.dumps({task.task_id: [task.bucket_key, task.wildcard_match] for task in waiting}))
 """
 
 PROMISED = """
@@ -252,6 +264,16 @@ def chain(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
 def outlets(parsed: dict[str, Any], dag_id: str) -> dict[str, list[str]]:
     tasks = parsed["dags"][dag_id]["tasks"]
     return {name: task["outlets"] for name, task in tasks.items() if task["outlets"]}
+
+
+def test_places_with_brackets_are_waited_for(tmp_path: Path) -> None:
+    environ = environment(tmp_path, TEAM_S3_TEST_KEY="in[1]/", TEAM_PREDICTIONS_PREFIX="out[*]")
+    files = [str(ROOT / f"dags/{name}.py") for name in ("iris_batch_inferencing", "iris_drift_pipeline")]
+    waiting = told(WAITING, files, environ, tmp_path, "WAITING")
+    for task, key in (("wait_for_inference_data", "in[1]/a.csv"), ("wait_for_predictions", "out[*]/a.csv")):
+        pattern, is_pattern = waiting[task]
+        assert is_pattern
+        assert fnmatchcase(key, pattern)
 
 
 def test_a_promise_has_a_dag_of_its_own_that_needs_no_event(tmp_path: Path) -> None:

@@ -48,10 +48,17 @@ class WebhookNotifier(BaseNotifier):
         host = urlsplit(self.url).hostname
         headers = {"Idempotency-Key": self.idempotency_key} if self.idempotency_key else {}
         try:
-            answer = requests.post(
-                self.url, json=dict(self.payload), headers=headers, timeout=TIMEOUT_S, allow_redirects=False
-            )
-        except requests.RequestException as error:
+            # The body says nothing, may never end, and is left alone (`stream`).
+            with requests.post(
+                self.url,
+                json=dict(self.payload),
+                headers=headers,
+                timeout=TIMEOUT_S,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+        except (requests.RequestException, ValueError) as error:
             raise AlertUndelivered(f"{host} does not answer ({type(error).__name__}).") from None
-        if not 200 <= answer.status_code < 300:
-            raise AlertUndelivered(f"{host} answered {answer.status_code}, expected 2xx.")
+        if not 200 <= status < 300:
+            raise AlertUndelivered(f"{host} answered {status}, expected 2xx.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -15,6 +16,11 @@ BOUNDS: dict[str, Any] = {"connect_timeout": 4, "read_timeout": 8, "retries": {"
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor as ProviderS3KeySensor
     from airflow.sdk import Context
+
+
+def below(prefix: str) -> str:
+    """The pattern of every key that begins with this prefix, whatever characters it has."""
+    return f"{escape(prefix)}*"
 
 
 class S3KeySensor(BaseOperator):

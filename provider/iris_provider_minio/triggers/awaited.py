@@ -13,10 +13,11 @@ from iris_provider_minio.hooks.minio import MinioHook
 from iris_provider_minio.hooks.mlflow import MlflowHook
 
 LOOK_AGAIN_S = 60.0
+BREAKS = ("subscribed", "down")
 
 
 class MinioObjectAwaited(BaseTrigger):
-    """Fires when an object exists: it subscribes, lists, and lists again when something lands.
+    """Fires when an object exists: it subscribes, lists, and lists again when such an object lands.
 
     It also lists once a minute, and after each break of the stream, which has no replay. The payload has
     `event`, `uri`, `bucket`, `key`, `version_id`, `etag`, `size` and `landed_at`.
@@ -43,15 +44,18 @@ class MinioObjectAwaited(BaseTrigger):
     async def run(self) -> AsyncGenerator[TriggerEvent, None]:
         """Yield one event."""
         from iris_provider_minio.errors import StoreUnusable
+        from iris_provider_minio.feed import Wanted
         from iris_provider_minio.listing import existing
         from iris_provider_minio.stream import Pace, follow
         from iris_provider_minio.triggers.minio import told
 
         hook, clock = MinioHook(conn_id=self.conn_id), asyncio.get_running_loop().time
+        wanted = Wanted(self.bucket, self.prefix, self.suffix)
         looked_at = -LOOK_AGAIN_S
         async with aclosing(follow(hook.aaccess, self.bucket, Pace(self.ping_s))) as signals:
             async for signal in signals:
-                if signal.kind in ("tick", "removed") and clock() - looked_at < LOOK_AGAIN_S:
+                is_news = wanted.matches(signal.object.key) if signal.object else signal.kind in BREAKS
+                if not is_news and clock() - looked_at < LOOK_AGAIN_S:
                     continue
                 looked_at = clock()
                 try:

@@ -110,6 +110,20 @@ class TestWhat:
             [told] = (await following).payload["objects"]
         assert told["key"] == "after.csv"
 
+    async def test_what_lands_in_a_bucket_that_is_made_later_was_not_there(
+        self, workspace: Workspace
+    ) -> None:
+        state = Stored()
+        watcher = trigger(workspace, state, bucket="later", existing=False, sweep_s=0.5)
+        async with asyncio.timeout(30), aclosing(watcher.run()) as events:
+            following = asyncio.ensure_future(anext(events))
+            while not state.state:
+                await asyncio.sleep(0.05)
+            workspace.store.ensure_bucket("later")
+            workspace.store.put("later", "a.csv", b"1", "text/csv")
+            [told] = (await following).payload["objects"]
+        assert told["key"] == "a.csv"
+
     async def test_after_a_restart_only_what_came_meanwhile(self, workspace: Workspace) -> None:
         state = Stored()
         put(workspace, "a.csv")

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 import iris_provider_minio
 from iris_core.store.objects import ObjectStore
+from iris_provider_minio import listing
 from iris_provider_minio.errors import RegistryUnusable, StoreUnusable
 from iris_provider_minio.notifiers.minio import MinioObjectNotifier
 from iris_provider_minio.notifiers.mlflow import MlflowVersionTagNotifier
@@ -82,6 +83,24 @@ class TestObject:
         assert not waiting.done()
         landed = await asyncio.to_thread(store.put, BUCKET, "later/b.csv", b"1", "text/csv")
         assert (await waiting)["uri"] == landed.uri
+
+    async def test_what_lands_elsewhere_in_the_bucket_costs_no_listing(
+        self, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listings, existing = [], listing.existing
+
+        def counted(*asked: Any) -> Any:
+            listings.append(asked)
+            return existing(*asked)
+
+        monkeypatch.setattr(listing, "existing", counted)
+        trigger = awaited.MinioObjectAwaited(BUCKET, "rare/", ".csv", "minio_default", ping_s=1)
+        waiting = asyncio.ensure_future(fired(trigger))
+        for number in range(20):
+            await asyncio.to_thread(store.put, BUCKET, f"often/{number}.csv", b"1", "text/csv")
+        await asyncio.to_thread(store.put, BUCKET, "rare/a.csv", b"1", "text/csv")
+        await waiting
+        assert len(listings) <= 3
 
     async def test_what_landed_before_the_triggerer_began_is_seen(self, store: ObjectStore) -> None:
         sensor = MinioObjectSensor(task_id="t", bucket=BUCKET, prefix="between/")

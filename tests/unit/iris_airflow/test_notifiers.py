@@ -38,10 +38,11 @@ SECRET = "token-nobody-may-see"
 
 
 class Receiver:
-    """An HTTP server that keeps what it is posted and answers with `status`."""
+    """An HTTP server that keeps what it is posted and answers with `status`, `headers` and no body."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.headers: dict[str, str] = {}
         self.got: list[tuple[str, dict[str, str], Any]] = []
         receiver = self
 
@@ -50,6 +51,8 @@ class Receiver:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 receiver.got.append((self.path, dict(self.headers), body))
                 self.send_response(receiver.status)
+                for name, value in receiver.headers.items():
+                    self.send_header(name, value)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
@@ -98,6 +101,23 @@ def test_webhook(receiver: Receiver) -> None:
     assert path == f"/{SECRET}"
     assert headers["Idempotency-Key"] == ALERT.id
     assert body == {**ALERT.model_dump(mode="json"), "title": ALERT.title}
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Length": "9"}, {"Transfer-Encoding": "chunked"}, {"Content-Encoding": "gzip"}]
+)
+def test_what_was_taken_is_delivered_whatever_the_answers_body(
+    receiver: Receiver, headers: dict[str, str]
+) -> None:
+    receiver.headers = headers
+    channels(settings(DRIFT_ALERT_WEBHOOK=receiver.url))["webhook"](ALERT)
+    assert len(receiver.got) == 1
+
+
+def test_a_redirect_to_nowhere_is_told(receiver: Receiver) -> None:
+    receiver.status, receiver.headers = 302, {"Location": "http://[::1"}
+    with pytest.raises(AlertUndelivered, match="does not answer"):
+        channels(settings(DRIFT_ALERT_WEBHOOK=receiver.url))["webhook"](ALERT)
 
 
 def test_slack(receiver: Receiver) -> None:

@@ -40,6 +40,7 @@ def deferred(waiting: S3KeySensor) -> TaskDeferred:
         ("iris/iris_train.csv", "iris/iris_train.csv", False),
         ("iris/ü b+c%d.csv", "iris/ü b+c%d.csv", False),
         ("iris/incoming/sub/a.csv", "iris/incoming/*", True),
+        ("in[1]/a.csv", "in[[]1]/*", True),
     ],
 )
 def test_a_key_that_is_there_passes_at_once(

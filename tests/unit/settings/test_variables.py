@@ -279,6 +279,12 @@ class TestMalformed:
         assert "token-1" not in message
         assert "begins with http" in message
 
+    @pytest.mark.parametrize("address", ["http://[::1/token-1", "http://a:token-1/x", "http://?token-1"])
+    def test_an_alert_address_names_a_host(self, address: str) -> None:
+        message = refused(DRIFT_ALERT_WEBHOOK=address)
+        assert "token-1" not in message
+        assert "names a host" in message
+
 
 class TestSecrets:
     @pytest.fixture

@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minio import Minio
 
+from iris_core.errors import StoreError
+from iris_core.store.answers import store_errors
 from iris_core.store.listing import _Ahead, listed_versions
 from iris_core.store.versions import ListedVersion, ObjectVersion
 
@@ -112,6 +114,23 @@ def test_who_wants_the_first_page_asks_for_one() -> None:
     assert 2 <= asked <= 4, "two pages ahead at most"
     sleep(0.05)
     assert len(answering.asked) == asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html><body>Log in<br></body></html>",
+        "<html><body>Log in</body></html>",
+        "<ListVersionsResult><IsTruncated>true</IsTruncated></ListVersionsResult>",
+        "<ListVersionsResult><IsTruncated>false</IsTruncated><Version><Key>a</Key>",
+    ],
+)
+def test_an_answer_that_is_no_listing_is_refused(body: str) -> None:
+    answering = Answering([])
+    answering._execute = lambda *_, **__: SimpleNamespace(data=body.encode())  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="s3://b/p/: no answer from the store"), store_errors("b", "p/"):
+        list(listing(answering))
 
 
 def test_an_error_of_a_later_page_is_raised() -> None:
