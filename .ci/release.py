@@ -107,7 +107,7 @@ def _installs(artifact: Path, provider: Path, environment: Path) -> None:
     shown = run(environment / "bin" / "iris", "--help", cwd=environment)
     if "ledger" not in shown:
         raise NotReady(f"{artifact.name}: `iris --help` shows no command `ledger`:\n{shown}")
-    run(python, "-c", "from iris_core.settings.project import load_project; load_project()", cwd=environment)
+    run(python, "-c", "from iris_core.settings import load_project; load_project()", cwd=environment)
 
 
 CHECKS: dict[str, Callable[[], None]] = {

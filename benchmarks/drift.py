@@ -35,7 +35,7 @@ def parse(files: list[Path]) -> Callable[[], Any]:
     """polars parses the features' columns of a CSV."""
     import polars as pl
 
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
 
     names = load_project().table.feature_names
     scan = pl.scan_csv(files[0], schema_overrides=dict.fromkeys(names, pl.Float64))
@@ -45,7 +45,7 @@ def parse(files: list[Path]) -> Callable[[], Any]:
 def statistics(files: list[Path]) -> Callable[[], Any]:
     """Exact statistics of the same columns, read as a report reads them."""
     from iris_core.drift.statistics import merge_tables, of_batches, of_frame
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
     from iris_core.tables import LocalInput, Wanted, read
 
     names = load_project().table.feature_names
@@ -66,7 +66,7 @@ def report(files: list[Path]) -> Callable[[], Any]:
     import pandas as pd  # noqa: F401
 
     from iris_core.drift.sides import compare, read_side
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
     from iris_core.tables import LocalInput
 
     table = load_project().table
@@ -88,7 +88,7 @@ def prepare(files: list[Path]) -> Callable[[], Any]:
     from iris_core.drift.sides import read_side
     from iris_core.models.holdout import TrainingTable
     from iris_core.models.profile import profile_of
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
     from iris_core.tables import LocalInput
     from iris_core.training import TrainingConfig, fit
 
@@ -119,7 +119,7 @@ def with_profile(files: list[Path]) -> Callable[[], Any]:
     from iris_core.drift.known import Known
     from iris_core.drift.sides import compare, read_side
     from iris_core.models.profile import Profile
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
     from iris_core.tables import LocalInput
 
     table, (_, folder, batch) = load_project().table, files
@@ -145,7 +145,7 @@ def without_profile(files: list[Path]) -> Callable[[], Any]:
     from iris_core.drift.sides import Side, compare, read_side
     from iris_core.models.loading import estimator_of
     from iris_core.models.profile import feature_weights, predicted_classes
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
     from iris_core.tables import LocalInput
 
     table, (source, folder, batch) = load_project().table, files
@@ -170,7 +170,7 @@ def evidently(files: list[Path]) -> Callable[[], Any]:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
 
     names = list(load_project().table.feature_names)
 
@@ -203,7 +203,7 @@ def measured(mode: str, *files: Path) -> dict[str, Any]:
 
 def _profiles(folder: Path, rows: int, batch_rows: int) -> Figure:
     """A report on a batch by the profile of a model, and by the table that it was trained on."""
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
 
     source = write_table(folder / "training.csv", rows, 5, load_project().table.target)
     batch = write_table(folder / "batch.csv", batch_rows, 6)
@@ -253,7 +253,7 @@ def write_table(path: Path, rows: int, seed: int, column: str = "prediction") ->
     """Normal features with two decimals, and a class in `column`."""
     import polars as pl
 
-    from iris_core.settings.project import load_project
+    from iris_core.settings import load_project
 
     names, rng = load_project().table.feature_names, np.random.default_rng(seed)
     with path.open("wb") as file:

@@ -18,7 +18,7 @@ from iris_core.ledger.workspace import Workspace
 from iris_core.monitoring import alerts, retraining
 from iris_core.scoring.shards import inference_source
 from iris_provider_minio.budget import SweepBudget
-from iris_provider_minio.watch import Rhythm
+from iris_provider_minio.cursor import Rhythm
 
 _NEXT = re.compile(rb"<Next(Key|VersionId)Marker>([^<]*)</Next")
 _VERSION = b"<Version>"

@@ -42,7 +42,7 @@ from devstack.stack import Stack
 from iris_core.doctor.airflow_api import AirflowApi
 from iris_core.errors import IrisError, StackError
 from iris_core.ledger.workspace import Workspace
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, project_file
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE, project_file
 
 Found = TypeVar("Found")
 console = Console()

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import scoring_kinds
-from iris_core.settings.project import load_project
+from iris_core.settings import load_project
 
 COLUMNS = load_project().table.feature_names
 BUCKET = "bench"

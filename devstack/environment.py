@@ -16,7 +16,7 @@ from devstack.ports import LOOPBACK
 from iris_core.errors import ConfigError
 from iris_core.models.tracking import BOUNDS
 from iris_core.settings.declared import given
-from iris_core.settings.project import (
+from iris_core.settings.project_files import (
     PROJECT_FILE_VARIABLE,
     load_project,
     project_file,

@@ -14,7 +14,7 @@ import iris_core
 from devstack.variables import StackVariables
 from iris_core.errors import ConfigError, StackError
 from iris_core.settings.declared import given
-from iris_core.settings.project import project_file
+from iris_core.settings.project_files import project_file
 
 OWN = frozenset(
     {"logs", "store", "mlflow", "airflow", "results", "reports"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from iris_core.errors import ConfigError
-from iris_core.settings.project import PROJECT_FILE_VARIABLE
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE
 from iris_core.settings.projects import Deployment
 from iris_core.settings.variables import Settings, load_deployment, load_settings
 

@@ -3,7 +3,8 @@
 from iris_core.settings.features import Feature
 from iris_core.settings.masking import masked, secrets_of
 from iris_core.settings.names import Names
-from iris_core.settings.project import Project, TableSchema, load_project
+from iris_core.settings.project import Project, TableSchema
+from iris_core.settings.project_files import load_project
 from iris_core.settings.variables import Settings, load_settings
 
 __all__ = [

@@ -26,7 +26,8 @@ from iris_core.settings.declared import (
     variable,
     variables,
 )
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, Project, load_project, project_paths
+from iris_core.settings.project import Project
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE, load_project, project_paths
 from iris_core.settings.values import bare
 
 if TYPE_CHECKING:

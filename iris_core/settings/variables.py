@@ -18,7 +18,8 @@ from iris_core.settings.declared import (
 )
 from iris_core.settings.names import Names
 from iris_core.settings.places import check_apart, check_side_by_side
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, Project, load_project, shipped_file
+from iris_core.settings.project import Project
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE, load_project, shipped_file
 from iris_core.settings.projects import (
     Deployment,
     ProjectChoice,

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from iris_core.drift.threads import SMALL
 from iris_core.ledger.records.objects import TrainingSettings
 from iris_core.ledger.records.training import Try
-from iris_core.models.holdout import Part, Split, split
+from iris_core.models.holdout import Split, split
 from iris_core.models.loading import LEVELS, untrusted_types
 from iris_core.models.mlflow_runs import log_batch
 from iris_core.settings.project import Metric, ModelChoice, Project, TableSchema, metric_label
@@ -131,7 +131,9 @@ def fit(frame: pd.DataFrame, config: TrainingConfig) -> Fitted:
     parts = split(frame, config.table, config.holdout_share, config.seed)
     learned, holdout = parts.learned, parts.holdout
     with threadpool_limits(1 if len(learned) <= SMALL else None, user_api="blas"):
-        tries = _searched(config, learned)
+        tries: tuple[Try, ...] = ()
+        if config.model and config.model.search:
+            tries = search(config.model, config.table, learned, config.metric, config.seed)
         chosen = tries[0].parameters if tries else {}
         pipeline = recipe(config, chosen).fit(learned.features, learned.labels)
     predicted = pipeline.predict(holdout.features)
@@ -153,12 +155,6 @@ def _found(wanted: pd.Series[bool], named: np.ndarray[Any, Any]) -> dict[str, fl
         "precision": float(precision_score(wanted, named, zero_division=0)),
         "recall": float(recall_score(wanted, named, zero_division=0)),
     }
-
-
-def _searched(config: TrainingConfig, learned: Part) -> tuple[Try, ...]:
-    if not config.model or not config.model.search:
-        return ()
-    return search(config.model, config.table, learned, config.metric, config.seed)
 
 
 def recipe(config: TrainingConfig, chosen: Mapping[str, Any] | None = None) -> Pipeline:

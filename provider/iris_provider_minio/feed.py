@@ -15,11 +15,12 @@ from typing import Any
 
 from iris_provider_minio.access import StoreAccess, minio_client
 from iris_provider_minio.announced import Announced
+from iris_provider_minio.cursor import Cursor, Rhythm
 from iris_provider_minio.errors import BucketMissing
 from iris_provider_minio.listing import DeleteMarker, listed
 from iris_provider_minio.stream import Pace, Signal, follow
 from iris_provider_minio.versions import ObjectVersion
-from iris_provider_minio.watch import Announceable, Cursor, Rhythm, Watch
+from iris_provider_minio.watch import Announceable, Watch
 
 MOST = 50_000
 """Objects that one listing announces at most; the next one goes on."""

@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from iris_provider_minio.budget import TRIGGERER, Stopwatch, SweepBudget, SweepPace
+from iris_provider_minio.cursor import Cursor, Rhythm
 from iris_provider_minio.errors import ProviderError
 from iris_provider_minio.stream import Signal
 from iris_provider_minio.versions import ObjectVersion
@@ -24,8 +25,6 @@ from iris_provider_minio.versions import ObjectVersion
 log = logging.getLogger(__name__)
 
 PAGE = 1000
-REMEMBERED = 1000
-MOST_DOUBLINGS = 32
 
 
 class Announceable(Protocol):
@@ -50,55 +49,6 @@ class Watched(Protocol):
 
 
 Describe = Callable[[str, list[Announceable], bool], Any]
-
-
-@dataclass(frozen=True)
-class Rhythm:
-    """Seconds between sweeps, and between sweeps while the stream is down; more where sweeps are costly.
-
-    An announced object that is still unaccounted after `grace_s` seconds is announced again; the time doubles
-    with each announcement, up to `longest_grace_s`.
-    """
-
-    sweep_s: float = 60.0
-    sweep_when_down_s: float = 5.0
-    grace_s: float = 60.0
-    longest_grace_s: float = 3600.0
-
-
-@dataclass
-class Cursor:
-    """The announced objects, by digest: how often and when last (epoch seconds) each was announced."""
-
-    announced: dict[str, tuple[int, float]] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, stored: Any) -> Cursor:
-        """Read a cursor that `dump` wrote; anything else gives an empty one."""
-        try:
-            return cls({digest: (int(times), float(last)) for digest, (times, last) in stored.items()})
-        except (AttributeError, TypeError, ValueError):
-            return cls()
-
-    def dump(self) -> dict[str, Any]:
-        """The cursor as JSON-able content, limited to the `REMEMBERED` newest announcements."""
-        newest = sorted(self.announced.items(), key=lambda item: item[1][1])[-REMEMBERED:]
-        return {digest: [times, last] for digest, (times, last) in newest}
-
-    def note(self, digest: str, now: float) -> None:
-        times, _ = self.announced.get(digest, (0, 0.0))
-        self.announced[digest] = (times + 1, now)
-
-    def is_due(self, digest: str, now: float, rhythm: Rhythm) -> bool:
-        """Whether an object that is still unaccounted must be announced (again).
-
-        :param digest: the object.
-        :param now: epoch seconds.
-        :param rhythm: how long an announcement is given to take effect.
-        """
-        times, last = self.announced.get(digest, (0, 0.0))
-        grace = min(rhythm.longest_grace_s, rhythm.grace_s * 2 ** max(0, min(times - 1, MOST_DOUBLINGS)))
-        return times == 0 or now - last >= grace
 
 
 @dataclass

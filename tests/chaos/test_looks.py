@@ -15,8 +15,9 @@ from iris_core.ledger.look import EVERYTHING, look_of
 from iris_core.ledger.source import Source
 from iris_core.settings.variables import load_settings
 from iris_core.store.versions import ObjectVersion
+from iris_provider_minio.cursor import Cursor, Rhythm
 from iris_provider_minio.stream import Signal
-from iris_provider_minio.watch import Cursor, Rhythm, Watch
+from iris_provider_minio.watch import Watch
 from tests.chaos import holding, looks
 
 pytestmark = pytest.mark.unit

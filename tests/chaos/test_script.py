@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from benchmarks.poison import MARKER
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from iris_core.store.versions import ObjectVersion
 from tests.chaos import script
 from tests.chaos.harness import Uploader

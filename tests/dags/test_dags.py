@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from tests.dags.conftest import environment, told
 
 pytestmark = pytest.mark.dags

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iris_core.ledger.records.training import TrainedRecord
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 from tests.conftest import MakeWorkspace
 from tests.dags.conftest import ROOT, RunDag, environment, told
 

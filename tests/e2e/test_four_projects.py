@@ -30,7 +30,7 @@ from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.workspace import access_from_settings, open_workspace
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 from iris_core.tables import MemoryInput
 from iris_core.trial import propose
 from tests.e2e.conftest import PATIENCE_S, Running

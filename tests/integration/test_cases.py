@@ -24,7 +24,8 @@ from iris_core.errors import DataRejected, IrisError, NothingOwed
 from iris_core.ledger.records.objects import ObjectRecord
 from iris_core.ledger.records.scoring import ScoredRecord
 from iris_core.ledger.workspace import Workspace, access_from_settings, open_workspace
-from iris_core.settings.project import TableSchema, load_project
+from iris_core.settings.project import TableSchema
+from iris_core.settings.project_files import load_project
 from iris_core.settings.variables import load_settings
 from iris_core.store.objects import ObjectVersion, StoreAccess, parse_uri
 from iris_core.tables import LocalInput

@@ -17,7 +17,7 @@ from iris_core.ledger.records.drift import BatchDriftRecord
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import tracking
 from iris_core.scoring.replay import replay
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from tests.loop import score, train
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -19,7 +19,7 @@ from iris_core.ledger.records.training import TrainedRecord
 from iris_core.ledger.source import Source
 from iris_core.ledger.workspace import Workspace
 from iris_core.models import registry, tracking
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 from tests.conftest import MakeWorkspace
 from tests.loop import score_owed
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from iris_core.ledger.source import Source
     from iris_core.store.objects import ObjectStore, StoreAccess
     from iris_provider_minio.budget import SweepPace
+    from iris_provider_minio.cursor import Cursor
     from iris_provider_minio.stream import Signal
-    from iris_provider_minio.watch import Announceable, Cursor, Watch
+    from iris_provider_minio.watch import Announceable, Watch
 
 CURSOR_KEY = "iris.announced"
 
@@ -76,7 +77,8 @@ class WatchTrigger(DeclaredTrigger):
 
     async def _watch(self) -> Watch:
         from iris_core.ledger.source import Source
-        from iris_provider_minio.watch import Rhythm, Watch
+        from iris_provider_minio.cursor import Rhythm
+        from iris_provider_minio.watch import Watch
 
         source = Source(self.bucket, self.key)
         opened = _Opened(self)
@@ -92,7 +94,7 @@ class WatchTrigger(DeclaredTrigger):
         )
 
     async def _load(self) -> Cursor:
-        from iris_provider_minio.watch import Cursor
+        from iris_provider_minio.cursor import Cursor
 
         if self.asset_state_store is None:
             return Cursor()

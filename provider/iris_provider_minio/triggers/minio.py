@@ -83,9 +83,9 @@ class MinioObjectTrigger(ConfirmedTrigger):
     async def source(self) -> Confirmable:
         """The announcements, with the cursor of the asset."""
         from iris_provider_minio.announced import Announced
+        from iris_provider_minio.cursor import Rhythm
         from iris_provider_minio.feed import ObjectFeed, Wanted
         from iris_provider_minio.stream import Pace
-        from iris_provider_minio.watch import Rhythm
 
         key = f"{CURSOR_KEY}.{self.digest(*IDENTITY)}"
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.trial import CONSTANT, POISONS, READINGS, Trial
 from iris_core.promotion.measurement import Limits
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from iris_core.training.fitting import TrainingConfig, recipe
 
 pytestmark = [pytest.mark.unit, pytest.mark.slow]

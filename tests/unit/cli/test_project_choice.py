@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from iris_core.cli import app
 from iris_core.doctor import check_projects
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 from iris_core.settings.projects import chosen_project
 from iris_core.settings.variables import load_deployment, load_settings
 

@@ -13,7 +13,7 @@ from deploy.policies import Policy, pipeline_policy, upload_policy
 from deploy.provisioning import sound_projects
 from iris_core.errors import ConfigError
 from iris_core.ledger.workspace import Workspace
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 
 IRIS = load_project(shipped_file()).model_dump(mode="json")
 

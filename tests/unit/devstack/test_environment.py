@@ -21,7 +21,7 @@ from devstack.environment import (
 )
 from devstack.home import Home, find_home
 from iris_core.errors import ConfigError
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, project_file
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE, project_file
 from iris_core.settings.variables import load_deployment
 
 ROOT = Path(__file__).parents[3]

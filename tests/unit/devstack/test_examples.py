@@ -10,7 +10,8 @@ from devstack.examples import Example, example_of
 from iris_core.drift.known import Known
 from iris_core.drift.sides import judged, read_side
 from iris_core.errors import ConfigError
-from iris_core.settings.project import Project, load_project
+from iris_core.settings.project import Project
+from iris_core.settings.project_files import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.validation import validate_training
 

@@ -10,7 +10,7 @@ from devstack.iris_tables import shifted, split_iris
 from iris_core.drift.sides import compare, read_side
 from iris_core.errors import ConfigError
 from iris_core.settings.features import Feature
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from iris_core.tables import MemoryInput
 
 pytestmark = pytest.mark.unit

@@ -11,7 +11,8 @@ from iris_core.ledger.records.promotion import VerdictRecord
 from iris_core.ledger.records.training import TrainedRecord
 from iris_core.models.card import CardDrift, ModelCard, card_of
 from iris_core.models.card_page import STYLE, card_page
-from iris_core.settings.project import About, Project, load_project
+from iris_core.settings.project import About, Project
+from iris_core.settings.project_files import load_project
 from tests.records import expect, like
 
 pytestmark = pytest.mark.unit

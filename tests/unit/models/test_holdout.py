@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from iris_core.models.holdout import Part, split
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 
 pytestmark = pytest.mark.unit
 

@@ -23,7 +23,8 @@ from iris_core.models.profile import (
     profile_of,
 )
 from iris_core.settings.features import Feature
-from iris_core.settings.project import HOLDOUT, load_project
+from iris_core.settings.project import HOLDOUT
+from iris_core.settings.project_files import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.fitting import Fitted, TrainingConfig, fit
 from tests import kinds

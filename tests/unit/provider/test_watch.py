@@ -24,9 +24,10 @@ from iris_core.ledger.look import SHOWN
 from iris_core.ledger.source import Source
 from iris_core.store.objects import ObjectVersion
 from iris_provider_minio.budget import SweepBudget, SweepPace
+from iris_provider_minio.cursor import REMEMBERED, Cursor, Rhythm
 from iris_provider_minio.errors import ProviderError
 from iris_provider_minio.stream import Signal
-from iris_provider_minio.watch import PAGE, REMEMBERED, Cursor, Rhythm, Watch
+from iris_provider_minio.watch import PAGE, Watch
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,8 @@ from iris_core.models.decide import Decider
 from iris_core.scoring.counts import Counts
 from iris_core.scoring.engine import score_table
 from iris_core.scoring.output import Options, Scoring
-from iris_core.settings.project import TableSchema, load_project
+from iris_core.settings.project import TableSchema
+from iris_core.settings.project_files import load_project
 from iris_core.tables import Range
 from iris_core.tables.cutting import cutting
 from iris_core.tables.outline import Outline, outline

@@ -21,7 +21,7 @@ from iris_core.settings.declared import (
     variable,
     variables,
 )
-from iris_core.settings.project import project_file
+from iris_core.settings.project_files import project_file
 from iris_core.settings.values import bare
 from iris_core.settings.variables import Settings, load_settings
 

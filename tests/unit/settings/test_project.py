@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iris_core.errors import ConfigError
-from iris_core.settings.project import PROJECT_FILE_VARIABLE, load_project
+from iris_core.settings.project_files import PROJECT_FILE_VARIABLE, load_project
 from iris_core.training.fitting import TrainingConfig
 
 pytestmark = pytest.mark.unit

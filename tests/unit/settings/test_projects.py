@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iris_core.errors import ConfigError
-from iris_core.settings.project import load_project, project_paths, shipped_file
+from iris_core.settings.project_files import load_project, project_paths, shipped_file
 from iris_core.settings.projects import SHARED, Deployment
 from iris_core.settings.variables import Settings, load_deployment, load_settings
 

@@ -9,7 +9,7 @@ import pytest
 from iris_core.errors import ConfigError
 from iris_core.ledger.workspace import access_from_settings
 from iris_core.settings.declared import as_text, examples, variables
-from iris_core.settings.project import load_project, shipped_file
+from iris_core.settings.project_files import load_project, shipped_file
 from iris_core.settings.variables import Settings, load_settings
 
 pytestmark = pytest.mark.unit

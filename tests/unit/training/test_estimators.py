@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from iris_core.errors import ConfigError
 from iris_core.models.holdout import Part
-from iris_core.settings.project import MOST_TRIES, Metric, ModelChoice, Project, load_project
+from iris_core.settings.project import MOST_TRIES, Metric, ModelChoice, Project
+from iris_core.settings.project_files import load_project
 from iris_core.training.estimators import check_model, pipeline_of, search
 from iris_core.training.fitting import TrainingConfig, fit, recipe
 

@@ -7,7 +7,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from iris_core.models.holdout import training_table
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.fitting import TrainingConfig, fit
 from iris_core.training.preparation import preparation

@@ -13,7 +13,7 @@ import pytest
 
 from iris_core.errors import DataRejected
 from iris_core.settings.features import Feature
-from iris_core.settings.project import load_project
+from iris_core.settings.project_files import load_project
 from iris_core.tables import MemoryInput
 from iris_core.training.validation import Evidence, validate_training
 
