@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from polars.exceptions import PolarsError
 
 from iris_core.tables.cells import numbers
 
@@ -26,7 +28,7 @@ CARRIED = (*NUMBERS, pa.types.is_boolean, pa.types.is_date, pa.types.is_time, pa
 
 
 def unpacked(column: pa.Array) -> pa.Array:
-    """The column as polars can read it: no dictionary, 256-bit decimals as text, times in a named zone.
+    """The column as polars can read it: no dictionary, 256-bit decimals as text, times in a known zone.
 
     The text has no fraction of 0 (`text_of`).
     """
@@ -35,9 +37,18 @@ def unpacked(column: pa.Array) -> pa.Array:
     kind = column.type
     if pa.types.is_decimal256(kind):
         return pc.replace_substring_regex(pc.cast(column, pa.string()), FRACTION_OF_ZERO, "")
-    if pa.types.is_timestamp(kind) and (kind.tz or "").startswith(("+", "-")):
+    if pa.types.is_timestamp(kind) and not _is_zone(kind.tz):
         return pc.cast(column, pa.timestamp(kind.unit, "UTC"))
     return column
+
+
+@cache
+def _is_zone(name: str | None) -> bool:
+    try:
+        pl.Series([], dtype=pl.Int64).cast(pl.Datetime("us", name))
+    except PolarsError:  # An offset, such as +05:30, or a name that others know.
+        return False
+    return True
 
 
 def is_one(kind: pa.DataType, kinds: tuple[Callable[[pa.DataType], bool], ...]) -> bool:
@@ -73,6 +84,8 @@ def text_of(column: pl.Series) -> pl.Series:
     """A column as text; a fraction of 0 is dropped, so that an id is the same in every type."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
+    if column.dtype == pl.Time:
+        return column.dt.to_string("iso")  # A cast would drop each fraction of a second.
     text = column.cast(pl.String)
     has_fraction = column.dtype.is_float() or column.dtype.is_decimal()
     return text.str.replace(FRACTION_OF_ZERO, "") if has_fraction else text

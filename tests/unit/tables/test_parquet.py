@@ -37,6 +37,7 @@ TYPES: dict[str, tuple[pa.DataType | None, Any]] = {
     "timestamp": (pa.timestamp("us"), datetime(2026, 1, 1)),
     "timestamp in a zone": (pa.timestamp("ns", "Europe/Berlin"), datetime(2026, 1, 1)),
     "timestamp at an offset": (pa.timestamp("ms", "+05:30"), datetime(2026, 1, 1)),
+    "timestamp in a zone of others": (pa.timestamp("us", "GMT+01:00"), 1_767_225_600_000_000),
     "date": (pa.date32(), date(2026, 1, 1)),
     "time": (pa.time64("us"), time(1, 2)),
     "duration": (pa.duration("us"), timedelta(1)),
@@ -49,6 +50,7 @@ TYPES: dict[str, tuple[pa.DataType | None, Any]] = {
 }
 NUMBERS = [name for name in TYPES if name.startswith(("decimal", "float", "int", "uint", "text", "large"))]
 MOMENTS = ["bool", "timestamp", "timestamp in a zone", "timestamp at an offset", "date", "time"]
+MOMENTS.append("timestamp in a zone of others")
 
 
 def stored(table: pa.Table | pl.DataFrame, **how: Any) -> bytes:
@@ -171,6 +173,12 @@ def test_ids_of_any_type_are_written_alike() -> None:
         [batch] = opened(data, Wanted(("a",), key="id", carried="lines")).batches()
         assert batch.lines is not None
         assert batch.lines.data == b"1.0,1000\n2.0,7\n"
+
+
+def test_a_time_keeps_its_fraction_of_a_second() -> None:
+    data = stored(pa.table({"id": [time(1, 2, 3), time(1, 2, 3, 500_000), time(1, 2, 3, 500_001), None]}))
+    [batch] = opened(data, Wanted(text=("id",))).batches()
+    assert batch.text["id"].to_list() == ["01:02:03", "01:02:03.500", "01:02:03.500001"]
 
 
 def test_rows_without_a_value_are_skipped_but_counted() -> None:
