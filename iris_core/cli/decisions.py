@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,10 +37,12 @@ def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
+        moment = datetime.fromisoformat(text).astimezone()
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         message = f"{text!r} is not a time. Example: 2026-11-01T12:00, or 2026-11-01T12:00+00:00"
         raise typer.BadParameter(message) from error
+    return moment
 
 
 def _known_outcome(outcome: str | None) -> str | None:
@@ -176,8 +178,6 @@ def rollback(
 
       iris rollback 2 --reason "the last one that the field team trusts"
     """
-    from datetime import UTC
-
     from iris_core import models, promotion
     from iris_core.errors import PromotionRefused
     from iris_core.history.queries import staged_before

@@ -102,7 +102,8 @@ def _promotions(ledger: Ledger, version: int) -> list[PromotionRecord]:
         judged = [ledger.of_subject("promotion", one.day, one.subject) for one in verdicts]
         rollbacks = _entries(ledger, "promotion", Question(outcome=Outcome.ROLLED_BACK), _any)
         found = chain(*judged, islice(ledger.records(rollbacks), LOOKED_BACK))
-    mine = (record for record in found if isinstance(record, PromotionRecord) and _names(record, version))
+    each = {record.identity: record for record in found if isinstance(record, PromotionRecord)}
+    mine = (record for record in each.values() if _names(record, version))
     return sorted(mine, key=lambda record: record.at)
 
 

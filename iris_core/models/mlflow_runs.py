@@ -47,6 +47,8 @@ _SEGMENT = re.compile(r"(?:(?<=/)|^)(?:\.{1,2})?(?=/|$)")
 def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identity) -> int:
     """End the runs that killed attempts at the same decision left RUNNING; return their number.
 
+    They are pending until `settle_runs` marks them: one that is under way elsewhere may still win.
+
     :param mlflow_client: MLflow's client.
     :param experiment: the id of the experiment.
     :param identity: the identity of the decision.
@@ -56,7 +58,7 @@ def end_left_runs(mlflow_client: MlflowClient, experiment: str, identity: Identi
         f"attributes.status = 'RUNNING' and tags.`{IDENTITY_TAG}` = '{identity}'",
     )
     for run in left:
-        mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "reaped")
+        mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "pending")
         mlflow_client.set_terminated(run.info.run_id, "KILLED")
         log.warning(
             "Ended MLflow run %s: an attempt at %s died, or is under way elsewhere.",
@@ -132,7 +134,7 @@ def _sharing(mlflow_client: MlflowClient, run: Run) -> list[str]:
 
 
 def _settle(mlflow_client: MlflowClient, run: Run, won: bool) -> None:
-    died = run.info.status == "RUNNING"
+    died = run.info.status in ("RUNNING", "KILLED")
     lost = "reaped" if died else "lost"
     mlflow_client.set_tag(run.info.run_id, COMMIT_TAG, "committed" if won else lost)
     if died or not won:

@@ -131,7 +131,9 @@ def _scored(settings: Settings, seen: Seen, now: datetime) -> Reply:
         waits = "A table waits, but no model is staged." if late else "Nothing has been scored yet."
         todo = f"Upload rows to score: {settings.command} upload test.csv" if seen.has_model else ""
         return Reply(question=question, tone="none", sentence=waits, todo=todo)
-    table = max(seen.tables, key=lambda one: one.trace.landing)
+    newest = max(seen.tables, key=lambda one: one.trace.landing)
+    alike = (one for one in seen.tables if one.trace.object == newest.trace.object)
+    table = next((one for one in alike if one.version == seen.scoring), newest)
     refused = next((one.trace for one in seen.refusals if one.trace.kind == "scoring"), None)
     if refused and refused.landing > table.trace.landing:
         how = "failed" if refused.outcome == Outcome.FAILED else "was rejected"

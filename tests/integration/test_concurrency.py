@@ -184,6 +184,20 @@ class TestRunsOfKilledAttempts:
         run = tracking.client(workspace.settings).get_run(run_id)
         return (run.info.status, run.data.tags[mlflow_runs.COMMIT_TAG]) == ("KILLED", "reaped")
 
+    def test_one_that_was_under_way_and_won_is_finished(self, landed: Workspace) -> None:
+        """Two tasks do the same work: the later one ends the run of the earlier one, which commits first."""
+        work = training.validate(landed, training.reconcile_training(landed))
+        client, name = tracking.client(landed.settings), landed.settings.names.training_experiment
+        experiment = tracking.ensure_experiment(client, name)
+        training.train(landed, work)
+        [run] = client.search_runs([experiment])
+        client.set_tag(run.info.run_id, mlflow_runs.COMMIT_TAG, "pending")
+        client.update_run(run.info.run_id, status="RUNNING")
+        mlflow_runs.end_left_runs(client, experiment, work.identity)
+        mlflow_runs.settle_runs(landed, name)
+        run = client.get_run(run.info.run_id)
+        assert (run.info.status, run.data.tags[mlflow_runs.COMMIT_TAG]) == ("FINISHED", "committed")
+
     def test_of_training(self, landed: Workspace) -> None:
         work = training.validate(landed, training.reconcile_training(landed))
         training.train(landed, work)

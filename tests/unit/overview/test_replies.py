@@ -151,11 +151,11 @@ def test_drift_is_that_of_the_version_that_scores_once_it_was_judged() -> None:
         assert drifting.sentence.startswith(severity)
 
 
-def test_the_version_that_scores_is_that_of_an_alias_which_was_moved_by_hand() -> None:
-    record = like(ScoredRecord, at=NOW)
-    table = ScoredTable(
-        trace=Trace.of(record),
-        version=7,
+def scored(version: int, minute: int) -> ScoredTable:
+    trace = Trace.of(landed(ScoredRecord, 1)).model_copy(update={"at": NOW - timedelta(minutes=20 - minute)})
+    return ScoredTable(
+        trace=trace,
+        version=version,
         rows=1,
         rejected=0,
         faults=(),
@@ -166,5 +166,13 @@ def test_the_version_that_scores_is_that_of_an_alias_which_was_moved_by_hand() -
         rejects="",
         manifest="",
     )
-    scored = replies(load_settings({}), Seen(staged(1, aliased=7), [], [table], [], [], NOTHING), NOW)[1]
-    assert (scored.tone, scored.sentence.endswith("with version 7: 1 row.")) == ("good", True)
+
+
+@pytest.mark.parametrize("model", [staged(7), staged(1, aliased=7)])
+def test_the_version_that_scores_has_scored_it(model: StagedModel) -> None:
+    """Also before another one did, as before a rollback, or by an alias that was moved by hand."""
+    for tables in ([scored(7, 1)], [scored(8, 2), scored(7, 1)]):
+        reply = replies(load_settings({}), Seen(model, [], tables, [], [], NOTHING), NOW)[1]
+        assert (reply.tone, reply.sentence.endswith("with version 7: 1 row.")) == ("good", True)
+    reply = replies(load_settings({}), Seen(model, [], [scored(8, 2)], [], [], NOTHING), NOW)[1]
+    assert reply.sentence.endswith("Version 7, which is staged now, has not scored it yet.")
