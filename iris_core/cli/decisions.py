@@ -194,7 +194,11 @@ def rollback(
     else:
         before = record.inputs.from_version
         instead = f" in place of version {before}" if before else ""
-        typer.echo(f"Version {version} of {record.model.name} is staged{instead}. {record.identity.path}")
+        staged = models.staged(workspace.settings)
+        since = f", and version {staged.version} since" if staged and staged.version != version else ""
+        typer.echo(
+            f"Version {version} of {record.model.name} is staged{instead}{since}. {record.identity.path}"
+        )
 
 
 def retry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from iris_core.errors import PromotionRefused
@@ -14,6 +15,9 @@ from iris_core.models import registry, tracking
 from iris_core.models.registry import ALIAS, STAGE
 from iris_core.promotion import staging
 from iris_core.promotion.staging import RolledBack
+
+LOOKED_BACK = 5
+"""How many of the last decisions that stage a model are searched for a rollback that died half-way."""
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -40,6 +44,7 @@ def rollback(
             raise PromotionRefused(f"Version {version} of {target.name} is already staged.")
         record = _record_rollback(workspace, target, before, reason, now, force)
         _apply_rollback(workspace, record)
+    finish_rollback(workspace)
     return record
 
 
@@ -87,23 +92,21 @@ def _record_rollback(
 
 
 def finish_rollback(workspace: Workspace) -> None:
-    """Carry out the last rollback, if it died after its record was written and nothing came after it.
+    """Carry out the last rollback if it died after its record was written, or another one undid it meanwhile.
 
     What somebody deleted since, the version or its whole model, is left alone.
     """
-    last = next(workspace.ledger.recent_of(PromotionRecord, outcome=STAGING), None)
-    if not isinstance(last, RollbackRecord):
+    decisions = islice(workspace.ledger.recent_of(PromotionRecord, outcome=STAGING), LOOKED_BACK)
+    last = next((record for record in decisions if isinstance(record, RollbackRecord)), None)
+    if last is None:
         return
     with tracking.asking("Finishing a rollback", workspace.settings):
-        mlflow_client = tracking.client(workspace.settings)
-        kept = tracking.unless_gone(lambda: staging.last_rollback(mlflow_client, last.inputs.model))
-        is_owed = kept is None or kept.at < last.at
-        if is_owed and registry.find_of_run(mlflow_client, *last.inputs.named):
+        mlflow_client, name = tracking.client(workspace.settings), last.inputs.model
+        is_done = tracking.unless_gone(lambda: staging.has_gone_back(mlflow_client, name, last.at))
+        if not is_done and registry.find_of_run(mlflow_client, *last.inputs.named):
             _apply_rollback(workspace, last)
 
 
 def _apply_rollback(workspace: Workspace, record: RollbackRecord) -> None:
-    mlflow_client, name = tracking.client(workspace.settings), record.inputs.model
     kept = RolledBack(version=record.inputs.version, at=record.at)
-    staging.keep_rollback(mlflow_client, name, kept)
-    staging.stage(mlflow_client, name)
+    staging.go_back(tracking.client(workspace.settings), record.inputs.model, kept)

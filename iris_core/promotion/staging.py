@@ -174,9 +174,30 @@ def stamped(version: ModelVersion, tag: str) -> datetime | None:
     return datetime.fromisoformat(held) if held else None
 
 
-def last_rollback(mlflow_client: MlflowClient, name: str) -> RolledBack | None:
-    """The last rollback of a model; None if there was none."""
-    return _rollback_of(mlflow_client.get_registered_model(name))
+def go_back(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
+    """Store a rollback and stage what it wants. Until that is done, a tag says that it has begun.
+
+    :param mlflow_client: MLflow's client.
+    :param name: the model.
+    :param rolled_back: the rollback.
+    """
+    begun = _begun_tag(rolled_back.at)
+    mlflow_client.set_registered_model_tag(name, begun, str(rolled_back.version))
+    keep_rollback(mlflow_client, name, rolled_back)
+    stage(mlflow_client, name)
+    mlflow_client.delete_registered_model_tag(name, begun)
+
+
+def has_gone_back(mlflow_client: MlflowClient, name: str, moment: datetime) -> bool:
+    """Whether the rollback of this moment was carried out to its end, or a later one is stored."""
+    model = mlflow_client.get_registered_model(name)
+    kept = _rollback_of(model)
+    return kept is not None and kept.at >= moment and _begun_tag(moment) not in model.tags
+
+
+def _begun_tag(moment: datetime) -> str:
+    """The tag of a rollback that has begun; of its own, because others may begin and end meanwhile."""
+    return f"{ROLLBACK_TAG}.{moment:%Y%m%dT%H%M%S%f}"
 
 
 def _rollback_of(model: RegisteredModel) -> RolledBack | None:
@@ -186,7 +207,7 @@ def _rollback_of(model: RegisteredModel) -> RolledBack | None:
 
 def keep_rollback(mlflow_client: MlflowClient, name: str, rolled_back: RolledBack) -> None:
     """Store a rollback as the last one, unless a later one is stored."""
-    standing = last_rollback(mlflow_client, name)
+    standing = _rollback_of(mlflow_client.get_registered_model(name))
     if standing is None or standing.at < rolled_back.at:
         kept = json.dumps(rolled_back.model_dump(mode="json"))
         mlflow_client.set_registered_model_tag(name, ROLLBACK_TAG, kept)

@@ -52,14 +52,16 @@ def back(workspace: Workspace, version: int, **kwargs: Any) -> RollbackRecord:
     return promotion.rollback(workspace, version, "it was better", datetime.now(UTC), **kwargs)
 
 
-def back_and_die(workspace: Workspace, version: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go back, and end after the record is written, before anything is carried out."""
+def back_and_die(
+    workspace: Workspace, version: int, monkeypatch: pytest.MonkeyPatch, where: str = "keep_rollback"
+) -> None:
+    """Go back, and end after the record is written: by default before anything is carried out."""
 
     def dies(*_: Any) -> None:
         raise RegistryError("MLflow is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("iris_core.promotion.staging.keep_rollback", dies)
+        patch.setattr(registry, where, dies)
         with pytest.raises(RegistryError):
             back(workspace, version)
 
@@ -156,6 +158,46 @@ class TestRollback:
         client(tracked).set_registered_model_alias(tracked.settings.names.model, "staging", "2")
         finish_rollback(tracked)
         assert staging(tracked)[1] == 2, "what somebody moves by hand afterwards stays moved"
+
+    def test_one_that_died_while_it_staged_is_finished_by_the_next_run(
+        self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        promoted(tracked, train(2))
+        back_and_die(tracked, 1, monkeypatch, "_set_alias")
+        assert staging(tracked) == ([1], 2)
+        finish_rollback(tracked)
+        assert staging(tracked) == ([1], 1)
+        client(tracked).set_registered_model_alias(tracked.settings.names.model, "staging", "2")
+        finish_rollback(tracked)
+        assert staging(tracked)[1] == 2, "what somebody moves by hand afterwards stays moved"
+
+    def test_of_two_at_the_same_moment_the_later_one_stands(
+        self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both see that none is kept; the first one keeps itself last."""
+        promoted(tracked, train(3))
+        with monkeypatch.context() as patch:
+
+            def late(mlflow_client: Any, name: str, rolled_back: registry.RolledBack) -> None:
+                patch.undo()
+                back(tracked, 2)
+                kept = rolled_back.model_dump_json()
+                mlflow_client.set_registered_model_tag(name, registry.ROLLBACK_TAG, kept)
+
+            patch.setattr(registry, "keep_rollback", late)
+            back(tracked, 1)
+        told = expect(RollbackRecord, staged_at(tracked.ledger, datetime.now(UTC)))
+        assert (told.inputs.version, staging(tracked)) == (2, ([2], 2))
+
+    def test_one_that_died_is_finished_also_after_an_older_model_was_approved(
+        self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second, third = train(3)
+        promoted(tracked, [second, third])
+        back_and_die(tracked, 1, monkeypatch)
+        promotion.promote(tracked, first)
+        finish_rollback(tracked)
+        assert staging(tracked) == ([1], 1)
 
     def test_one_that_died_is_finished_also_after_a_model_was_refused(
         self, tracked: Workspace, train: Train, monkeypatch: pytest.MonkeyPatch
