@@ -52,13 +52,14 @@ class OwedLabels:
     """Labels to join, and the identity of the decision.
 
     Scorings recorded from `since` on are joined, except the `known` ones: these labels have been joined to
-    them before.
+    them before. Labels that are joined `again` have their decision; nothing is recorded if none matches now.
     """
 
     object: ObjectVersion
     identity: Identity
     since: datetime
     known: frozenset[str] = frozenset()
+    again: bool = False
 
 
 def labels_source(workspace: Workspace) -> Source:
@@ -114,11 +115,12 @@ def _open(workspace: Workspace, config: str) -> Iterator[OwedLabels]:
         if since and newest_scoring and since < newest_scoring and _is_open(workspace, mine):
             known = (path for r in mine if isinstance(r, MeasuredRecord) for path in r.inputs.scorings)
             identity = mine[-1].identity.again(len(mine))
-            yield OwedLabels(mine[-1].about, identity, since, frozenset(known))
+            yield OwedLabels(mine[-1].about, identity, since, frozenset(known), again=True)
 
 
 def _is_open(workspace: Workspace, records: list[ObjectRecord]) -> bool:
-    first: Record | None = records[0]
+    joined = (record for record in records if isinstance(record, MeasuredRecord | UnchangedRecord))
+    first: Record | None = next(joined, None)
     if isinstance(first, UnchangedRecord) and first.points_to:
         first = workspace.ledger.get(first.points_to)
     version = records[-1].about
@@ -162,7 +164,6 @@ def measure(workspace: Workspace, one: OwedLabels, predictions: Predictions, jud
     if workspace.ledger.get(one.identity):
         return None
     scored = [each for each in predictions.since(one.since) if each.scoring not in one.known]
-    is_again = bool(one.known) or one.identity.variant.is_again
     scope, settings = _scope(workspace), workspace.settings
     given = StoredInput(workspace.store, one.object, settings.max_unpack_ratio)
     try:
@@ -171,7 +172,7 @@ def measure(workspace: Workspace, one: OwedLabels, predictions: Predictions, jud
         inputs = RejectedRecord.Inputs.of(one.object, scope.using)
         quarantine_and_reject(workspace, one.identity, inputs, error)
         raise
-    if is_again and not found.models:
+    if one.again and not found.models:
         return None
     joined = _commit(workspace, one, found, judge)
     supersede_older(workspace, scope, one.object)

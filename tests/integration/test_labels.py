@@ -20,6 +20,7 @@ from iris_core.history.queries import story
 from iris_core.history.story import paragraph
 from iris_core.labels import matching, predictions, table
 from iris_core.ledger import Outcome, Record
+from iris_core.ledger.owed import unaccounted
 from iris_core.ledger.records.drift import PerformanceDriftRecord
 from iris_core.ledger.records.performance import MeasuredRecord
 from iris_core.ledger.records.scoring import ScoredRecord
@@ -265,6 +266,24 @@ class TestOrder:
         joined = [next(iter(record.evidence.models.values())).joined for record in (older, newer)]
         assert joined == [30, 20]
         assert not set(newer.inputs.scorings) & set(older.inputs.scorings)
+
+    def test_labels_that_are_back_before_predictions(
+        self, staged: Workspace, iris_rows: tuple[list[str], list[str]]
+    ) -> None:
+        """A newer upload had taken their place, and is deleted: they have their record, and are not lost."""
+        data, pairs = numbered(iris_rows[1])
+        put(staged, LABELS, csv(pairs))
+        newer = put(staged, LABELS, csv([("nobody", "setosa")]))
+        for _ in range(2):
+            with pytest.raises(NothingOwed, match="No predictions were published"):
+                monitoring.join_labels(staged)
+            staged.store.admin.remove_object(newer.bucket, newer.key, version_id=newer.version_id)
+        source = labels.labels_source(staged)
+        assert list(unaccounted(staged.store, staged.ledger, "performance", source)) == []
+        score(staged, data)
+        [verdict] = monitoring.join_labels(staged)
+        assert verdict["severity"] == "none"
+        assert [record.outcome for record in records(staged)][:2] == ["measured", "unmatched"]
 
 
 class TestRefused:
