@@ -15,7 +15,7 @@ from iris_core.ledger.checkpointed import Checkpointed
 from iris_core.ledger.identity import Identity, Kind, Variant
 from iris_core.ledger.ledger import Ledger
 from iris_core.ledger.outcomes import Outcome
-from iris_core.ledger.recorded import OPENING, UNSOUND, Recorded, Subjects
+from iris_core.ledger.recorded import OPENING, UNSOUND, UNUSUAL, Recorded, Subjects
 from iris_core.ledger.records.base import Record
 from iris_core.ledger.records.objects import ObjectRecord, UnchangedRecord
 from iris_core.ledger.source import Source
@@ -84,9 +84,18 @@ class Decisions:
         self.recorded.add(record)
 
     def standing(self, version: ObjectVersion) -> list[ObjectRecord]:
-        """The last decision of each variant, without those that leave the version open."""
-        last = {record.variant.base: record for record in self.about(version)}
-        return [record for record in last.values() if record.outcome not in OPENING]
+        """The last decision of each variant, without those that leave the version open.
+
+        A version that was used stays so, whatever becomes of another training or joining of it.
+        """
+        found = self.about(version)
+        used = {record.variant.base: record for record in found if record.outcome not in UNUSUAL}
+        last = {record.variant.base: record for record in found}
+        return [
+            used.get(base, record) if record.outcome in UNSOUND else record
+            for base, record in last.items()
+            if record.outcome not in OPENING
+        ]
 
     def pending(self, version: ObjectVersion, variant: str, older: Sequence[ListedVersion]) -> Pending | None:
         """The decision that is owed about a version that counts; None if none is.

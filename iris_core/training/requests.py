@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from iris_core.ledger import Identity, Ledger, Outcome
+from iris_core.ledger import Identity, Ledger, Outcome, Record
 from iris_core.ledger.owed import Pending
 from iris_core.ledger.reconcile import Scope
 from iris_core.ledger.records.action import RetrainRecord
@@ -34,6 +34,16 @@ def owed_retraining(workspace: Workspace, trainings: Scope) -> Pending | None:
     if request is None:
         return None
     identity = Identity.of_requested(request.identity, request.about, trainings.using.variant)
-    if workspace.ledger.get(identity) or request.about != trainings.source.newest(workspace.store):
+    records = workspace.ledger.of_subject("training", identity.day, identity.subject)
+    if any(_answers(record, request) for record in records):
         return None
-    return Pending(request.about, identity)
+    is_newest = request.about == trainings.source.newest(workspace.store)
+    return Pending(request.about, identity) if is_newest else None
+
+
+def _answers(training: Record, request: RetrainRecord) -> bool:
+    """Whether a training is the requested one, or was made since with another configuration."""
+    requested = Identity.of_requested(request.identity, request.about, training.variant.base)
+    return training.identity == requested or (
+        training.outcome == Outcome.TRAINED and training.at > request.at
+    )

@@ -8,8 +8,10 @@ import pytest
 
 from iris_core.ledger import Kind
 from iris_core.ledger.reconcile import Rescore
+from iris_core.ledger.records.objects import UnchangedRecord
 from iris_core.ledger.source import Source
 from iris_core.ledger.tries import reopen
+from tests.records import expect, like
 from tests.unit.ledger import test_looks
 from tests.unit.ledger.test_looks import BAD, BUCKET, KINDS, Clock, World
 
@@ -73,3 +75,23 @@ def test_what_fails_after_a_retry_keeps_no_sound_version_from_a_new_model(
     variant = world.scope.using.variant
     found = [record for record in world.workspace.ledger.recent(kind) if record.variant.base == variant]
     assert {record.about.etag for record in found if record.about} == {"f", "a"}
+
+
+@pytest.mark.parametrize("outcome", ["x", "f"])
+@pytest.mark.parametrize("is_targeted", [False, True])
+def test_a_version_that_was_trained_on_stays_so_where_a_requested_training_fails(
+    outcome: str, is_targeted: bool
+) -> None:
+    world = World("training", Source(BUCKET, "iris/in/"), "newest", True, is_targeted)
+    land(world, "a")
+    land(world, "b")
+    assert finish(world) == [("b", "trained"), ("a", "superseded")]
+    trained = next(world.workspace.ledger.recent("training", outcome="trained"))
+    requested = trained.identity.again("retrain-1")
+    failed = like(BAD[outcome], identity=requested, inputs={"object": trained.about})
+    world.workspace.ledger.commit(failed)
+    assert finish(world)[2:] == [("b", failed.outcome)]
+    land(world, "b")
+    assert finish(world)[3:] == [("b", "unchanged")]
+    unchanged = expect(UnchangedRecord, next(world.workspace.ledger.recent("training")))
+    assert unchanged.points_to == trained.identity.path
