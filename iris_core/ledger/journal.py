@@ -7,6 +7,7 @@ what was decided.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +25,7 @@ MOST_WIDER = 64
 ALL = timedelta(days=4000)
 
 Listed = Callable[[str], Iterator[str]]
+_ENTRY = re.compile(r"\d{4}-\d\d-\d\d/\d{6}\.\d{6}(~[^~/]+){4}")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class JournalEntry:
         stamp, outcome, day, subject, variant = name.split("~")
         at = datetime.fromisoformat(stamp).replace(tzinfo=UTC)
         return cls(at, outcome, Identity(kind, date.fromisoformat(day), subject, Variant(variant)))
+
+
+def is_entry(name: str) -> bool:
+    """Whether a key below a kind's journal is an entry's: others are not ours, and name no record."""
+    return _ENTRY.fullmatch(name) is not None
 
 
 def named_in(name: str) -> tuple[str, str, str, str]:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from heapq import merge
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 from iris_core.errors import ObjectMissing, StoreError
 from iris_core.ledger.bounded import MOST_BYTES, fitted
 from iris_core.ledger.identity import KINDS, Identity, Kind, Variant
-from iris_core.ledger.journal import JournalEntry, named_in, newest_first, stamp
+from iris_core.ledger.journal import JournalEntry, is_entry, named_in, newest_first, stamp
 from iris_core.ledger.records import parse
 from iris_core.ledger.records.base import Record
 from iris_core.settings.places import CHECKPOINTS, LEDGER
@@ -174,9 +175,8 @@ class Ledger:
         :param kind: the kind of decision.
         :param since: only entries of this time and later ones.
         """
-        base = f"{self._journal}/{kind}"
-        after = f"{base}/{stamp(since)}" if since else None
-        return (named_in(key.rpartition("/")[2]) for key in self._store.keys(self._bucket, base, after))
+        names = self._names(kind, stamp(since) if since else "")
+        return (named_in(name.rpartition("/")[2]) for name in names)
 
     def checkpoint(self, kind: Kind) -> tuple[str, bytearray]:
         """Etag and content of the stored checkpoint of a kind.
@@ -274,14 +274,14 @@ class Ledger:
         :param since: only entries of this time and later ones.
         :param before: only entries before this time.
         """
-        base = f"{self._journal}/{kind}"
-
-        def listed_from(name: str) -> Iterator[str]:
-            for key in self._store.keys(self._bucket, base, after=f"{base}/{name}"):
-                yield key.removeprefix(f"{base}/")
-
-        for name in newest_first(listed_from, since, before):
+        for name in newest_first(partial(self._names, kind), since, before):
             yield JournalEntry.parse(kind, name)
+
+    def _names(self, kind: Kind, after: str) -> Iterator[str]:
+        """Names of a kind's journal entries after the given one, oldest first."""
+        base = f"{self._journal}/{kind}"
+        keys = self._store.keys(self._bucket, base, after=f"{base}/{after}")
+        return filter(is_entry, (key.removeprefix(f"{base}/") for key in keys))
 
     def _key(self, identity: Identity) -> str:
         return f"{self._records}/{identity.path}.json"

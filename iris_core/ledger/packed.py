@@ -171,4 +171,6 @@ class Packed:
         for day, count in head["days"].items():
             packed.days[day] = Day(body, begin, count)
             begin += count * (WIDTH + CODE)
+        if begin != len(body):
+            raise ValueError("its days have another size")
         return packed, head["about"]

@@ -10,7 +10,11 @@ from itertools import islice
 
 import pytest
 
+from iris_core.ledger import Ledger
 from iris_core.ledger.journal import newest_first, stamp
+from iris_core.ledger.records.training import TrainedRecord
+from tests.memory import MemoryStore
+from tests.records import like
 
 PAGE = 1000
 
@@ -100,3 +104,15 @@ def test_the_newest_of_a_past_with_many_quiet_days_take_few_listings() -> None:
 
     assert len(list(islice(newest_first(day.listed_from), 2_000))) == 2_000
     assert day.pages <= 20
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "2026-11-01/", "2026-11-01/.DS_Store", "2026-11-01/120000.000000~x"]
+)
+def test_what_else_lies_there_is_no_entry(name: str) -> None:
+    store = MemoryStore()
+    ledger, record = Ledger(store, "a-bucket", "dev"), like(TrainedRecord)
+    ledger.commit(record)
+    store.keep(f"ledger/dev/journal/training/{name}", b"")
+    assert list(ledger.recent("training")) == [record]
+    assert len(list(ledger.decided_since("training", None))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -49,3 +50,11 @@ def test_a_digest_across_two_others_is_not_there() -> None:
     across = (one + two)[WIDTH // 2 :][:WIDTH]
     assert packed([one, two]).find(DAY, across.hex()) is None
     assert packed([one, two, across]).find(DAY, across.hex()) is not None
+
+
+def test_content_of_another_layout_is_refused() -> None:
+    """As a later Iris may write it: whole, but with other days than are read here."""
+    body = packed([bytes(WIDTH)]).dump({})
+    content = body[32:] + b"more"
+    with pytest.raises(ValueError, match="another size"):
+        Packed.parse(bytearray(sha256(content).digest()) + content)
