@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-_KEY = "__sample_key"
-
 
 def bounded_sample(frames: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.DataFrame:
     """At most `rows` rows, each equally likely, in their original order; holds one piece and the sample.
@@ -18,19 +16,19 @@ def bounded_sample(frames: Iterable[pl.DataFrame], rows: int, seed: int) -> pl.D
     reservoir", in its sorted form). The same pieces and seed give the same sample.
     """
     generator = np.random.default_rng(seed)
-    kept: pl.DataFrame | None = None
+    kept, keys = pl.DataFrame(), pl.Series(dtype=pl.Float64)
     largest = 1.0
     for frame in frames:
-        keys = pl.Series(_KEY, generator.random(frame.height))
-        if kept is not None and kept.height == rows:
+        drawn = pl.Series(generator.random(frame.height))
+        if kept.height == rows:
             # Most rows cannot enter any more: they are dropped before anything is copied.
-            frame, keys = frame.filter(keys < largest), keys.filter(keys < largest)
-        drawn = frame.with_columns(keys)
-        merged = drawn if kept is None else pl.concat([kept, drawn])
-        if merged.height > rows:
-            merged = merged.filter(pl.col(_KEY).rank("ordinal") <= rows)
-        kept, largest = merged, float(merged[_KEY].to_numpy().max(initial=0.0))
-    return pl.DataFrame() if kept is None else kept.drop(_KEY)
+            frame, drawn = frame.filter(drawn < largest), drawn.filter(drawn < largest)
+        kept, keys = pl.concat([kept, frame]) if kept.width else frame, pl.concat([keys, drawn])
+        if kept.height > rows:
+            is_kept = keys.rank("ordinal") <= rows
+            kept, keys = kept.filter(is_kept), keys.filter(is_kept)
+        largest = float(keys.to_numpy().max(initial=0.0))
+    return kept
 
 
 def sampled_rows(total: int, rows: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
