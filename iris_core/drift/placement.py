@@ -17,7 +17,7 @@ from scipy import special
 from iris_core.drift.change import Change
 from iris_core.drift.location import standardised, student_chance
 from iris_core.drift.ranks import Numbers
-from iris_core.drift.statistics import FeatureStatistics, TableStatistics, merge_tables, of_frame
+from iris_core.drift.statistics import FeatureStatistics, TableStatistics, merge, of_frame
 
 
 def placement_scores(reference: Numbers, values: Numbers) -> Numbers:
@@ -42,8 +42,9 @@ def _scored(reference: pl.Series, column: pl.Series) -> pl.Series:
 
 
 def together(batches: Sequence[TableStatistics]) -> TableStatistics:
-    """Merge the scores of several batches."""
-    return reduce(merge_tables, batches)
+    """Merge the scores of several batches, by column: of many columns a record holds some."""
+    names = dict.fromkeys(name for batch in batches for name in batch)
+    return {name: reduce(merge, (batch[name] for batch in batches if name in batch)) for name in names}
 
 
 def score_shift(reference: FeatureStatistics, current: FeatureStatistics, alpha: float) -> Change:

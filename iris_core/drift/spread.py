@@ -93,7 +93,8 @@ def learnt_spread(batches: Sequence[Mapping[str, FeatureStatistics]]) -> float |
     if len(batches) < FEWEST_BATCHES:
         return None
     first = batches[:LEARNT_FROM]
-    return max(_spread(_as_numbers([batch[name] for batch in first])) for name in first[0])
+    columns = ([batch[name] for batch in first if name in batch] for name in first[0])
+    return max(map(_spread, map(_as_numbers, columns)))
 
 
 def _as_numbers(batches: Sequence[FeatureStatistics]) -> Sequence[FeatureStatistics]:

@@ -11,6 +11,7 @@ from iris_core.drift.known import Earlier, Known, Rejected
 from iris_core.drift.placement import placement_scores, score_shift, score_statistics
 from iris_core.drift.pooling import recent_terms
 from iris_core.drift.sides import Side
+from iris_core.drift.spread import learnt_spread
 from iris_core.drift.statistics import FeatureStatistics, merge_tables, of_frame
 from iris_core.drift.verdict import DriftVerdict, judge
 
@@ -50,6 +51,20 @@ def test_scores_of_batches_merge() -> None:
     assert merged.count == 80
     assert merged.mean == pytest.approx(both.mean)
     assert merged.std == pytest.approx(both.std)
+
+
+@pytest.mark.parametrize("rows", [10, 50])
+def test_a_record_holds_the_scores_of_some_of_many_columns(rows: int) -> None:
+    """What a record has no room for is left out (`ledger.bounded`)."""
+    rng = np.random.default_rng(6)
+    reference, batches = _table(rng, 400), [_table(rng, rows) for _ in range(6)]
+    course = _course(reference, batches)
+    earlier = [Earlier({"a": found.scores["a"]}, found.severity != "insufficient") for found in course[:5]]
+    found = judge(_side(reference), _side(batches[5]), Known(earlier=tuple(earlier)))
+    first, second = ({term.term: term for term in one.terms} for one in found.evidence)
+    assert first == {term.term: term for term in course[5].evidence[0].terms}
+    assert set(second) <= set(first)
+    assert learnt_spread([batch.scores for batch in earlier]) is not None
 
 
 @pytest.mark.parametrize("skewed", [False, True])
