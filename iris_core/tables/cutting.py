@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from iris_core.errors import DataRejected
 from iris_core.tables.blocks import BLOCK_BYTES, blocks
-from iris_core.tables.formats import GZIP, PARQUET
+from iris_core.tables.formats import GZIP, is_parquet
 from iris_core.tables.header import read_header
 from iris_core.tables.inputs import Input
 from iris_core.tables.outline import Outline
@@ -62,7 +62,7 @@ def cutting(given: Input, least: int, unit: int = BLOCK_BYTES) -> Cutting | None
     :param unit: stretches are multiples of it; the bytes of a block.
     """
     first = given.read(0, min(BLOCK_BYTES, given.size))
-    if first.startswith((GZIP, PARQUET)):
+    if first.startswith(GZIP) or is_parquet(first):
         return None
     try:
         header = read_header(next(blocks([first]), b""), given.where)

@@ -10,7 +10,10 @@ from iris_core.tables.findings import Check, Finding, rejection
 from iris_core.tables.inputs import Input
 
 GZIP = b"\x1f\x8b"
-PARQUET = b"PAR1"
+PARQUET, ENCRYPTED = b"PAR1", b"PARE"
+FIRST_BYTES = 512
+"""Bytes that are enough to recognize a format."""
+_CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r")
 UTF8_BOM = b"\xef\xbb\xbf"
 PACKED_BYTES = 256 << 10
 FREE_BYTES = 64 << 20
@@ -22,7 +25,7 @@ _FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
     (0, b"PK\x05\x06", "format", "an empty zip archive"),
     (0, b"\xd0\xcf\x11\xe0", "format", "an Excel workbook (.xls)"),
     (0, PARQUET, "format", "a Parquet file"),
-    (0, b"PARE", "format", "an encrypted Parquet file"),
+    (0, ENCRYPTED, "format", "an encrypted Parquet file"),
     (0, b"ARROW1\0\0", "format", "an Arrow file"),
     (0, b'{"', "format", "JSON"),
     (0, b'[{"', "format", "JSON"),
@@ -38,9 +41,20 @@ _FORMATS: tuple[tuple[int, bytes, Check, str], ...] = (
     (0, b"\xfd7zXZ\0", "compressed", "a file compressed with xz"),
     (0, b"\x04\x22\x4d\x18", "compressed", "a file compressed with lz4"),
     (0, b"7z\xbc\xaf\x27\x1c", "compressed", "a 7z archive"),
-    (257, b"ustar", "compressed", "a tar archive"),
+    (257, b"ustar\0", "compressed", "a tar archive"),
+    (257, b"ustar  \0", "compressed", "a tar archive"),
 )
 """A place, the bytes there, the check that they fail, and the format that they show."""
+
+
+def is_parquet(first: bytes) -> bool:
+    """Whether a file is Parquet, by its `FIRST_BYTES`."""
+    return first.startswith(PARQUET) and not _begins_with_text(first[:FIRST_BYTES])
+
+
+def _begins_with_text(first: bytes) -> bool:
+    """Whether there is a line of text, such as a header whose first column is called PAR1."""
+    return not _CONTROL.intersection(first) and (b"\n" in first or len(first) == FIRST_BYTES)
 
 
 def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
@@ -53,8 +67,9 @@ def check_format(first: bytes, where: str, is_unpacked: bool = False) -> None:
     """
     if first.startswith(_UTF16):
         raise rejection(where, [Finding(check="encoding", count=1, found="UTF-16", expected="UTF-8")])
+    is_text = _begins_with_text(first[:FIRST_BYTES])
     for place, magic, check, name in _FORMATS:
-        if first[place : place + len(magic)] == magic:
+        if first[place : place + len(magic)] == magic and not (is_text and magic in (PARQUET, ENCRYPTED)):
             raise _refused(where, check, f"{name} in a gzip file" if is_unpacked else name)
 
 

@@ -11,7 +11,7 @@ from iris_core.tables.batch import Batch, Wanted
 from iris_core.tables.blocks import BLOCK_BYTES, blocks
 from iris_core.tables.delimited import Delimited, numbered
 from iris_core.tables.findings import missing_columns, rejection
-from iris_core.tables.formats import GZIP, PARQUET, UTF8_BOM, unzipped
+from iris_core.tables.formats import FIRST_BYTES, GZIP, UTF8_BOM, is_parquet, unzipped
 from iris_core.tables.header import NO_VALUE, read_header
 from iris_core.tables.inputs import Input, ranges
 from iris_core.tables.memory import spared_memory
@@ -123,8 +123,8 @@ def read(given: Input, wanted: Wanted, part: Range | None = None, block_bytes: i
 
 
 def _opened(given: Input, wanted: Wanted, part: Range | None, block_bytes: int) -> Table:
-    first = given.read(0, min(len(PARQUET), given.size))
-    if first == PARQUET:
+    first = given.read(0, min(FIRST_BYTES, given.size))
+    if is_parquet(first):
         parquet = Parquet(given, wanted)
         return Table(given.where, parquet, parquet.slices())
     if part and not part.is_first:

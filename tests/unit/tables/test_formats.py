@@ -14,6 +14,7 @@ import pytest
 
 from iris_core.errors import DataRejected
 from iris_core.tables import MemoryInput, Wanted, read
+from iris_core.tables.cutting import cutting
 
 pytestmark = pytest.mark.unit
 
@@ -115,3 +116,16 @@ def test_named_for_what_it_is(data: bytes, told: str) -> None:
     with pytest.raises(DataRejected) as caught:
         count(data)
     assert str(caught.value).startswith(f"t: found {told}")
+
+
+@pytest.mark.parametrize("first", ["PAR1", "PARE", "PARENT_ID", "PAR1 and " * 200])
+def test_a_header_may_begin_as_other_formats_do(first: str) -> None:
+    """Parquet has control characters among its first bytes."""
+    data = f"{first},a,b\n1,2,3\n".encode()
+    assert count(data) == 1
+    assert cutting(MemoryInput(data, "t"), 1) is not None
+
+
+def test_a_word_where_an_archive_has_its_mark_is_text() -> None:
+    data = b"a,b,c\n1,2,".ljust(257, b"x") + b"ustard\n"
+    assert count(data) == 1
