@@ -87,12 +87,12 @@ import pytest
 
 @pytest.fixture
 def server():
-    pathlib.Path("up").touch()
     yield
     pathlib.Path("down").touch()
 
 @pytest.mark.integration
 def test_long(server):
+    pathlib.Path("up").touch()
     time.sleep(60)
 """
 
