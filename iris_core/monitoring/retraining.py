@@ -22,7 +22,7 @@ from iris_core.monitoring.isolated import may_alert
 from iris_core.monitoring.retrain_policy import Decision, Past, Policy, decide
 from iris_core.monitoring.verdicts import Series
 from iris_core.store.objects import ObjectVersion
-from iris_core.training.requests import owed_retraining, requested_retrainings
+from iris_core.training.requests import last_training, owed_retraining, requested_retrainings
 
 LOOKED_BACK = timedelta(days=2)
 """Alerts older than this and the cooldown together request nothing. The daily run sees each alert in time."""
@@ -94,7 +94,7 @@ def _alerting(workspace: Workspace) -> DriftRecord:
 
 
 def _trainable(workspace: Workspace) -> ObjectVersion:
-    """The newest training data, if a model has been trained on it.
+    """The newest training data, if a model has been trained on it; of the same content, that trained on.
 
     :raises NothingOwed: there is none, it has not been trained on yet, or it was rejected or failed.
     """
@@ -102,13 +102,12 @@ def _trainable(workspace: Workspace) -> ObjectVersion:
     data = source.newest(workspace.store)
     if data is None:
         raise NothingOwed(f"There is no training data at s3://{source.bucket}/{source.key} to train on.")
-    records = workspace.ledger.of_subject("training", data.landed_at.date(), data.digest)
-    last = records[-1] if records else None
+    last = last_training(workspace.ledger, data)
     if last is None or last.outcome in OPENING:
         raise NothingOwed(f"{data.uri} has not been trained on yet: that comes first.")
     if last.outcome in UNSOUND:
         raise NothingOwed(f"{data.uri} was {last.outcome}: correct it and upload it again. {last.reason}")
-    return data
+    return last.about
 
 
 def _decided(workspace: Workspace, data: ObjectVersion) -> Decision:

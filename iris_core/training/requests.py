@@ -9,8 +9,11 @@ from itertools import islice
 from iris_core.ledger import Identity, Ledger, Outcome, Record
 from iris_core.ledger.owed import Pending
 from iris_core.ledger.reconcile import Scope
+from iris_core.ledger.recorded import records_about
 from iris_core.ledger.records.action import RetrainRecord
+from iris_core.ledger.records.objects import ObjectRecord, UnchangedRecord
 from iris_core.ledger.workspace import Workspace
+from iris_core.store.versions import ObjectVersion
 
 HORIZON = timedelta(days=30)
 """Older requests are ignored."""
@@ -37,8 +40,19 @@ def owed_retraining(workspace: Workspace, trainings: Scope) -> Pending | None:
     records = workspace.ledger.of_subject("training", identity.day, identity.subject)
     if any(_answers(record, request) for record in records):
         return None
-    is_newest = request.about == trainings.source.newest(workspace.store)
+    newest = trainings.source.newest(workspace.store)
+    last = last_training(workspace.ledger, newest) if newest else None
+    is_newest = request.about == newest or (last is not None and request.about == last.about)
     return Pending(request.about, identity) if is_newest else None
+
+
+def last_training(ledger: Ledger, data: ObjectVersion) -> ObjectRecord | None:
+    """The last decision about training data; where it came again unchanged, that about the data before."""
+    records = records_about(ledger, "training", data)
+    last = records[-1] if records else None
+    if isinstance(last, UnchangedRecord) and last.points_to:
+        return ledger.find(ObjectRecord, last.points_to) or last
+    return last
 
 
 def _answers(training: Record, request: RetrainRecord) -> bool:

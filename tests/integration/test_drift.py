@@ -306,6 +306,20 @@ class TestRetraining:
         with pytest.raises(NothingOwed):
             training.reconcile_training(looping)
 
+    def test_the_same_data_again_is_no_newer_data(self, looping: Workspace, train_csv: bytes) -> None:
+        """As a job uploads it each night."""
+        self.drifts(looping, 1)
+        retraining.request(looping)
+        put(looping, looping.settings.train_key, train_csv)
+        [first, again] = self.train_again(looping)
+        assert again.about == first.about
+        self.drifts(looping, 3)
+        put(looping, looping.settings.train_key, train_csv)
+        with pytest.raises(NothingOwed):
+            training.reconcile_training(looping)
+        with pytest.raises(NothingOwed, match=r"stopped: .*this data did not end the drift"):
+            retraining.request(looping)
+
     def test_data_that_was_rejected_is_not_trained_on_again(self, looping: Workspace) -> None:
         self.drifts(looping, 1)
         put(looping, looping.settings.train_key, b"nothing,useful\n1,2\n")

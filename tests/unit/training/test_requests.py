@@ -72,3 +72,19 @@ def test_another_configuration_trains_once_on_data_that_a_request_waits_for(
 def test_newer_data_takes_its_place(world: World, requested: RetrainRecord) -> None:
     world.store.land(BUCKET, KEY, "b", datetime.now(UTC))
     assert owed_retraining(world.workspace, world.scope) is None
+
+
+def test_the_same_content_again_does_not(world: World, requested: RetrainRecord) -> None:
+    world.store.land(BUCKET, KEY, "a", datetime.now(UTC))
+    world.run_by_the_clock()
+    assert next(world.workspace.ledger.recent("training")).outcome == "unchanged"
+    owed = owed_retraining(world.workspace, world.scope)
+    assert owed is not None
+    assert owed.object == requested.about
+
+
+def test_content_that_is_back_after_other_content_does(world: World, requested: RetrainRecord) -> None:
+    for content in "ba":
+        world.store.land(BUCKET, KEY, content, datetime.now(UTC))
+        world.run_by_the_clock()
+    assert owed_retraining(world.workspace, world.scope) is None
