@@ -103,8 +103,8 @@ _NAMED = {OTHER_LEVEL: "has levels that the model does not know", REST: "has one
 def _mean(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
     side = "higher" if term.direction == "up" else "lower"
     return (
-        f"is {abs(term.value):.1f} standard deviations {side} than in the training data "
-        f"(mean {_number(now.mean, unit)}, was {_number(was.mean, unit)})"
+        f"is {_times(abs(term.value))} standard deviations {side} than in the training data "
+        f"(mean {_number(now.mean, unit, was.mean)}, was {_number(was.mean, unit, now.mean)})"
     )
 
 
@@ -113,21 +113,23 @@ def _std(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, uni
     if now.constant:
         return f"is {_number(now.mean, unit)} in every row, and varied in the training data {values}"
     ratio = wider(term.value)
-    spread = f"{ratio:.1f} times wider" if ratio > 1 else f"{1 / ratio:.1f} times narrower"
+    spread = f"{_times(ratio)} times wider" if ratio > 1 else f"{_times(1 / ratio)} times narrower"
     return f"is spread {spread} than in the training data {values}"
 
 
 def _range(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
-    extreme, side = (now.max, "above") if term.direction == "up" else (now.min, "below")
+    extreme, bound, side = (
+        (now.max, was.max, "above") if term.direction == "up" else (now.min, was.min, "below")
+    )
     return (
         f"lies {side} the training data's range in {abs(term.value) * 100:.2g} % of the rows "
-        f"({_number(was.min, unit)} to {_number(was.max, unit)}, now {_number(extreme, unit)})"
+        f"({_number(was.min, unit)} to {_number(was.max, unit)}, now {_number(extreme, unit, bound)})"
     )
 
 
 def _shape(term: TermEvidence, was: FeatureStatistics, now: FeatureStatistics, unit: str) -> str:
     side = "down" if term.value > 0 else "up"
-    means = f"(mean {_number(now.mean, unit)}, was {_number(was.mean, unit)})"
+    means = f"(mean {_number(now.mean, unit, was.mean)}, was {_number(was.mean, unit, now.mean)})"
     return (
         "is distributed differently than in the training data: "
         f"{abs(term.value) * 100:.0f} % of the rows moved {side} {means}"
@@ -203,11 +205,23 @@ _OF_ROWS: dict[Term, Callable[[str, TermEvidence, Told], str]] = {
 }
 
 
-def _number(value: float | None, unit: str) -> str:
+def _number(value: float | None, unit: str, other: float | None = None) -> str:
+    """A number with two digits that count, or with as many as tell it from another one."""
     if value is None:
         return "none"
-    figures = f"{value:,.1f}" if 10 <= abs(value) < 1e6 else f"{value:.2g}"
+    figures = _figures(value)
+    if other is not None and other != value and figures == _figures(other):
+        digits = next(count for count in range(3, 18) if f"{value:.{count}g}" != f"{other:.{count}g}")
+        figures = f"{value:.{digits}g}"
     return f"{figures} {unit}".rstrip()
+
+
+def _figures(value: float) -> str:
+    return f"{value:,.1f}" if 10 <= abs(value) < 1e6 else f"{value:.2g}"
+
+
+def _times(value: float) -> str:
+    return f"{value:.1f}" if value < 1e6 else f"{value:.2g}"
 
 
 def _share(part: int, whole: FeatureStatistics) -> str:

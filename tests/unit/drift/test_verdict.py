@@ -108,6 +108,27 @@ def test_every_term_has_its_sentence(column: pl.Expr, words: str) -> None:
     assert words in verdict.sentence
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        (
+            pl.col("a") * 0.01 + 7.4,
+            pl.col("a") * 0.01 + 7.41,
+            "higher than in the training data (mean 7.45 cm, was 7.44",
+        ),
+        (
+            pl.col("a") * 100 + 1.7e9,
+            pl.col("a") * 100 + 1.7e9 + 300,
+            "(mean 1.700001e+09 cm, was 1.7e+09 cm)",
+        ),
+        (pl.col("a"), pl.col("a") * 1e30, "a is 3.8e+30 standard deviations higher"),
+    ],
+)
+def test_both_numbers_are_told_apart(was: pl.Expr, now: pl.Expr, words: str) -> None:
+    reference, current = REFERENCE.with_columns(was.alias("a")), CURRENT.with_columns(now.alias("a"))
+    assert words in judge(_side(reference), _side(current), Known(units={"a": "cm"})).sentence
+
+
 def test_a_column_that_was_constant() -> None:
     old, new = (pl.DataFrame({"a": [value] * 200}) for value in (3.0, 4.0))
     verdict = judge(_side(old), _side(new))
