@@ -46,6 +46,11 @@ class Cursor:
         times, _ = self.announced.get(digest, (0, 0.0))
         self.announced[digest] = (times + 1, now)
 
+    def keep(self, owed: set[str], began: float) -> None:
+        """Forget what was announced before a listing began that did not show it: it has been decided."""
+        kept = (one for one in self.announced.items() if one[0] in owed or one[1][1] >= began)
+        self.announced = dict(kept)
+
     def is_due(self, digest: str, now: float, rhythm: Rhythm) -> bool:
         """Whether an object that is still unaccounted must be announced (again).
 

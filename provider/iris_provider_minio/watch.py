@@ -229,12 +229,15 @@ class Watch:
         return due
 
     async def _listed(self, watch: Stopwatch) -> list[Announceable]:
-        listing = self._unaccounted()
+        listing, began = self._unaccounted(), time.time()
         due: list[Announceable] = []
+        owed: set[str] = set()
         while page := await asyncio.to_thread(watch.run, lambda: list(islice(listing, PAGE))):
+            owed.update(item.digest for item in page)
             due += self._still_due(page)
             if len(due) >= self._most:
-                break
+                return due
+        self._cursor.keep(owed, began)
         return due
 
     def _still_due(self, objects: list[Announceable]) -> list[Announceable]:

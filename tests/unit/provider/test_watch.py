@@ -350,6 +350,14 @@ class TestNothingIsSaidTooOften:
         assert all(gap >= least for gap, least in zip(gaps, (0.09, 0.19, 0.39), strict=True))
         assert gaps[2] < 2
 
+    async def test_what_no_listing_shows_any_more_takes_no_memory(self) -> None:
+        world = World(objects=[version(1)])
+        async with world.watched() as announcements, running(announcements):
+            world.send(landed(2), landed(3))
+            await world.until(lambda: len(world.cursor.announced) == 3)
+            world.send(SUBSCRIBED)
+            await world.until(lambda: set(world.cursor.announced) == {version(1).digest})
+
     async def test_a_restart_remembers(self) -> None:
         cursor = Cursor({version(1).digest: (1, time.time())})
         world = World(objects=[version(1), version(2)], cursor=Cursor.parse(cursor.dump()))
