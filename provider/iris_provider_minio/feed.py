@@ -151,7 +151,8 @@ class ObjectFeed:
             else:
                 oldest_new = min(oldest_new, landed)
                 yield version
-        self._reached = min(newest, oldest_new)
+        # A store whose clock was ahead for a while has versions from the future; more come before them.
+        self._reached = min(newest, oldest_new, time.time())
         if self._skips:
             self._skips, self._unsaved = False, True
 
