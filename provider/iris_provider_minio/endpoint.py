@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def address_of(connection: Any) -> str:
@@ -15,6 +16,15 @@ def address_of(connection: Any) -> str:
         return ""
     address = host if "://" in host else f"http://{host}"
     return f"{address}:{connection.port}" if connection.port else address
+
+
+def is_http(address: str) -> bool:
+    """Whether an address is `http://` or `https://` with a host, and a port or none."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def mlflow_url(tracking_uri: str, resource: str) -> str:

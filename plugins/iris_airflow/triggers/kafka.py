@@ -106,7 +106,11 @@ class KafkaObjectTrigger(DeclaredTrigger):
         source = Source(self.bucket, self.key)
         try:
             versions = list(landed(message or b"", are_keys_escaped=True))
-        except StoreUnusable as error:
-            log.warning("Topic %s: %s It is passed over.", self.topic, error)
+        except StoreUnusable:
+            log.warning(
+                "Topic %s: %r is no message of MinIO's. It is passed over.",
+                self.topic,
+                message and message[:80],
+            )
             return []
         return [one for one in versions if one.bucket == source.bucket and source.matches(one.key, one.size)]

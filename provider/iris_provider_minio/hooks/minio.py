@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from iris_provider_minio.endpoint import address_of
+from iris_provider_minio.endpoint import address_of, is_http
 from iris_provider_minio.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ def _access(connection: Any) -> StoreAccess:
     if not (endpoint and connection.login and connection.password):
         raise ConnectionUnusable(
             f"Connection {connection.conn_id} needs login, password and an extra endpoint_url. {_EXAMPLE}"
+        )
+    if not is_http(endpoint):
+        raise ConnectionUnusable(
+            f"The endpoint_url of connection {connection.conn_id} should begin with http:// or https://, and "
+            f"have a host, and a port or none. {_EXAMPLE}"
         )
     return StoreAccess(
         endpoint, connection.login, connection.password, extra.get("region_name") or "us-east-1"

@@ -68,12 +68,13 @@ class MinioObjectTrigger(ConfirmedTrigger):
         name: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        if unknown := set(events) - {"created", "removed"}:
-            raise ValueError(f"events are 'created' and 'removed', not {sorted(unknown)}")
+        chosen = sorted(set(events))
+        if not chosen or set(chosen) - {"created", "removed"}:
+            raise ValueError(f"events are 'created' and 'removed', not {chosen}")
         self.bucket = bucket
         self.prefix = prefix
         self.suffix = suffix
-        self.events = list(events)
+        self.events = chosen
         self.conn_id = conn_id
         self.existing = existing
         self.ping_s = ping_s

@@ -13,6 +13,7 @@ from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome, SharedSt
 
 from iris_core.ledger.workspace import Workspace
 from iris_core.store.objects import ObjectVersion
+from iris_provider_minio.errors import ConnectionUnusable
 from iris_provider_minio.hooks.minio import MinioHook
 from iris_provider_minio.triggers.minio import MinioObjectTrigger
 from tests.stored import StateStore
@@ -97,6 +98,14 @@ class TestWhat:
     def test_another_event_is_refused(self, workspace: Workspace) -> None:
         with pytest.raises(ValueError, match="'created' and 'removed', not \\['deleted'\\]"):
             trigger(workspace, events=["deleted"])
+        with pytest.raises(ValueError, match="'created' and 'removed', not \\[\\]"):
+            trigger(workspace, events=[])
+
+    def test_the_same_events_in_another_order_are_the_same_trigger(self, workspace: Workspace) -> None:
+        made = [
+            trigger(workspace, events=events) for events in (["removed", "created"], ["created", "removed"])
+        ]
+        assert made[0].serialize() == made[1].serialize()
 
     async def test_what_was_there_is_left_out_where_that_is_wanted(self, workspace: Workspace) -> None:
         put(workspace, "before.csv")
@@ -198,7 +207,12 @@ class TestConnection:
 
     @pytest.mark.parametrize(
         ("host", "says"),
-        [("http://127.0.0.1:1", "MaxRetryError"), ("", "needs login, password and")],
+        [
+            ("http://127.0.0.1:1", "MaxRetryError"),
+            ("", "needs login, password and"),
+            ("http://127.0.0.1:99999", "should begin with http:// or https://"),
+            ("s3://minio", "should begin with http:// or https://"),
+        ],
     )
     def test_the_button_tells_what_is_wrong(
         self, host: str, says: str, monkeypatch: pytest.MonkeyPatch
@@ -207,3 +221,10 @@ class TestConnection:
         monkeypatch.setenv("AIRFLOW_CONN_MINIO_DEFAULT", json.dumps(connection))
         fine, told = MinioHook().test_connection()
         assert (fine, says in told) == (False, True), told
+
+    async def test_an_address_without_a_scheme_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        extra = {"endpoint_url": "minio:9000"}
+        connection = {"conn_type": "minio", "login": "a", "password": "b", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_MINIO_DEFAULT", json.dumps(connection))
+        with pytest.raises(ConnectionUnusable, match="endpoint_url of connection minio_default should begin"):
+            await MinioHook().aaccess()
