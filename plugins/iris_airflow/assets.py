@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
+from urllib.parse import quote
 
 from airflow.sdk import Asset, AssetAlias, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable
 from airflow.sdk.definitions.asset import BaseAsset
@@ -78,11 +79,16 @@ def _alias(settings: Settings) -> MlflowAliasTrigger:
 def _stored(settings: Settings, name: str, bucket: str, key: str, **kwargs: Any) -> Asset:
     return Asset(
         settings.names.asset(name),
-        uri=f"x-minio://{bucket}/{key}",
+        uri=f"x-minio://{bucket}/{_in_ascii(key)}",
         group=settings.project.name,
         extra={"s3_uri": f"s3://{bucket}/{key}"},
         **kwargs,
     )
+
+
+def _in_ascii(key: str) -> str:
+    """The key with characters beyond ASCII escaped: Airflow stores no other URI."""
+    return "".join(one if one.isascii() else quote(one) for one in key)
 
 
 def _watched(settings: Settings, name: str, key: str, kind: str) -> Asset:

@@ -31,7 +31,9 @@ def dataset_of(asset: Asset, _context: Any) -> OpenLineageDataset:
 
 def _declared(asset: Asset) -> tuple[str, str]:
     """Namespace and name of an asset that a DAG declares: no version is known before a task runs."""
-    scheme, _, place = asset.uri.partition("://")
+    scheme = asset.uri.partition("://")[0]
+    # The URI has characters beyond ASCII escaped, `s3_uri` as they are.
+    place = str(asset.extra.get("s3_uri", asset.uri)).partition("://")[2]
     root, _, rest = place.partition("/")
     if scheme == "x-minio":
         return f"s3://{root}", rest
