@@ -141,10 +141,10 @@ class Ledger:
         key = f"{self._versions}/{version}/{training.path}"
         self._store.create(self._bucket, key, b"", "application/octet-stream")
 
-    def trainings_of(self, version: int) -> list[Identity]:
-        """The trainings noted for a version: several where a new registry counts from 1 again."""
+    def trainings_of(self, version: int) -> list[str]:
+        """Paths noted as those of a version's trainings: several where a new registry counts from 1 again."""
         base = f"{self._versions}/{version}"
-        return [Identity.parse(key.removeprefix(f"{base}/")) for key in self._store.keys(self._bucket, base)]
+        return [key.removeprefix(f"{base}/") for key in self._store.keys(self._bucket, base)]
 
     def decided_keys(self, kind: Kind, day: str | None = None) -> Iterator[tuple[str, str, Variant]]:
         """Day, subject and variant of the records of a kind, in lexical order. Reads no record.

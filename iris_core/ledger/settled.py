@@ -38,7 +38,7 @@ class Settled:
         for day in reversed(self.store.folders(self.bucket, self.folder)):
             keys = sorted(self.store.keys(self.bucket, f"{self.folder}/{day}"), reverse=True)
             hours = (_hour(key.removeprefix(f"{self.folder}/")) for key in keys)
-            if found := next((hour for hour in hours if hour <= now), None):
+            if found := next((hour for hour in hours if hour and hour <= now), None):
                 return found
         return None
 
@@ -48,5 +48,9 @@ class Settled:
         self.store.create(self.bucket, key, b"", "application/octet-stream")
 
 
-def _hour(name: str) -> datetime:
-    return datetime.strptime(name, _HOUR).replace(tzinfo=UTC)
+def _hour(name: str) -> datetime | None:
+    """The hour that a name holds; None if it is no mark's."""
+    try:
+        return datetime.strptime(name, _HOUR).replace(tzinfo=UTC)
+    except ValueError:
+        return None
