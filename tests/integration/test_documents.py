@@ -270,7 +270,7 @@ def _executed(past: Past, command: str) -> list[str]:
         env={name: value for name, value in past.environ.items() if name not in others},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=900,
         check=False,
     )
     expected = next((codes for begin, codes in MAY_END.items() if command.startswith(begin)), (0,))
